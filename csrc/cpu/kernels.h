@@ -1,0 +1,66 @@
+// The CPU kernels: each reads the activations once, and keeps nothing but the set of patterns.
+//
+// Cost of an insert of V neurons over S samples: V * S elements read (and, with the ReLU, written),
+// one hash and one slot of the table touched for each neuron. The reading dominates unless the
+// activations lie in the cache.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "cpu/pack.h"
+#include "cpu/pattern_set.h"
+#include "cpu/workers.h"
+#include "pattern.h"
+
+namespace swapnas::cpu {
+
+// Activations of `groups` x `samples` x (`outer` x `inner`) neurons: element (g, s, o, i) lies at
+// g * group_stride + s * sample_stride + o * outer_stride + i, counted in elements. The order of the
+// neurons does not matter to a set, so any dense layout can be told in this form.
+struct Activations {
+    const void* data;
+    void* relu_output;  // same layout as data, may be data; null for no ReLU
+    DType dtype;
+    int64_t groups, group_stride;
+    int64_t samples, sample_stride;
+    int64_t outer, outer_stride;
+    int64_t inner;
+
+    int64_t neurons() const { return outer * inner; }
+};
+
+// The sets of all groups, `words_per_group` words apart.
+struct GroupTables {
+    uint64_t* memory;
+    int64_t words_per_group;
+    int64_t groups;
+    int64_t bits;
+
+    Table operator[](int64_t group) const {
+        return Table(memory + group * words_per_group, words_per_group, bits);
+    }
+};
+
+// Inserts the patterns of all the activations, each group into its own set, and writes max(x, 0)
+// where there is a relu_output. The caller has made room: each set's limit is at least its count plus
+// the neurons to come. All activations have shape.samples samples and tables.groups groups.
+void insert(std::span<const Activations> activations, PatternShape shape, const GroupTables& tables,
+            const Workers& workers);
+
+// Inserts patterns that are packed already, each (bits + 63) / 64 words of 64 bits, or one of 32 bits
+// where bits <= 32. Throws std::invalid_argument, before anything is inserted, if one has a bit set
+// beyond `bits`.
+void insert_packed(const uint32_t* patterns, int64_t count, const Table& table,
+                   const Workers& workers);
+void insert_packed(const uint64_t* patterns, int64_t count, const Table& table,
+                   const Workers& workers);
+
+// Packs the patterns of one group, in the order (outer, inner), in the form that insert_packed reads.
+// Returns true if a NaN was seen.
+bool pack(const Activations& activations, PatternShape shape, uint32_t* patterns,
+          const Workers& workers);
+bool pack(const Activations& activations, PatternShape shape, uint64_t* patterns,
+          const Workers& workers);
+
+}  // namespace swapnas::cpu

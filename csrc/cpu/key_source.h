@@ -1,0 +1,180 @@
+// Where keys come from: activations, packed block by block, or an array that is packed already.
+// A source is cut into units of unit_keys() keys; visit() hands the keys of a range of units to a
+// function, a batch that stays in the first-level cache at a time.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <span>
+
+#include "cpu/kernels.h"
+
+namespace swapnas::cpu {
+
+inline constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// The bit rows of a block should fit the first-level cache beside its keys.
+inline int64_t block_neurons(int64_t bits) {
+    constexpr int64_t kRowBits = 128 * 1024 * 8;
+    return std::clamp<int64_t>(kRowBits / bits / 64 * 64, 64, 8192);
+}
+
+// Keys that are handed over at a time.
+inline constexpr int64_t kBatch = 1024;
+
+inline constexpr int64_t kRowsFetchedEarly = 3;
+
+// Activations that may be in a cache are not prefetched: there it costs a third of the packing.
+inline constexpr int64_t kPrefetchBytes = int64_t{4} << 20;
+
+template <class Element>
+class ActivationSource {
+public:
+    ActivationSource(std::span<const Activations> activations, PatternShape shape, int64_t group)
+        : activations_(activations),
+          shape_(shape),
+          group_(group),
+          block_(block_neurons(shape.bits())),
+          key_words_(sizeof(Element) == 8 ? shape.words() : 1),
+          packer_(packer(active_isa())) {
+        for (const Activations& a : activations_) units_ += units_of(a);
+    }
+
+    int64_t units() const { return units_; }
+    int64_t unit_keys() const { return block_; }
+    int64_t key_words() const { return key_words_; }
+
+    // Calls use(keys, count) for each batch; returns true if a NaN was seen.
+    template <class Use>
+    bool visit(int64_t first, int64_t last, const Use& use) const {
+        const int64_t stride = block_ / 64;
+        const auto rows = std::make_unique_for_overwrite<uint64_t[]>(shape_.bits() * stride);
+        const auto keys = std::make_unique_for_overwrite<Element[]>(kBatch * key_words_);
+        bool nan = false;
+        for (const Activations& a : activations_) {
+            const int64_t units = units_of(a);
+            const int64_t blocks_per_run = units / std::max<int64_t>(a.outer, 1);
+            const bool prefetch = a.groups * a.samples * a.neurons() * element_size(a.dtype) >=
+                                  kPrefetchBytes;
+            for (int64_t unit = std::max<int64_t>(first, 0); unit < std::min(last, units); ++unit) {
+                const int64_t begin = unit % blocks_per_run * block_;
+                const int64_t count = std::min(block_, a.inner - begin);
+                const int64_t offset = group_ * a.group_stride +
+                                       unit / blocks_per_run * a.outer_stride + begin;
+                nan |= fill_rows(a, offset, count, prefetch, rows.get(), stride);
+                for (int64_t done = 0; done < count; done += kBatch) {
+                    const int64_t batch = std::min(kBatch, count - done);
+                    if (prefetch) prefetch_next_block(a, offset + block_ + done, batch);
+                    fill_keys(rows.get() + done / 64, stride, batch, keys.get());
+                    use(keys.get(), batch);
+                }
+            }
+            first -= units;
+            last -= units;
+        }
+        return nan;
+    }
+
+private:
+    int64_t units_of(const Activations& a) const { return a.outer * ceil_div(a.inner, block_); }
+
+    // While the keys of a block are used, memory would be idle: these rows of the next block are
+    // fetched meanwhile, those before and after them while the rows of a block are packed.
+    bool fetched_early(int64_t sample) const {
+        return sample >= 1 && sample <= std::min<int64_t>(kRowsFetchedEarly, shape_.samples - 1);
+    }
+
+    void prefetch_next_block(const Activations& a, int64_t offset, int64_t count) const {
+        const int64_t size = element_size(a.dtype);
+        for (int64_t s = 1; fetched_early(s); ++s) {
+            const char* row =
+                static_cast<const char*>(a.data) + (offset + s * a.sample_stride) * size;
+            for (int64_t byte = 0; byte < count * size; byte += 64)
+                __builtin_prefetch(row + byte, 0, 2);
+        }
+    }
+
+    bool fill_rows(const Activations& a, int64_t offset, int64_t count, bool prefetch,
+                   uint64_t* rows, int64_t stride) const {
+        const SignMode mode = a.relu_output != nullptr ? SignMode::BinaryRelu
+                              : shape_.ternary         ? SignMode::Ternary
+                                                       : SignMode::Binary;
+        const SignRow sign_row =
+            packer_.sign_row[static_cast<int>(a.dtype)][static_cast<int>(mode)];
+        const int64_t size = element_size(a.dtype);
+        const auto* input = static_cast<const char*>(a.data);
+        auto* output = static_cast<char*>(a.relu_output);
+        bool nan = false;
+        for (int64_t s = 0; s < shape_.samples; ++s) {
+            const int64_t at = (offset + s * a.sample_stride) * size;
+            uint64_t* positive = rows + s * stride;
+            uint64_t* negative = positive + shape_.samples * stride;  // used where ternary
+            // After the last sample comes the first one of the next block.
+            const bool last = s + 1 == shape_.samples;
+            const int64_t next = last ? (offset + count) * size : at + a.sample_stride * size;
+            const bool prefetch_row = prefetch && (last || !fetched_early(s + 1));
+            nan |= sign_row(input + at, prefetch_row ? input + next : nullptr,
+                            output != nullptr ? output + at : nullptr, count, positive, negative);
+            if (shape_.ternary && mode == SignMode::BinaryRelu)  // a ReLU's output is never negative
+                std::memset(negative, 0, stride * sizeof(uint64_t));
+        }
+        return nan;
+    }
+
+    void fill_keys(const uint64_t* rows, int64_t stride, int64_t count, Element* keys) const {
+        const int64_t bits = shape_.bits();
+        const int64_t words = ceil_div(count, 64);
+        if constexpr (sizeof(Element) == 2) {
+            // The 16-bit form permutes the keys of a word, so a partial word takes the other way.
+            const int64_t full = count / 64;
+            packer_.transpose16(rows, stride, bits, full, keys, 1);
+            if (full < words) {
+                uint32_t rest[64];
+                packer_.transpose32(rows + full, stride, bits, 1, rest, 1);
+                for (int64_t i = 0; i < count - 64 * full; ++i)
+                    keys[64 * full + i] = static_cast<Element>(rest[i]);
+            }
+        } else if constexpr (sizeof(Element) == 4) {
+            packer_.transpose32(rows, stride, bits, words, keys, 1);
+        } else {
+            for (int64_t w = 0; w < key_words_; ++w)
+                packer_.transpose64(rows + 64 * w * stride, stride, std::min<int64_t>(bits - 64 * w, 64),
+                                    words, keys + w, key_words_);
+        }
+    }
+
+    std::span<const Activations> activations_;
+    PatternShape shape_;
+    int64_t group_;
+    int64_t block_;
+    int64_t key_words_;
+    const Packer& packer_;
+    int64_t units_ = 0;
+};
+
+template <class Element>
+class PackedSource {
+public:
+    PackedSource(const Element* keys, int64_t count, int64_t key_words)
+        : keys_(keys), count_(count), key_words_(key_words) {}
+
+    int64_t units() const { return ceil_div(count_, kUnit); }
+    int64_t unit_keys() const { return kUnit; }
+    int64_t key_words() const { return key_words_; }
+
+    template <class Use>
+    bool visit(int64_t first, int64_t last, const Use& use) const {
+        for (int64_t unit = first; unit < last; ++unit)
+            use(keys_ + unit * kUnit * key_words_, std::min(kUnit, count_ - unit * kUnit));
+        return false;
+    }
+
+private:
+    static constexpr int64_t kUnit = 2048;
+    const Element* keys_;
+    int64_t count_;
+    int64_t key_words_;
+};
+
+}  // namespace swapnas::cpu

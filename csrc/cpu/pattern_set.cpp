@@ -1,0 +1,111 @@
+#include "cpu/pattern_set.h"
+
+#include <bit>
+#include <stdexcept>
+#include <string>
+
+namespace swapnas::cpu {
+namespace {
+
+constexpr int64_t kMinCapacity = 64;
+
+// Slots that may be in use, in quarters: linear probing stays short up to here.
+constexpr int64_t kMaxLoad = 3;
+
+int64_t slot_bytes(int64_t bits) {
+    switch (set_kind(bits)) {
+        case SetKind::Direct: return 1;
+        case SetKind::Key32: return 4;
+        case SetKind::Key64: return 8;
+        case SetKind::Wide: break;
+    }
+    return (bits + 63) / 64 * 8;
+}
+
+// Slots of a table of that size; -1 if none has it.
+int64_t capacity_of(int64_t bits, int64_t words) {
+    const int64_t bytes = 8 * (words - kHeaderWords);
+    if (bytes <= 0 || bits < 1) return -1;
+    if (set_kind(bits) == SetKind::Direct) {
+        const int64_t possible = int64_t{1} << bits;
+        return bytes == (possible + 7) / 8 * 8 ? possible : -1;
+    }
+    const int64_t capacity = bytes / slot_bytes(bits);
+    const bool fits = capacity * slot_bytes(bits) == bytes && capacity >= kMinCapacity &&
+                      std::has_single_bit(static_cast<uint64_t>(capacity));
+    return fits ? capacity : -1;
+}
+
+// Bytes that are 0 or 1, padded with zeros to whole words.
+int64_t count_ones(const uint64_t* words, int64_t count) {
+    constexpr uint64_t kEvenBytes = 0x00FF00FF00FF00FFull;
+    int64_t total = 0;
+    for (int64_t begin = 0; begin < count; begin += 255) {
+        const int64_t end = begin + 255 < count ? begin + 255 : count;
+        uint64_t sums = 0;  // eight byte counters, which 255 additions can't overflow
+        for (int64_t i = begin; i < end; ++i) sums += words[i];
+        const uint64_t pairs = (sums & kEvenBytes) + ((sums >> 8) & kEvenBytes);
+        total += static_cast<int64_t>((pairs * 0x0001000100010001ull) >> 48);
+    }
+    return total;
+}
+
+template <class Slots>
+void merge_slots(const Table& into, const Table& from) {
+    Slots slots(into);
+    const auto* keys = from.payload<typename Slots::Element>();
+    uint64_t added = 0;
+    for (int64_t i = 0; i < from.capacity(); ++i) {
+        const auto* key = keys + i * slots.words();
+        if (!slots.is_zero(key)) added += insert_wrapping(slots, key);
+    }
+    into.header().occupied += added;
+}
+
+}  // namespace
+
+int64_t table_words(int64_t bits, int64_t patterns) {
+    if (set_kind(bits) == SetKind::Direct)
+        return kHeaderWords + ((int64_t{1} << bits) + 7) / 8;
+    if (patterns > (int64_t{1} << 58) / slot_bytes(bits))
+        throw std::length_error("a set of " + std::to_string(patterns) + " patterns of " +
+                                std::to_string(bits) + " bits can't be addressed");
+    const auto wanted = static_cast<uint64_t>((4 * patterns + kMaxLoad - 1) / kMaxLoad);
+    const auto capacity = static_cast<int64_t>(
+        std::bit_ceil(wanted < kMinCapacity ? uint64_t{kMinCapacity} : wanted));
+    return kHeaderWords + capacity * slot_bytes(bits) / 8;
+}
+
+int64_t table_limit(int64_t bits, int64_t words) {
+    const int64_t capacity = capacity_of(bits, words);
+    return set_kind(bits) == SetKind::Direct ? capacity : capacity / 4 * kMaxLoad;
+}
+
+Table::Table(uint64_t* memory, int64_t words, int64_t bits)
+    : memory_(memory), bits_(bits), capacity_(capacity_of(bits, words)) {
+    if (capacity_ < 0)
+        throw std::invalid_argument("a table of " + std::to_string(words) +
+                                    " words does not fit patterns of " + std::to_string(bits) +
+                                    " bits");
+}
+
+int64_t Table::count() const {
+    if (kind() == SetKind::Direct) return count_ones(payload<uint64_t>(), (capacity_ + 7) / 8);
+    return static_cast<int64_t>(header().occupied + header().zero_pattern);
+}
+
+void merge(const Table& into, const Table& from) {
+    into.header().nan |= from.header().nan;
+    into.header().zero_pattern |= from.header().zero_pattern;
+    switch (into.kind()) {
+        case SetKind::Direct:
+            for (int64_t i = 0; i < (from.capacity() + 7) / 8; ++i)
+                into.payload<uint64_t>()[i] |= from.payload<uint64_t>()[i];
+            break;
+        case SetKind::Key32: merge_slots<KeySlots<uint32_t>>(into, from); break;
+        case SetKind::Key64: merge_slots<KeySlots<uint64_t>>(into, from); break;
+        case SetKind::Wide: with_wide_slots(into, [&]<class Slots>(Slots) { merge_slots<Slots>(into, from); }); break;
+    }
+}
+
+}  // namespace swapnas::cpu

@@ -1,0 +1,156 @@
+// Exact sets of patterns in caller-owned, zero-initialised memory, so that a set can be a tensor.
+//
+// A table is kHeaderWords 64-bit words, then the payload of its SetKind: a byte for each possible
+// pattern (Direct), or a power of two of slots with linear probing, where an all-zero slot is empty
+// and the all-zero pattern is a flag in the header.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+#include "pattern.h"
+
+namespace swapnas::cpu {
+
+// One cache line.
+struct TableHeader {
+    uint64_t occupied;       // slots in use; not kept for Direct
+    uint64_t zero_pattern;   // 1 if the all-zero pattern is in the set; not kept for Direct
+    uint64_t nan;            // 1 if a NaN activation was seen
+    uint64_t reserved[5];
+};
+inline constexpr int64_t kHeaderWords = sizeof(TableHeader) / sizeof(uint64_t);
+
+// 64-bit words of a table that is to hold up to `patterns` patterns of `bits` bits.
+// Throws std::length_error where that can't be addressed.
+int64_t table_words(int64_t bits, int64_t patterns);
+
+// How many patterns a table of `words` words can take without growing.
+int64_t table_limit(int64_t bits, int64_t words);
+
+class Table {
+public:
+    // Throws std::invalid_argument unless `words` is the size of a table for such patterns.
+    Table(uint64_t* memory, int64_t words, int64_t bits);
+
+    SetKind kind() const { return set_kind(bits_); }
+    int64_t bits() const { return bits_; }
+    int64_t key_words() const { return (bits_ + 63) / 64; }
+    int64_t capacity() const { return capacity_; }  // slots, or possible patterns if Direct
+    TableHeader& header() const { return *reinterpret_cast<TableHeader*>(memory_); }
+    template <class T>
+    T* payload() const { return reinterpret_cast<T*>(memory_ + kHeaderWords); }
+
+    int64_t count() const;
+
+private:
+    uint64_t* memory_;
+    int64_t bits_;
+    int64_t capacity_;
+};
+
+// Keys of one word each. A key is passed as a pointer to its words, here and in WideSlots.
+template <class Word>
+class KeySlots {
+public:
+    using Element = Word;
+
+    explicit KeySlots(const Table& table)
+        : slots_(table.payload<Word>()),
+          capacity_(table.capacity()),
+          shift_(64 - std::countr_zero(static_cast<uint64_t>(table.capacity()))) {}
+
+    static constexpr int64_t words() { return 1; }
+    int64_t capacity() const { return capacity_; }
+    static bool is_zero(const Word* key) { return *key == 0; }
+    int64_t home(const Word* key) const { return static_cast<int64_t>(mix(*key) >> shift_); }
+    void prefetch(const Word* key) const { __builtin_prefetch(slots_ + home(key), 1); }
+
+    // Takes the first slot from `begin` that is free or holds the key already.
+    // Returns 1 if the key is new, 0 if it is known or zero, -1 if there is no such slot before `end`.
+    int insert(const Word* key, int64_t begin, int64_t end) {
+        for (int64_t slot = begin; slot < end; ++slot) {
+            const Word found = slots_[slot];
+            // New or known can't be guessed, so both store, and neither is a branch.
+            if ((found == *key) | (found == 0)) [[likely]] {
+                slots_[slot] = *key;
+                return (found == 0) & (*key != 0);
+            }
+        }
+        return -1;
+    }
+
+private:
+    Word* slots_;
+    int64_t capacity_;
+    int shift_;
+};
+
+// Keys of several 64-bit words: `Words` of them, or as many as the table says where that is 0.
+template <int Words>
+class WideSlots {
+public:
+    using Element = uint64_t;
+
+    explicit WideSlots(const Table& table)
+        : slots_(table.payload<uint64_t>()),
+          words_(table.key_words()),
+          capacity_(table.capacity()),
+          shift_(64 - std::countr_zero(static_cast<uint64_t>(table.capacity()))) {}
+
+    int64_t words() const { return Words > 0 ? Words : words_; }
+    int64_t capacity() const { return capacity_; }
+    bool is_zero(const uint64_t* key) const {
+        uint64_t any = 0;
+        for (int64_t w = 0; w < words(); ++w) any |= key[w];
+        return any == 0;
+    }
+    int64_t home(const uint64_t* key) const {
+        return static_cast<int64_t>(mix(key, words()) >> shift_);
+    }
+    void prefetch(const uint64_t* key) const {
+        __builtin_prefetch(slots_ + home(key) * words(), 1);
+    }
+
+    int insert(const uint64_t* key, int64_t begin, int64_t end) {
+        for (int64_t slot = begin; slot < end; ++slot) {
+            uint64_t* found = slots_ + slot * words();
+            uint64_t difference = 0, occupied = 0;
+            for (int64_t w = 0; w < words(); ++w) {
+                difference |= found[w] ^ key[w];
+                occupied |= found[w];
+            }
+            if ((difference == 0) | (occupied == 0)) [[likely]] {
+                for (int64_t w = 0; w < words(); ++w) found[w] = key[w];
+                return (occupied == 0) & (difference != 0);
+            }
+        }
+        return -1;
+    }
+
+private:
+    uint64_t* slots_;
+    int64_t words_;
+    int64_t capacity_;
+    int shift_;
+};
+
+// Calls use(slots) with the WideSlots that fit the table best.
+template <class Use>
+void with_wide_slots(const Table& table, const Use& use) {
+    if (table.key_words() == 2) use(WideSlots<2>(table));
+    else use(WideSlots<0>(table));
+}
+
+// Inserts with the whole table at hand: probing wraps at its end.
+template <class Slots>
+int insert_wrapping(Slots& slots, const typename Slots::Element* key) {
+    const int added = slots.insert(key, slots.home(key), slots.capacity());
+    return added >= 0 ? added : slots.insert(key, 0, slots.capacity());
+}
+
+// Adds the patterns of `from` to `into` (same width; the capacities may differ). `into` must have
+// room for all of them. A table grows by being merged into a larger one.
+void merge(const Table& into, const Table& from);
+
+}  // namespace swapnas::cpu

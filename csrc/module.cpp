@@ -1,0 +1,30 @@
+// The only file that knows pybind11: what was built, and what it runs on.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "cpu/isa.h"
+#include "cpu/pattern_set.h"
+
+namespace py = pybind11;
+namespace cpu = swapnas::cpu;
+
+PYBIND11_MODULE(_C, m) {
+    m.doc() = "Compiled part of swapnas_ext. Importing it registers the torch operators swapnas::*.";
+    m.attr("version") = SWAPNAS_VERSION;
+    m.attr("compiler") = __VERSION__;
+#if defined(SWAPNAS_WITH_CUDA)
+    m.attr("cuda_architectures") = SWAPNAS_CUDA_ARCHITECTURES;
+#else
+    m.attr("cuda_architectures") = py::none();
+#endif
+    m.def("cpu_isa", [] { return std::string(cpu::isa_name(cpu::active_isa())); });
+    m.def("available_cpu_isas", [] {
+        std::vector<std::string> names;
+        for (cpu::Isa isa : cpu::available_isas()) names.emplace_back(cpu::isa_name(isa));
+        return names;
+    });
+    m.attr("max_direct_bits") = swapnas::kMaxDirectBits;
+    m.def("set_cpu_isa", &cpu::set_active_isa, py::arg("name"));
+    m.def("table_words", &cpu::table_words, py::arg("bits"), py::arg("patterns"));
+    m.def("table_limit", &cpu::table_limit, py::arg("bits"), py::arg("words"));
+}

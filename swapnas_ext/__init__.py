@@ -1,0 +1,1 @@
+from swapnas_ext.counter import PatternCounter, count_patterns, pack_patterns

@@ -1,0 +1,24 @@
+"""Loads the compiled part, or says why it can't be loaded and what to do. Never falls back."""
+
+from __future__ import annotations
+
+import torch  # noqa: F401  (loads the libtorch that the compiled part is linked to)
+
+_REBUILD = (
+    "Rebuild it for this Python and torch with `pip install --force-reinstall --no-deps swapnas-ext`"
+    " (or `pip install .` in a source checkout; an editable install: `pip install -e .`)."
+)
+
+try:
+    from swapnas_ext import _C
+except ImportError as error:
+    raise ImportError(
+        f"swapnas_ext's compiled part does not load with torch {torch.__version__}: {error}. {_REBUILD}"
+    ) from error
+
+try:
+    _C.cpu_isa()
+except ValueError as error:
+    raise RuntimeError(str(error)) from None
+
+__all__ = ["_C"]

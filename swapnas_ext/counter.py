@@ -1,0 +1,326 @@
+"""Sets of activation patterns that activations stream into, and one-call counting."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from swapnas_ext import ops
+
+NanPolicy = Literal["raise", "ignore"]
+_DTYPES = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16})
+_INITIAL_PATTERNS = 1 << 15
+
+
+class NanActivationError(ValueError):
+    """Activations contain NaN, so that their signs mean nothing."""
+
+
+class PatternCounter:
+    """An exact set of activation patterns, fed one activation tensor at a time.
+
+    Nothing but the set is kept: memory does not grow with the activations, only with the number of
+    neurons (and not at all up to 20 bits of pattern).
+
+    Args:
+        samples: S, the number of samples of the mini-batch.
+        device: where the activations are.
+        ternary: count the patterns of ``torch.sign`` (negative, zero, positive) instead of those of
+            "is positive"; for activations that can be negative, such as GELU's.
+        groups: R, sets kept side by side; activations are then ``[R, S * chunks, ...]``.
+        nan_policy: what ``count`` does when a NaN went in: ``"raise"`` a `NanActivationError`, or
+            ``"ignore"`` it. A NaN is inactive either way.
+
+    Example::
+
+        counter = PatternCounter(samples=16)
+        y = counter.relu(x)          # ReLU and insert in one pass over x
+        counter.update(other)        # insert only
+        counter.count()              # distinct patterns so far
+
+    Equivalent to::
+
+        rows = torch.cat([t.reshape(16, -1) for t in (torch.relu(x), other)], dim=1)
+        torch.unique(rows > 0, dim=1).shape[1]
+    """
+
+    def __init__(
+        self,
+        samples: int,
+        *,
+        device: torch.device | str = "cpu",
+        ternary: bool = False,
+        groups: int = 1,
+        nan_policy: NanPolicy = "raise",
+    ) -> None:
+        self.samples = _positive("samples", samples)
+        self.groups = _positive("groups", groups)
+        self.ternary = bool(ternary)
+        self.nan_policy = _nan_policy(nan_policy)
+        self.device = torch.empty(0, device=device).device  # "cuda" becomes "cuda:0"
+        # Tables of up to 20 bits have a flag for each possible pattern, and never grow.
+        self._allocate(_INITIAL_PATTERNS)
+        self._at_most = 0  # an upper bound on the patterns of any group, known without asking
+
+    def update(self, x: Tensor) -> None:
+        """Adds the patterns of ``x``, ``[S * chunks, ...]`` (``[R, S * chunks, ...]`` for R groups).
+
+        A first dimension of several times S holds that many chunks of neurons, sample-major, as in
+        ``x.view(S, -1)``. float32, float64, float16 or bfloat16, any strides.
+
+        Raises:
+            TypeError: not a tensor, or not a floating-point one.
+            ValueError: wrong first dimension, an empty tensor, another device, sparse.
+        """
+        self._make_room(self._check(x))
+        torch.ops.swapnas.insert_(self._table, x.detach(), self.samples, self.ternary)
+
+    def relu(self, x: Tensor, *, inplace: bool = False) -> Tensor:
+        """Returns ``torch.relu(x)`` and adds its patterns, in one pass over ``x``.
+
+        Raises as `update` does. Where autograd is recording ``x``, this is ``torch.relu`` and
+        `update`, so that the gradient is right.
+        """
+        neurons = self._check(x)
+        if x.requires_grad and torch.is_grad_enabled():
+            y = torch.relu_(x) if inplace else torch.relu(x)
+            self.update(y)
+            return y
+        self._make_room(neurons)
+        if inplace:
+            torch.ops.swapnas.relu_insert_(self._table, x, self.samples, self.ternary)
+            return x
+        return torch.ops.swapnas.relu_insert(self._table, x, self.samples, self.ternary)
+
+    def insert_packed(self, patterns: Tensor) -> None:
+        """Adds patterns packed by `pack_patterns` with the same ``samples`` and ``ternary``."""
+        if self.groups != 1:
+            raise ValueError(f"insert_packed needs groups=1, this counter has {self.groups}")
+        bits = ops.pattern_bits(self.samples, self.ternary)
+        words = -(-bits // 64)
+        dtype = torch.int32 if bits <= 32 else torch.int64
+        shape = "[V]" if words == 1 else f"[V, {words}]"
+        fits = patterns.shape[1:] == (() if words == 1 else (words,))
+        if patterns.dtype != dtype or patterns.dim() == 0 or not fits:
+            raise ValueError(
+                f"patterns of {bits} bits are packed as {dtype} {shape}, got {patterns.dtype} "
+                f"{list(patterns.shape)}"
+            )
+        self._check_device("patterns", patterns)
+        if len(patterns) == 0:
+            return
+        self._make_room(len(patterns))
+        torch.ops.swapnas.insert_packed_(
+            self._table, patterns.contiguous(), self.samples, self.ternary
+        )
+
+    def merge(self, other: PatternCounter) -> None:
+        """Adds all the patterns of another counter (same samples, ternary, groups and device)."""
+        for name in ("samples", "ternary", "groups", "device"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine != theirs:
+                raise ValueError(f"can't merge counters whose {name} differ: {mine} and {theirs}")
+        if other is self:
+            return
+        self._make_room(other._tightened())
+        torch.ops.swapnas.merge_(self._table, other._table, self.samples, self.ternary)
+
+    def count(self) -> int | list[int]:
+        """Number of distinct patterns so far; a list of R numbers where ``groups`` is R > 1.
+
+        Raises:
+            NanActivationError: a NaN went in and ``nan_policy`` is ``"raise"``.
+        """
+        counts = self._counts()
+        if self.nan_policy == "raise" and any(nan for _, nan in counts):
+            raise NanActivationError(
+                "the activations contain NaN; their patterns are not meaningful. Check the weights "
+                'and inputs, or pass nan_policy="ignore" to count NaN as inactive'
+            )
+        return counts[0][0] if self.groups == 1 else [count for count, _ in counts]
+
+    @property
+    def saw_nan(self) -> bool:
+        """Whether a NaN activation went in since the last reset."""
+        return any(nan for _, nan in self._counts())
+
+    def reset(self) -> None:
+        """Empties the set, keeping its memory."""
+        self._table.zero_()
+        self._at_most = 0
+
+    def __repr__(self) -> str:
+        return (
+            f"PatternCounter(samples={self.samples}, device='{self.device}', "
+            f"ternary={self.ternary}, groups={self.groups})"
+        )
+
+    def _counts(self) -> list[list[int]]:
+        return torch.ops.swapnas.count(self._table, self.samples, self.ternary).tolist()
+
+    def _allocate(self, patterns: int) -> None:
+        self._table = ops.new_table(
+            self.samples, self.ternary, patterns=patterns, groups=self.groups, device=self.device
+        )
+        self._limit = ops.table_limit(self.samples, self.ternary, self._table)
+        self._grows = ops.pattern_bits(self.samples, self.ternary) > ops.MAX_DIRECT_BITS
+
+    def _make_room(self, neurons: int) -> None:
+        if not self._grows:
+            return
+        if self._at_most + neurons > self._limit:
+            needed = self._tightened() + neurons
+            if needed > self._limit:
+                full = self._table
+                self._allocate(max(needed, 2 * self._limit))
+                torch.ops.swapnas.merge_(self._table, full, self.samples, self.ternary)
+        self._at_most += neurons
+
+    def _tightened(self) -> int:
+        """The bound, brought down to the true count where that is known to the host for free."""
+        if self._at_most and self.device.type == "cpu":
+            self._at_most = max(count for count, _ in self._counts())
+        return self._at_most
+
+    def _check(self, x: Tensor) -> int:
+        """V of ``x``, or an error before anything is changed."""
+        _check_activations(x, self.samples, self.groups)
+        self._check_device("activations", x)
+        return ops.neurons(x, self.samples, self.groups)
+
+    def _check_device(self, what: str, x: Tensor) -> None:
+        if x.device != self.device:
+            raise ValueError(
+                f"the {what} are on {x.device}, the counter on {self.device}; "
+                f"make the counter with device='{x.device}'"
+            )
+
+
+def count_patterns(
+    *activations: Tensor | np.ndarray[Any, Any],
+    samples: int | None = None,
+    ternary: bool = False,
+    nan_policy: NanPolicy = "raise",
+) -> int:
+    """Number of distinct patterns over all neurons of all the activations, exactly.
+
+    Args:
+        activations: torch tensors or NumPy arrays ``[S * chunks, ...]``, all on one device; read
+            where they are, without a copy.
+        samples: S; by default the first dimension of the first activation.
+        ternary: count the patterns of ``torch.sign`` instead of those of "is positive".
+        nan_policy: ``"raise"`` a `NanActivationError` on NaN, or ``"ignore"``.
+
+    Raises:
+        TypeError, ValueError: as `PatternCounter.update`.
+
+    Source: the SWAP-Score of Peng et al., ICLR 2024, arXiv 2403.04161.
+
+    Equivalent to::
+
+        rows = torch.cat([x.reshape(samples, -1) for x in activations], dim=1)
+        torch.unique(torch.sign(rows).T, dim=0).size(0)
+    """
+    tensors = [_as_tensor(x) for x in activations]
+    if not tensors:
+        raise ValueError("count_patterns needs at least one activation tensor")
+    if samples is None:
+        if tensors[0].dim() == 0:
+            raise ValueError("activations need a first dimension of samples, got a scalar")
+        samples = tensors[0].shape[0]
+    _positive("samples", samples)
+    _nan_policy(nan_policy)
+    for x in tensors:
+        _check_activations(x, samples)
+        if x.device != tensors[0].device:
+            raise ValueError(
+                f"the activations are on different devices: {tensors[0].device} and {x.device}"
+            )
+    counts = torch.ops.swapnas.count_patterns(tensors, samples, ternary)
+    ((count, nan),) = counts.tolist()
+    if nan and nan_policy == "raise":
+        raise NanActivationError(
+            'the activations contain NaN; pass nan_policy="ignore" to count NaN as inactive'
+        )
+    return count
+
+
+def pack_patterns(
+    x: Tensor | np.ndarray[Any, Any],
+    *,
+    samples: int | None = None,
+    ternary: bool = False,
+    nan_policy: NanPolicy = "raise",
+) -> Tensor:
+    """The patterns of ``x`` themselves, as integers, one for each neuron in the order of ``x[0]``.
+
+    Returns int32 ``[V]`` for patterns of up to 32 bits, int64 ``[V]`` up to 64, and int64
+    ``[V, words]`` above: bit b is bit ``b % 64`` of word ``b // 64``, and says "positive on sample b"
+    (for b >= S, where ternary, "negative on sample b - S").
+
+    Args and errors as in `count_patterns`. Equivalent to ``reference.pack_patterns``.
+    """
+    x = _as_tensor(x)
+    if samples is None:
+        samples = x.shape[0] if x.dim() else 1
+    _positive("samples", samples)
+    _nan_policy(nan_policy)
+    _check_activations(x, samples)
+    patterns, nan = torch.ops.swapnas.pack(x.detach(), samples, ternary)
+    if nan_policy == "raise" and nan.item():
+        raise NanActivationError(
+            'the activations contain NaN; pass nan_policy="ignore" to pack NaN as inactive'
+        )
+    return patterns
+
+
+def _as_tensor(x: Tensor | np.ndarray[Any, Any]) -> Tensor:
+    if not isinstance(x, np.ndarray):
+        return x
+    if any(stride < 0 for stride in x.strides):
+        x = np.ascontiguousarray(x)  # the one layout that torch can't share
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(x)
+
+
+def _check_activations(x: Tensor, samples: int, groups: int = 1) -> None:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"activations must be a torch.Tensor or NumPy array, got {type(x).__name__}")
+    if x.dtype not in _DTYPES:
+        raise TypeError(
+            f"activations must be float32, float64, float16 or bfloat16, got {x.dtype}"
+        )
+    if x.layout != torch.strided:
+        raise ValueError(f"activations must be dense, got layout {x.layout}; call .to_dense()")
+    if x.device.type == "meta":
+        raise ValueError("activations on the meta device have no values to take patterns of")
+    batch = 0 if groups == 1 else 1
+    expected = "[samples * chunks, ...]" if batch == 0 else f"[{groups}, samples * chunks, ...]"
+    if x.dim() <= batch or (batch and x.shape[0] != groups):
+        raise ValueError(f"activations must be {expected}, got shape {list(x.shape)}")
+    if x.numel() == 0:
+        raise ValueError(f"the activations are empty: shape {list(x.shape)}")
+    if x.shape[batch] % samples:
+        raise ValueError(
+            f"the activations have {x.shape[batch]} rows, which is not a multiple of "
+            f"samples={samples}: shape {list(x.shape)}, expected {expected}"
+        )
+
+
+def _positive(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an int, got {type(value).__name__}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, got {value}")
+    return int(value)
+
+
+def _nan_policy(policy: NanPolicy) -> NanPolicy:
+    if policy not in ("raise", "ignore"):
+        raise ValueError(f'nan_policy must be "raise" or "ignore", got {policy!r}')
+    return policy

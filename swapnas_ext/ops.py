@@ -1,0 +1,206 @@
+"""The torch operators ``torch.ops.swapnas.*``: schemas, shapes for tracing, and the reference
+implementation for devices that have no kernel.
+
+A set of patterns is a *table*: a zero-initialised int64 tensor ``[groups, words]``, each row the set
+of one group. What its words mean is its device's own affair; ``new_table`` gives the right size.
+
+Operators (``samples`` is S, the first dimension of an activation a multiple of it):
+
+* ``insert_(table, x, samples, ternary)``: adds the patterns of x;
+* ``relu_insert(table, x, samples, ternary) -> y``: y = relu(x), and adds the patterns of y;
+* ``relu_insert_(table, x, samples, ternary)``: the same in place;
+* ``insert_packed_(table, patterns, samples, ternary)``: adds patterns that ``pack`` gave;
+* ``merge_(table, other, samples, ternary)``: adds the patterns of another table;
+* ``count(table, samples, ternary) -> [groups, 2]``: number of patterns, and whether NaN was seen;
+* ``pack(x, samples, ternary) -> (patterns, nan)``;
+* ``count_patterns(xs, samples, ternary) -> [1, 2]``: like ``count``, of the patterns of all xs.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from swapnas_ext import reference
+from swapnas_ext._native import _C
+
+HEADER_WORDS = 8
+MAX_DIRECT_BITS: int = _C.max_direct_bits
+_KERNEL_DEVICES = frozenset({"cpu"})
+
+_library = torch.library.Library("swapnas", "DEF")
+for _schema in (
+    "insert_(Tensor(a!) table, Tensor x, int samples, bool ternary) -> ()",
+    "relu_insert(Tensor(a!) table, Tensor x, int samples, bool ternary) -> Tensor",
+    "relu_insert_(Tensor(a!) table, Tensor(b!) x, int samples, bool ternary) -> ()",
+    "insert_packed_(Tensor(a!) table, Tensor patterns, int samples, bool ternary) -> ()",
+    "merge_(Tensor(a!) table, Tensor other, int samples, bool ternary) -> ()",
+    "count(Tensor table, int samples, bool ternary) -> Tensor",
+    "pack(Tensor x, int samples, bool ternary) -> (Tensor, Tensor)",
+    "count_patterns(Tensor[] xs, int samples, bool ternary) -> Tensor",
+):
+    _library.define(_schema, tags=(torch.Tag.pt2_compliant_tag,))
+
+
+def pattern_bits(samples: int, ternary: bool) -> int:
+    """Width of a pattern: S bits, or 2 S where ternary."""
+    return 2 * samples if ternary else samples
+
+
+def has_kernel(device: torch.device) -> bool:
+    """Whether the device has a kernel of its own (else the reference answers)."""
+    return device.type in _KERNEL_DEVICES
+
+
+def new_table(
+    samples: int, ternary: bool, *, patterns: int, groups: int = 1, device: torch.device
+) -> Tensor:
+    """An empty table with room for ``patterns`` patterns in each group."""
+    words = _C.table_words(pattern_bits(samples, ternary), patterns)
+    return torch.zeros(groups, words, dtype=torch.int64, device=device)
+
+
+def table_limit(samples: int, ternary: bool, table: Tensor) -> int:
+    """How many patterns each group of the table can hold."""
+    return _C.table_limit(pattern_bits(samples, ternary), table.shape[1])
+
+
+def neurons(x: Tensor, samples: int, groups: int = 1) -> int:
+    """V of one activation tensor: its elements for each sample and group."""
+    return x.numel() // (samples * groups)
+
+
+# ---- shapes for tracing --------------------------------------------------------------------------
+
+
+def _fake_nothing(*_: object) -> None:
+    return None
+
+
+def _fake_relu_insert(table: Tensor, x: Tensor, samples: int, ternary: bool) -> Tensor:
+    return torch.empty_like(x)
+
+
+def _fake_count(table: Tensor, samples: int, ternary: bool) -> Tensor:
+    return table.new_empty(table.shape[0], 2)
+
+
+def _fake_pack(x: Tensor, samples: int, ternary: bool) -> tuple[Tensor, Tensor]:
+    bits = pattern_bits(samples, ternary)
+    dtype = torch.int32 if bits <= 32 else torch.int64
+    words = -(-bits // 64)
+    count = neurons(x, samples)
+    shape = (count,) if words == 1 else (count, words)
+    return x.new_empty(shape, dtype=dtype), x.new_empty(1, dtype=torch.int64)
+
+
+def _fake_count_patterns(xs: list[Tensor], samples: int, ternary: bool) -> Tensor:
+    return xs[0].new_empty(1, 2, dtype=torch.int64)
+
+
+for _name, _fake in {
+    "insert_": _fake_nothing,
+    "relu_insert": _fake_relu_insert,
+    "relu_insert_": _fake_nothing,
+    "insert_packed_": _fake_nothing,
+    "merge_": _fake_nothing,
+    "count": _fake_count,
+    "pack": _fake_pack,
+    "count_patterns": _fake_count_patterns,
+}.items():
+    torch.library.register_fake(f"swapnas::{_name}", _fake, lib=_library)
+
+
+# ---- the reference, where a device has no kernel -------------------------------------------------
+# Its table is a list: header word 0 holds the number of patterns, word 2 whether NaN was seen, and
+# the patterns follow as int64 words. It fits: a kernel's table takes at least as many bytes, except
+# that one of a byte for each possible pattern is kept as such.
+
+
+def _stored(row: Tensor, bits: int) -> Tensor:
+    payload = row[HEADER_WORDS:]
+    if _is_direct(bits):
+        return payload.view(torch.uint8)[: 2**bits].nonzero()
+    words = -(-bits // 64)
+    count = int(row[0])
+    return payload[: count * words].view(count, words)
+
+
+def _is_direct(bits: int) -> bool:
+    return bits <= MAX_DIRECT_BITS
+
+
+def _store(row: Tensor, patterns: Tensor, bits: int, nan: Tensor | bool) -> None:
+    """Adds patterns, int64 [n, words], to a row."""
+    row[2] |= torch.as_tensor(nan, device=row.device).to(torch.int64)
+    payload = row[HEADER_WORDS:]
+    if _is_direct(bits):
+        payload.view(torch.uint8)[patterns[:, 0]] = 1
+        return
+    distinct = torch.unique(torch.cat([_stored(row, bits), patterns]), dim=0)
+    payload[: distinct.numel()] = distinct.reshape(-1)
+    row[0] = len(distinct)
+
+
+def _packed_rows(patterns: Tensor) -> Tensor:
+    if patterns.dtype == torch.int32:
+        patterns = patterns.to(torch.int64) & 0xFFFFFFFF
+    return patterns.reshape(len(patterns), -1)
+
+
+def reference_insert_(table: Tensor, x: Tensor, samples: int, ternary: bool) -> None:
+    bits = pattern_bits(samples, ternary)
+    for row, activations in zip(table, x if len(table) > 1 else x[None], strict=True):
+        patterns = reference.pack_patterns(activations, samples, ternary)
+        _store(row, _packed_rows(patterns), bits, activations.isnan().any())
+
+
+def reference_relu_insert(table: Tensor, x: Tensor, samples: int, ternary: bool) -> Tensor:
+    y = torch.relu(x)
+    reference_insert_(table, y, samples, ternary)
+    return y
+
+
+def reference_relu_insert_(table: Tensor, x: Tensor, samples: int, ternary: bool) -> None:
+    reference_insert_(table, x.relu_(), samples, ternary)
+
+
+def reference_insert_packed_(table: Tensor, patterns: Tensor, samples: int, ternary: bool) -> None:
+    _store(table[0], _packed_rows(patterns), pattern_bits(samples, ternary), False)
+
+
+def reference_merge_(table: Tensor, other: Tensor, samples: int, ternary: bool) -> None:
+    bits = pattern_bits(samples, ternary)
+    for row, source in zip(table, other, strict=True):
+        _store(row, _stored(source, bits), bits, source[2])
+
+
+def reference_count(table: Tensor, samples: int, ternary: bool) -> Tensor:
+    bits = pattern_bits(samples, ternary)
+    counts = [[len(_stored(row, bits)), int(row[2])] for row in table]
+    return torch.tensor(counts, dtype=torch.int64, device=table.device)
+
+
+def reference_pack(x: Tensor, samples: int, ternary: bool) -> tuple[Tensor, Tensor]:
+    nan = x.isnan().any().to(torch.int64).reshape(1)
+    return reference.pack_patterns(x, samples, ternary), nan
+
+
+def reference_count_patterns(xs: list[Tensor], samples: int, ternary: bool) -> Tensor:
+    count = reference.count_patterns(*xs, samples=samples, ternary=ternary)
+    nan = any(bool(x.isnan().any()) for x in xs)
+    return torch.tensor([[count, int(nan)]], dtype=torch.int64, device=xs[0].device)
+
+
+REFERENCE = {
+    "insert_": reference_insert_,
+    "relu_insert": reference_relu_insert,
+    "relu_insert_": reference_relu_insert_,
+    "insert_packed_": reference_insert_packed_,
+    "merge_": reference_merge_,
+    "count": reference_count,
+    "pack": reference_pack,
+    "count_patterns": reference_count_patterns,
+}
+for _name, _implementation in REFERENCE.items():
+    _library.impl(_name, _implementation, "CompositeExplicitAutograd")
