@@ -7,17 +7,11 @@
 #include <torch/headeronly/core/ScalarType.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <tuple>
 #include <vector>
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 #include "cpu/kernels.h"
 
@@ -136,32 +130,6 @@ cpu::Activations view_or_copy(const Tensor& x, int64_t samples, int64_t groups, 
     return *activations_view(copies.back(), samples, groups, logical_order);
 }
 
-// Pages that are zeroed when first touched, by the thread that touches them; in large pages if the
-// system grants them.
-class ZeroedMemory {
-public:
-    explicit ZeroedMemory(int64_t words) {
-        const size_t bytes = static_cast<size_t>(words) * sizeof(uint64_t);
-        memory_ = std::calloc(words, sizeof(uint64_t));
-        if (memory_ == nullptr) throw std::bad_alloc();
-#if defined(__linux__)
-        constexpr size_t kPage = 4096;
-        if (bytes >= (size_t{4} << 20)) {
-            const auto begin = (reinterpret_cast<uintptr_t>(memory_) + kPage - 1) / kPage * kPage;
-            const auto end = (reinterpret_cast<uintptr_t>(memory_) + bytes) / kPage * kPage;
-            madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-        }
-#endif
-    }
-    ~ZeroedMemory() { std::free(memory_); }
-    ZeroedMemory(const ZeroedMemory&) = delete;
-    ZeroedMemory& operator=(const ZeroedMemory&) = delete;
-    uint64_t* words() const { return static_cast<uint64_t*>(memory_); }
-
-private:
-    void* memory_;
-};
-
 cpu::GroupTables group_tables(const Tensor& table, PatternShape shape) {
     check(table.scalar_type() == ScalarType::Long && table.dim() == 2 && table.is_contiguous(),
           "a table is a contiguous int64 tensor [groups, words]");
@@ -219,23 +187,22 @@ void relu_insert_(Tensor table, Tensor x, int64_t samples, bool ternary) {
     relu_insert_into(table, x, x, samples, ternary);
 }
 
-void insert_packed_(Tensor table, Tensor patterns, int64_t samples, bool ternary) {
-    const PatternShape shape = pattern_shape(samples, ternary);
-    const auto tables = group_tables(table, shape);
-    check(tables.groups == 1, "packed patterns go into a table of one group");
+cpu::PackedPatterns packed_patterns(const Tensor& patterns, PatternShape shape) {
     const bool narrow = shape.bits() <= 32;
     check(patterns.scalar_type() == (narrow ? ScalarType::Int : ScalarType::Long) &&
               patterns.is_contiguous() && patterns.dim() == (shape.words() > 1 ? 2 : 1) &&
               (patterns.dim() == 1 || patterns.size(1) == shape.words()),
           "packed patterns of " + std::to_string(shape.bits()) + " bits have another form");
-    const int64_t count = patterns.size(0);
-    check_room(tables, count);
-    if (narrow)
-        cpu::insert_packed(static_cast<const uint32_t*>(patterns.const_data_ptr()), count,
-                           tables[0], TorchWorkers());
-    else
-        cpu::insert_packed(static_cast<const uint64_t*>(patterns.const_data_ptr()), count,
-                           tables[0], TorchWorkers());
+    return {patterns.const_data_ptr(), patterns.size(0), shape.bits()};
+}
+
+void insert_packed_(Tensor table, Tensor patterns, int64_t samples, bool ternary) {
+    const PatternShape shape = pattern_shape(samples, ternary);
+    const auto tables = group_tables(table, shape);
+    check(tables.groups == 1, "packed patterns go into a table of one group");
+    const auto packed = packed_patterns(patterns, shape);
+    check_room(tables, packed.count);
+    cpu::insert_packed(packed, tables[0], TorchWorkers());
 }
 
 // The patterns, and [1]: 1 if a NaN was seen.
@@ -243,21 +210,27 @@ std::tuple<Tensor, Tensor> pack(Tensor x, int64_t samples, bool ternary) {
     const PatternShape shape = pattern_shape(samples, ternary);
     std::vector<Tensor> copies;
     const auto view = view_or_copy(x, samples, 1, true, copies);
-    const bool narrow = shape.bits() <= 32;
     std::vector<int64_t> size{view.neurons()};
     if (shape.words() > 1) size.push_back(shape.words());
-    auto patterns = torch::stable::empty(size, narrow ? ScalarType::Int : ScalarType::Long);
+    auto patterns = torch::stable::empty(size, shape.bits() <= 32 ? ScalarType::Int : ScalarType::Long);
     auto nan = torch::stable::empty({1}, ScalarType::Long);
     *static_cast<int64_t*>(nan.mutable_data_ptr()) =
-        narrow ? cpu::pack(view, shape, static_cast<uint32_t*>(patterns.mutable_data_ptr()),
-                           TorchWorkers())
-               : cpu::pack(view, shape, static_cast<uint64_t*>(patterns.mutable_data_ptr()),
-                           TorchWorkers());
+        cpu::pack(view, shape, patterns.mutable_data_ptr(), TorchWorkers());
     return {patterns, nan};
 }
 
+// [1, 2], as count gives it.
+Tensor counts(int64_t patterns, bool nan) {
+    auto result = torch::stable::empty({1, 2}, ScalarType::Long);
+    auto* out = static_cast<int64_t*>(result.mutable_data_ptr());
+    out[0] = patterns;
+    out[1] = nan;
+    return result;
+}
+
 // [groups, 2]: the number of patterns, and 1 if a NaN was seen.
-Tensor counts_of(const cpu::GroupTables& tables) {
+Tensor count(Tensor table, int64_t samples, bool ternary) {
+    const auto tables = group_tables(table, pattern_shape(samples, ternary));
     auto result = torch::stable::empty({tables.groups, 2}, ScalarType::Long);
     auto* out = static_cast<int64_t*>(result.mutable_data_ptr());
     for (int64_t group = 0; group < tables.groups; ++group) {
@@ -266,10 +239,6 @@ Tensor counts_of(const cpu::GroupTables& tables) {
         out[2 * group + 1] = static_cast<int64_t>(set.header().nan);
     }
     return result;
-}
-
-Tensor count(Tensor table, int64_t samples, bool ternary) {
-    return counts_of(group_tables(table, pattern_shape(samples, ternary)));
 }
 
 void merge_(Tensor table, Tensor other, int64_t samples, bool ternary) {
@@ -292,16 +261,14 @@ Tensor count_patterns(std::vector<Tensor> xs, int64_t samples, bool ternary) {
     std::vector<Tensor> copies;
     std::vector<cpu::Activations> views;
     views.reserve(xs.size());
-    int64_t neurons = 0;
-    for (const Tensor& x : xs) {
-        views.push_back(view_or_copy(x, samples, 1, false, copies));
-        neurons += views.back().neurons();
-    }
-    const int64_t words = cpu::table_words(shape.bits(), neurons);
-    const ZeroedMemory memory(words);
-    const cpu::GroupTables tables{memory.words(), words, 1, shape.bits()};
-    cpu::insert(views, shape, tables, TorchWorkers());
-    return counts_of(tables);
+    for (const Tensor& x : xs) views.push_back(view_or_copy(x, samples, 1, false, copies));
+    const cpu::Count found = cpu::count(views, shape, TorchWorkers());
+    return counts(found.patterns, found.nan);
+}
+
+Tensor count_packed(Tensor patterns, int64_t samples, bool ternary) {
+    const PatternShape shape = pattern_shape(samples, ternary);
+    return counts(cpu::count_packed(packed_patterns(patterns, shape), TorchWorkers()), false);
 }
 
 }  // namespace
@@ -315,5 +282,6 @@ STABLE_TORCH_LIBRARY_IMPL(swapnas, CPU, m) {
     m.impl("pack", TORCH_BOX(&swapnas::pack));
     m.impl("count", TORCH_BOX(&swapnas::count));
     m.impl("merge_", TORCH_BOX(&swapnas::merge_));
+    m.impl("count_packed", TORCH_BOX(&swapnas::count_packed));
     m.impl("count_patterns", TORCH_BOX(&swapnas::count_patterns));
 }

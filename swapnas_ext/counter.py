@@ -225,7 +225,7 @@ def count_patterns(
         rows = torch.cat([x.reshape(samples, -1) for x in activations], dim=1)
         torch.unique(torch.sign(rows).T, dim=0).size(0)
     """
-    tensors = [_as_tensor(x) for x in activations]
+    tensors = [x if isinstance(x, Tensor) else _as_tensor(x) for x in activations]
     if not tensors:
         raise ValueError("count_patterns needs at least one activation tensor")
     if samples is None:
@@ -234,13 +234,18 @@ def count_patterns(
         samples = tensors[0].shape[0]
     _positive("samples", samples)
     _nan_policy(nan_policy)
-    for x in tensors:
-        _check_activations(x, samples)
-        if x.device != tensors[0].device:
-            raise ValueError(
-                f"the activations are on different devices: {tensors[0].device} and {x.device}"
-            )
-    counts = torch.ops.swapnas.count_patterns(tensors, samples, ternary)
+    device = tensors[0].device
+    for x in tensors:  # what the operator can't see; a full check of small tensors takes longer than counting
+        if x.device != device:
+            raise ValueError(f"the activations are on different devices: {device} and {x.device}")
+        if x.layout is not torch.strided or x.is_meta:
+            _check_activations(x, samples)
+    try:
+        counts = torch.ops.swapnas.count_patterns(tensors, samples, ternary)
+    except ValueError:
+        for x in tensors:
+            _check_activations(x, samples)
+        raise
     ((count, nan),) = counts.tolist()
     if nan and nan_policy == "raise":
         raise NanActivationError(
@@ -264,7 +269,7 @@ def pack_patterns(
 
     Args and errors as in `count_patterns`. Equivalent to ``reference.pack_patterns``.
     """
-    x = _as_tensor(x)
+    x = x if isinstance(x, Tensor) else _as_tensor(x)
     if samples is None:
         samples = x.shape[0] if x.dim() else 1
     _positive("samples", samples)
@@ -280,7 +285,7 @@ def pack_patterns(
 
 def _as_tensor(x: Tensor | np.ndarray[Any, Any]) -> Tensor:
     if not isinstance(x, np.ndarray):
-        return x
+        raise TypeError(f"activations must be a torch.Tensor or NumPy array, got {type(x).__name__}")
     if any(stride < 0 for stride in x.strides):
         x = np.ascontiguousarray(x)  # the one layout that torch can't share
     with warnings.catch_warnings():

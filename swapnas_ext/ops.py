@@ -13,6 +13,7 @@ Operators (``samples`` is S, the first dimension of an activation a multiple of 
 * ``merge_(table, other, samples, ternary)``: adds the patterns of another table;
 * ``count(table, samples, ternary) -> [groups, 2]``: number of patterns, and whether NaN was seen;
 * ``pack(x, samples, ternary) -> (patterns, nan)``;
+* ``count_packed(patterns, samples, ternary) -> [1, 2]``: like ``count``, of packed patterns;
 * ``count_patterns(xs, samples, ternary) -> [1, 2]``: like ``count``, of the patterns of all xs.
 """
 
@@ -37,6 +38,7 @@ for _schema in (
     "merge_(Tensor(a!) table, Tensor other, int samples, bool ternary) -> ()",
     "count(Tensor table, int samples, bool ternary) -> Tensor",
     "pack(Tensor x, int samples, bool ternary) -> (Tensor, Tensor)",
+    "count_packed(Tensor patterns, int samples, bool ternary) -> Tensor",
     "count_patterns(Tensor[] xs, int samples, bool ternary) -> Tensor",
 ):
     _library.define(_schema, tags=(torch.Tag.pt2_compliant_tag,))
@@ -94,6 +96,10 @@ def _fake_pack(x: Tensor, samples: int, ternary: bool) -> tuple[Tensor, Tensor]:
     return x.new_empty(shape, dtype=dtype), x.new_empty(1, dtype=torch.int64)
 
 
+def _fake_count_packed(patterns: Tensor, samples: int, ternary: bool) -> Tensor:
+    return patterns.new_empty(1, 2, dtype=torch.int64)
+
+
 def _fake_count_patterns(xs: list[Tensor], samples: int, ternary: bool) -> Tensor:
     return xs[0].new_empty(1, 2, dtype=torch.int64)
 
@@ -106,6 +112,7 @@ for _name, _fake in {
     "merge_": _fake_nothing,
     "count": _fake_count,
     "pack": _fake_pack,
+    "count_packed": _fake_count_packed,
     "count_patterns": _fake_count_patterns,
 }.items():
     torch.library.register_fake(f"swapnas::{_name}", _fake, lib=_library)
@@ -186,6 +193,11 @@ def reference_pack(x: Tensor, samples: int, ternary: bool) -> tuple[Tensor, Tens
     return reference.pack_patterns(x, samples, ternary), nan
 
 
+def reference_count_packed(patterns: Tensor, samples: int, ternary: bool) -> Tensor:
+    count = torch.unique(patterns, dim=0).shape[0]
+    return torch.tensor([[count, 0]], dtype=torch.int64, device=patterns.device)
+
+
 def reference_count_patterns(xs: list[Tensor], samples: int, ternary: bool) -> Tensor:
     count = reference.count_patterns(*xs, samples=samples, ternary=ternary)
     nan = any(bool(x.isnan().any()) for x in xs)
@@ -200,6 +212,7 @@ REFERENCE = {
     "merge_": reference_merge_,
     "count": reference_count,
     "pack": reference_pack,
+    "count_packed": reference_count_packed,
     "count_patterns": reference_count_patterns,
 }
 for _name, _implementation in REFERENCE.items():

@@ -2,8 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <memory>
-#include <span>
+#include <type_traits>
 #include <vector>
 
 #include "cpu/key_source.h"
@@ -52,6 +53,12 @@ struct Tally {
     bool zero_pattern = false;
     bool nan = false;
 
+    Tally& operator+=(const Tally& other) {
+        occupied += other.occupied;
+        zero_pattern |= other.zero_pattern;
+        nan |= other.nan;
+        return *this;
+    }
     void add_to(TableHeader& header) const {
         header.occupied += occupied;
         header.zero_pattern |= zero_pattern;
@@ -62,18 +69,22 @@ struct Tally {
 // How far ahead of its insert a slot is fetched: enough to cover a miss beyond L2.
 inline constexpr int64_t kPrefetchAhead = 24;
 
-// Calls insert_one(key) -> 0 or 1 for each key.
+// Calls insert_one(slots, key) -> 0 or 1 for each key. The slots are a copy that stays in registers.
 template <class Slots, class InsertOne>
-void insert_batch(const Slots& slots, const typename Slots::Element* keys, int64_t count,
-                  Tally& tally, const InsertOne& insert_one) {
+void insert_batch(Slots slots, const typename Slots::Element* keys, int64_t count, Tally& tally,
+                  const InsertOne& insert_one) {
     const int64_t words = slots.words();
+    uint64_t occupied = 0;
+    bool zero_pattern = false;
     for (int64_t i = 0; i < std::min(kPrefetchAhead, count); ++i) slots.prefetch(keys + i * words);
     for (int64_t i = 0; i < count; ++i) {
         const auto* key = keys + i * words;
         if (i + kPrefetchAhead < count) slots.prefetch(key + kPrefetchAhead * words);
-        tally.zero_pattern |= slots.is_zero(key);
-        tally.occupied += insert_one(key);
+        zero_pattern |= slots.is_zero(key);
+        occupied += insert_one(slots, key);
     }
+    tally.occupied += occupied;
+    tally.zero_pattern |= zero_pattern;
 }
 
 template <class Slots, class Source>
@@ -82,7 +93,7 @@ void insert_serial(const Source& source, const Table& table) {
     Tally tally;
     tally.nan = source.visit(0, source.units(), [&](const auto* keys, int64_t count) {
         insert_batch(slots, keys, count, tally,
-                     [&](const auto* key) { return insert_wrapping(slots, key); });
+                     [](Slots& own, const auto* key) { return insert_wrapping(own, key); });
     });
     tally.add_to(table.header());
 }
@@ -114,61 +125,128 @@ private:
     int64_t capacity_ = 0;
 };
 
-// Several threads, no atomics: each owns a contiguous share of the slots. First each thread hands
-// the keys of its units to their owners, then each owner inserts what it was handed. A probe that
-// would leave its owner's share is put off until the owners are done.
+// The keys of a source, handed to regions by the first bits of their hash, so that each region's part
+// of a set fits a core's own cache, and no two threads ever touch the same region: no atomics.
+template <class Slots>
+class KeysByRegion {
+public:
+    using Element = typename Slots::Element;
+
+    KeysByRegion(int64_t regions, int64_t words, int tasks)
+        : regions_(regions), words_(words), tasks_(tasks), buffers_(tasks * regions) {}
+
+    // Hands out the keys of the units [begin, end), replacing those handed out before; true if NaN.
+    template <class Source>
+    bool hand_out(const Source& source, int64_t begin, int64_t end, const Workers& workers) {
+        std::atomic<bool> nan{false};
+        workers.run(tasks_, [&](int task) {
+            const Share share(begin, end, task, tasks_);
+            KeyBuffer<Element>* buffers = buffers_.data() + task * regions_;
+            // A little more than an even spread needs, so that growing is the exception.
+            const int64_t expected = (share.last - share.first) * source.unit_keys() / regions_ * 9 / 8;
+            for (int64_t region = 0; region < regions_; ++region) {
+                buffers[region].clear();
+                buffers[region].make_room(expected * words_);
+            }
+            const int shift = 64 - log2(regions_);
+            const bool seen = source.visit(share.first, share.last, [&](const Element* keys, int64_t count) {
+                for (int64_t region = 0; region < regions_; ++region)
+                    buffers[region].make_room(count * words_);
+                for (int64_t i = 0; i < count; ++i) push(buffers, shift, keys, i);
+            });
+            if (seen) nan = true;
+        });
+        return nan;
+    }
+
+    // Calls use(task, region) for each region, each on one thread.
+    template <class Use>
+    void for_each_region(const Workers& workers, const Use& use) const {
+        workers.run(tasks_, [&](int task) {
+            const Share share(0, regions_, task, tasks_);
+            for (int64_t region = share.first; region < share.last; ++region) use(task, region);
+        });
+    }
+
+    int64_t count(int64_t region) const {
+        int64_t total = 0;
+        for (int task = 0; task < tasks_; ++task) total += buffer(task, region).size() / words_;
+        return total;
+    }
+
+    template <class InsertOne>
+    void insert(const Slots& slots, int64_t region, Tally& tally, const InsertOne& insert_one) const {
+        for (int task = 0; task < tasks_; ++task) {
+            const auto& keys = buffer(task, region);
+            insert_batch(slots, keys.data(), keys.size() / words_, tally, insert_one);
+        }
+    }
+
+private:
+    void push(KeyBuffer<Element>* buffers, int shift, const Element* keys, int64_t i) const {
+        const int64_t words = std::is_same_v<Slots, KeySlots<Element>> ? 1 : words_;
+        const Element* key = keys + i * words;
+        buffers[Slots::hash(key, words) >> shift].push(key, words);
+    }
+    const KeyBuffer<Element>& buffer(int task, int64_t region) const {
+        return buffers_[task * regions_ + region];
+    }
+
+    int64_t regions_;
+    int64_t words_;
+    int tasks_;
+    std::vector<KeyBuffer<Element>> buffers_;
+};
+
+// Regions of a set of `set_bytes`, where each is to get enough keys to be worth handing around.
+inline int64_t regions_for(int64_t set_bytes, int64_t keys, int tasks) {
+    constexpr int64_t kRegionBytes = 128 * 1024;
+    constexpr int64_t kRegionKeys = 4096;
+    constexpr int64_t kMaxRegions = 512;  // more can't be written to at full speed at once
+    const int64_t wanted = std::min({set_bytes / kRegionBytes, keys / kRegionKeys, kMaxRegions});
+    const auto regions = std::bit_floor(static_cast<uint64_t>(std::max<int64_t>(wanted, 1)));
+    return std::max<int64_t>(regions, tasks > 1 ? std::bit_ceil(static_cast<uint64_t>(tasks)) : 1);
+}
+
 template <class Slots, class Source>
-void insert_partitioned(const Source& source, const Table& table, int tasks,
-                        const Workers& workers) {
+int64_t regions_for(const Source& source, int64_t capacity, int tasks) {
+    const int64_t slot_bytes = source.key_words() * sizeof(typename Slots::Element);
+    return regions_for(capacity * slot_bytes, source.units() * source.unit_keys(), tasks);
+}
+
+// A region of the table is a contiguous range of its slots. A probe that would leave its region is
+// put off until all regions are done.
+template <class Slots, class Source>
+void insert_by_region(const Source& source, const Table& table, int64_t regions, int tasks,
+                      const Workers& workers) {
     using Element = typename Slots::Element;
     const int64_t words = source.key_words();
-    const Slots slots(table);
-    const int capacity_log2 = std::countr_zero(static_cast<uint64_t>(table.capacity()));
-    const auto owner_of = [&](const Element* key) {
-        return static_cast<int>((slots.home(key) * tasks) >> capacity_log2);
-    };
-    std::vector<KeyBuffer<Element>> handed(tasks * tasks);  // from each task to each owner
+    KeysByRegion<Slots> handed(regions, words, tasks);
     std::vector<KeyBuffer<Element>> put_off(tasks);
     std::vector<Tally> tallies(tasks);
 
-    // In rounds, so that the handed keys stay in the cache, and their memory small.
-    constexpr int64_t kRoundBytesPerTask = int64_t{1} << 19;
+    constexpr int64_t kRoundBytes = int64_t{64} << 20;  // bounds the memory of `handed`
     const int64_t unit_bytes = source.unit_keys() * words * static_cast<int64_t>(sizeof(Element));
-    const int64_t round = tasks * std::max<int64_t>(kRoundBytesPerTask / unit_bytes, 1);
+    const int64_t round = ceil_div(kRoundBytes, unit_bytes);
     for (int64_t begin = 0; begin < source.units(); begin += round) {
         const int64_t end = std::min(begin + round, source.units());
-        workers.run(tasks, [&](int task) {
-            const std::span buffers(handed.data() + task * tasks, tasks);
-            for (auto& buffer : buffers) buffer.clear();
-            const Share share(begin, end, task, tasks);
-            const bool nan = source.visit(share.first, share.last, [&](const Element* keys, int64_t count) {
-                for (auto& buffer : buffers) buffer.make_room(count * words);
-                for (int64_t i = 0; i < count; ++i)
-                    buffers[owner_of(keys + i * words)].push(keys + i * words, words);
-            });
-            tallies[task].nan |= nan;
-        });
-        workers.run(tasks, [&](int owner) {
-            Slots own(table);
-            const int64_t last_slot = ceil_div((owner + 1) * table.capacity(), tasks);
+        tallies[0].nan |= handed.hand_out(source, begin, end, workers);
+        handed.for_each_region(workers, [&](int task, int64_t region) {
+            const int64_t end_slot = (region + 1) * (table.capacity() / regions);
             Tally tally;
-            for (int from = 0; from < tasks; ++from) {
-                const auto& keys = handed[from * tasks + owner];
-                insert_batch(own, keys.data(), keys.size() / words, tally, [&](const Element* key) {
-                    const int added = own.insert(key, own.home(key), last_slot);
-                    if (added >= 0) [[likely]] return added;
-                    put_off[owner].make_room(words);
-                    put_off[owner].push(key, words);
-                    return 0;
-                });
-            }
-            tallies[owner].occupied += tally.occupied;
-            tallies[owner].zero_pattern |= tally.zero_pattern;
+            handed.insert(Slots(table), region, tally, [&](Slots& slots, const Element* key) {
+                const int added = slots.insert(key, slots.home(key), end_slot);
+                if (added >= 0) [[likely]] return added;
+                put_off[task].make_room(words);
+                put_off[task].push(key, words);
+                return 0;
+            });
+            tallies[task] += tally;
         });
-        Slots all(table);
+        Slots slots(table);
         for (auto& late : put_off) {
             for (int64_t i = 0; i < late.size(); i += words)
-                tallies[0].occupied += insert_wrapping(all, late.data() + i);
+                tallies[0].occupied += insert_wrapping(slots, late.data() + i);
             late.clear();
         }
     }
@@ -177,8 +255,43 @@ void insert_partitioned(const Source& source, const Table& table, int tasks,
 
 template <class Slots, class Source>
 void insert_keys(const Source& source, const Table& table, int tasks, const Workers& workers) {
-    if (tasks == 1) insert_serial<Slots>(source, table);
-    else insert_partitioned<Slots>(source, table, tasks, workers);
+    const int64_t regions = regions_for<Slots>(source, table.capacity(), tasks);
+    if (regions == 1) insert_serial<Slots>(source, table);
+    else insert_by_region<Slots>(source, table, regions, tasks, workers);
+}
+
+// Counts without a set that outlives the call: each region's set is made, counted and cleared in the
+// cache of the core that works on it.
+template <class Slots, class Source>
+Tally count_keys(const Source& source, int tasks, const Workers& workers) {
+    using Element = typename Slots::Element;
+    const int64_t words = source.key_words();
+    const int64_t keys = source.units() * source.unit_keys();
+    const int64_t regions = regions_for<Slots>(source, slots_for(keys), tasks);
+    std::vector<Tally> tallies(tasks);
+    const auto wrapping = [](Slots& slots, const Element* key) { return insert_wrapping(slots, key); };
+    if (regions == 1) {
+        const int64_t capacity = slots_for(keys);
+        std::vector<Element> memory(capacity * words);
+        const Slots slots(memory.data(), capacity, words, 0);
+        tallies[0].nan = source.visit(0, source.units(), [&](const Element* batch, int64_t count) {
+            insert_batch(slots, batch, count, tallies[0], wrapping);
+        });
+        return tallies[0];
+    }
+    KeysByRegion<Slots> handed(regions, words, tasks);
+    tallies[0].nan = handed.hand_out(source, 0, source.units(), workers);
+    std::vector<std::vector<Element>> memory(tasks);
+    handed.for_each_region(workers, [&](int task, int64_t region) {
+        const int64_t capacity = slots_for(handed.count(region));
+        memory[task].assign(capacity * words, 0);
+        Tally tally;
+        handed.insert(Slots(memory[task].data(), capacity, words, log2(regions)), region, tally, wrapping);
+        tallies[task] += tally;
+    });
+    Tally total;
+    for (const Tally& tally : tallies) total += tally;
+    return total;
 }
 
 }  // namespace swapnas::cpu

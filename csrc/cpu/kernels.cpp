@@ -10,61 +10,71 @@ namespace {
 
 // Work below which a second thread costs more than it brings, in activations or packed keys.
 constexpr int64_t kActivationsPerTask = 32 * 1024;
-constexpr int64_t kKeysPerTask = 8 * 1024;
+constexpr int64_t kKeysPerTask = 16 * 1024;
 
 int tasks_for(int64_t work, int64_t grain, const Workers& workers) {
     return static_cast<int>(std::clamp<int64_t>(work / grain, 1, workers.count()));
 }
 
+int64_t total_neurons(std::span<const Activations> activations) {
+    int64_t neurons = 0;
+    for (const Activations& a : activations) neurons += a.neurons();
+    return neurons;
+}
+
+// Threads for one group's activations.
+int tasks_for(std::span<const Activations> activations, PatternShape shape, const Workers& workers) {
+    const int64_t neurons = total_neurons(activations);
+    const int tasks = tasks_for(neurons * shape.samples, kActivationsPerTask, workers);
+    if (set_kind(shape.bits()) != SetKind::Direct) return tasks;
+    // Each further thread clears and merges a map of its own, 16 flags in the time of one insert.
+    const int64_t map_cost = (int64_t{1} << shape.bits()) / 16;
+    return static_cast<int>(std::clamp<int64_t>(neurons / std::max<int64_t>(map_cost, 1), 1, tasks));
+}
+
 void insert_group(std::span<const Activations> activations, PatternShape shape, int64_t group,
                   const Table& table, int tasks, const Workers& workers) {
-    const auto source = [&]<class Element>(Element) {
-        return ActivationSource<Element>(activations, shape, group);
-    };
-    switch (table.kind()) {
-        case SetKind::Direct:
-            if (table.bits() <= 16) insert_direct(source(uint16_t{}), table, tasks, workers);
-            else insert_direct(source(uint32_t{}), table, tasks, workers);
-            break;
-        case SetKind::Key32:
-            insert_keys<KeySlots<uint32_t>>(source(uint32_t{}), table, tasks, workers);
-            break;
-        case SetKind::Key64:
-            insert_keys<KeySlots<uint64_t>>(source(uint64_t{}), table, tasks, workers);
-            break;
-        case SetKind::Wide:
-            with_wide_slots(table, [&]<class Slots>(Slots) {
-                insert_keys<Slots>(source(uint64_t{}), table, tasks, workers);
-            });
-            break;
+    if (table.kind() == SetKind::Direct) {
+        if (table.bits() <= 16)
+            insert_direct(ActivationSource<uint16_t>(activations, shape, group), table, tasks, workers);
+        else
+            insert_direct(ActivationSource<uint32_t>(activations, shape, group), table, tasks, workers);
+        return;
     }
+    with_slots(table.bits(), [&]<class Slots>(TypeTag<Slots>) {
+        const ActivationSource<typename Slots::Element> source(activations, shape, group);
+        insert_keys<Slots>(source, table, tasks, workers);
+    });
 }
 
-// The bits of the last word of a pattern that it may use.
+// A pattern whose last word uses bits beyond its width.
 template <class Element>
-Element last_word_mask(int64_t bits) {
-    const int64_t used = (bits - 1) % (8 * static_cast<int64_t>(sizeof(Element))) + 1;
-    return static_cast<Element>(~Element{0}) >> (8 * sizeof(Element) - used);
-}
-
-template <class Element>
-void check_packed(const Element* patterns, int64_t count, int64_t words, int64_t bits) {
-    const Element stray = static_cast<Element>(~last_word_mask<Element>(bits));
-    if (stray == 0) return;
+void check_packed(const PackedPatterns& patterns) {
+    constexpr int64_t kElementBits = 8 * sizeof(Element);
+    const int64_t unused = (kElementBits - patterns.bits % kElementBits) % kElementBits;
+    if (unused == 0) return;
+    const Element stray = ~(static_cast<Element>(~Element{0}) >> unused);
+    const auto* words = static_cast<const Element*>(patterns.data);
     Element found = 0;
-    for (int64_t i = 0; i < count; ++i) found |= patterns[i * words + words - 1] & stray;
+    for (int64_t i = 1; i <= patterns.count; ++i) found |= words[i * patterns.words() - 1] & stray;
     if (found != 0)
         throw std::invalid_argument("a packed pattern has a bit set beyond its " +
-                                    std::to_string(bits) + " bits");
+                                    std::to_string(patterns.bits) + " bits");
 }
 
 template <class Element>
-bool pack_into(const Activations& activations, PatternShape shape, Element* patterns,
-               const Workers& workers) {
+PackedSource<Element> packed_source(const PackedPatterns& patterns) {
+    check_packed<Element>(patterns);
+    return {static_cast<const Element*>(patterns.data), patterns.count, patterns.words()};
+}
+
+template <class Element>
+bool pack_as(const Activations& activations, PatternShape shape, Element* patterns,
+             const Workers& workers) {
     const ActivationSource<Element> source({&activations, 1}, shape, 0);
     const int tasks = tasks_for(activations.neurons() * shape.samples, kActivationsPerTask, workers);
-    std::atomic<bool> nan{false};
     const int64_t units_per_run = ceil_div(activations.inner, source.unit_keys());
+    std::atomic<bool> nan{false};
     workers.run(tasks, [&](int task) {
         const Share share(0, source.units(), task, tasks);
         Element* out = patterns + (share.first / units_per_run * activations.inner +
@@ -82,11 +92,9 @@ bool pack_into(const Activations& activations, PatternShape shape, Element* patt
 
 void insert(std::span<const Activations> activations, PatternShape shape, const GroupTables& tables,
             const Workers& workers) {
-    int64_t neurons = 0;
-    for (const Activations& a : activations) neurons += a.neurons();
-    const int64_t work = neurons * shape.samples;
     if (tables.groups > 1 && tables.groups >= workers.count()) {
-        const int tasks = tasks_for(work * tables.groups, kActivationsPerTask, workers);
+        const int64_t work = tables.groups * total_neurons(activations) * shape.samples;
+        const int tasks = tasks_for(work, kActivationsPerTask, workers);
         workers.run(tasks, [&](int task) {
             const Share share(0, tables.groups, task, tasks);
             for (int64_t group = share.first; group < share.last; ++group)
@@ -94,44 +102,57 @@ void insert(std::span<const Activations> activations, PatternShape shape, const 
         });
         return;
     }
-    int tasks = tasks_for(work, kActivationsPerTask, workers);
-    if (set_kind(shape.bits()) == SetKind::Direct)  // each further thread clears and merges a map
-        tasks = static_cast<int>(
-            std::clamp<int64_t>(neurons >> (shape.bits() > 4 ? shape.bits() - 4 : 0), 1, tasks));
+    const int tasks = tasks_for(activations, shape, workers);
     for (int64_t group = 0; group < tables.groups; ++group)
         insert_group(activations, shape, group, tables[group], tasks, workers);
 }
 
-void insert_packed(const uint32_t* patterns, int64_t count, const Table& table,
-                   const Workers& workers) {
-    check_packed(patterns, count, 1, table.bits());
-    const PackedSource<uint32_t> source(patterns, count, 1);
-    const int tasks = tasks_for(count, kKeysPerTask, workers);
-    if (table.kind() == SetKind::Direct) insert_direct(source, table, 1, workers);
-    else insert_keys<KeySlots<uint32_t>>(source, table, tasks, workers);
+Count count(std::span<const Activations> activations, PatternShape shape, const Workers& workers) {
+    const int tasks = tasks_for(activations, shape, workers);
+    if (set_kind(shape.bits()) == SetKind::Direct) {
+        std::vector<uint64_t> memory(table_words(shape.bits(), 0));
+        const Table table(memory.data(), static_cast<int64_t>(memory.size()), shape.bits());
+        insert_group(activations, shape, 0, table, tasks, workers);
+        return {table.count(), table.header().nan != 0};
+    }
+    return with_slots(shape.bits(), [&]<class Slots>(TypeTag<Slots>) {
+        const ActivationSource<typename Slots::Element> source(activations, shape, 0);
+        const Tally tally = count_keys<Slots>(source, tasks, workers);
+        return Count{static_cast<int64_t>(tally.occupied) + tally.zero_pattern, tally.nan};
+    });
 }
 
-void insert_packed(const uint64_t* patterns, int64_t count, const Table& table,
-                   const Workers& workers) {
-    const int64_t words = table.key_words();
-    check_packed(patterns, count, words, table.bits());
-    const PackedSource<uint64_t> source(patterns, count, words);
-    const int tasks = tasks_for(count * words, kKeysPerTask, workers);
-    if (table.kind() == SetKind::Key64) insert_keys<KeySlots<uint64_t>>(source, table, tasks, workers);
-    else
-        with_wide_slots(table, [&]<class Slots>(Slots) {
-            insert_keys<Slots>(source, table, tasks, workers);
-        });
+void insert_packed(const PackedPatterns& patterns, const Table& table, const Workers& workers) {
+    const int tasks = tasks_for(patterns.count * patterns.words(), kKeysPerTask, workers);
+    if (table.kind() == SetKind::Direct) {
+        insert_direct(packed_source<uint32_t>(patterns), table, 1, workers);
+        return;
+    }
+    with_slots(table.bits(), [&]<class Slots>(TypeTag<Slots>) {
+        insert_keys<Slots>(packed_source<typename Slots::Element>(patterns), table, tasks, workers);
+    });
 }
 
-bool pack(const Activations& activations, PatternShape shape, uint32_t* patterns,
+int64_t count_packed(const PackedPatterns& patterns, const Workers& workers) {
+    const int tasks = tasks_for(patterns.count * patterns.words(), kKeysPerTask, workers);
+    if (set_kind(patterns.bits) == SetKind::Direct) {
+        std::vector<uint64_t> memory(table_words(patterns.bits, 0));
+        const Table table(memory.data(), static_cast<int64_t>(memory.size()), patterns.bits);
+        insert_direct(packed_source<uint32_t>(patterns), table, 1, workers);
+        return table.count();
+    }
+    return with_slots(patterns.bits, [&]<class Slots>(TypeTag<Slots>) {
+        const auto source = packed_source<typename Slots::Element>(patterns);
+        const Tally tally = count_keys<Slots>(source, tasks, workers);
+        return static_cast<int64_t>(tally.occupied) + tally.zero_pattern;
+    });
+}
+
+bool pack(const Activations& activations, PatternShape shape, void* patterns,
           const Workers& workers) {
-    return pack_into(activations, shape, patterns, workers);
-}
-
-bool pack(const Activations& activations, PatternShape shape, uint64_t* patterns,
-          const Workers& workers) {
-    return pack_into(activations, shape, patterns, workers);
+    if (shape.bits() <= 32)
+        return pack_as(activations, shape, static_cast<uint32_t*>(patterns), workers);
+    return pack_as(activations, shape, static_cast<uint64_t*>(patterns), workers);
 }
 
 }  // namespace swapnas::cpu

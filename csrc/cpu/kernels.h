@@ -48,19 +48,29 @@ struct GroupTables {
 void insert(std::span<const Activations> activations, PatternShape shape, const GroupTables& tables,
             const Workers& workers);
 
-// Inserts patterns that are packed already, each (bits + 63) / 64 words of 64 bits, or one of 32 bits
-// where bits <= 32. Throws std::invalid_argument, before anything is inserted, if one has a bit set
-// beyond `bits`.
-void insert_packed(const uint32_t* patterns, int64_t count, const Table& table,
-                   const Workers& workers);
-void insert_packed(const uint64_t* patterns, int64_t count, const Table& table,
-                   const Workers& workers);
+// Number of distinct patterns over all the activations, without a table that outlives the call.
+struct Count {
+    int64_t patterns;
+    bool nan;  // a NaN was seen
+};
+Count count(std::span<const Activations> activations, PatternShape shape, const Workers& workers);
 
-// Packs the patterns of one group, in the order (outer, inner), in the form that insert_packed reads.
+// Patterns that are packed already, each (bits + 63) / 64 words of 64 bits, or one of 32 bits where
+// bits <= 32: inserts them into a table, or counts the distinct ones. Throws std::invalid_argument,
+// before anything is inserted, if one has a bit set beyond `bits`.
+struct PackedPatterns {
+    const void* data;
+    int64_t count;
+    int64_t bits;
+
+    int64_t words() const { return (bits + 63) / 64; }
+};
+void insert_packed(const PackedPatterns& patterns, const Table& table, const Workers& workers);
+int64_t count_packed(const PackedPatterns& patterns, const Workers& workers);
+
+// Packs the patterns of one group, in the order (outer, inner), in the form of PackedPatterns.
 // Returns true if a NaN was seen.
-bool pack(const Activations& activations, PatternShape shape, uint32_t* patterns,
-          const Workers& workers);
-bool pack(const Activations& activations, PatternShape shape, uint64_t* patterns,
+bool pack(const Activations& activations, PatternShape shape, void* patterns,
           const Workers& workers);
 
 }  // namespace swapnas::cpu

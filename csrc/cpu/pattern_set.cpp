@@ -1,5 +1,6 @@
 #include "cpu/pattern_set.h"
 
+#include <algorithm>
 #include <bit>
 #include <stdexcept>
 #include <string>
@@ -70,10 +71,7 @@ int64_t table_words(int64_t bits, int64_t patterns) {
     if (patterns > (int64_t{1} << 58) / slot_bytes(bits))
         throw std::length_error("a set of " + std::to_string(patterns) + " patterns of " +
                                 std::to_string(bits) + " bits can't be addressed");
-    const auto wanted = static_cast<uint64_t>((4 * patterns + kMaxLoad - 1) / kMaxLoad);
-    const auto capacity = static_cast<int64_t>(
-        std::bit_ceil(wanted < kMinCapacity ? uint64_t{kMinCapacity} : wanted));
-    return kHeaderWords + capacity * slot_bytes(bits) / 8;
+    return kHeaderWords + slots_for(patterns) * slot_bytes(bits) / 8;
 }
 
 int64_t table_limit(int64_t bits, int64_t words) {
@@ -94,18 +92,20 @@ int64_t Table::count() const {
     return static_cast<int64_t>(header().occupied + header().zero_pattern);
 }
 
+int64_t slots_for(int64_t patterns) {
+    return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(
+        std::max<int64_t>((4 * patterns + kMaxLoad - 1) / kMaxLoad, kMinCapacity))));
+}
+
 void merge(const Table& into, const Table& from) {
     into.header().nan |= from.header().nan;
     into.header().zero_pattern |= from.header().zero_pattern;
-    switch (into.kind()) {
-        case SetKind::Direct:
-            for (int64_t i = 0; i < (from.capacity() + 7) / 8; ++i)
-                into.payload<uint64_t>()[i] |= from.payload<uint64_t>()[i];
-            break;
-        case SetKind::Key32: merge_slots<KeySlots<uint32_t>>(into, from); break;
-        case SetKind::Key64: merge_slots<KeySlots<uint64_t>>(into, from); break;
-        case SetKind::Wide: with_wide_slots(into, [&]<class Slots>(Slots) { merge_slots<Slots>(into, from); }); break;
+    if (into.kind() == SetKind::Direct) {
+        for (int64_t i = 0; i < (from.capacity() + 7) / 8; ++i)
+            into.payload<uint64_t>()[i] |= from.payload<uint64_t>()[i];
+        return;
     }
+    with_slots(into.bits(), [&]<class Slots>(TypeTag<Slots>) { merge_slots<Slots>(into, from); });
 }
 
 }  // namespace swapnas::cpu

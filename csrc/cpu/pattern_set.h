@@ -5,6 +5,7 @@
 // and the all-zero pattern is a flag in the header.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 
@@ -24,6 +25,9 @@ inline constexpr int64_t kHeaderWords = sizeof(TableHeader) / sizeof(uint64_t);
 // 64-bit words of a table that is to hold up to `patterns` patterns of `bits` bits.
 // Throws std::length_error where that can't be addressed.
 int64_t table_words(int64_t bits, int64_t patterns);
+
+// Slots, a power of two, that hold up to `patterns` patterns with few collisions.
+int64_t slots_for(int64_t patterns);
 
 // How many patterns a table of `words` words can take without growing.
 int64_t table_limit(int64_t bits, int64_t words);
@@ -49,21 +53,29 @@ private:
     int64_t capacity_;
 };
 
+inline int log2(int64_t power_of_two) {
+    return std::countr_zero(static_cast<uint64_t>(power_of_two));
+}
+
 // Keys of one word each. A key is passed as a pointer to its words, here and in WideSlots.
 template <class Word>
 class KeySlots {
 public:
     using Element = Word;
 
-    explicit KeySlots(const Table& table)
-        : slots_(table.payload<Word>()),
-          capacity_(table.capacity()),
-          shift_(64 - std::countr_zero(static_cast<uint64_t>(table.capacity()))) {}
+    explicit KeySlots(const Table& table) : KeySlots(table.payload<Word>(), table.capacity(), 1, 0) {}
+
+    // `capacity` zeroed slots; homes ignore the first `skipped` bits of the hash.
+    KeySlots(Word* slots, int64_t capacity, int64_t /*words*/, int skipped)
+        : slots_(slots), capacity_(capacity), skipped_(skipped), shift_(64 - log2(capacity)) {}
 
     static constexpr int64_t words() { return 1; }
     int64_t capacity() const { return capacity_; }
     static bool is_zero(const Word* key) { return *key == 0; }
-    int64_t home(const Word* key) const { return static_cast<int64_t>(mix(*key) >> shift_); }
+    static uint64_t hash(const Word* key, int64_t /*words*/) { return mix(*key); }
+    int64_t home(const Word* key) const {
+        return static_cast<int64_t>(mix(*key) << skipped_ >> shift_);
+    }
     void prefetch(const Word* key) const { __builtin_prefetch(slots_ + home(key), 1); }
 
     // Takes the first slot from `begin` that is free or holds the key already.
@@ -71,8 +83,8 @@ public:
     int insert(const Word* key, int64_t begin, int64_t end) {
         for (int64_t slot = begin; slot < end; ++slot) {
             const Word found = slots_[slot];
-            // New or known can't be guessed, so both store, and neither is a branch.
-            if ((found == *key) | (found == 0)) [[likely]] {
+            // Free or known can't be guessed, so both take the same way: either operand is zero.
+            if (std::min<Word>(found, found ^ *key) == 0) [[likely]] {
                 slots_[slot] = *key;
                 return (found == 0) & (*key != 0);
             }
@@ -83,6 +95,7 @@ public:
 private:
     Word* slots_;
     int64_t capacity_;
+    int skipped_;
     int shift_;
 };
 
@@ -93,10 +106,14 @@ public:
     using Element = uint64_t;
 
     explicit WideSlots(const Table& table)
-        : slots_(table.payload<uint64_t>()),
-          words_(table.key_words()),
-          capacity_(table.capacity()),
-          shift_(64 - std::countr_zero(static_cast<uint64_t>(table.capacity()))) {}
+        : WideSlots(table.payload<uint64_t>(), table.capacity(), table.key_words(), 0) {}
+
+    WideSlots(uint64_t* slots, int64_t capacity, int64_t words, int skipped)
+        : slots_(slots),
+          words_(words),
+          capacity_(capacity),
+          skipped_(skipped),
+          shift_(64 - log2(capacity)) {}
 
     int64_t words() const { return Words > 0 ? Words : words_; }
     int64_t capacity() const { return capacity_; }
@@ -105,8 +122,11 @@ public:
         for (int64_t w = 0; w < words(); ++w) any |= key[w];
         return any == 0;
     }
+    static uint64_t hash(const uint64_t* key, int64_t words) {
+        return mix(key, Words > 0 ? Words : words);
+    }
     int64_t home(const uint64_t* key) const {
-        return static_cast<int64_t>(mix(key, words()) >> shift_);
+        return static_cast<int64_t>(mix(key, words()) << skipped_ >> shift_);
     }
     void prefetch(const uint64_t* key) const {
         __builtin_prefetch(slots_ + home(key) * words(), 1);
@@ -120,7 +140,7 @@ public:
                 difference |= found[w] ^ key[w];
                 occupied |= found[w];
             }
-            if ((difference == 0) | (occupied == 0)) [[likely]] {
+            if (std::min(difference, occupied) == 0) [[likely]] {
                 for (int64_t w = 0; w < words(); ++w) found[w] = key[w];
                 return (occupied == 0) & (difference != 0);
             }
@@ -132,14 +152,24 @@ private:
     uint64_t* slots_;
     int64_t words_;
     int64_t capacity_;
+    int skipped_;
     int shift_;
 };
 
-// Calls use(slots) with the WideSlots that fit the table best.
+template <class T>
+struct TypeTag {
+    using Type = T;
+};
+
+// Calls use(TypeTag<Slots>) with the slots that fit patterns of `bits` bits, which are not Direct.
 template <class Use>
-void with_wide_slots(const Table& table, const Use& use) {
-    if (table.key_words() == 2) use(WideSlots<2>(table));
-    else use(WideSlots<0>(table));
+auto with_slots(int64_t bits, const Use& use) {
+    switch (set_kind(bits)) {
+        case SetKind::Key32: return use(TypeTag<KeySlots<uint32_t>>{});
+        case SetKind::Key64: return use(TypeTag<KeySlots<uint64_t>>{});
+        default: break;
+    }
+    return bits <= 128 ? use(TypeTag<WideSlots<2>>{}) : use(TypeTag<WideSlots<0>>{});
 }
 
 // Inserts with the whole table at hand: probing wraps at its end.
