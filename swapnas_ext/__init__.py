@@ -1,1 +1,36 @@
-from swapnas_ext.counter import PatternCounter, count_patterns, pack_patterns
+"""Fast, exact SWAP-Scores: training-free scoring for neural architecture search.
+
+::
+
+    import swapnas_ext as swap
+
+    swap.score(model, inputs, init="gaussian", repeats=8)
+"""
+
+from __future__ import annotations
+
+from swapnas_ext import data, regularization, spaces
+from swapnas_ext.build_info import build_info
+from swapnas_ext.counter import (
+    NanActivationError,
+    PatternCounter,
+    count_patterns,
+    pack_patterns,
+)
+from swapnas_ext.scoring import Scorer, SwapScore, score
+from swapnas_ext.version import __version__
+
+__all__ = [
+    "NanActivationError",
+    "PatternCounter",
+    "Scorer",
+    "SwapScore",
+    "__version__",
+    "build_info",
+    "count_patterns",
+    "data",
+    "pack_patterns",
+    "regularization",
+    "score",
+    "spaces",
+]

@@ -1,0 +1,176 @@
+"""Finds the activation modules of a model and feeds what they compute to a `PatternCounter`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from swapnas_ext.counter import NanActivationError, PatternCounter
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Where an activation function's boundary lies.
+
+    ``signed``: its output can be negative, so its pattern is ternary, as published for GELU and
+    SiLU (Peng et al., arXiv 2605.07378). ``of_input``: the boundary is where the input is zero and
+    the output is not, such as 0.5 for a sigmoid.
+    """
+
+    signed: bool = False
+    of_input: bool = False
+
+
+RULES: dict[type[nn.Module], Rule] = {
+    nn.ReLU: Rule(),
+    nn.ReLU6: Rule(),
+    nn.LeakyReLU: Rule(signed=True),
+    nn.PReLU: Rule(signed=True),
+    nn.RReLU: Rule(signed=True),
+    nn.ELU: Rule(signed=True),
+    nn.SELU: Rule(signed=True),
+    nn.CELU: Rule(signed=True),
+    nn.GELU: Rule(signed=True),
+    nn.SiLU: Rule(signed=True),
+    nn.Mish: Rule(signed=True),
+    nn.Hardswish: Rule(signed=True),
+    nn.Tanh: Rule(signed=True),
+    nn.Hardtanh: Rule(signed=True),
+    nn.Softsign: Rule(signed=True),
+    nn.Sigmoid: Rule(of_input=True),
+    nn.Hardsigmoid: Rule(of_input=True),
+    nn.Softplus: Rule(of_input=True),
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """One activation module of a model."""
+
+    name: str
+    module: nn.Module
+    rule: Rule
+
+    @property
+    def kind(self) -> str:
+        return type(self.module).__name__
+
+
+@dataclass
+class Layer:
+    """What one activation module contributed.
+
+    ``neurons`` is V of this layer; ``new_patterns`` is how many distinct patterns it added to those
+    of the layers run before it (None where that was not measured).
+    """
+
+    name: str
+    kind: str
+    neurons: int = 0
+    new_patterns: int | None = None
+
+
+def find_activations(
+    model: nn.Module, rules: dict[type[nn.Module], Rule] | None = None
+) -> list[Site]:
+    """The activation modules of ``model``, in the order of ``named_modules``.
+
+    Raises:
+        ValueError: there is none.
+    """
+    rules = RULES if rules is None else rules
+    sites = []
+    for name, module in model.named_modules():
+        rule = _rule_for(type(module), rules)
+        if rule is not None:
+            sites.append(Site(name, module, rule))
+    if not sites:
+        names = ", ".join(sorted(kind.__name__ for kind in rules))
+        raise ValueError(
+            f"{type(model).__name__} has no activation module to take patterns from; known: {names}. "
+            "Activations called as functions, such as F.relu, are not seen: use their modules"
+        )
+    return sites
+
+
+class Capture:
+    """Feeds the activations of some sites to a counter while `running`.
+
+    ``layers`` tells what each contributed, in the order of their first call, and ``seconds`` the time
+    that the counter took (for a ReLU, with the ReLU that it stands for).
+    """
+
+    def __init__(self, counter: PatternCounter, *, count_layers: bool) -> None:
+        self.counter = counter
+        self.layers: dict[str, Layer] = {}
+        self.seconds = 0.0
+        self._count_layers = count_layers
+        self._total = 0
+
+    @contextmanager
+    def running(self, sites: list[Site]) -> Iterator[None]:
+        """Replaces the sites' ``forward`` for as long as the context lasts, whatever happens in it."""
+        own = [(site.module, site.module.__dict__.get("forward")) for site in sites]
+        try:
+            for site in sites:
+                site.module.forward = self._forward_of(site)
+            yield
+        finally:
+            for module, forward in own:
+                module.__dict__.pop("forward", None)
+                if forward is not None:
+                    module.forward = forward
+
+    def _forward_of(self, site: Site) -> Callable[..., Any]:
+        original = site.module.forward
+        plain = "forward" not in site.module.__dict__
+        if plain and type(site.module).forward is nn.ReLU.forward:
+            inplace = site.module.inplace
+
+            def fused(x: Tensor) -> Tensor:
+                return self._feed(site, x, lambda: self.counter.relu(x, inplace=inplace))
+
+            return fused
+
+        def observed(*args: Any, **kwargs: Any) -> Any:
+            if site.rule.of_input:  # before an in-place activation overwrites it
+                x = args[0] if args else next(iter(kwargs.values()))
+                self._feed(site, x, lambda: self.counter.update(x))
+                return original(*args, **kwargs)
+            y = original(*args, **kwargs)
+            self._feed(site, y, lambda: self.counter.update(y))
+            return y
+
+        return observed
+
+    def _feed(self, site: Site, x: Tensor, feed: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        try:
+            result = feed()
+            total = self.counter.count() if self._count_layers else None
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"activation '{site.name}' ({site.kind}): {error}") from error
+        layer = self.layers.get(site.name)
+        if layer is None:
+            layer = self.layers[site.name] = Layer(site.name, site.kind)
+        layer.neurons += x.numel() // self.counter.samples
+        if total is not None:
+            layer.new_patterns = (layer.new_patterns or 0) + total - self._total
+            self._total = total
+        self.seconds += time.perf_counter() - start
+        return result
+
+
+def _rule_for(kind: type, rules: dict[type[nn.Module], Rule]) -> Rule | None:
+    for ancestor in kind.__mro__:
+        if ancestor in rules:
+            return rules[ancestor]
+    return None
+
+
+__all__ = ["RULES", "Capture", "Layer", "NanActivationError", "Rule", "Site", "find_activations"]
