@@ -1,0 +1,66 @@
+# Each target sets up what it needs in .venv; nothing but Python >= 3.10 and a C++20 compiler is assumed.
+PYTHON ?= python3
+VENV ?= .venv
+# Installed where the environment has no torch >= 2.10.
+TORCH ?= torch==2.13.0
+
+PY := $(VENV)/bin/python
+SOURCES := $(shell find csrc build_backend -type f) CMakeLists.txt setup.py pyproject.toml
+CXX_FILES := $(shell find csrc tests/cpp -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench sanitize format clean
+
+help:  ## lists the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "swapnas_ext needs Python >= 3.10; choose one with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Rebuilds when the C++ or the packaging changes; an edit of Python needs no rebuild.
+$(VENV)/installed: $(SOURCES) | $(PY)
+	$(PY) -c 'import sys; sys.path.insert(0, "build_backend"); import torch_location; \
+	  sys.exit(torch_location.installed_torch() is None)' || $(PY) -m pip install -q '$(TORCH)'
+	$(PY) -m pip install -q -e '.[test]'
+	@touch $@
+
+$(VENV)/check-tools: pyproject.toml | $(PY)
+	$(PY) -m pip install -q $$(sed -nE 's/^check = \[(.*)\]/\1/p' pyproject.toml | tr -d ',"')
+	@touch $@
+
+$(VENV)/bench-tools: pyproject.toml $(VENV)/installed
+	$(PY) -m pip install -q -e '.[bench]'
+	@touch $@
+
+install: $(VENV)/installed  ## builds and installs the package into .venv
+
+demo: install  ## scores a few dozen NAS-Bench-201 networks on a photograph
+	$(PY) examples/demo.py
+
+test: install  ## runs the C++ and the Python tests
+	$(PY) -m pip install -q 'cmake>=3.24' ninja
+	PATH="$(abspath $(VENV))/bin:$$PATH" sh tests/cpp/run.sh
+	$(PY) -m pytest -q
+
+check: $(VENV)/check-tools  ## checks style: ruff and clang-format
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(VENV)/bin/clang-format --dry-run -Werror $(CXX_FILES)
+
+bench: $(VENV)/bench-tools  ## measures; writes benchmarks/results/*.json
+	$(PY) -m pytest benchmarks -q -s --benchmark-enable
+
+sanitize: $(PY)  ## runs the C++ tests under the address, undefined and thread sanitizers
+	$(PY) -m pip install -q 'cmake>=3.24' ninja
+	for kind in address undefined thread; do \
+	  PATH="$(abspath $(VENV))/bin:$$PATH" sh tests/cpp/run.sh $$kind || exit 1; done
+
+format: $(VENV)/check-tools  ## rewrites the files in the project's style
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+	$(VENV)/bin/clang-format -i $(CXX_FILES)
+
+clean:  ## removes everything that was built
+	rm -rf build dist *.egg-info $(VENV) swapnas_ext/*.so
