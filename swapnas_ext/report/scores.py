@@ -1,0 +1,92 @@
+"""Scores as a terminal table, JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from swapnas_ext.scoring import SwapScore
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One scored architecture. Times in seconds, ``log_score`` the natural logarithm of the score."""
+
+    architecture: str
+    score: float
+    log_score: float
+    patterns_mean: float
+    patterns_std: float
+    repeats: int
+    samples: int
+    neurons: int
+    saturation: float
+    parameters: int
+    build_seconds: float
+    score_seconds: float
+
+
+def score_row(architecture: str, score: SwapScore, build_seconds: float) -> ScoreRow:
+    return ScoreRow(
+        architecture=architecture,
+        score=score.value,
+        log_score=score.log_value,
+        patterns_mean=score.mean,
+        patterns_std=score.std,
+        repeats=len(score.patterns),
+        samples=score.samples,
+        neurons=score.neurons,
+        saturation=score.saturation,
+        parameters=score.parameters,
+        build_seconds=build_seconds,
+        score_seconds=score.timing.total,
+    )
+
+
+def best_first(rows: Sequence[ScoreRow]) -> list[ScoreRow]:
+    """Sorted by the logarithm, which tells scores apart where regularised ones underflow to 0."""
+    return sorted(rows, key=lambda row: row.log_score, reverse=True)
+
+
+def to_json(rows: Sequence[ScoreRow]) -> str:
+    return json.dumps([asdict(row) for row in rows], indent=2) + "\n"
+
+
+def to_csv(rows: Sequence[ScoreRow]) -> str:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(ScoreRow.__dataclass_fields__), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    return buffer.getvalue()
+
+
+def to_table(rows: Sequence[ScoreRow], first_rank: int = 1) -> str:
+    """For a terminal: folded to its width; elsewhere in whole lines."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("rank", "score", "neurons", "saturation", "params", "ms"):
+        table.add_column(heading, justify="right")
+    table.add_column("architecture", overflow="fold", min_width=20)
+    for rank, row in enumerate(rows, first_rank):
+        spread = f" ± {row.patterns_std:.0f}" if row.repeats > 1 else ""
+        table.add_row(
+            str(rank),
+            f"{row.score:.6g}{spread}",
+            f"{row.neurons:,}",
+            f"{row.saturation:.2f}",
+            f"{row.parameters:,}",
+            f"{1e3 * row.score_seconds:.0f}",
+            row.architecture,
+        )
+    buffer = io.StringIO()
+    width = None if sys.stdout.isatty() else 250
+    Console(file=buffer, width=width, markup=False, highlight=False).print(table)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
