@@ -201,7 +201,7 @@ class Scorer:
         with ExitStack() as stack:
             stack.enter_context(torch.no_grad())
             stack.enter_context(scoring_mode(model))
-            stack.enter_context(restored_buffers(model, norms=False))
+            stack.enter_context(restored_buffers(model, batch_norm=False))
             stack.enter_context(own_random_state(device, self.seed))
             if self._initialize is not None:
                 stack.enter_context(borrowed_weights(model))

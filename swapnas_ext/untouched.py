@@ -26,9 +26,8 @@ def scoring_mode(model: nn.Module) -> Iterator[None]:
 
     try:
         for module in model.modules():
-            norm = isinstance(module, _BatchNorm | _InstanceNorm)
-            change(module, "training", norm)
-            if norm:
+            change(module, "training", isinstance(module, _BatchNorm | _InstanceNorm))
+            if isinstance(module, _BatchNorm):
                 change(module, "track_running_stats", False)
         yield
     finally:
@@ -37,13 +36,13 @@ def scoring_mode(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def restored_buffers(model: nn.Module, *, norms: bool) -> Iterator[None]:
-    """Puts back every buffer that is changed or replaced meanwhile. ``norms=False`` leaves out those
-    of normalisation layers, which `scoring_mode` protects for less."""
-    saved: list[tuple[nn.Module, str, Tensor, int, Tensor]] = [
-        (module, name, buffer, buffer._version, buffer.clone())
+def restored_buffers(model: nn.Module, *, batch_norm: bool) -> Iterator[None]:
+    """Puts back every buffer that is changed or replaced meanwhile. ``batch_norm=False`` leaves out
+    those of batch normalisation, which `scoring_mode` protects for less."""
+    saved: list[tuple[nn.Module, str, Tensor, Tensor]] = [
+        (module, name, buffer, buffer.clone())
         for module in model.modules()
-        if norms or not isinstance(module, _BatchNorm | _InstanceNorm)
+        if batch_norm or not isinstance(module, _BatchNorm)
         for name, buffer in module._buffers.items()
         if buffer is not None
     ]
@@ -51,9 +50,8 @@ def restored_buffers(model: nn.Module, *, norms: bool) -> Iterator[None]:
         yield
     finally:
         with torch.no_grad():
-            for module, name, buffer, version, value in saved:
-                if buffer._version != version:
-                    buffer.copy_(value)
+            for module, name, buffer, value in saved:
+                buffer.copy_(value)  # unasked: batch_norm does not tell a buffer's version counter
                 module._buffers[name] = buffer
 
 

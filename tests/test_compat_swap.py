@@ -1,0 +1,89 @@
+"""compat.SWAP gives the published integer for the same weights and inputs."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from conftest import SmallNet
+from torch import Tensor, nn
+
+import swapnas_ext as swap
+from swapnas_ext.compat import SWAP
+from test_scoring import published_score
+
+
+class Block(nn.Module):
+    """A Transformer's feed-forward part, called with a mapping."""
+
+    def __init__(self, kind: type[nn.Module]) -> None:
+        super().__init__()
+        self.up, self.act, self.down = nn.Linear(16, 64), kind(), nn.Linear(64, 16)
+        self.last = nn.ReLU()
+
+    def forward(self, hidden: Tensor, scale: float = 1.0) -> Tensor:
+        return self.last(self.down(self.act(self.up(hidden * scale))))
+
+
+def test_first_form() -> None:
+    torch.manual_seed(0)
+    space = swap.spaces.get("nasbench201", channels=4, cells=1)
+    model = space.build(
+        "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|none~0|avg_pool_3x3~1|nor_conv_3x3~2|"
+    )
+    x = torch.randn(16, 3, 32, 32)
+    score = SWAP(model, x, "cpu").forward()
+    assert type(score) is int
+    assert score == published_score(model, x, (nn.ReLU,))
+
+
+def test_first_form_sees_only_images() -> None:
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU())
+    assert SWAP(model, torch.randn(4, 8), "cpu").forward() is None
+
+
+@pytest.mark.parametrize("kind", [nn.GELU, nn.SiLU, nn.ReLU])
+def test_later_form(kind: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    model = Block(kind)
+    hidden = torch.randn(12, 7, 16)
+    score = SWAP(model, {"hidden": hidden, "scale": 1.0}, "cpu", transformers=True).forward()
+    assert score == published_score(model, hidden, (nn.GELU, nn.SiLU, nn.ReLU))
+
+
+def test_the_published_loop() -> None:
+    model = SmallNet()
+    x = torch.randn(16, 3, 8, 8)
+    swapped = SWAP(model=model, inputs=x, device="cpu", seed=0)
+    scores = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        for parameter in model.parameters():
+            nn.init.normal_(parameter)
+        model.eval()
+        swapped.reinit()
+        scores.append(swapped.forward())
+        assert scores[-1] == published_score(model, x, (nn.ReLU,))
+        swapped.clear()
+    other = SmallNet().eval()
+    swapped.reinit(other, seed=5)
+    assert torch.initial_seed() == 5
+    assert swapped.forward() == published_score(other, x, (nn.ReLU,))
+
+
+def test_regularised_in_thousands_of_parameters() -> None:
+    model = SmallNet().eval()
+    x = torch.randn(16, 3, 8, 8)
+    theta = sum(p.numel() for p in model.parameters()) / 1e3
+    score = SWAP(model, x, "cpu", regular=True, mu=1.0, sigma=3.0).forward()
+    assert score == published_score(model, x, (nn.ReLU,)) * math.exp(-((theta - 1) ** 2) / 3)
+
+
+def test_bad_input() -> None:
+    with pytest.raises(ValueError, match="no model"):
+        SWAP().forward()
+    with pytest.raises(ValueError, match="needs inputs"):
+        SWAP(SmallNet()).forward()
+    with pytest.raises(TypeError, match="transformers=True"):
+        SWAP(SmallNet(), {"x": torch.ones(1)}, "cpu").forward()

@@ -1,0 +1,206 @@
+"""Counting and packing, against the reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conftest import DTYPES, EDGE_SIZES
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from layouts import LAYOUTS, activations, lay_out, random_values
+from torch import Tensor
+
+import swapnas_ext as swap
+from swapnas_ext import reference
+
+on_every_isa = settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@on_every_isa
+@given(case=activations(), ternary=st.booleans())
+def test_count_equals_reference(isa: str, threads: int, case: tuple[Tensor, int], ternary: bool) -> None:
+    x, samples = case
+    expected = reference.count_patterns(x, samples=samples, ternary=ternary)
+    assert swap.count_patterns(x, samples=samples, ternary=ternary) == expected
+    counter = swap.PatternCounter(samples, ternary=ternary)
+    counter.update(x)
+    assert counter.count() == expected
+
+
+@on_every_isa
+@given(case=activations(), ternary=st.booleans(), inplace=st.booleans())
+def test_relu_equals_reference(
+    isa: str, case: tuple[Tensor, int], ternary: bool, inplace: bool
+) -> None:
+    x, samples = case
+    expected = torch.relu(x)
+    before = x.clone()
+    counter = swap.PatternCounter(samples, ternary=ternary)
+    y = counter.relu(x, inplace=inplace)
+    assert torch.equal(y, expected)
+    assert inplace or y.stride() == torch.empty_like(x).stride()
+    assert (y is x) == inplace and (inplace or torch.equal(x, before))
+    assert counter.count() == reference.count_patterns(expected, samples=samples, ternary=ternary)
+
+
+@on_every_isa
+@given(case=activations(), ternary=st.booleans())
+def test_pack_equals_reference(isa: str, case: tuple[Tensor, int], ternary: bool) -> None:
+    x, samples = case
+    packed = swap.pack_patterns(x, samples=samples, ternary=ternary)
+    assert torch.equal(packed, reference.pack_patterns(x, samples, ternary))
+    counter = swap.PatternCounter(samples, ternary=ternary)
+    counter.insert_packed(packed)
+    assert counter.count() == len(torch.unique(packed, dim=0))
+
+
+@pytest.mark.parametrize("samples", EDGE_SIZES)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_every_size_and_dtype(isa: str, samples: int, dtype: torch.dtype) -> None:
+    for neurons in (1, 63, 64, 65, 1000, 9000):
+        x = torch.randn(samples, neurons).to(dtype)
+        assert swap.count_patterns(x) == reference.count_patterns(x, samples=samples)
+
+
+@pytest.mark.parametrize("samples", [16, 20, 21, 32, 64, 128])
+def test_large_sets_on_several_threads(threads: int, samples: int) -> None:
+    columns = torch.randn(samples, 60_000)
+    x = columns[:, torch.randint(60_000, (150_000,))]
+    expected = reference.count_patterns(x, samples=samples)
+    assert swap.count_patterns(x) == expected
+    counter = swap.PatternCounter(samples)
+    for part in x.split(37_000, dim=1):  # in several updates, with growing between them
+        counter.update(part)
+    counter.update(x)
+    assert counter.count() == expected
+    assert swap.count_patterns(*x.split(11_111, dim=1)) == expected
+
+
+@pytest.mark.parametrize("groups", [2, 3, 8])
+@pytest.mark.parametrize("samples", [4, 16, 24, 40, 70])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_groups_have_their_own_sets(threads: int, groups: int, samples: int, layout: str) -> None:
+    x = random_values((groups * samples, 3, 5, 40), torch.float32, samples)
+    x = lay_out(x, layout)
+    x = x.unflatten(0, (groups, samples))
+    expected = [reference.count_patterns(part, samples=samples) for part in x]
+    counter = swap.PatternCounter(samples, groups=groups)
+    counter.update(x)
+    assert counter.count() == expected
+    counter.reset()
+    assert torch.equal(counter.relu(x), torch.relu(x))
+    assert counter.count() == expected
+
+
+def test_groups_inside_the_channels_need_no_copy() -> None:
+    """As vmap lays replicates out: [S, R * C, H, W]."""
+    x = random_values((16, 4 * 6, 5, 5), torch.float32, 0)
+    grouped = x.unflatten(1, (4, 6)).transpose(0, 1)
+    counter = swap.PatternCounter(16, groups=4)
+    counter.relu(grouped, inplace=True)
+    assert counter.count() == [reference.count_patterns(part, samples=16) for part in grouped]
+    assert (x >= 0).all()  # written where it was read
+
+
+@pytest.mark.parametrize("samples", [8, 30, 50, 100])
+def test_merge_and_reset(samples: int) -> None:
+    a, b = torch.randn(samples, 3000), torch.randn(samples, 50_000)
+    first, second = swap.PatternCounter(samples), swap.PatternCounter(samples)
+    first.update(a)
+    second.update(b)
+    first.merge(second)
+    assert first.count() == reference.count_patterns(a, b, samples=samples)
+    first.merge(first)
+    assert first.count() == reference.count_patterns(a, b, samples=samples)
+    first.reset()
+    assert first.count() == 0
+    first.update(a)
+    assert first.count() == reference.count_patterns(a, samples=samples)
+
+
+def test_numpy_arrays_are_read_in_place() -> None:
+    array = np.random.default_rng(0).standard_normal((16, 7, 9), dtype=np.float32)
+    expected = reference.count_patterns(torch.from_numpy(array), samples=16)
+    assert swap.count_patterns(array) == expected
+    array.flags.writeable = False
+    assert swap.count_patterns(array) == expected
+    assert swap.count_patterns(array[:, ::-1]) == expected
+    assert swap.count_patterns(array.astype(np.float16)) > 0
+
+
+def test_relu_under_autograd_keeps_the_gradient() -> None:
+    x = torch.randn(4, 50, requires_grad=True)
+    counter = swap.PatternCounter(4)
+    counter.relu(x).sum().backward()
+    assert torch.equal(x.grad, (x > 0).float())
+    assert counter.count() == reference.count_patterns(x, samples=4)
+
+
+# ---- bad input -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("samples", [16, 32, 64, 100])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_nan(isa: str, samples: int, dtype: torch.dtype) -> None:
+    x = torch.randn(samples, 200).to(dtype)
+    x[-1, 137] = torch.nan
+    with pytest.raises(swap.NanActivationError, match="NaN"):
+        swap.count_patterns(x)
+    with pytest.raises(swap.NanActivationError, match="NaN"):
+        swap.pack_patterns(x)
+    expected = reference.count_patterns(x, samples=samples)
+    assert swap.count_patterns(x, nan_policy="ignore") == expected
+    counter = swap.PatternCounter(samples)
+    torch.testing.assert_close(counter.relu(x), torch.relu(x), equal_nan=True, rtol=0, atol=0)
+    assert counter.saw_nan
+    with pytest.raises(swap.NanActivationError, match="NaN"):
+        counter.count()
+    counter.reset()
+    assert counter.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        (torch.ones(4, 3, dtype=torch.int64), TypeError, "float32, float64, float16 or bfloat16"),
+        (torch.ones(4, 3, dtype=torch.complex64), TypeError, "complex64"),
+        ([[1.0]], TypeError, "list"),
+        (torch.ones(5, 3), ValueError, "not a multiple of samples=4"),
+        (torch.ones(0, 3), ValueError, "empty"),
+        (torch.ones(4, 0), ValueError, "empty"),
+        (torch.tensor(1.0), ValueError, "shape"),
+        (torch.ones(4, 3).to_sparse(), ValueError, "sparse"),
+        (torch.ones(4, 3, device="meta"), ValueError, "meta"),
+    ],
+    ids=["int", "complex", "list", "rows", "no samples", "no neurons", "scalar", "sparse", "meta"],
+)
+def test_bad_activations(x: Tensor, error: type[Exception], message: str) -> None:
+    counter = swap.PatternCounter(4)
+    for call in (counter.update, counter.relu, lambda x: swap.count_patterns(x, samples=4)):
+        with pytest.raises(error, match=message):
+            call(x)
+    assert counter.count() == 0
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        swap.PatternCounter(0)
+    with pytest.raises(TypeError, match="samples must be an int"):
+        swap.PatternCounter(1.5)
+    with pytest.raises(ValueError, match="nan_policy"):
+        swap.PatternCounter(1, nan_policy="drop")
+    with pytest.raises(ValueError, match="at least one activation"):
+        swap.count_patterns()
+    with pytest.raises(ValueError, match="different devices"):
+        swap.count_patterns(torch.ones(4, 3), torch.ones(4, 3, device="meta"))
+    with pytest.raises(ValueError, match="samples differ: 4 and 5"):
+        swap.PatternCounter(4).merge(swap.PatternCounter(5))
+    with pytest.raises(ValueError, match=r"packed as torch.int64 \[V, 2\]"):
+        swap.PatternCounter(100).insert_packed(torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(ValueError, match="bit set beyond its 30 bits"):
+        swap.PatternCounter(30).insert_packed(torch.tensor([-1], dtype=torch.int32))
+    with pytest.raises(ValueError, match="shape"):
+        swap.PatternCounter(4, groups=2).update(torch.ones(4, 3))
