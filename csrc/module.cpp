@@ -9,7 +9,8 @@ namespace py = pybind11;
 namespace cpu = swapnas::cpu;
 
 PYBIND11_MODULE(_C, m) {
-    m.doc() = "Compiled part of swapnas_ext. Importing it registers the torch operators swapnas::*.";
+    m.doc() =
+        "Compiled part of swapnas_ext. Importing it registers the torch operators swapnas::*.";
     m.attr("version") = SWAPNAS_VERSION;
     m.attr("compiler") = __VERSION__;
 #if defined(SWAPNAS_WITH_CUDA)

@@ -40,7 +40,8 @@ SWAPNAS_HD constexpr SetKind set_kind(int64_t bits) {
     return bits <= 64 ? SetKind::Key64 : SetKind::Wide;
 }
 
-// Multiplicative hashing (Knuth, TAOCP 6.4) by 2^64 / golden ratio. The good bits are the high ones.
+// Multiplicative hashing (Knuth, TAOCP 6.4) by 2^64 / golden ratio. The good bits are the high
+// ones.
 SWAPNAS_HD constexpr uint64_t mix(uint64_t key) {
     return (key ^ (key >> 32)) * 0x9E3779B97F4A7C15ull;
 }

@@ -1,6 +1,6 @@
 // The only file that knows torch, through its stable ABI: registers the CPU kernels of swapnas::*.
-// The schemas are in swapnas_ext/ops.py, where the arguments were checked; what is checked here keeps
-// a direct call of an operator from touching memory that is not its own.
+// The schemas are in swapnas_ext/ops.py, where the arguments were checked; what is checked here
+// keeps a direct call of an operator from touching memory that is not its own.
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
@@ -67,14 +67,14 @@ std::vector<Dim> memory_order(std::vector<Dim> dims) {
     for (const Dim& dim : dims) {
         if (!merged.empty() && merged.back().stride == dim.stride * dim.size)
             merged.back() = {merged.back().size * dim.size, dim.stride};
-        else
-            merged.push_back(dim);
+        else merged.push_back(dim);
     }
     return merged;
 }
 
 // Reads a tensor [groups, samples * chunks, ...] (without the first dimension where groups == 1) as
-// Activations, in memory order and without a copy. None where its neurons are too scattered for that.
+// Activations, in memory order and without a copy. None where its neurons are too scattered for
+// that.
 std::optional<cpu::Activations> activations_view(const Tensor& x, int64_t samples, int64_t groups,
                                                  bool logical_order) {
     const auto sizes = x.sizes();
@@ -89,10 +89,15 @@ std::optional<cpu::Activations> activations_view(const Tensor& x, int64_t sample
     if (x.is_contiguous()) {
         const int64_t neurons = x.numel() / (samples * groups);
         check(neurons > 0, "the activations are empty");
-        return cpu::Activations{.data = x.const_data_ptr(), .relu_output = nullptr,
-                                .dtype = dtype_of(x), .groups = groups,
-                                .group_stride = samples * neurons, .samples = samples,
-                                .sample_stride = neurons, .outer = 1, .outer_stride = 0,
+        return cpu::Activations{.data = x.const_data_ptr(),
+                                .relu_output = nullptr,
+                                .dtype = dtype_of(x),
+                                .groups = groups,
+                                .group_stride = samples * neurons,
+                                .samples = samples,
+                                .sample_stride = neurons,
+                                .outer = 1,
+                                .outer_stride = 0,
                                 .inner = neurons};
     }
     if (logical_order) return std::nullopt;
@@ -107,9 +112,12 @@ std::optional<cpu::Activations> activations_view(const Tensor& x, int64_t sample
     constexpr int64_t kShortRun = 16;  // below this, packing each run costs more than a copy
     if (order.size() > 2 || (order.size() == 2 && order[1].size < kShortRun)) return std::nullopt;
 
-    return cpu::Activations{.data = x.const_data_ptr(), .relu_output = nullptr,
-                            .dtype = dtype_of(x), .groups = groups,
-                            .group_stride = groups > 1 ? strides[0] : 0, .samples = samples,
+    return cpu::Activations{.data = x.const_data_ptr(),
+                            .relu_output = nullptr,
+                            .dtype = dtype_of(x),
+                            .groups = groups,
+                            .group_stride = groups > 1 ? strides[0] : 0,
+                            .samples = samples,
                             .sample_stride = chunks * strides[batch],
                             .outer = order.size() == 2 ? order[0].size : 1,
                             .outer_stride = order.size() == 2 ? order[0].stride : 0,
@@ -139,8 +147,8 @@ cpu::GroupTables group_tables(const Tensor& table, PatternShape shape) {
 
 void check_room(const cpu::GroupTables& tables, int64_t neurons) {
     const int64_t limit = cpu::table_limit(tables.bits, tables.words_per_group);
-    check(limit > 0, "the table's size does not fit patterns of " + std::to_string(tables.bits) +
-                         " bits");
+    check(limit > 0,
+          "the table's size does not fit patterns of " + std::to_string(tables.bits) + " bits");
     if (set_kind(tables.bits) == SetKind::Direct) return;
     for (int64_t group = 0; group < tables.groups; ++group)
         check(static_cast<int64_t>(tables[group].header().occupied) + neurons <= limit,
@@ -212,7 +220,8 @@ std::tuple<Tensor, Tensor> pack(Tensor x, int64_t samples, bool ternary) {
     const auto view = view_or_copy(x, samples, 1, true, copies);
     std::vector<int64_t> size{view.neurons()};
     if (shape.words() > 1) size.push_back(shape.words());
-    auto patterns = torch::stable::empty(size, shape.bits() <= 32 ? ScalarType::Int : ScalarType::Long);
+    auto patterns =
+        torch::stable::empty(size, shape.bits() <= 32 ? ScalarType::Int : ScalarType::Long);
     auto nan = torch::stable::empty({1}, ScalarType::Long);
     *static_cast<int64_t*>(nan.mutable_data_ptr()) =
         cpu::pack(view, shape, patterns.mutable_data_ptr(), TorchWorkers());

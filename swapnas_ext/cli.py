@@ -57,8 +57,12 @@ Examples:
 
 
 @main.command(epilog=EXAMPLES)
-@click.option("--space", type=click.Choice(spaces.names()), help="Search space of the architectures.")
-@click.option("--arch", "archs", multiple=True, metavar="STRING", help="An architecture. Repeatable.")
+@click.option(
+    "--space", type=click.Choice(spaces.names()), help="Search space of the architectures."
+)
+@click.option(
+    "--arch", "archs", multiple=True, metavar="STRING", help="An architecture. Repeatable."
+)
 @click.option(
     "--arch-file",
     type=click.File("r"),
@@ -73,7 +77,9 @@ Examples:
 )
 @click.option("--dataset", default="cifar10", show_default=True, help="Of the space's networks.")
 @click.option("--channels", default=16, show_default=True, help="Of the space's networks.")
-@click.option("--cells", default=5, show_default=True, help="Cells a stage, of the space's networks.")
+@click.option(
+    "--cells", default=5, show_default=True, help="Cells a stage, of the space's networks."
+)
 @click.option(
     "--images",
     type=click.Path(),
@@ -89,8 +95,12 @@ Examples:
     show_default=True,
     help="Weight initialisation; keep: the model's own.",
 )
-@click.option("--mu", type=float, help="Regularise by size: the size wanted, in thousands of parameters.")
-@click.option("--sigma", type=float, help="Width of the regularisation, in thousands of parameters.")
+@click.option(
+    "--mu", type=float, help="Regularise by size: the size wanted, in thousands of parameters."
+)
+@click.option(
+    "--sigma", type=float, help="Width of the regularisation, in thousands of parameters."
+)
 @click.option("--seed", default=0, show_default=True, help="Of the first repeat.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
 @click.option(
@@ -100,7 +110,9 @@ Examples:
     default="table",
     show_default=True,
 )
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: the terminal.")
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: the terminal."
+)
 def score(
     space: str | None,
     archs: tuple[str, ...],
@@ -166,7 +178,9 @@ def _candidates(
 ) -> tuple[list[Candidate], int]:
     """What to score, and the image size that it takes."""
     if bool(texts) == bool(factories):
-        raise ValueError("give architectures (--arch, --arch-file, with --space) or models (--model)")
+        raise ValueError(
+            "give architectures (--arch, --arch-file, with --space) or models (--model)"
+        )
     if factories:
         return [Candidate(text, _factory(text)) for text in factories], data.DEFAULT_SIZE
     if space_name is None:
@@ -174,13 +188,17 @@ def _candidates(
     space = spaces.get(space_name, **options)
     for text in texts:
         space.check(text)
-    return [Candidate(text, lambda text=text: space.build(text)) for text in texts], space.input_size[1]
+    return [
+        Candidate(text, lambda text=text: space.build(text)) for text in texts
+    ], space.input_size[1]
 
 
 def _factory(text: str) -> Callable[[], nn.Module]:
     module_name, colon, name = text.partition(":")
     if not colon or not name:
-        raise ValueError(f"--model takes MODULE:NAME, such as my_package.models:make_net, got {text!r}")
+        raise ValueError(
+            f"--model takes MODULE:NAME, such as my_package.models:make_net, got {text!r}"
+        )
     sys.path.insert(0, str(Path.cwd()))
     try:
         module = importlib.import_module(module_name)

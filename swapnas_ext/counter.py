@@ -235,7 +235,9 @@ def count_patterns(
     _positive("samples", samples)
     _nan_policy(nan_policy)
     device = tensors[0].device
-    for x in tensors:  # what the operator can't see; a full check of small tensors takes longer than counting
+    for x in (
+        tensors
+    ):  # what the operator can't see; a full check of small tensors takes longer than counting
         if x.device != device:
             raise ValueError(f"the activations are on different devices: {device} and {x.device}")
         if x.layout is not torch.strided or x.is_meta:
@@ -285,7 +287,9 @@ def pack_patterns(
 
 def _as_tensor(x: Tensor | np.ndarray[Any, Any]) -> Tensor:
     if not isinstance(x, np.ndarray):
-        raise TypeError(f"activations must be a torch.Tensor or NumPy array, got {type(x).__name__}")
+        raise TypeError(
+            f"activations must be a torch.Tensor or NumPy array, got {type(x).__name__}"
+        )
     if any(stride < 0 for stride in x.strides):
         x = np.ascontiguousarray(x)  # the one layout that torch can't share
     with warnings.catch_warnings():
@@ -295,11 +299,11 @@ def _as_tensor(x: Tensor | np.ndarray[Any, Any]) -> Tensor:
 
 def _check_activations(x: Tensor, samples: int, groups: int = 1) -> None:
     if not isinstance(x, Tensor):
-        raise TypeError(f"activations must be a torch.Tensor or NumPy array, got {type(x).__name__}")
-    if x.dtype not in _DTYPES:
         raise TypeError(
-            f"activations must be float32, float64, float16 or bfloat16, got {x.dtype}"
+            f"activations must be a torch.Tensor or NumPy array, got {type(x).__name__}"
         )
+    if x.dtype not in _DTYPES:
+        raise TypeError(f"activations must be float32, float64, float16 or bfloat16, got {x.dtype}")
     if x.layout != torch.strided:
         raise ValueError(f"activations must be dense, got layout {x.layout}; call .to_dense()")
     if x.device.type == "meta":

@@ -21,7 +21,9 @@ on_every_isa = settings(
 
 @on_every_isa
 @given(case=activations(), ternary=st.booleans())
-def test_count_equals_reference(isa: str, threads: int, case: tuple[Tensor, int], ternary: bool) -> None:
+def test_count_equals_reference(
+    isa: str, threads: int, case: tuple[Tensor, int], ternary: bool
+) -> None:
     x, samples = case
     expected = reference.count_patterns(x, samples=samples, ternary=ternary)
     assert swap.count_patterns(x, samples=samples, ternary=ternary) == expected

@@ -19,7 +19,9 @@ def published_score(model: nn.Module, inputs: Tensor, kinds: tuple[type[nn.Modul
     """Distinct sign patterns of the outputs of all modules of some kinds, in the mode it is in."""
     outputs: list[Tensor] = []
     hooks = [
-        module.register_forward_hook(lambda m, i, o: outputs.append(o.clone().view(len(inputs), -1)))
+        module.register_forward_hook(
+            lambda m, i, o: outputs.append(o.clone().view(len(inputs), -1))
+        )
         for module in model.modules()
         if isinstance(module, kinds)
     ]

@@ -50,7 +50,9 @@ def snapshot(model: nn.Module) -> dict[str, Any]:
 def assert_same(before: dict[str, Any], after: dict[str, Any]) -> None:
     assert before.keys() == after.keys()
     for name, value in before.items():
-        same = torch.equal(value, after[name]) if isinstance(value, Tensor) else value == after[name]
+        same = (
+            torch.equal(value, after[name]) if isinstance(value, Tensor) else value == after[name]
+        )
         assert same, name
 
 

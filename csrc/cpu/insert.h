@@ -69,7 +69,8 @@ struct Tally {
 // How far ahead of its insert a slot is fetched: enough to cover a miss beyond L2.
 inline constexpr int64_t kPrefetchAhead = 24;
 
-// Calls insert_one(slots, key) -> 0 or 1 for each key. The slots are a copy that stays in registers.
+// Calls insert_one(slots, key) -> 0 or 1 for each key. The slots are a copy that stays in
+// registers.
 template <class Slots, class InsertOne>
 void insert_batch(Slots slots, const typename Slots::Element* keys, int64_t count, Tally& tally,
                   const InsertOne& insert_one) {
@@ -125,8 +126,8 @@ private:
     int64_t capacity_ = 0;
 };
 
-// The keys of a source, handed to regions by the first bits of their hash, so that each region's part
-// of a set fits a core's own cache, and no two threads ever touch the same region: no atomics.
+// The keys of a source, handed to regions by the first bits of their hash, so that each region's
+// part of a set fits a core's own cache, and no two threads ever touch the same region: no atomics.
 template <class Slots>
 class KeysByRegion {
 public:
@@ -143,17 +144,19 @@ public:
             const Share share(begin, end, task, tasks_);
             KeyBuffer<Element>* buffers = buffers_.data() + task * regions_;
             // A little more than an even spread needs, so that growing is the exception.
-            const int64_t expected = (share.last - share.first) * source.unit_keys() / regions_ * 9 / 8;
+            const int64_t expected =
+                (share.last - share.first) * source.unit_keys() / regions_ * 9 / 8;
             for (int64_t region = 0; region < regions_; ++region) {
                 buffers[region].clear();
                 buffers[region].make_room(expected * words_);
             }
             const int shift = 64 - log2(regions_);
-            const bool seen = source.visit(share.first, share.last, [&](const Element* keys, int64_t count) {
-                for (int64_t region = 0; region < regions_; ++region)
-                    buffers[region].make_room(count * words_);
-                for (int64_t i = 0; i < count; ++i) push(buffers, shift, keys, i);
-            });
+            const bool seen =
+                source.visit(share.first, share.last, [&](const Element* keys, int64_t count) {
+                    for (int64_t region = 0; region < regions_; ++region)
+                        buffers[region].make_room(count * words_);
+                    for (int64_t i = 0; i < count; ++i) push(buffers, shift, keys, i);
+                });
             if (seen) nan = true;
         });
         return nan;
@@ -175,7 +178,8 @@ public:
     }
 
     template <class InsertOne>
-    void insert(const Slots& slots, int64_t region, Tally& tally, const InsertOne& insert_one) const {
+    void insert(const Slots& slots, int64_t region, Tally& tally,
+                const InsertOne& insert_one) const {
         for (int task = 0; task < tasks_; ++task) {
             const auto& keys = buffer(task, region);
             insert_batch(slots, keys.data(), keys.size() / words_, tally, insert_one);
@@ -236,7 +240,8 @@ void insert_by_region(const Source& source, const Table& table, int64_t regions,
             Tally tally;
             handed.insert(Slots(table), region, tally, [&](Slots& slots, const Element* key) {
                 const int added = slots.insert(key, slots.home(key), end_slot);
-                if (added >= 0) [[likely]] return added;
+                if (added >= 0) [[likely]]
+                    return added;
                 put_off[task].make_room(words);
                 put_off[task].push(key, words);
                 return 0;
@@ -260,8 +265,8 @@ void insert_keys(const Source& source, const Table& table, int tasks, const Work
     else insert_by_region<Slots>(source, table, regions, tasks, workers);
 }
 
-// Counts without a set that outlives the call: each region's set is made, counted and cleared in the
-// cache of the core that works on it.
+// Counts without a set that outlives the call: each region's set is made, counted and cleared in
+// the cache of the core that works on it.
 template <class Slots, class Source>
 Tally count_keys(const Source& source, int tasks, const Workers& workers) {
     using Element = typename Slots::Element;
@@ -269,7 +274,9 @@ Tally count_keys(const Source& source, int tasks, const Workers& workers) {
     const int64_t keys = source.units() * source.unit_keys();
     const int64_t regions = regions_for<Slots>(source, slots_for(keys), tasks);
     std::vector<Tally> tallies(tasks);
-    const auto wrapping = [](Slots& slots, const Element* key) { return insert_wrapping(slots, key); };
+    const auto wrapping = [](Slots& slots, const Element* key) {
+        return insert_wrapping(slots, key);
+    };
     if (regions == 1) {
         const int64_t capacity = slots_for(keys);
         std::vector<Element> memory(capacity * words);
@@ -286,7 +293,8 @@ Tally count_keys(const Source& source, int tasks, const Workers& workers) {
         const int64_t capacity = slots_for(handed.count(region));
         memory[task].assign(capacity * words, 0);
         Tally tally;
-        handed.insert(Slots(memory[task].data(), capacity, words, log2(regions)), region, tally, wrapping);
+        handed.insert(Slots(memory[task].data(), capacity, words, log2(regions)), region, tally,
+                      wrapping);
         tallies[task] += tally;
     });
     Tally total;

@@ -17,8 +17,8 @@ Isa find_isa(const std::string& name, const std::string& given_by) {
         known += (known.empty() ? "" : ", ") + std::string(isa_name(isa));
     }
     throw std::invalid_argument(given_by + " asks for the CPU instruction set '" + name +
-                                "', which this machine or this build lacks; available here: " + known +
-                                ". Unset it to use the best one.");
+                                "', which this machine or this build lacks; available here: " +
+                                known + ". Unset it to use the best one.");
 }
 
 }  // namespace

@@ -23,22 +23,26 @@ int64_t total_neurons(std::span<const Activations> activations) {
 }
 
 // Threads for one group's activations.
-int tasks_for(std::span<const Activations> activations, PatternShape shape, const Workers& workers) {
+int tasks_for(std::span<const Activations> activations, PatternShape shape,
+              const Workers& workers) {
     const int64_t neurons = total_neurons(activations);
     const int tasks = tasks_for(neurons * shape.samples, kActivationsPerTask, workers);
     if (set_kind(shape.bits()) != SetKind::Direct) return tasks;
     // Each further thread clears and merges a map of its own, 16 flags in the time of one insert.
     const int64_t map_cost = (int64_t{1} << shape.bits()) / 16;
-    return static_cast<int>(std::clamp<int64_t>(neurons / std::max<int64_t>(map_cost, 1), 1, tasks));
+    return static_cast<int>(
+        std::clamp<int64_t>(neurons / std::max<int64_t>(map_cost, 1), 1, tasks));
 }
 
 void insert_group(std::span<const Activations> activations, PatternShape shape, int64_t group,
                   const Table& table, int tasks, const Workers& workers) {
     if (table.kind() == SetKind::Direct) {
         if (table.bits() <= 16)
-            insert_direct(ActivationSource<uint16_t>(activations, shape, group), table, tasks, workers);
+            insert_direct(ActivationSource<uint16_t>(activations, shape, group), table, tasks,
+                          workers);
         else
-            insert_direct(ActivationSource<uint32_t>(activations, shape, group), table, tasks, workers);
+            insert_direct(ActivationSource<uint32_t>(activations, shape, group), table, tasks,
+                          workers);
         return;
     }
     with_slots(table.bits(), [&]<class Slots>(TypeTag<Slots>) {
@@ -72,7 +76,8 @@ template <class Element>
 bool pack_as(const Activations& activations, PatternShape shape, Element* patterns,
              const Workers& workers) {
     const ActivationSource<Element> source({&activations, 1}, shape, 0);
-    const int tasks = tasks_for(activations.neurons() * shape.samples, kActivationsPerTask, workers);
+    const int tasks =
+        tasks_for(activations.neurons() * shape.samples, kActivationsPerTask, workers);
     const int64_t units_per_run = ceil_div(activations.inner, source.unit_keys());
     std::atomic<bool> nan{false};
     workers.run(tasks, [&](int task) {
@@ -80,9 +85,10 @@ bool pack_as(const Activations& activations, PatternShape shape, Element* patter
         Element* out = patterns + (share.first / units_per_run * activations.inner +
                                    share.first % units_per_run * source.unit_keys()) *
                                       source.key_words();
-        const bool seen = source.visit(share.first, share.last, [&](const Element* keys, int64_t count) {
-            out = std::copy_n(keys, count * source.key_words(), out);
-        });
+        const bool seen =
+            source.visit(share.first, share.last, [&](const Element* keys, int64_t count) {
+                out = std::copy_n(keys, count * source.key_words(), out);
+            });
         if (seen) nan = true;
     });
     return nan;

@@ -16,8 +16,8 @@
 namespace swapnas::cpu {
 
 // Activations of `groups` x `samples` x (`outer` x `inner`) neurons: element (g, s, o, i) lies at
-// g * group_stride + s * sample_stride + o * outer_stride + i, counted in elements. The order of the
-// neurons does not matter to a set, so any dense layout can be told in this form.
+// g * group_stride + s * sample_stride + o * outer_stride + i, counted in elements. The order of
+// the neurons does not matter to a set, so any dense layout can be told in this form.
 struct Activations {
     const void* data;
     void* relu_output;  // same layout as data, may be data; null for no ReLU
@@ -43,8 +43,8 @@ struct GroupTables {
 };
 
 // Inserts the patterns of all the activations, each group into its own set, and writes max(x, 0)
-// where there is a relu_output. The caller has made room: each set's limit is at least its count plus
-// the neurons to come. All activations have shape.samples samples and tables.groups groups.
+// where there is a relu_output. The caller has made room: each set's limit is at least its count
+// plus the neurons to come. All activations have shape.samples samples and tables.groups groups.
 void insert(std::span<const Activations> activations, PatternShape shape, const GroupTables& tables,
             const Workers& workers);
 

@@ -55,13 +55,13 @@ public:
         for (const Activations& a : activations_) {
             const int64_t units = units_of(a);
             const int64_t blocks_per_run = units / std::max<int64_t>(a.outer, 1);
-            const bool prefetch = a.groups * a.samples * a.neurons() * element_size(a.dtype) >=
-                                  kPrefetchBytes;
+            const bool prefetch =
+                a.groups * a.samples * a.neurons() * element_size(a.dtype) >= kPrefetchBytes;
             for (int64_t unit = std::max<int64_t>(first, 0); unit < std::min(last, units); ++unit) {
                 const int64_t begin = unit % blocks_per_run * block_;
                 const int64_t count = std::min(block_, a.inner - begin);
-                const int64_t offset = group_ * a.group_stride +
-                                       unit / blocks_per_run * a.outer_stride + begin;
+                const int64_t offset =
+                    group_ * a.group_stride + unit / blocks_per_run * a.outer_stride + begin;
                 nan |= fill_rows(a, offset, count, prefetch, rows.get(), stride);
                 for (int64_t done = 0; done < count; done += kBatch) {
                     const int64_t batch = std::min(kBatch, count - done);
@@ -116,7 +116,8 @@ private:
             const bool prefetch_row = prefetch && (last || !fetched_early(s + 1));
             nan |= sign_row(input + at, prefetch_row ? input + next : nullptr,
                             output != nullptr ? output + at : nullptr, count, positive, negative);
-            if (shape_.ternary && mode == SignMode::BinaryRelu)  // a ReLU's output is never negative
+            if (shape_.ternary &&
+                mode == SignMode::BinaryRelu)  // a ReLU's output is never negative
                 std::memset(negative, 0, stride * sizeof(uint64_t));
         }
         return nan;
@@ -139,8 +140,9 @@ private:
             packer_.transpose32(rows, stride, bits, words, keys, 1);
         } else {
             for (int64_t w = 0; w < key_words_; ++w)
-                packer_.transpose64(rows + 64 * w * stride, stride, std::min<int64_t>(bits - 64 * w, 64),
-                                    words, keys + w, key_words_);
+                packer_.transpose64(rows + 64 * w * stride, stride,
+                                    std::min<int64_t>(bits - 64 * w, 64), words, keys + w,
+                                    key_words_);
         }
     }
 

@@ -26,9 +26,9 @@ inline constexpr int kSignModes = 3;
 
 // Reads `count` contiguous activations; writes ceil(count / 64) words to `positive` (and `negative`
 // where ternary), unused high bits zero; writes `count` elements to `output` where the mode has a
-// ReLU (output may be the input). NaN is neither positive nor negative; returns true if any is seen.
-// `next`, if not null, is where `count` more will be read after these, a jump that the hardware can't
-// foresee: they are prefetched on the way.
+// ReLU (output may be the input). NaN is neither positive nor negative; returns true if any is
+// seen. `next`, if not null, is where `count` more will be read after these, a jump that the
+// hardware can't foresee: they are prefetched on the way.
 using SignRow = bool (*)(const void* input, const void* next, void* output, int64_t count,
                          uint64_t* positive, uint64_t* negative);
 

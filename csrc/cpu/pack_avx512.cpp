@@ -13,8 +13,8 @@ inline __m512 relu(__m512 x) { return _mm512_maskz_max_ps(0xFFFF, _mm512_setzero
 inline __m512d relu(__m512d x) { return _mm512_maskz_max_pd(0xFF, _mm512_setzero_pd(), x); }
 
 // Saturating packs keep "greater than zero" of a float's bits, read as an integer, so four vectors
-// become one of bytes, and one compare answers for 64 neurons. A NaN would pass for positive, but then
-// the whole word is done again by float compares.
+// become one of bytes, and one compare answers for 64 neurons. A NaN would pass for positive, but
+// then the whole word is done again by float compares.
 inline uint64_t positive64(const __m512 (&x)[4]) {
     const auto bits = [&x](int i) { return _mm512_castps_si512(x[i]); };
     const __m512i bytes = _mm512_packs_epi16(_mm512_packs_epi32(bits(0), bits(1)),
@@ -45,7 +45,8 @@ Signs signs64_float(const float* input, float* output) {
     // An unordered compare tests two vectors for NaN at once.
     signs.nan = (_mm512_cmp_ps_mask(x[0], x[1], _CMP_UNORD_Q) |
                  _mm512_cmp_ps_mask(x[2], x[3], _CMP_UNORD_Q)) != 0;
-    if (signs.nan) [[unlikely]] signs.positive = compare64<_CMP_GT_OQ>(x);
+    if (signs.nan) [[unlikely]]
+        signs.positive = compare64<_CMP_GT_OQ>(x);
     return signs;
 }
 
@@ -59,8 +60,7 @@ Signs signs64_double(const double* input, double* output) {
         signs.positive |= uint64_t{_mm512_cmp_pd_mask(x, zero, _CMP_GT_OQ)} << (8 * i);
         if constexpr (mode == SignMode::Ternary)
             signs.negative |= uint64_t{_mm512_cmp_pd_mask(x, zero, _CMP_LT_OQ)} << (8 * i);
-        if constexpr (mode == SignMode::BinaryRelu)
-            _mm512_storeu_pd(output + 8 * i, relu(x));
+        if constexpr (mode == SignMode::BinaryRelu) _mm512_storeu_pd(output + 8 * i, relu(x));
         nan |= _mm512_cmp_pd_mask(x, x, _CMP_UNORD_Q);
     }
     signs.nan = nan != 0;
@@ -132,8 +132,8 @@ inline Lanes32 collect32(const uint64_t* rows, int64_t stride, int64_t row_count
     };
     Lanes32 keys;
     for (int part = 0; part < 4; ++part)
-        keys.part[part] = _mm512_or_si512(
-            widened(low, part), _mm512_maskz_slli_epi32(0xFFFF, widened(high, part), 16));
+        keys.part[part] = _mm512_or_si512(widened(low, part),
+                                          _mm512_maskz_slli_epi32(0xFFFF, widened(high, part), 16));
     return keys;
 }
 
@@ -167,8 +167,9 @@ void transpose64_masked(const uint64_t* rows, int64_t stride, int64_t row_count,
                 return _mm512_maskz_cvtepu32_epi64(
                     0xFF, _mm512_maskz_extracti64x4_epi64(0xF, lanes, part % 2));
             };
-            const __m512i joined = _mm512_or_si512(
-                half(low.part[part / 2]), _mm512_maskz_slli_epi64(0xFF, half(high.part[part / 2]), 32));
+            const __m512i joined =
+                _mm512_or_si512(half(low.part[part / 2]),
+                                _mm512_maskz_slli_epi64(0xFF, half(high.part[part / 2]), 32));
             _mm512_storeu_si512(target + 8 * part, joined);
         }
         if (key_stride != 1)
@@ -178,7 +179,7 @@ void transpose64_masked(const uint64_t* rows, int64_t stride, int64_t row_count,
 
 }  // namespace
 
-constinit const Packer kAvx512Packer = make_packer(transpose16_masked, transpose32_masked,
-                                                     transpose64_masked);
+constinit const Packer kAvx512Packer =
+    make_packer(transpose16_masked, transpose32_masked, transpose64_masked);
 
 }  // namespace swapnas::cpu

@@ -5,21 +5,33 @@ namespace swapnas::cpu {
 namespace {
 
 template <class T>
-bool is_positive(T x) { return x > 0; }
+bool is_positive(T x) {
+    return x > 0;
+}
 template <class T>
-bool is_negative(T x) { return x < 0; }
+bool is_negative(T x) {
+    return x < 0;
+}
 template <class T>
-bool is_nan(T x) { return x != x; }
+bool is_nan(T x) {
+    return x != x;
+}
 
 template <class T>
     requires requires { T::kInfinity; }
-bool is_positive(T x) { return x.bits > 0 && x.bits <= T::kInfinity; }
+bool is_positive(T x) {
+    return x.bits > 0 && x.bits <= T::kInfinity;
+}
 template <class T>
     requires requires { T::kInfinity; }
-bool is_nan(T x) { return (x.bits & 0x7FFF) > T::kInfinity; }
+bool is_nan(T x) {
+    return (x.bits & 0x7FFF) > T::kInfinity;
+}
 template <class T>
     requires requires { T::kInfinity; }
-bool is_negative(T x) { return x.bits < 0 && (x.bits & 0x7FFF) != 0 && !is_nan(x); }
+bool is_negative(T x) {
+    return x.bits < 0 && (x.bits & 0x7FFF) != 0 && !is_nan(x);
+}
 
 template <class T, SignMode mode>
 Signs signs64(const T* input, T* output) {

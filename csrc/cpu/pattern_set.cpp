@@ -66,8 +66,7 @@ void merge_slots(const Table& into, const Table& from) {
 }  // namespace
 
 int64_t table_words(int64_t bits, int64_t patterns) {
-    if (set_kind(bits) == SetKind::Direct)
-        return kHeaderWords + ((int64_t{1} << bits) + 7) / 8;
+    if (set_kind(bits) == SetKind::Direct) return kHeaderWords + ((int64_t{1} << bits) + 7) / 8;
     if (patterns > (int64_t{1} << 58) / slot_bytes(bits))
         throw std::length_error("a set of " + std::to_string(patterns) + " patterns of " +
                                 std::to_string(bits) + " bits can't be addressed");

@@ -15,9 +15,9 @@ namespace swapnas::cpu {
 
 // One cache line.
 struct TableHeader {
-    uint64_t occupied;       // slots in use; not kept for Direct
-    uint64_t zero_pattern;   // 1 if the all-zero pattern is in the set; not kept for Direct
-    uint64_t nan;            // 1 if a NaN activation was seen
+    uint64_t occupied;      // slots in use; not kept for Direct
+    uint64_t zero_pattern;  // 1 if the all-zero pattern is in the set; not kept for Direct
+    uint64_t nan;           // 1 if a NaN activation was seen
     uint64_t reserved[5];
 };
 inline constexpr int64_t kHeaderWords = sizeof(TableHeader) / sizeof(uint64_t);
@@ -43,7 +43,9 @@ public:
     int64_t capacity() const { return capacity_; }  // slots, or possible patterns if Direct
     TableHeader& header() const { return *reinterpret_cast<TableHeader*>(memory_); }
     template <class T>
-    T* payload() const { return reinterpret_cast<T*>(memory_ + kHeaderWords); }
+    T* payload() const {
+        return reinterpret_cast<T*>(memory_ + kHeaderWords);
+    }
 
     int64_t count() const;
 
@@ -63,7 +65,8 @@ class KeySlots {
 public:
     using Element = Word;
 
-    explicit KeySlots(const Table& table) : KeySlots(table.payload<Word>(), table.capacity(), 1, 0) {}
+    explicit KeySlots(const Table& table)
+        : KeySlots(table.payload<Word>(), table.capacity(), 1, 0) {}
 
     // `capacity` zeroed slots; homes ignore the first `skipped` bits of the hash.
     KeySlots(Word* slots, int64_t capacity, int64_t /*words*/, int skipped)
@@ -79,7 +82,8 @@ public:
     void prefetch(const Word* key) const { __builtin_prefetch(slots_ + home(key), 1); }
 
     // Takes the first slot from `begin` that is free or holds the key already.
-    // Returns 1 if the key is new, 0 if it is known or zero, -1 if there is no such slot before `end`.
+    // Returns 1 if the key is new, 0 if it is known or zero, -1 if there is no such slot before
+    // `end`.
     int insert(const Word* key, int64_t begin, int64_t end) {
         for (int64_t slot = begin; slot < end; ++slot) {
             const Word found = slots_[slot];

@@ -9,7 +9,8 @@ class Workers {
 public:
     virtual ~Workers() = default;
     virtual int count() const = 0;
-    // Calls task(0) ... task(tasks - 1), each once, possibly at the same time; returns when all have.
+    // Calls task(0) ... task(tasks - 1), each once, possibly at the same time; returns when all
+    // have.
     virtual void run(int tasks, const std::function<void(int)>& task) const = 0;
 };
 

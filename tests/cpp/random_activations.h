@@ -1,4 +1,5 @@
-// Random activations in every layout the kernels read, and their patterns by the slowest way there is.
+// Random activations in every layout the kernels read, and their patterns by the slowest way there
+// is.
 #pragma once
 
 #include <bit>
@@ -20,7 +21,8 @@ struct RandomActivations {
     std::vector<float> output;
     Activations view{};
 
-    RandomActivations(int64_t groups, int64_t samples, int64_t outer, int64_t inner, uint32_t seed) {
+    RandomActivations(int64_t groups, int64_t samples, int64_t outer, int64_t inner,
+                      uint32_t seed) {
         std::mt19937 random(seed);
         const int64_t gap = random() % 3;  // between the runs of a sample
         view.dtype = DType::Float32;
@@ -52,9 +54,7 @@ struct RandomActivations {
         view.relu_output = nullptr;
     }
 
-    float& at(int64_t g, int64_t s, int64_t o, int64_t i) {
-        return values[offset(g, s, o, i)];
-    }
+    float& at(int64_t g, int64_t s, int64_t o, int64_t i) { return values[offset(g, s, o, i)]; }
     int64_t offset(int64_t g, int64_t s, int64_t o, int64_t i) const {
         return g * view.group_stride + s * view.sample_stride + o * view.outer_stride + i;
     }

@@ -1,9 +1,8 @@
 // SWAPNAS_CPU_ISA takes effect, and one that is not there is refused.
-#include "cpu/isa.h"
-
 #include <cstdlib>
 
 #include "check.h"
+#include "cpu/isa.h"
 
 using namespace swapnas::cpu;
 

@@ -1,7 +1,7 @@
-// insert, ReLU + insert, count and pack against std::set, on every instruction set and thread count.
-#include "cpu/kernels.h"
-
+// insert, ReLU + insert, count and pack against std::set, on every instruction set and thread
+// count.
 #include "check.h"
+#include "cpu/kernels.h"
 #include "random_activations.h"
 
 using namespace swapnas;
@@ -82,7 +82,8 @@ int main() {
     uint32_t seed = 0;
     for (Isa isa : available_isas()) {
         set_active_isa(isa_name(isa));
-        for (int64_t samples : {1, 2, 15, 16, 17, 20, 21, 31, 32, 33, 63, 64, 65, 127, 128, 129, 1000})
+        for (int64_t samples :
+             {1, 2, 15, 16, 17, 20, 21, 31, 32, 33, 63, 64, 65, 127, 128, 129, 1000})
             for (int64_t inner : {1, 63, 64, 65, 1000})
                 for (bool ternary : {false, true})
                     check_one(1, samples, 1, inner, ternary, 1 + inner % 3, ++seed);

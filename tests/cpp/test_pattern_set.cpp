@@ -1,11 +1,10 @@
 // The set by itself: the hash, full tables, wrapping probes, merging, sizes that don't fit.
-#include "cpu/pattern_set.h"
-
 #include <set>
 #include <vector>
 
 #include "check.h"
 #include "cpu/kernels.h"
+#include "cpu/pattern_set.h"
 #include "random_activations.h"
 
 using namespace swapnas;
@@ -49,7 +48,8 @@ void check_put_off() {
     for (int i = 0; i < 50; ++i) many.insert(many.end(), keys.begin(), keys.end());
     for (int threads : {1, 2, 3}) {
         memory.assign(words, 0);
-        insert_packed({many.data(), static_cast<int64_t>(many.size()), bits}, table, StdWorkers(threads));
+        insert_packed({many.data(), static_cast<int64_t>(many.size()), bits}, table,
+                      StdWorkers(threads));
         CHECK(table.count() == 3000);
     }
 }

@@ -1,0 +1,148 @@
+"""The swapnas command."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import swapnas_ext as swap
+from swapnas_ext.cli import main
+
+CONV = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|+|none~0|avg_pool_3x3~1|nor_conv_1x1~2|"
+SKIP = "|skip_connect~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+SMALL = ["score", "--space", "nasbench201", "--channels", "4", "--cells", "1"]
+
+
+def run(*arguments: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
+
+
+def test_json_holds_the_scores_of_the_library() -> None:
+    result = run(*SMALL, "--arch", SKIP, "--arch", CONV, "--format", "json", "--repeats", "2")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)
+    assert [row["architecture"] for row in rows] == [CONV, SKIP]
+    space = swap.spaces.get("nasbench201", channels=4, cells=1)
+    scorer = swap.Scorer(swap.data.photograph(), init="gaussian", repeats=2)
+    expected = scorer(space.build(CONV))
+    assert rows[0]["score"] == expected
+    assert rows[0]["patterns_std"] == expected.std
+    assert rows[0]["parameters"] == expected.parameters
+
+
+def test_csv_and_output_file(tmp_path: Path) -> None:
+    result = run(*SMALL, "--arch", CONV, "--format", "csv")
+    (row,) = csv.DictReader(io.StringIO(result.stdout))
+    assert row["architecture"] == CONV
+    path = tmp_path / "scores.csv"
+    result = run(*SMALL, "--arch", CONV, "--format", "csv", "--output", path)
+    assert result.exit_code == 0
+    assert path.read_text().splitlines()[0].startswith("architecture,score")
+    assert "wrote 1 scores" in result.stderr
+
+
+def test_table_and_arch_file() -> None:
+    result = run(*SMALL, "--arch-file", "-", stdin=f"# two cells\n{SKIP}\n\n{CONV}\n")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == "rank score neurons saturation params ms architecture".split()
+    assert CONV in lines[1]
+    assert SKIP in lines[2]
+
+
+def test_own_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_models.py").write_text(
+        "from torch import nn\n"
+        "def tiny():\n    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())\n"
+        "number = 3\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    result = run(
+        "score", "--model", "my_models:tiny", "--size", "16", "--init", "keep", "--format", "json"
+    )
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)[0]["neurons"] == 4 * 14 * 14
+    again = run(
+        "score", "--model", "my_models:tiny", "--size", "16", "--init", "keep", "--format", "json"
+    )
+    assert json.loads(again.stdout)[0]["score"] == json.loads(result.stdout)[0]["score"]
+    for text, problem in (
+        ("my_models", "MODULE:NAME"),
+        ("my_models:nothing", "no function or class 'nothing'"),
+        ("my_models:number", "no function or class 'number'"),
+        ("no_such_module:f", "no_such_module"),
+    ):
+        result = run("score", "--model", text)
+        assert result.exit_code == 1
+        assert problem in result.output
+
+
+def test_images(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
+    np.savez(tmp_path / "images.npz", images=pixels)
+    result = run(
+        *SMALL,
+        "--arch",
+        CONV,
+        "--images",
+        tmp_path / "images.npz",
+        "--samples",
+        "8",
+        "--format",
+        "json",
+    )
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)[0]["samples"] == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ([], "give architectures"),
+        (["--arch", CONV], "need --space"),
+        (
+            ["--space", "nasbench201", "--arch", "|none~0|"],
+            "'+' before the next node, found the end",
+        ),
+        ([*SMALL[1:], "--arch", CONV, "--images", "nowhere.npz"], "nowhere.npz"),
+        ([*SMALL[1:], "--arch", CONV, "--samples", "0"], "samples must be at least 1"),
+        ([*SMALL[1:], "--arch", CONV, "--repeats", "0"], "repeats must be at least 1"),
+        ([*SMALL[1:], "--arch", CONV, "--mu", "1"], "mu and sigma go together"),
+        ([*SMALL[1:], "--arch", CONV, "--device", "toaster"], "toaster"),
+        ([*SMALL[1:], "--arch", CONV, "--dataset", "mnist"], "imagenet16-120"),
+    ],
+)
+def test_bad_input_is_told_without_a_traceback(arguments: list[str], problem: str) -> None:
+    result = run("score", *arguments)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert problem in result.output
+    assert "Traceback" not in result.output
+
+
+def test_interrupted_with_the_scores_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    original = swap.Scorer.__call__
+
+    def impatient(self: swap.Scorer, model: object) -> swap.SwapScore:
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(model)
+        return original(self, model)
+
+    monkeypatch.setattr(swap.Scorer, "__call__", impatient)
+    result = run(*SMALL, "--arch", CONV, "--arch", SKIP, "--format", "json")
+    assert result.exit_code == 130
+    assert [row["architecture"] for row in json.loads(result.stdout)] == [CONV]
+    assert "1 of 2" in result.stderr
+
+
+def test_help_and_info() -> None:
+    assert "Examples:" in run("score", "--help").output
+    assert json.loads(run("info").output)["version"] == swap.__version__

@@ -1,0 +1,60 @@
+"""Loading the compiled part: which instruction set runs, and what is said when it can't load."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import swapnas_ext as swap
+from swapnas_ext._native import _C
+
+
+def python(
+    code: str, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("isa", _C.available_cpu_isas())
+def test_the_environment_chooses_the_isa(isa: str) -> None:
+    code = "import swapnas_ext as swap; print(swap.build_info()['cpu_isa'])"
+    assert python(code, SWAPNAS_CPU_ISA=isa).stdout.strip() == isa
+
+
+def test_an_isa_that_is_not_there() -> None:
+    done = python("import swapnas_ext", SWAPNAS_CPU_ISA="avx9000")
+    assert done.returncode == 1
+    assert "SWAPNAS_CPU_ISA asks for the CPU instruction set 'avx9000'" in done.stderr
+    assert "scalar" in done.stderr
+
+
+@pytest.mark.parametrize("damage", ["missing", "broken"])
+def test_a_binary_that_does_not_load(tmp_path: Path, damage: str) -> None:
+    package = tmp_path / "swapnas_ext"
+    source = Path(swap.__file__).parent
+    shutil.copytree(source, package, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    if damage == "broken":
+        (package / Path(_C.__file__).name).write_bytes(b"not a shared library")
+    done = python("import swapnas_ext", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "compiled part does not load" in done.stderr
+    assert "pip install" in done.stderr
+
+
+def test_build_info() -> None:
+    info = swap.build_info()
+    assert info["version"] == info["binary_version"] == swap.__version__
+    assert info["cpu_isa"] in info["available_cpu_isas"]
+    assert "CPU" in info["cuda"]
