@@ -7,6 +7,7 @@ one is not downloaded.
 
 from setuptools import build_meta
 from setuptools.build_meta import *  # noqa: F403
+
 from torch_location import TORCH_REQUIREMENT, installed_torch
 
 

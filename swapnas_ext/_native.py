@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch  # noqa: F401  (loads the libtorch that the compiled part is linked to)
+import torch
 
 _REBUILD = (
     "Rebuild it for this Python and torch with `pip install --force-reinstall --no-deps swapnas-ext`"

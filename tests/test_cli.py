@@ -51,7 +51,15 @@ def test_table_and_arch_file() -> None:
     result = run(*SMALL, "--arch-file", "-", stdin=f"# two cells\n{SKIP}\n\n{CONV}\n")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0].split() == "rank score neurons saturation params ms architecture".split()
+    assert lines[0].split() == [
+        "rank",
+        "score",
+        "neurons",
+        "saturation",
+        "params",
+        "ms",
+        "architecture",
+    ]
     assert CONV in lines[1]
     assert SKIP in lines[2]
 

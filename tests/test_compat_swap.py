@@ -7,11 +7,11 @@ import math
 import pytest
 import torch
 from conftest import SmallNet
+from test_scoring import published_score
 from torch import Tensor, nn
 
 import swapnas_ext as swap
 from swapnas_ext.compat import SWAP
-from test_scoring import published_score
 
 
 class Block(nn.Module):
