@@ -50,7 +50,7 @@ check: $(VENV)/check-tools  ## checks style: ruff and clang-format
 	$(VENV)/bin/clang-format --dry-run -Werror $(CXX_FILES)
 
 bench: $(VENV)/bench-tools  ## measures; writes benchmarks/results/*.json
-	$(PY) -m pytest benchmarks -q -s --benchmark-enable
+	$(PY) -m pytest benchmarks -q -s
 
 sanitize: $(PY)  ## runs the C++ tests under the address, undefined and thread sanitizers
 	$(PY) -m pip install -q 'cmake>=3.24' ninja

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from torch import Tensor, nn
 
-from swapnas_ext.counter import NanActivationError, PatternCounter
+from swapnas_ext.counter import PatternCounter
 
 
 @dataclass(frozen=True)
@@ -75,25 +76,23 @@ class Layer:
     new_patterns: int | None = None
 
 
-def find_activations(
-    model: nn.Module, rules: dict[type[nn.Module], Rule] | None = None
-) -> list[Site]:
-    """The activation modules of ``model``, in the order of ``named_modules``.
+def find_activations(named_modules: Sequence[tuple[str, nn.Module]]) -> list[Site]:
+    """The activation modules among ``list(model.named_modules())``, in that order.
 
     Raises:
         ValueError: there is none.
     """
-    rules = RULES if rules is None else rules
     sites = []
-    for name, module in model.named_modules():
-        rule = _rule_for(type(module), rules)
+    for name, module in named_modules:
+        rule = _rule_for(type(module))
         if rule is not None:
             sites.append(Site(name, module, rule))
     if not sites:
-        names = ", ".join(sorted(kind.__name__ for kind in rules))
+        known = ", ".join(sorted(kind.__name__ for kind in RULES))
         raise ValueError(
-            f"{type(model).__name__} has no activation module to take patterns from; known: {names}. "
-            "Activations called as functions, such as F.relu, are not seen: use their modules"
+            f"{type(named_modules[0][1]).__name__} has no activation module to take patterns from; "
+            f"known: {known}. Activations called as functions, such as F.relu, are not seen: use "
+            "their modules"
         )
     return sites
 
@@ -115,35 +114,36 @@ class Capture:
     @contextmanager
     def running(self, sites: list[Site]) -> Iterator[None]:
         """Replaces the sites' ``forward`` for as long as the context lasts, whatever happens in it."""
-        own = [(site.module, site.module.__dict__.get("forward")) for site in sites]
+        own = [(site.module.__dict__, site.module.__dict__.get("forward")) for site in sites]
         try:
             for site in sites:
-                site.module.forward = self._forward_of(site)
+                site.module.__dict__["forward"] = self._forward_of(site)
             yield
         finally:
-            for module, forward in own:
-                module.__dict__.pop("forward", None)
+            for attributes, forward in own:
+                attributes.pop("forward", None)
                 if forward is not None:
-                    module.forward = forward
+                    attributes["forward"] = forward
 
     def _forward_of(self, site: Site) -> Callable[..., Any]:
         original = site.module.forward
+        counter = self.counter
         plain = "forward" not in site.module.__dict__
         if plain and type(site.module).forward is nn.ReLU.forward:
             inplace = site.module.inplace
 
             def fused(x: Tensor) -> Tensor:
-                return self._feed(site, x, lambda: self.counter.relu(x, inplace=inplace))
+                return self._feed(site, x, lambda: counter.relu(x, inplace=inplace))
 
             return fused
 
         def observed(*args: Any, **kwargs: Any) -> Any:
             if site.rule.of_input:  # before an in-place activation overwrites it
                 x = args[0] if args else next(iter(kwargs.values()))
-                self._feed(site, x, lambda: self.counter.update(x))
+                self._feed(site, x, lambda: counter.update(x))
                 return original(*args, **kwargs)
             y = original(*args, **kwargs)
-            self._feed(site, y, lambda: self.counter.update(y))
+            self._feed(site, y, lambda: counter.update(y))
             return y
 
         return observed
@@ -166,11 +166,6 @@ class Capture:
         return result
 
 
-def _rule_for(kind: type, rules: dict[type[nn.Module], Rule]) -> Rule | None:
-    for ancestor in kind.__mro__:
-        if ancestor in rules:
-            return rules[ancestor]
-    return None
-
-
-__all__ = ["RULES", "Capture", "Layer", "NanActivationError", "Rule", "Site", "find_activations"]
+@cache
+def _rule_for(kind: type[nn.Module]) -> Rule | None:
+    return next((RULES[ancestor] for ancestor in kind.__mro__ if ancestor in RULES), None)

@@ -2,7 +2,9 @@
 implementation for devices that have no kernel.
 
 A set of patterns is a *table*: a zero-initialised int64 tensor ``[groups, words]``, each row the set
-of one group. What its words mean is its device's own affair; ``new_table`` gives the right size.
+of one group. Its first three words are a header: the number of patterns is word 0 plus word 1, and
+word 2 is 1 if a NaN was seen. What the others mean is its device's own affair; ``new_table`` gives the
+right size.
 
 Operators (``samples`` is S, the first dimension of an activation a multiple of it):
 
@@ -119,9 +121,8 @@ for _name, _fake in {
 
 
 # ---- the reference, where a device has no kernel -------------------------------------------------
-# Its table is a list: header word 0 holds the number of patterns, word 2 whether NaN was seen, and
-# the patterns follow as int64 words. It fits: a kernel's table takes at least as many bytes, except
-# that one of a byte for each possible pattern is kept as such.
+# Its table is a list: the patterns follow the header as int64 words. It fits: a kernel's table takes at
+# least as many bytes, except that one of a byte for each possible pattern is kept as such.
 
 
 def _stored(row: Tensor, bits: int) -> Tensor:
@@ -142,7 +143,9 @@ def _store(row: Tensor, patterns: Tensor, bits: int, nan: Tensor | bool) -> None
     row[2] |= torch.as_tensor(nan, device=row.device).to(torch.int64)
     payload = row[HEADER_WORDS:]
     if _is_direct(bits):
-        payload.view(torch.uint8)[patterns[:, 0]] = 1
+        flags = payload.view(torch.uint8)
+        flags[patterns[:, 0]] = 1
+        row[0] = flags.sum()
         return
     distinct = torch.unique(torch.cat([_stored(row, bits), patterns]), dim=0)
     payload[: distinct.numel()] = distinct.reshape(-1)

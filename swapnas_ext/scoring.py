@@ -189,8 +189,11 @@ class Scorer:
         """
         if not isinstance(model, nn.Module):
             raise TypeError(f"expected a torch.nn.Module to score, got {type(model).__name__}")
-        sites = find_activations(model)
-        device = _device_of(model)
+        named_modules = list(model.named_modules())  # once: walking a model takes long
+        modules = [module for _, module in named_modules]
+        parameters = _parameters_of(modules)
+        sites = find_activations(named_modules)
+        device = _device_of(modules)
         inputs = _to_device(self.inputs, device)
         ternary = any(site.rule.signed for site in sites)
         counter = self._counter(device, ternary)
@@ -200,11 +203,11 @@ class Scorer:
         layers: tuple[Layer, ...] = ()
         with ExitStack() as stack:
             stack.enter_context(torch.no_grad())
-            stack.enter_context(scoring_mode(model))
-            stack.enter_context(restored_buffers(model, batch_norm=False))
+            stack.enter_context(scoring_mode(modules))
+            stack.enter_context(restored_buffers(modules, batch_norm=False))
             stack.enter_context(own_random_state(device, self.seed))
             if self._initialize is not None:
-                stack.enter_context(borrowed_weights(model))
+                stack.enter_context(borrowed_weights(parameters))
             for repeat in range(self.repeats):
                 start = time.perf_counter()
                 if self._initialize is not None:
@@ -236,7 +239,7 @@ class Scorer:
                 neurons=sum(layer.neurons for layer in layers),
                 samples=self.samples,
                 ternary=ternary,
-                parameters=sum(p.numel() for p in model.parameters()),
+                parameters=sum(parameter.numel() for parameter in parameters),
                 log_factor=log_factor,
                 layers=layers,
                 timing=Timing(initialize, forward, count),
@@ -324,9 +327,17 @@ def _samples_of(inputs: Inputs) -> int:
     return tensors[0].shape[0]
 
 
-def _device_of(model: nn.Module) -> torch.device:
-    for tensor in (*model.parameters(), *model.buffers()):
-        return tensor.device
+def _parameters_of(modules: Sequence[nn.Module]) -> list[nn.Parameter]:
+    """As ``model.parameters()``: each once, tied ones too."""
+    found = {id(p): p for module in modules for p in module._parameters.values() if p is not None}
+    return list(found.values())
+
+
+def _device_of(modules: Sequence[nn.Module]) -> torch.device:
+    for module in modules:
+        for tensor in (*module._parameters.values(), *module._buffers.values()):
+            if tensor is not None:
+                return tensor.device
     return torch.device("cpu")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,37 +14,42 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 
 @contextmanager
-def scoring_mode(model: nn.Module) -> Iterator[None]:
+def scoring_mode(modules: Sequence[nn.Module]) -> Iterator[None]:
     """Everything in evaluation mode (no dropout), but normalisation layers with the statistics of
     the mini-batch, as in the published code, whose networks run in training mode. Running statistics
     are neither used nor changed."""
-    changed: list[tuple[nn.Module, str, bool]] = []
-
-    def change(module: nn.Module, name: str, value: bool) -> None:
-        old = getattr(module, name)
-        if old != value:
-            changed.append((module, name, old))
-            setattr(module, name, value)
-
+    # Attributes are changed past nn.Module.__setattr__, which takes longer than a small layer.
+    changed: list[tuple[dict[str, Any], str, bool]] = []
     try:
-        for module in model.modules():
-            change(module, "training", isinstance(module, _BatchNorm | _InstanceNorm))
-            if isinstance(module, _BatchNorm):
-                change(module, "track_running_stats", False)
+        for module in modules:
+            attributes = module.__dict__
+            is_norm, is_batch_norm = _norm_kind(type(module))
+            if attributes["training"] != is_norm:
+                changed.append((attributes, "training", not is_norm))
+                attributes["training"] = is_norm
+            if is_batch_norm and attributes["track_running_stats"]:
+                changed.append((attributes, "track_running_stats", True))
+                attributes["track_running_stats"] = False
         yield
     finally:
-        for module, name, old in reversed(changed):
-            setattr(module, name, old)
+        for attributes, name, old in reversed(changed):
+            attributes[name] = old
+
+
+@cache
+def _norm_kind(kind: type[nn.Module]) -> tuple[bool, bool]:
+    """Whether it normalises with statistics of the mini-batch, and whether it is a BatchNorm."""
+    return issubclass(kind, _BatchNorm | _InstanceNorm), issubclass(kind, _BatchNorm)
 
 
 @contextmanager
-def restored_buffers(model: nn.Module, *, batch_norm: bool) -> Iterator[None]:
+def restored_buffers(modules: Sequence[nn.Module], *, batch_norm: bool) -> Iterator[None]:
     """Puts back every buffer that is changed or replaced meanwhile. ``batch_norm=False`` leaves out
     those of batch normalisation, which `scoring_mode` protects for less."""
     saved: list[tuple[nn.Module, str, Tensor, Tensor]] = [
         (module, name, buffer, buffer.clone())
-        for module in model.modules()
-        if batch_norm or not isinstance(module, _BatchNorm)
+        for module in modules
+        if module._buffers and (batch_norm or not _norm_kind(type(module))[1])
         for name, buffer in module._buffers.items()
         if buffer is not None
     ]
@@ -56,9 +63,9 @@ def restored_buffers(model: nn.Module, *, batch_norm: bool) -> Iterator[None]:
 
 
 @contextmanager
-def borrowed_weights(model: nn.Module) -> Iterator[None]:
+def borrowed_weights(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
     """Lets the weights be overwritten meanwhile: they are copies, and the caller's come back."""
-    saved = [(parameter, parameter.data) for parameter in model.parameters()]
+    saved = [(parameter, parameter.data) for parameter in parameters]
     try:
         for parameter, data in saved:
             parameter.data = data.clone()
@@ -71,6 +78,14 @@ def borrowed_weights(model: nn.Module) -> Iterator[None]:
 @contextmanager
 def own_random_state(device: torch.device, seed: int) -> Iterator[None]:
     """Random numbers from ``seed``, and the caller's random state afterwards."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    generators = [torch.default_generator]
+    if device.type == "cuda":
+        generators.append(torch.cuda.default_generators[device.index])
+    states = [generator.get_state() for generator in generators]
+    try:
+        for generator in generators:
+            generator.manual_seed(seed)
         yield
+    finally:
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)

@@ -23,15 +23,6 @@ struct Share {
 
 template <class Source>
 void insert_direct(const Source& source, const Table& table, int tasks, const Workers& workers) {
-    const auto mark = [&source](int64_t first, int64_t last, uint8_t* seen) {
-        return source.visit(first, last, [seen](const auto* keys, int64_t count) {
-            for (int64_t i = 0; i < count; ++i) seen[keys[i]] = 1;
-        });
-    };
-    if (tasks == 1) {
-        table.header().nan |= mark(0, source.units(), table.payload<uint8_t>());
-        return;
-    }
     // A map for each thread, merged at the end: sharing one would pass its lines from core to core.
     const int64_t words = ceil_div(table.capacity(), 8);
     std::vector<uint64_t> maps((tasks - 1) * words);
@@ -39,11 +30,16 @@ void insert_direct(const Source& source, const Table& table, int tasks, const Wo
     workers.run(tasks, [&](int task) {
         const Share share(0, source.units(), task, tasks);
         uint64_t* map = task == 0 ? table.payload<uint64_t>() : maps.data() + (task - 1) * words;
-        if (mark(share.first, share.last, reinterpret_cast<uint8_t*>(map))) nan = true;
+        auto* seen = reinterpret_cast<uint8_t*>(map);
+        if (source.visit(share.first, share.last, [seen](const auto* keys, int64_t count) {
+                for (int64_t i = 0; i < count; ++i) seen[keys[i]] = 1;
+            }))
+            nan = true;
     });
     for (int task = 1; task < tasks; ++task)
         for (int64_t w = 0; w < words; ++w)
             table.payload<uint64_t>()[w] |= maps[(task - 1) * words + w];
+    table.header().occupied = count_flags(table);
     table.header().nan |= nan;
 }
 

@@ -28,7 +28,8 @@ int tasks_for(std::span<const Activations> activations, PatternShape shape,
     const int64_t neurons = total_neurons(activations);
     const int tasks = tasks_for(neurons * shape.samples, kActivationsPerTask, workers);
     if (set_kind(shape.bits()) != SetKind::Direct) return tasks;
-    // Each further thread clears and merges a map of its own, 16 flags in the time of one insert.
+    // Each further thread clears and merges a map of its own, 8 flags in the time of one insert, and
+    // should have four times that much to insert.
     const int64_t map_cost = (int64_t{1} << shape.bits()) / 16;
     return static_cast<int>(
         std::clamp<int64_t>(neurons / std::max<int64_t>(map_cost, 1), 1, tasks));

@@ -38,15 +38,15 @@ int64_t capacity_of(int64_t bits, int64_t words) {
 }
 
 // Bytes that are 0 or 1, padded with zeros to whole words.
-int64_t count_ones(const uint64_t* words, int64_t count) {
+uint64_t count_ones(const uint64_t* words, int64_t count) {
     constexpr uint64_t kEvenBytes = 0x00FF00FF00FF00FFull;
-    int64_t total = 0;
+    uint64_t total = 0;
     for (int64_t begin = 0; begin < count; begin += 255) {
         const int64_t end = begin + 255 < count ? begin + 255 : count;
         uint64_t sums = 0;  // eight byte counters, which 255 additions can't overflow
         for (int64_t i = begin; i < end; ++i) sums += words[i];
         const uint64_t pairs = (sums & kEvenBytes) + ((sums >> 8) & kEvenBytes);
-        total += static_cast<int64_t>((pairs * 0x0001000100010001ull) >> 48);
+        total += (pairs * 0x0001000100010001ull) >> 48;
     }
     return total;
 }
@@ -86,9 +86,8 @@ Table::Table(uint64_t* memory, int64_t words, int64_t bits)
                                     " bits");
 }
 
-int64_t Table::count() const {
-    if (kind() == SetKind::Direct) return count_ones(payload<uint64_t>(), (capacity_ + 7) / 8);
-    return static_cast<int64_t>(header().occupied + header().zero_pattern);
+uint64_t count_flags(const Table& table) {
+    return count_ones(table.payload<uint64_t>(), (table.capacity() + 7) / 8);
 }
 
 int64_t slots_for(int64_t patterns) {
@@ -102,6 +101,7 @@ void merge(const Table& into, const Table& from) {
     if (into.kind() == SetKind::Direct) {
         for (int64_t i = 0; i < (from.capacity() + 7) / 8; ++i)
             into.payload<uint64_t>()[i] |= from.payload<uint64_t>()[i];
+        into.header().occupied = count_flags(into);
         return;
     }
     with_slots(into.bits(), [&]<class Slots>(TypeTag<Slots>) { merge_slots<Slots>(into, from); });

@@ -15,8 +15,8 @@ namespace swapnas::cpu {
 
 // One cache line.
 struct TableHeader {
-    uint64_t occupied;      // slots in use; not kept for Direct
-    uint64_t zero_pattern;  // 1 if the all-zero pattern is in the set; not kept for Direct
+    uint64_t occupied;      // flags that are set, or slots in use
+    uint64_t zero_pattern;  // 1 if the all-zero pattern is in the set and has no flag of its own
     uint64_t nan;           // 1 if a NaN activation was seen
     uint64_t reserved[5];
 };
@@ -47,7 +47,9 @@ public:
         return reinterpret_cast<T*>(memory_ + kHeaderWords);
     }
 
-    int64_t count() const;
+    int64_t count() const {
+        return static_cast<int64_t>(header().occupied + header().zero_pattern);
+    }
 
 private:
     uint64_t* memory_;
@@ -182,6 +184,9 @@ int insert_wrapping(Slots& slots, const typename Slots::Element* key) {
     const int added = slots.insert(key, slots.home(key), slots.capacity());
     return added >= 0 ? added : slots.insert(key, 0, slots.capacity());
 }
+
+// The flags that are set in a Direct table, counted anew.
+uint64_t count_flags(const Table& table);
 
 // Adds the patterns of `from` to `into` (same width; the capacities may differ). `into` must have
 // room for all of them. A table grows by being merged into a larger one.

@@ -104,7 +104,7 @@ class SWAP:
             if isinstance(module, _KINDS[self.transformers])
         ]
         try:
-            with restored_buffers(model, batch_norm=True):
+            with restored_buffers(list(model.modules()), batch_norm=True):
                 if mapping:
                     moved = {name: _move(value, self.device) for name, value in self.inputs.items()}
                     model(**moved)
