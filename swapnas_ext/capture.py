@@ -106,7 +106,7 @@ class Capture:
 
     def __init__(self, counter: PatternCounter, *, count_layers: bool) -> None:
         self.counter = counter
-        self.layers: dict[str, Layer] = {}
+        self.layers: list[Layer] = []
         self.seconds = 0.0
         self._count_layers = count_layers
         self._total = 0
@@ -127,41 +127,35 @@ class Capture:
 
     def _forward_of(self, site: Site) -> Callable[..., Any]:
         original = site.module.forward
-        counter = self.counter
-        plain = "forward" not in site.module.__dict__
-        if plain and type(site.module).forward is nn.ReLU.forward:
-            inplace = site.module.inplace
-
-            def fused(x: Tensor) -> Tensor:
-                return self._feed(site, x, lambda: counter.relu(x, inplace=inplace))
-
-            return fused
+        layer = Layer(site.name, site.kind)
+        feed, update = self._feed, self.counter.update
+        if "forward" not in site.module.__dict__ and type(site.module).forward is nn.ReLU.forward:
+            relu = self.counter.relu_ if site.module.inplace else self.counter.relu
+            return lambda input: feed(layer, relu, input)
 
         def observed(*args: Any, **kwargs: Any) -> Any:
             if site.rule.of_input:  # before an in-place activation overwrites it
-                x = args[0] if args else next(iter(kwargs.values()))
-                self._feed(site, x, lambda: counter.update(x))
+                feed(layer, update, args[0] if args else next(iter(kwargs.values())))
                 return original(*args, **kwargs)
             y = original(*args, **kwargs)
-            self._feed(site, y, lambda: counter.update(y))
+            feed(layer, update, y)
             return y
 
         return observed
 
-    def _feed(self, site: Site, x: Tensor, feed: Callable[[], Any]) -> Any:
+    def _feed(self, layer: Layer, feed: Callable[[Tensor], Any], x: Tensor) -> Any:
         start = time.perf_counter()
         try:
-            result = feed()
-            total = self.counter.count() if self._count_layers else None
+            result = feed(x)
+            if self._count_layers:
+                total = self.counter.count()
+                layer.new_patterns = (layer.new_patterns or 0) + total - self._total
+                self._total = total
         except (TypeError, ValueError) as error:
-            raise type(error)(f"activation '{site.name}' ({site.kind}): {error}") from error
-        layer = self.layers.get(site.name)
-        if layer is None:
-            layer = self.layers[site.name] = Layer(site.name, site.kind)
+            raise type(error)(f"activation '{layer.name}' ({layer.kind}): {error}") from error
+        if layer.neurons == 0:
+            self.layers.append(layer)
         layer.neurons += x.numel() // self.counter.samples
-        if total is not None:
-            layer.new_patterns = (layer.new_patterns or 0) + total - self._total
-            self._total = total
         self.seconds += time.perf_counter() - start
         return result
 

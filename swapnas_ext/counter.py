@@ -79,7 +79,7 @@ class PatternCounter:
         self._make_room(self._check(x))
         torch.ops.swapnas.insert_(self._table, x.detach(), self.samples, self.ternary)
 
-    def relu(self, x: Tensor, *, inplace: bool = False) -> Tensor:
+    def relu(self, x: Tensor) -> Tensor:
         """Returns ``torch.relu(x)`` and adds its patterns, in one pass over ``x``.
 
         Raises as `update` does. Where autograd is recording ``x``, this is ``torch.relu`` and
@@ -87,14 +87,21 @@ class PatternCounter:
         """
         neurons = self._check(x)
         if x.requires_grad and torch.is_grad_enabled():
-            y = torch.relu_(x) if inplace else torch.relu(x)
+            y = torch.relu(x)
             self.update(y)
             return y
         self._make_room(neurons)
-        if inplace:
-            torch.ops.swapnas.relu_insert_(self._table, x, self.samples, self.ternary)
-            return x
         return torch.ops.swapnas.relu_insert(self._table, x, self.samples, self.ternary)
+
+    def relu_(self, x: Tensor) -> Tensor:
+        """`relu` in place; returns ``x``."""
+        neurons = self._check(x)
+        if x.requires_grad and torch.is_grad_enabled():
+            self.update(torch.relu_(x))
+            return x
+        self._make_room(neurons)
+        torch.ops.swapnas.relu_insert_(self._table, x, self.samples, self.ternary)
+        return x
 
     def insert_packed(self, patterns: Tensor) -> None:
         """Adds patterns packed by `pack_patterns` with the same ``samples`` and ``ternary``."""

@@ -22,6 +22,7 @@ from swapnas_ext.untouched import (
     own_random_state,
     restored_buffers,
     scoring_mode,
+    walk,
 )
 
 Inputs = Tensor | Sequence[Any] | Mapping[str, Any]
@@ -189,7 +190,7 @@ class Scorer:
         """
         if not isinstance(model, nn.Module):
             raise TypeError(f"expected a torch.nn.Module to score, got {type(model).__name__}")
-        named_modules = list(model.named_modules())  # once: walking a model takes long
+        named_modules = walk(model)
         modules = [module for _, module in named_modules]
         parameters = _parameters_of(modules)
         sites = find_activations(named_modules)
@@ -220,7 +221,7 @@ class Scorer:
                     _run(model, inputs)
                 ran = time.perf_counter()
                 patterns.append(counter.count())
-                layers = layers or tuple(capture.layers.values())
+                layers = layers or tuple(capture.layers)
                 initialize += initialized - start
                 forward += ran - initialized - capture.seconds
                 count += capture.seconds + time.perf_counter() - ran

@@ -13,6 +13,25 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 
+def walk(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """``list(model.named_modules())``, whose nested generators take several times as long."""
+    found: list[tuple[str, nn.Module]] = []
+    seen: set[nn.Module] = set()
+
+    def visit(name: str, module: nn.Module) -> None:
+        if module in seen:
+            return
+        seen.add(module)
+        found.append((name, module))
+        prefix = f"{name}." if name else ""
+        for child_name, child in module._modules.items():
+            if child is not None:
+                visit(prefix + child_name, child)
+
+    visit("", model)
+    return found
+
+
 @contextmanager
 def scoring_mode(modules: Sequence[nn.Module]) -> Iterator[None]:
     """Everything in evaluation mode (no dropout), but normalisation layers with the statistics of

@@ -22,34 +22,38 @@ int64_t total_neurons(std::span<const Activations> activations) {
     return neurons;
 }
 
-// Threads for one group's activations.
-int tasks_for(std::span<const Activations> activations, PatternShape shape,
-              const Workers& workers) {
-    const int64_t neurons = total_neurons(activations);
-    const int tasks = tasks_for(neurons * shape.samples, kActivationsPerTask, workers);
-    if (set_kind(shape.bits()) != SetKind::Direct) return tasks;
-    // Each further thread clears and merges a map of its own, 8 flags in the time of one insert, and
-    // should have four times that much to insert.
-    const int64_t map_cost = (int64_t{1} << shape.bits()) / 16;
-    return static_cast<int>(
-        std::clamp<int64_t>(neurons / std::max<int64_t>(map_cost, 1), 1, tasks));
+// Calls use(source) with the source of keys that suits the activations of one group.
+template <class Element, class Use>
+auto with_source(std::span<const Activations> activations, PatternShape shape, int64_t group,
+                 int tasks, const Workers& workers, const Use& use) {
+    if (tasks > 1 && SampleWiseSource<Element>::fits(activations))
+        return use(SampleWiseSource<Element>(activations[0], shape, group, tasks, workers));
+    return use(ActivationSource<Element>(activations, shape, group));
+}
+
+// Threads that a Direct set is worth: each further one clears and merges a map of its own, 16 flags
+// in the time of one insert.
+int direct_tasks(int64_t bits, int64_t keys, int tasks) {
+    const int64_t map_cost = std::max<int64_t>((int64_t{1} << bits) / 16, 1);
+    return static_cast<int>(std::clamp<int64_t>(keys / (4 * map_cost), 1, tasks));
 }
 
 void insert_group(std::span<const Activations> activations, PatternShape shape, int64_t group,
                   const Table& table, int tasks, const Workers& workers) {
-    if (table.kind() == SetKind::Direct) {
-        if (table.bits() <= 16)
-            insert_direct(ActivationSource<uint16_t>(activations, shape, group), table, tasks,
-                          workers);
-        else
-            insert_direct(ActivationSource<uint32_t>(activations, shape, group), table, tasks,
-                          workers);
-        return;
-    }
-    with_slots(table.bits(), [&]<class Slots>(TypeTag<Slots>) {
-        const ActivationSource<typename Slots::Element> source(activations, shape, group);
-        insert_keys<Slots>(source, table, tasks, workers);
-    });
+    const auto direct = [&](const auto& source) {
+        const int64_t keys = source.units() * source.unit_keys();
+        insert_direct(source, table, direct_tasks(shape.bits(), keys, tasks), workers);
+    };
+    if (shape.bits() <= 16)
+        with_source<uint16_t>(activations, shape, group, tasks, workers, direct);
+    else if (table.kind() == SetKind::Direct)
+        with_source<uint32_t>(activations, shape, group, tasks, workers, direct);
+    else
+        with_slots(table.bits(), [&]<class Slots>(TypeTag<Slots>) {
+            with_source<typename Slots::Element>(
+                activations, shape, group, tasks, workers,
+                [&](const auto& source) { insert_keys<Slots>(source, table, tasks, workers); });
+        });
 }
 
 // A pattern whose last word uses bits beyond its width.
@@ -109,13 +113,15 @@ void insert(std::span<const Activations> activations, PatternShape shape, const 
         });
         return;
     }
-    const int tasks = tasks_for(activations, shape, workers);
+    const int tasks =
+        tasks_for(total_neurons(activations) * shape.samples, kActivationsPerTask, workers);
     for (int64_t group = 0; group < tables.groups; ++group)
         insert_group(activations, shape, group, tables[group], tasks, workers);
 }
 
 Count count(std::span<const Activations> activations, PatternShape shape, const Workers& workers) {
-    const int tasks = tasks_for(activations, shape, workers);
+    const int tasks =
+        tasks_for(total_neurons(activations) * shape.samples, kActivationsPerTask, workers);
     if (set_kind(shape.bits()) == SetKind::Direct) {
         std::vector<uint64_t> memory(table_words(shape.bits(), 0));
         const Table table(memory.data(), static_cast<int64_t>(memory.size()), shape.bits());
@@ -123,9 +129,11 @@ Count count(std::span<const Activations> activations, PatternShape shape, const 
         return {table.count(), table.header().nan != 0};
     }
     return with_slots(shape.bits(), [&]<class Slots>(TypeTag<Slots>) {
-        const ActivationSource<typename Slots::Element> source(activations, shape, 0);
-        const Tally tally = count_keys<Slots>(source, tasks, workers);
-        return Count{static_cast<int64_t>(tally.occupied) + tally.zero_pattern, tally.nan};
+        const auto counted = [&](const auto& source) {
+            const Tally tally = count_keys<Slots>(source, tasks, workers);
+            return Count{static_cast<int64_t>(tally.occupied) + tally.zero_pattern, tally.nan};
+        };
+        return with_source<typename Slots::Element>(activations, shape, 0, tasks, workers, counted);
     });
 }
 

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <span>
 
 #include "cpu/kernels.h"
+#include "cpu/workers.h"
 
 namespace swapnas::cpu {
 
@@ -28,6 +30,51 @@ inline constexpr int64_t kRowsFetchedEarly = 3;
 // Activations that may be in a cache are not prefetched: there it costs a third of the packing.
 inline constexpr int64_t kPrefetchBytes = int64_t{4} << 20;
 
+// Packs `count` neurons of one sample, from element `offset` of the sample on, into its bit row
+// (its two rows, where ternary, shape.samples rows apart). Returns true if a NaN was seen.
+inline bool sign_sample(const Packer& packer, const Activations& a, PatternShape shape,
+                        int64_t sample, int64_t offset, int64_t count, const char* next,
+                        uint64_t* rows, int64_t stride) {
+    const SignMode mode = a.relu_output != nullptr ? SignMode::BinaryRelu
+                          : shape.ternary          ? SignMode::Ternary
+                                                   : SignMode::Binary;
+    const int64_t at = (offset + sample * a.sample_stride) * element_size(a.dtype);
+    auto* output = static_cast<char*>(a.relu_output);
+    uint64_t* positive = rows + sample * stride;
+    uint64_t* negative = positive + shape.samples * stride;  // used where ternary
+    if (shape.ternary && mode == SignMode::BinaryRelu)       // a ReLU's output is never negative
+        std::memset(negative, 0, ceil_div(count, 64) * sizeof(uint64_t));
+    return packer.sign_row[static_cast<int>(a.dtype)][static_cast<int>(mode)](
+        static_cast<const char*>(a.data) + at, next, output != nullptr ? output + at : nullptr,
+        count, positive, negative);
+}
+
+// Bit rows, `stride` words apart, to the keys of `count` neurons.
+template <class Element>
+void fill_keys(const Packer& packer, PatternShape shape, const uint64_t* rows, int64_t stride,
+               int64_t count, Element* keys) {
+    const int64_t bits = shape.bits();
+    const int64_t words = ceil_div(count, 64);
+    if constexpr (sizeof(Element) == 2) {
+        // The 16-bit form permutes the keys of a word, so a partial word takes the other way.
+        const int64_t full = count / 64;
+        packer.transpose16(rows, stride, bits, full, keys, 1);
+        if (full < words) {
+            uint32_t rest[64];
+            packer.transpose32(rows + full, stride, bits, 1, rest, 1);
+            for (int64_t i = 0; i < count - 64 * full; ++i)
+                keys[64 * full + i] = static_cast<Element>(rest[i]);
+        }
+    } else if constexpr (sizeof(Element) == 4) {
+        packer.transpose32(rows, stride, bits, words, keys, 1);
+    } else {
+        for (int64_t w = 0; w < shape.words(); ++w)
+            packer.transpose64(rows + 64 * w * stride, stride, std::min<int64_t>(bits - 64 * w, 64),
+                               words, keys + w, shape.words());
+    }
+}
+
+// Activations in any number and layout, packed and handed over block by block.
 template <class Element>
 class ActivationSource {
 public:
@@ -66,7 +113,7 @@ public:
                 for (int64_t done = 0; done < count; done += kBatch) {
                     const int64_t batch = std::min(kBatch, count - done);
                     if (prefetch) prefetch_next_block(a, offset + block_ + done, batch);
-                    fill_keys(rows.get() + done / 64, stride, batch, keys.get());
+                    fill_keys(packer_, shape_, rows.get() + done / 64, stride, batch, keys.get());
                     use(keys.get(), batch);
                 }
             }
@@ -97,53 +144,18 @@ private:
 
     bool fill_rows(const Activations& a, int64_t offset, int64_t count, bool prefetch,
                    uint64_t* rows, int64_t stride) const {
-        const SignMode mode = a.relu_output != nullptr ? SignMode::BinaryRelu
-                              : shape_.ternary         ? SignMode::Ternary
-                                                       : SignMode::Binary;
-        const SignRow sign_row =
-            packer_.sign_row[static_cast<int>(a.dtype)][static_cast<int>(mode)];
-        const int64_t size = element_size(a.dtype);
-        const auto* input = static_cast<const char*>(a.data);
-        auto* output = static_cast<char*>(a.relu_output);
+        const auto* data = static_cast<const char*>(a.data);
         bool nan = false;
         for (int64_t s = 0; s < shape_.samples; ++s) {
-            const int64_t at = (offset + s * a.sample_stride) * size;
-            uint64_t* positive = rows + s * stride;
-            uint64_t* negative = positive + shape_.samples * stride;  // used where ternary
             // After the last sample comes the first one of the next block.
             const bool last = s + 1 == shape_.samples;
-            const int64_t next = last ? (offset + count) * size : at + a.sample_stride * size;
+            const int64_t next = last ? offset + count : offset + (s + 1) * a.sample_stride;
             const bool prefetch_row = prefetch && (last || !fetched_early(s + 1));
-            nan |= sign_row(input + at, prefetch_row ? input + next : nullptr,
-                            output != nullptr ? output + at : nullptr, count, positive, negative);
-            if (shape_.ternary &&
-                mode == SignMode::BinaryRelu)  // a ReLU's output is never negative
-                std::memset(negative, 0, stride * sizeof(uint64_t));
+            nan |= sign_sample(packer_, a, shape_, s, offset, count,
+                               prefetch_row ? data + next * element_size(a.dtype) : nullptr, rows,
+                               stride);
         }
         return nan;
-    }
-
-    void fill_keys(const uint64_t* rows, int64_t stride, int64_t count, Element* keys) const {
-        const int64_t bits = shape_.bits();
-        const int64_t words = ceil_div(count, 64);
-        if constexpr (sizeof(Element) == 2) {
-            // The 16-bit form permutes the keys of a word, so a partial word takes the other way.
-            const int64_t full = count / 64;
-            packer_.transpose16(rows, stride, bits, full, keys, 1);
-            if (full < words) {
-                uint32_t rest[64];
-                packer_.transpose32(rows + full, stride, bits, 1, rest, 1);
-                for (int64_t i = 0; i < count - 64 * full; ++i)
-                    keys[64 * full + i] = static_cast<Element>(rest[i]);
-            }
-        } else if constexpr (sizeof(Element) == 4) {
-            packer_.transpose32(rows, stride, bits, words, keys, 1);
-        } else {
-            for (int64_t w = 0; w < key_words_; ++w)
-                packer_.transpose64(rows + 64 * w * stride, stride,
-                                    std::min<int64_t>(bits - 64 * w, 64), words, keys + w,
-                                    key_words_);
-        }
     }
 
     std::span<const Activations> activations_;
@@ -155,6 +167,62 @@ private:
     int64_t units_ = 0;
 };
 
+// One activation tensor that is in the cache, its neurons in one run. Here all bit rows are made
+// first, each thread packing some samples: as PyTorch's own operators divide the work, so that each
+// core finds its part of the tensor in its cache and leaves the ReLU's output where the next layer
+// looks for it.
+template <class Element>
+class SampleWiseSource {
+public:
+    static bool fits(std::span<const Activations> activations) {
+        if (activations.size() != 1 || activations[0].outer != 1) return false;
+        const Activations& a = activations[0];
+        return a.samples * a.inner * element_size(a.dtype) < kPrefetchBytes;
+    }
+
+    SampleWiseSource(const Activations& a, PatternShape shape, int64_t group, int tasks,
+                     const Workers& workers)
+        : shape_(shape),
+          count_(a.inner),
+          stride_(ceil_div(a.inner, 64)),
+          rows_(std::make_unique_for_overwrite<uint64_t[]>(shape.bits() * stride_)),
+          packer_(packer(active_isa())) {
+        std::atomic<bool> nan{false};
+        workers.run(tasks, [&](int task) {
+            for (int64_t s = a.samples * task / tasks; s < a.samples * (task + 1) / tasks; ++s)
+                if (sign_sample(packer_, a, shape_, s, group * a.group_stride, count_, nullptr,
+                                rows_.get(), stride_))
+                    nan = true;
+        });
+        nan_ = nan;
+    }
+
+    int64_t units() const { return ceil_div(count_, kBatch); }
+    int64_t unit_keys() const { return kBatch; }
+    int64_t key_words() const { return sizeof(Element) == 8 ? shape_.words() : 1; }
+
+    template <class Use>
+    bool visit(int64_t first, int64_t last, const Use& use) const {
+        const auto keys = std::make_unique_for_overwrite<Element[]>(kBatch * key_words());
+        for (int64_t unit = first; unit < last; ++unit) {
+            const int64_t batch = std::min(kBatch, count_ - unit * kBatch);
+            fill_keys(packer_, shape_, rows_.get() + unit * (kBatch / 64), stride_, batch,
+                      keys.get());
+            use(keys.get(), batch);
+        }
+        return nan_;
+    }
+
+private:
+    PatternShape shape_;
+    int64_t count_;
+    int64_t stride_;
+    std::unique_ptr<uint64_t[]> rows_;
+    const Packer& packer_;
+    bool nan_ = false;
+};
+
+// Patterns that are packed already.
 template <class Element>
 class PackedSource {
 public:
