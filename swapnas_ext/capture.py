@@ -76,8 +76,10 @@ class Layer:
     new_patterns: int | None = None
 
 
-def find_activations(named_modules: Sequence[tuple[str, nn.Module]]) -> list[Site]:
-    """The activation modules among ``list(model.named_modules())``, in that order.
+def find_activations(
+    model: nn.Module, named_modules: Sequence[tuple[str, nn.Module]]
+) -> list[Site]:
+    """The activation modules among ``named_modules`` of ``model``, in that order.
 
     Raises:
         ValueError: there is none.
@@ -90,7 +92,7 @@ def find_activations(named_modules: Sequence[tuple[str, nn.Module]]) -> list[Sit
     if not sites:
         known = ", ".join(sorted(kind.__name__ for kind in RULES))
         raise ValueError(
-            f"{type(named_modules[0][1]).__name__} has no activation module to take patterns from; "
+            f"{type(model).__name__} has no activation module to take patterns from; "
             f"known: {known}. Activations called as functions, such as F.relu, are not seen: use "
             "their modules"
         )

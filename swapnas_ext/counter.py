@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -62,6 +63,7 @@ class PatternCounter:
         self.ternary = bool(ternary)
         self.nan_policy = _nan_policy(nan_policy)
         self.device = torch.empty(0, device=device).device  # "cuda" becomes "cuda:0"
+        self._has_kernel = ops.has_kernel(self.device)
         # Tables of up to 20 bits have a flag for each possible pattern, and never grow.
         self._allocate(_INITIAL_PATTERNS)
         self._at_most = 0  # an upper bound on the patterns of any group, known without asking
@@ -76,8 +78,7 @@ class PatternCounter:
             TypeError: not a tensor, or not a floating-point one.
             ValueError: wrong first dimension, an empty tensor, another device, sparse.
         """
-        self._make_room(self._check(x))
-        torch.ops.swapnas.insert_(self._table, x.detach(), self.samples, self.ternary)
+        self._insert(torch.ops.swapnas.insert_, x.detach() if isinstance(x, Tensor) else x)
 
     def relu(self, x: Tensor) -> Tensor:
         """Returns ``torch.relu(x)`` and adds its patterns, in one pass over ``x``.
@@ -85,22 +86,20 @@ class PatternCounter:
         Raises as `update` does. Where autograd is recording ``x``, this is ``torch.relu`` and
         `update`, so that the gradient is right.
         """
-        neurons = self._check(x)
-        if x.requires_grad and torch.is_grad_enabled():
+        if isinstance(x, Tensor) and x.requires_grad and torch.is_grad_enabled():
+            self._check(x)
             y = torch.relu(x)
             self.update(y)
             return y
-        self._make_room(neurons)
-        return torch.ops.swapnas.relu_insert(self._table, x, self.samples, self.ternary)
+        return self._insert(torch.ops.swapnas.relu_insert, x)
 
     def relu_(self, x: Tensor) -> Tensor:
         """`relu` in place; returns ``x``."""
-        neurons = self._check(x)
-        if x.requires_grad and torch.is_grad_enabled():
+        if isinstance(x, Tensor) and x.requires_grad and torch.is_grad_enabled():
+            self._check(x)
             self.update(torch.relu_(x))
-            return x
-        self._make_room(neurons)
-        torch.ops.swapnas.relu_insert_(self._table, x, self.samples, self.ternary)
+        else:
+            self._insert(torch.ops.swapnas.relu_insert_, x)
         return x
 
     def insert_packed(self, patterns: Tensor) -> None:
@@ -196,6 +195,22 @@ class PatternCounter:
         if self._at_most and self.device.type == "cpu":
             self._at_most = max(count for count, _ in self._counts())
         return self._at_most
+
+    def _insert(self, operator: Callable[..., Any], x: Tensor) -> Any:
+        """Calls an inserting operator. A kernel checks most of the arguments itself, for less."""
+        kernel_checks = (
+            isinstance(x, Tensor)
+            and x.device == self.device
+            and self._has_kernel
+            and x.layout is torch.strided
+        )
+        if self._grows or not kernel_checks:
+            self._make_room(self._check(x))
+        try:
+            return operator(self._table, x, self.samples, self.ternary)
+        except ValueError:
+            self._check(x)
+            raise
 
     def _check(self, x: Tensor) -> int:
         """V of ``x``, or an error before anything is changed."""

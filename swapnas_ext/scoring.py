@@ -18,6 +18,7 @@ from swapnas_ext.capture import Capture, Layer, find_activations
 from swapnas_ext.counter import NanPolicy, PatternCounter
 from swapnas_ext.initialization import Initializer
 from swapnas_ext.untouched import (
+    Walk,
     borrowed_weights,
     own_random_state,
     restored_buffers,
@@ -190,11 +191,10 @@ class Scorer:
         """
         if not isinstance(model, nn.Module):
             raise TypeError(f"expected a torch.nn.Module to score, got {type(model).__name__}")
-        named_modules = walk(model)
-        modules = [module for _, module in named_modules]
-        parameters = _parameters_of(modules)
-        sites = find_activations(named_modules)
-        device = _device_of(modules)
+        found = walk(model)
+        modules = [module for _, module in found.modules]
+        sites = find_activations(model, found.modules)
+        device = _device_of(found)
         inputs = _to_device(self.inputs, device)
         ternary = any(site.rule.signed for site in sites)
         counter = self._counter(device, ternary)
@@ -208,7 +208,7 @@ class Scorer:
             stack.enter_context(restored_buffers(modules, batch_norm=False))
             stack.enter_context(own_random_state(device, self.seed))
             if self._initialize is not None:
-                stack.enter_context(borrowed_weights(parameters))
+                stack.enter_context(borrowed_weights(found.parameters.values()))
             for repeat in range(self.repeats):
                 start = time.perf_counter()
                 if self._initialize is not None:
@@ -240,7 +240,7 @@ class Scorer:
                 neurons=sum(layer.neurons for layer in layers),
                 samples=self.samples,
                 ternary=ternary,
-                parameters=sum(parameter.numel() for parameter in parameters),
+                parameters=found.parameter_count,
                 log_factor=log_factor,
                 layers=layers,
                 timing=Timing(initialize, forward, count),
@@ -328,17 +328,12 @@ def _samples_of(inputs: Inputs) -> int:
     return tensors[0].shape[0]
 
 
-def _parameters_of(modules: Sequence[nn.Module]) -> list[nn.Parameter]:
-    """As ``model.parameters()``: each once, tied ones too."""
-    found = {id(p): p for module in modules for p in module._parameters.values() if p is not None}
-    return list(found.values())
-
-
-def _device_of(modules: Sequence[nn.Module]) -> torch.device:
-    for module in modules:
-        for tensor in (*module._parameters.values(), *module._buffers.values()):
-            if tensor is not None:
-                return tensor.device
+def _device_of(found: Walk) -> torch.device:
+    for parameter in found.parameters.values():
+        return parameter.device
+    for _, module in found.modules:
+        for buffer in module.buffers(recurse=False):
+            return buffer.device
     return torch.device("cpu")
 
 

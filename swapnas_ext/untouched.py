@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -12,24 +13,61 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
+# Frequent modules that do the same in training and evaluation, and are no activations.
+_ONLY_COMPUTING = frozenset(
+    {
+        nn.AvgPool2d,
+        nn.Conv2d,
+        nn.Flatten,
+        nn.Identity,
+        nn.LayerNorm,
+        nn.Linear,
+        nn.MaxPool2d,
+        nn.ModuleDict,
+        nn.ModuleList,
+        nn.Sequential,
+    }
+)
 
-def walk(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """``list(model.named_modules())``, whose nested generators take several times as long."""
-    found: list[tuple[str, nn.Module]] = []
+
+@dataclass
+class Walk:
+    """What there is in a model, found in one walk: for a small model a walk takes as long as a layer."""
+
+    modules: list[tuple[str, nn.Module]]
+    """As ``named_modules``, without those that only compute: no activation, mode, buffer or hook."""
+    parameters: dict[int, nn.Parameter]
+    """By identity, so that tied ones are there once."""
+    parameter_count: int
+
+
+def walk(model: nn.Module) -> Walk:
+    result = Walk([], {}, 0)
+    modules, parameters = result.modules, result.parameters
     seen: set[nn.Module] = set()
 
     def visit(name: str, module: nn.Module) -> None:
         if module in seen:
             return
         seen.add(module)
-        found.append((name, module))
-        prefix = f"{name}." if name else ""
-        for child_name, child in module._modules.items():
+        attributes = module.__dict__
+        for parameter in attributes["_parameters"].values():
+            if parameter is not None and id(parameter) not in parameters:
+                parameters[id(parameter)] = parameter
+                result.parameter_count += parameter.numel()
+        if (
+            type(module) not in _ONLY_COMPUTING
+            or attributes["_buffers"]
+            or attributes["_forward_hooks"]
+            or attributes["_forward_pre_hooks"]
+        ):
+            modules.append((name, module))
+        for child_name, child in attributes["_modules"].items():
             if child is not None:
-                visit(prefix + child_name, child)
+                visit(f"{name}.{child_name}" if name else child_name, child)
 
     visit("", model)
-    return found
+    return result
 
 
 @contextmanager
