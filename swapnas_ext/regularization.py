@@ -1,7 +1,7 @@
 """Model-size control: the regularised SWAP-Score of Peng et al., ICLR 2024, equations 6 and 7.
 
-Theta, mu and sigma are in **thousands of parameters**, the unit of the published code, so that
-published values of mu and sigma can be used as they are.
+Theta and mu are in **thousands of parameters**, the unit of the published code, and sigma, which is
+not squared, in squared thousands: published values of mu and sigma can be used as they are.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def parameters_in_thousands(model: nn.Module) -> float:
 
 
 def log_factor(theta: float, mu: float, sigma: float) -> float:
-    """-(Theta - mu)^2 / sigma; sigma is not squared. All in thousands of parameters."""
+    """-(Theta - mu)^2 / sigma; sigma is not squared. Units as above."""
     return -((theta - mu) ** 2) / sigma
 
 

@@ -137,7 +137,8 @@ class Scorer:
         repeats: R, fresh initialisations to average over. More than one needs an ``init``.
         init: ``"gaussian"`` (published), ``"kaiming"``, a function ``(model, generator)`` that
             overwrites weights in place, or ``None`` / ``"keep"`` for the weights as they are.
-        mu, sigma: regularise by size: in thousands of parameters (see `regularization`).
+        mu, sigma: regularise by size, in thousands (squared thousands) of parameters: see
+            `regularization`.
         seed: of the first repeat; repeat r uses ``seed + r``.
         samples: S, where it is not the first dimension of the first input tensor.
         nan_policy: ``"raise"`` or ``"ignore"`` NaN activations.
