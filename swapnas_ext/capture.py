@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from swapnas_ext.counter import PatternCounter
@@ -112,6 +114,7 @@ class Capture:
         self.seconds = 0.0
         self._count_layers = count_layers
         self._total = 0
+        self._relu_inputs: dict[int, tuple[weakref.ref[Tensor], int]] = {}
 
     @contextmanager
     def running(self, sites: list[Site]) -> Iterator[None]:
@@ -132,7 +135,7 @@ class Capture:
         layer = Layer(site.name, site.kind)
         feed, update = self._feed, self.counter.update
         if "forward" not in site.module.__dict__ and type(site.module).forward is nn.ReLU.forward:
-            relu = self.counter.relu_ if site.module.inplace else self.counter.relu
+            relu = self.counter.relu_ if site.module.inplace else self._relu
             return lambda input: feed(layer, relu, input)
 
         def observed(*args: Any, **kwargs: Any) -> Any:
@@ -144,6 +147,18 @@ class Capture:
             return y
 
         return observed
+
+    def _relu(self, x: Tensor) -> Tensor:
+        """The counter's ReLU; a plain one where the patterns of this very tensor are in the set, as in
+        a cell whose edges each begin with a ReLU of the same node."""
+        if x.is_inference():  # has no version counter
+            return self.counter.relu(x)
+        known, version = self._relu_inputs.get(id(x), (None, 0))
+        if known is not None and known() is x and version == x._version:
+            return torch.relu(x)
+        y = self.counter.relu(x)
+        self._relu_inputs[id(x)] = (weakref.ref(x), x._version)
+        return y
 
     def _feed(self, layer: Layer, feed: Callable[[Tensor], Any], x: Tensor) -> Any:
         start = time.perf_counter()

@@ -99,7 +99,9 @@ Examples:
     "--mu", type=float, help="Regularise by size: the size wanted, in thousands of parameters."
 )
 @click.option(
-    "--sigma", type=float, help="Width of the regularisation, in squared thousands of parameters (sigma is not squared)."
+    "--sigma",
+    type=float,
+    help="Its width, in squared thousands of parameters: exp(-(size-mu)^2/sigma).",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the first repeat.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")

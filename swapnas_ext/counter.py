@@ -177,7 +177,7 @@ class PatternCounter:
         # The header as a NumPy view: reading it takes less than calling an operator.
         self._host_header = self._table[:, :3].numpy() if self.device.type == "cpu" else None
         self._limit = ops.table_limit(self.samples, self.ternary, self._table)
-        self._grows = ops.pattern_bits(self.samples, self.ternary) > ops.MAX_DIRECT_BITS
+        self._grows = not ops.holds_all(self.samples, self.ternary, self.device)
 
     def _make_room(self, neurons: int) -> None:
         if not self._grows:

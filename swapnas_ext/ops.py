@@ -28,7 +28,6 @@ from swapnas_ext import reference
 from swapnas_ext._native import _C
 
 HEADER_WORDS = 8
-MAX_DIRECT_BITS: int = _C.max_direct_bits
 _KERNEL_DEVICES = frozenset({"cpu"})
 
 _library = torch.library.Library("swapnas", "DEF")
@@ -60,13 +59,26 @@ def new_table(
     samples: int, ternary: bool, *, patterns: int, groups: int = 1, device: torch.device
 ) -> Tensor:
     """An empty table with room for ``patterns`` patterns in each group."""
+    if not has_kernel(device):
+        return new_reference_table(samples, ternary, patterns, groups, device)
     words = _C.table_words(pattern_bits(samples, ternary), patterns)
     return torch.zeros(groups, words, dtype=torch.int64, device=device)
 
 
 def table_limit(samples: int, ternary: bool, table: Tensor) -> int:
     """How many patterns each group of the table can hold."""
+    if not has_kernel(table.device):
+        return (table.shape[1] - HEADER_WORDS) // _words(samples, ternary)
     return _C.table_limit(pattern_bits(samples, ternary), table.shape[1])
+
+
+def holds_all(samples: int, ternary: bool, device: torch.device) -> bool:
+    """Whether any table of such patterns holds all that are possible, and so never grows."""
+    return has_kernel(device) and pattern_bits(samples, ternary) <= _C.max_direct_bits
+
+
+def _words(samples: int, ternary: bool) -> int:
+    return -(-pattern_bits(samples, ternary) // 64)
 
 
 def neurons(x: Tensor, samples: int, groups: int = 1) -> int:
@@ -121,34 +133,27 @@ for _name, _fake in {
 
 
 # ---- the reference, where a device has no kernel -------------------------------------------------
-# Its table is a list: the patterns follow the header as int64 words. It fits: a kernel's table takes at
-# least as many bytes, except that one of a byte for each possible pattern is kept as such.
+# Its table is a list: the patterns follow the header, int64 words each.
 
 
-def _stored(row: Tensor, bits: int) -> Tensor:
-    payload = row[HEADER_WORDS:]
-    if _is_direct(bits):
-        return payload.view(torch.uint8)[: 2**bits].nonzero()
-    words = -(-bits // 64)
+def new_reference_table(
+    samples: int, ternary: bool, patterns: int, groups: int, device: torch.device
+) -> Tensor:
+    """An empty table of the reference operators."""
+    words = HEADER_WORDS + patterns * _words(samples, ternary)
+    return torch.zeros(groups, words, dtype=torch.int64, device=device)
+
+
+def _stored(row: Tensor, words: int) -> Tensor:
     count = int(row[0])
-    return payload[: count * words].view(count, words)
+    return row[HEADER_WORDS : HEADER_WORDS + count * words].view(count, words)
 
 
-def _is_direct(bits: int) -> bool:
-    return bits <= MAX_DIRECT_BITS
-
-
-def _store(row: Tensor, patterns: Tensor, bits: int, nan: Tensor | bool) -> None:
+def _store(row: Tensor, patterns: Tensor, nan: Tensor | bool) -> None:
     """Adds patterns, int64 [n, words], to a row."""
     row[2] |= torch.as_tensor(nan, device=row.device).to(torch.int64)
-    payload = row[HEADER_WORDS:]
-    if _is_direct(bits):
-        flags = payload.view(torch.uint8)
-        flags[patterns[:, 0]] = 1
-        row[0] = flags.sum()
-        return
-    distinct = torch.unique(torch.cat([_stored(row, bits), patterns]), dim=0)
-    payload[: distinct.numel()] = distinct.reshape(-1)
+    distinct = torch.unique(torch.cat([_stored(row, patterns.shape[1]), patterns]), dim=0)
+    row[HEADER_WORDS : HEADER_WORDS + distinct.numel()] = distinct.reshape(-1)
     row[0] = len(distinct)
 
 
@@ -159,10 +164,9 @@ def _packed_rows(patterns: Tensor) -> Tensor:
 
 
 def reference_insert_(table: Tensor, x: Tensor, samples: int, ternary: bool) -> None:
-    bits = pattern_bits(samples, ternary)
     for row, activations in zip(table, x if len(table) > 1 else x[None], strict=True):
         patterns = reference.pack_patterns(activations, samples, ternary)
-        _store(row, _packed_rows(patterns), bits, activations.isnan().any())
+        _store(row, _packed_rows(patterns), activations.isnan().any())
 
 
 def reference_relu_insert(table: Tensor, x: Tensor, samples: int, ternary: bool) -> Tensor:
@@ -176,19 +180,16 @@ def reference_relu_insert_(table: Tensor, x: Tensor, samples: int, ternary: bool
 
 
 def reference_insert_packed_(table: Tensor, patterns: Tensor, samples: int, ternary: bool) -> None:
-    _store(table[0], _packed_rows(patterns), pattern_bits(samples, ternary), False)
+    _store(table[0], _packed_rows(patterns), False)
 
 
 def reference_merge_(table: Tensor, other: Tensor, samples: int, ternary: bool) -> None:
-    bits = pattern_bits(samples, ternary)
     for row, source in zip(table, other, strict=True):
-        _store(row, _stored(source, bits), bits, source[2])
+        _store(row, _stored(source, _words(samples, ternary)), source[2])
 
 
 def reference_count(table: Tensor, samples: int, ternary: bool) -> Tensor:
-    bits = pattern_bits(samples, ternary)
-    counts = [[len(_stored(row, bits)), int(row[2])] for row in table]
-    return torch.tensor(counts, dtype=torch.int64, device=table.device)
+    return torch.stack([table[:, 0] + table[:, 1], table[:, 2]], dim=1)
 
 
 def reference_pack(x: Tensor, samples: int, ternary: bool) -> tuple[Tensor, Tensor]:

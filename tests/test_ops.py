@@ -48,8 +48,8 @@ def test_reference_tables_count_as_kernels_do(samples: int, ternary: bool) -> No
     """The operators of a device without a kernel, run here on the CPU."""
     x = random_values((2, samples, 300), torch.float32, 1)
     tail = (samples, ternary)
-    mine = ops.new_table(samples, ternary, patterns=900, groups=2, device=CPU)
-    theirs = mine.clone()
+    mine = ops.new_reference_table(samples, ternary, 900, 2, CPU)
+    theirs = ops.new_table(samples, ternary, patterns=900, groups=2, device=CPU)
     ops.reference_insert_(mine, x, *tail)
     torch.ops.swapnas.insert_(theirs, x, *tail)
     assert torch.equal(ops.reference_count(mine, *tail), torch.ops.swapnas.count(theirs, *tail))
@@ -61,7 +61,7 @@ def test_reference_tables_count_as_kernels_do(samples: int, ternary: bool) -> No
     torch.ops.swapnas.relu_insert_(theirs, z.clone(), *tail)
     assert torch.equal(ops.reference_count(mine, *tail), torch.ops.swapnas.count(theirs, *tail))
 
-    single = ops.new_table(samples, ternary, patterns=900, device=CPU)
+    single = ops.new_reference_table(samples, ternary, 900, 1, CPU)
     packed, nan = ops.reference_pack(x[0], *tail)
     assert torch.equal(packed, torch.ops.swapnas.pack(x[0], *tail)[0]) and nan.item() == 0
     ops.reference_insert_packed_(single, packed, *tail)

@@ -101,6 +101,27 @@ def test_a_module_used_twice_counts_twice() -> None:
     assert len(score.layers) == 1
 
 
+def test_relus_of_one_tensor_and_of_its_later_values() -> None:
+    class Edges(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.acts = nn.ModuleList(nn.ReLU() for _ in range(4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = x.clone()
+            y = self.acts[0](x) + self.acts[1](x)
+            x -= 0.5
+            y = y + self.acts[2](x)
+            x.view(-1)[:7] += 3
+            return y + self.acts[3](x)
+
+    x = torch.randn(10, 300)
+    score = swap.score(Edges(), x)
+    assert score == published_score(Edges(), x, (nn.ReLU,))
+    assert score.neurons == 4 * 300
+    assert [layer.new_patterns == 0 for layer in score.layers] == [False, True, False, False]
+
+
 def test_windows_are_chunks_of_neurons() -> None:
     """Windowed attention: [S * windows, tokens, channels] inside the model."""
 

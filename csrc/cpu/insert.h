@@ -21,36 +21,19 @@ struct Share {
           last(begin + (end - begin) * (task + 1) / tasks) {}
 };
 
-// Few keys are counted as they are marked; after many it takes less to count the flags.
-template <class Source>
-void insert_few_direct(const Source& source, const Table& table) {
-    uint8_t* seen = table.payload<uint8_t>();
-    uint64_t added = 0;
-    table.header().nan |= source.visit(0, source.units(), [&](const auto* keys, int64_t count) {
-        uint64_t known = 0;
-        for (int64_t i = 0; i < count; ++i) {
-            known += seen[keys[i]];
-            seen[keys[i]] = 1;
-        }
-        added += count - known;
-    });
-    table.header().occupied += added;
-}
-
 template <class Source>
 void insert_direct(const Source& source, const Table& table, int tasks, const Workers& workers) {
-    if (tasks == 1 && source.units() * source.unit_keys() * 4 <= table.capacity())
-        return insert_few_direct(source, table);
     // A map for each thread, merged at the end: sharing one would pass its lines from core to core.
-    const int64_t words = ceil_div(table.capacity(), 8);
+    const int64_t words = table.flag_words();
     std::vector<uint64_t> maps((tasks - 1) * words);
     std::atomic<bool> nan{false};
     workers.run(tasks, [&](int task) {
         const Share share(0, source.units(), task, tasks);
-        uint64_t* map = task == 0 ? table.payload<uint64_t>() : maps.data() + (task - 1) * words;
-        auto* seen = reinterpret_cast<uint8_t*>(map);
+        uint64_t* seen =
+            task == 0 ? table.payload<uint64_t>() : maps.data() + (task - 1) * words;
         if (source.visit(share.first, share.last, [seen](const auto* keys, int64_t count) {
-                for (int64_t i = 0; i < count; ++i) seen[keys[i]] = 1;
+                for (int64_t i = 0; i < count; ++i)
+                    seen[keys[i] / 64] |= uint64_t{1} << (keys[i] % 64);
             }))
             nan = true;
     });

@@ -31,11 +31,11 @@ auto with_source(std::span<const Activations> activations, PatternShape shape, i
     return use(ActivationSource<Element>(activations, shape, group));
 }
 
-// Threads that a Direct set is worth: each further one clears and merges a map of its own, 16 flags
-// in the time of one insert.
+// Threads that a Direct set is worth: each further one clears and merges a map of its own.
 int direct_tasks(int64_t bits, int64_t keys, int tasks) {
-    const int64_t map_cost = std::max<int64_t>((int64_t{1} << bits) / 16, 1);
-    return static_cast<int>(std::clamp<int64_t>(keys / (4 * map_cost), 1, tasks));
+    constexpr int64_t kKeysPerMap = 8 * 1024;
+    const int64_t map_words = (int64_t{1} << bits) / 64;
+    return static_cast<int>(std::clamp<int64_t>(keys / std::max(kKeysPerMap, map_words), 1, tasks));
 }
 
 void insert_group(std::span<const Activations> activations, PatternShape shape, int64_t group,

@@ -39,11 +39,15 @@ template <class Key>
 using Transpose = void (*)(const uint64_t* rows, int64_t stride, int64_t row_count,
                            int64_t word_count, Key* keys, int64_t key_stride);
 
+// Bits that are set in `count` words.
+using CountBits = uint64_t (*)(const uint64_t* words, int64_t count);
+
 struct Packer {
     SignRow sign_row[kDTypes][kSignModes];
     Transpose<uint16_t> transpose16;
     Transpose<uint32_t> transpose32;
     Transpose<uint64_t> transpose64;
+    CountBits count_bits;
 };
 
 const Packer& packer(Isa isa);

@@ -100,6 +100,12 @@ void transpose(const uint64_t* rows, int64_t stride, int64_t row_count, int64_t 
     }
 }
 
+uint64_t count_bits(const uint64_t* words, int64_t count) {
+    uint64_t total = 0;
+    for (int64_t w = 0; w < count; ++w) total += __builtin_popcountll(words[w]);
+    return total;
+}
+
 template <class T>
 constexpr void fill_sign_rows(SignRow (&row)[kSignModes]) {
     row[static_cast<int>(SignMode::Binary)] = sign_row<T, SignMode::Binary>;
@@ -118,6 +124,7 @@ constexpr Packer make_packer(Transpose<uint16_t> transpose16 = transpose<uint16_
     packer.transpose16 = transpose16;
     packer.transpose32 = transpose32;
     packer.transpose64 = transpose64;
+    packer.count_bits = count_bits;
     return packer;
 }
 

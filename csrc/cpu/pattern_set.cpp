@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "cpu/pack.h"
+
 namespace swapnas::cpu {
 namespace {
 
@@ -13,15 +15,7 @@ constexpr int64_t kMinCapacity = 64;
 // Slots that may be in use, in quarters: linear probing stays short up to here.
 constexpr int64_t kMaxLoad = 3;
 
-int64_t slot_bytes(int64_t bits) {
-    switch (set_kind(bits)) {
-        case SetKind::Direct: return 1;
-        case SetKind::Key32: return 4;
-        case SetKind::Key64: return 8;
-        case SetKind::Wide: break;
-    }
-    return (bits + 63) / 64 * 8;
-}
+int64_t slot_bytes(int64_t bits) { return bits <= 32 ? 4 : (bits + 63) / 64 * 8; }
 
 // Slots of a table of that size; -1 if none has it.
 int64_t capacity_of(int64_t bits, int64_t words) {
@@ -29,26 +23,12 @@ int64_t capacity_of(int64_t bits, int64_t words) {
     if (bytes <= 0 || bits < 1) return -1;
     if (set_kind(bits) == SetKind::Direct) {
         const int64_t possible = int64_t{1} << bits;
-        return bytes == (possible + 7) / 8 * 8 ? possible : -1;
+        return bytes == 8 * ((possible + 63) / 64) ? possible : -1;
     }
     const int64_t capacity = bytes / slot_bytes(bits);
     const bool fits = capacity * slot_bytes(bits) == bytes && capacity >= kMinCapacity &&
                       std::has_single_bit(static_cast<uint64_t>(capacity));
     return fits ? capacity : -1;
-}
-
-// Bytes that are 0 or 1, padded with zeros to whole words.
-uint64_t count_ones(const uint64_t* words, int64_t count) {
-    constexpr uint64_t kEvenBytes = 0x00FF00FF00FF00FFull;
-    uint64_t total = 0;
-    for (int64_t begin = 0; begin < count; begin += 255) {
-        const int64_t end = begin + 255 < count ? begin + 255 : count;
-        uint64_t sums = 0;  // eight byte counters, which 255 additions can't overflow
-        for (int64_t i = begin; i < end; ++i) sums += words[i];
-        const uint64_t pairs = (sums & kEvenBytes) + ((sums >> 8) & kEvenBytes);
-        total += (pairs * 0x0001000100010001ull) >> 48;
-    }
-    return total;
 }
 
 template <class Slots>
@@ -66,7 +46,7 @@ void merge_slots(const Table& into, const Table& from) {
 }  // namespace
 
 int64_t table_words(int64_t bits, int64_t patterns) {
-    if (set_kind(bits) == SetKind::Direct) return kHeaderWords + ((int64_t{1} << bits) + 7) / 8;
+    if (set_kind(bits) == SetKind::Direct) return kHeaderWords + ((int64_t{1} << bits) + 63) / 64;
     if (patterns > (int64_t{1} << 58) / slot_bytes(bits))
         throw std::length_error("a set of " + std::to_string(patterns) + " patterns of " +
                                 std::to_string(bits) + " bits can't be addressed");
@@ -87,7 +67,7 @@ Table::Table(uint64_t* memory, int64_t words, int64_t bits)
 }
 
 uint64_t count_flags(const Table& table) {
-    return count_ones(table.payload<uint64_t>(), (table.capacity() + 7) / 8);
+    return packer(active_isa()).count_bits(table.payload<uint64_t>(), table.flag_words());
 }
 
 int64_t slots_for(int64_t patterns) {
@@ -99,7 +79,7 @@ void merge(const Table& into, const Table& from) {
     into.header().nan |= from.header().nan;
     into.header().zero_pattern |= from.header().zero_pattern;
     if (into.kind() == SetKind::Direct) {
-        for (int64_t i = 0; i < (from.capacity() + 7) / 8; ++i)
+        for (int64_t i = 0; i < from.flag_words(); ++i)
             into.payload<uint64_t>()[i] |= from.payload<uint64_t>()[i];
         into.header().occupied = count_flags(into);
         return;

@@ -1,6 +1,6 @@
 // Exact sets of patterns in caller-owned, zero-initialised memory, so that a set can be a tensor.
 //
-// A table is kHeaderWords 64-bit words, then the payload of its SetKind: a byte for each possible
+// A table is kHeaderWords 64-bit words, then the payload of its SetKind: a bit for each possible
 // pattern (Direct), or a power of two of slots with linear probing, where an all-zero slot is empty
 // and the all-zero pattern is a flag in the header.
 #pragma once
@@ -41,6 +41,7 @@ public:
     int64_t bits() const { return bits_; }
     int64_t key_words() const { return (bits_ + 63) / 64; }
     int64_t capacity() const { return capacity_; }  // slots, or possible patterns if Direct
+    int64_t flag_words() const { return (capacity_ + 63) / 64; }  // of a Direct table
     TableHeader& header() const { return *reinterpret_cast<TableHeader*>(memory_); }
     template <class T>
     T* payload() const {
