@@ -159,6 +159,13 @@ class PatternCounter:
         self._table.zero_()
         self._at_most = 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_host_header"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._view_header()
+
     def __repr__(self) -> str:
         return (
             f"PatternCounter(samples={self.samples}, device='{self.device}', "
@@ -174,10 +181,13 @@ class PatternCounter:
         self._table = ops.new_table(
             self.samples, self.ternary, patterns=patterns, groups=self.groups, device=self.device
         )
-        # The header as a NumPy view: reading it takes less than calling an operator.
-        self._host_header = self._table[:, :3].numpy() if self.device.type == "cpu" else None
+        self._view_header()
         self._limit = ops.table_limit(self.samples, self.ternary, self._table)
         self._grows = not ops.holds_all(self.samples, self.ternary, self.device)
+
+    def _view_header(self) -> None:
+        # As a NumPy array over the table: reading it takes less than calling an operator.
+        self._host_header = self._table[:, :3].numpy() if self.device.type == "cpu" else None
 
     def _make_room(self, neurons: int) -> None:
         if not self._grows:

@@ -51,12 +51,15 @@ def get(init: str | Initializer | None) -> Initializer | None:
 @torch.no_grad()
 def _initialize(model: nn.Module, draw_: Callable[[Tensor], object]) -> None:
     for module in model.modules():
+        # A weight that is computed from others, as by spectral_norm, is no parameter.
+        weight, bias = (module._parameters.get(name) for name in ("weight", "bias"))
         if isinstance(module, _ConvNd | nn.Linear):
-            draw_(module.weight)
-            if module.bias is not None:
-                module.bias.zero_()
+            if weight is not None:
+                draw_(weight)
+            if bias is not None:
+                bias.zero_()
         elif isinstance(module, _BatchNorm | nn.GroupNorm):
-            if module.weight is not None:
-                module.weight.fill_(1)
-            if module.bias is not None:
-                module.bias.zero_()
+            if weight is not None:
+                weight.fill_(1)
+            if bias is not None:
+                bias.zero_()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -179,8 +179,10 @@ class Scorer:
         self.sigma = sigma
         self.seed = seed
         self.nan_policy: NanPolicy = nan_policy
-        self._counters: dict[tuple[torch.device, bool], PatternCounter] = {}
-        self._counter(torch.device("cpu"), ternary=False)  # checks samples and nan_policy
+        # Idle counters, to be used again; a list for each kind, since threads may share a scorer.
+        self._counters: dict[tuple[torch.device, bool], list[PatternCounter]] = {}
+        with self._counter(torch.device("cpu"), ternary=False):
+            pass  # checks samples and nan_policy
 
     def __call__(self, model: nn.Module) -> SwapScore:
         """The score of ``model``.
@@ -192,18 +194,19 @@ class Scorer:
         """
         if not isinstance(model, nn.Module):
             raise TypeError(f"expected a torch.nn.Module to score, got {type(model).__name__}")
+        model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
         found = walk(model)
         modules = [module for _, module in found.modules]
         sites = find_activations(model, found.modules)
         device = _device_of(found)
         inputs = _to_device(self.inputs, device)
         ternary = any(site.rule.signed for site in sites)
-        counter = self._counter(device, ternary)
 
         patterns: list[int] = []
         initialize = forward = count = 0.0
         layers: tuple[Layer, ...] = ()
         with ExitStack() as stack:
+            counter = stack.enter_context(self._counter(device, ternary))
             stack.enter_context(torch.no_grad())
             stack.enter_context(scoring_mode(modules))
             stack.enter_context(restored_buffers(modules, batch_norm=False))
@@ -253,13 +256,19 @@ class Scorer:
         scored = [(self(model), model) for model in models]
         return sorted(scored, key=lambda pair: pair[0].log_value, reverse=True)
 
-    def _counter(self, device: torch.device, ternary: bool) -> PatternCounter:
-        key = (device, ternary)
-        if key not in self._counters:
-            self._counters[key] = PatternCounter(
+    @contextmanager
+    def _counter(self, device: torch.device, ternary: bool) -> Iterator[PatternCounter]:
+        idle = self._counters.setdefault((device, ternary), [])
+        try:
+            counter = idle.pop()
+        except IndexError:
+            counter = PatternCounter(
                 self.samples, device=device, ternary=ternary, nan_policy=self.nan_policy
             )
-        return self._counters[key]
+        try:
+            yield counter
+        finally:
+            idle.append(counter)
 
 
 def score(

@@ -81,7 +81,7 @@ def scoring_mode(modules: Sequence[nn.Module]) -> Iterator[None]:
         for module in modules:
             attributes = module.__dict__
             is_norm, is_batch_norm = _norm_kind(type(module))
-            if attributes["training"] != is_norm:
+            if attributes.get("training", is_norm) is not is_norm:  # a compiled module has none
                 changed.append((attributes, "training", not is_norm))
                 attributes["training"] = is_norm
             if is_batch_norm and attributes["track_running_stats"]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -121,6 +124,25 @@ def test_merge_and_reset(samples: int) -> None:
     assert first.count() == 0
     first.update(a)
     assert first.count() == reference.count_patterns(a, samples=samples)
+
+
+@pytest.mark.parametrize("samples", [8, 40])
+def test_copies_go_their_own_way(samples: int) -> None:
+    a, b = torch.randn(samples, 900), torch.randn(samples, 900)
+    counter = swap.PatternCounter(samples)
+    counter.update(a)
+    for copied in (copy.deepcopy(counter), pickle.loads(pickle.dumps(counter))):
+        copied.update(b)
+        assert copied.count() == reference.count_patterns(a, b, samples=samples)
+        assert counter.count() == reference.count_patterns(a, samples=samples)
+
+
+@pytest.mark.parametrize("shape", [(16, 1, 50), (16, 7, 1), (1, 7, 50)])
+def test_tensors_that_overlap_themselves(shape: tuple[int, ...]) -> None:
+    x = torch.randn(shape).expand(16, 7, 50)
+    assert swap.count_patterns(x) == reference.count_patterns(x, samples=16)
+    windows = torch.randn(3000).as_strided((16, 40, 60), (100, 7, 1))
+    assert swap.count_patterns(windows) == reference.count_patterns(windows, samples=16)
 
 
 def test_numpy_arrays_are_read_in_place() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -240,6 +241,19 @@ def test_rank(small_net: SmallNet) -> None:
     ranked = scorer.rank([narrow, small_net])
     assert [model for _, model in ranked] == [small_net, narrow]
     assert ranked[0][0] == scorer(small_net) > ranked[1][0]
+
+
+def test_threads_may_share_a_scorer() -> None:
+    models = [SmallNet() for _ in range(8)]
+    scorer = swap.Scorer(torch.randn(24, 3, 8, 8))
+    expected = [scorer(model) for model in models]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(scorer, models)) == expected
+
+
+def test_a_scorer_can_be_sent_to_a_worker(small_net: SmallNet) -> None:
+    scorer = swap.Scorer(torch.randn(24, 3, 8, 8), init="gaussian")
+    assert pickle.loads(pickle.dumps(scorer))(small_net) == scorer(small_net)
 
 
 # ---- bad input -----------------------------------------------------------------------------------

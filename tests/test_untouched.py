@@ -122,6 +122,23 @@ def test_tied_weights_stay_tied() -> None:
     assert model[2].weight is model[0].weight
 
 
+@pytest.mark.parametrize(
+    "normed", [nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm]
+)
+def test_computed_weights_stay_as_they_are(normed: Any) -> None:
+    model = nn.Sequential(normed(nn.Conv2d(3, 8, 3)), nn.ReLU())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    swap.score(model, torch.randn(8, 3, 8, 8), init="gaussian", repeats=2)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_compiled_model_scores_as_the_one_it_wraps(small_net: SmallNet) -> None:
+    x = torch.randn(8, 3, 8, 8)
+    score = swap.score(small_net, x)
+    assert swap.score(torch.compile(small_net, backend="eager"), x) == score
+    assert swap.score(nn.Sequential(torch.compile(small_net, backend="eager")), x) == score
+
+
 @pytest.mark.parametrize("transformers", [False, True])
 def test_untouched_by_compat(transformers: bool) -> None:
     model = Restless()
