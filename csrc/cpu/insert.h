@@ -21,20 +21,40 @@ struct Share {
           last(begin + (end - begin) * (task + 1) / tasks) {}
 };
 
+// Marks the keys of a share of the units in one map; returns true if a NaN was seen.
+template <class Source>
+bool mark_bits(const Source& source, const Share& share, uint64_t* bits) {
+    return source.visit(share.first, share.last, [bits](const auto* keys, int64_t count) {
+        for (int64_t i = 0; i < count; ++i) bits[keys[i] / 64] |= uint64_t{1} << (keys[i] % 64);
+    });
+}
+
+// The same by way of a map of bytes, which are stored without being read: faster once there are
+// many more keys than possible patterns.
+template <class Source>
+bool mark_bytes(const Source& source, const Share& share, uint64_t* bits, int64_t bit_words) {
+    std::vector<uint64_t> bytes(8 * bit_words);
+    auto* seen = reinterpret_cast<uint8_t*>(bytes.data());
+    const bool nan = source.visit(share.first, share.last, [seen](const auto* keys, int64_t count) {
+        for (int64_t i = 0; i < count; ++i) seen[keys[i]] = 1;
+    });
+    // The product moves the low bit of byte i to bit 56 + i.
+    for (int64_t w = 0; w < 8 * bit_words; ++w)
+        bits[w / 8] |= ((bytes[w] * 0x0102040810204080ull) >> 56) << (8 * (w % 8));
+    return nan;
+}
+
 template <class Source>
 void insert_direct(const Source& source, const Table& table, int tasks, const Workers& workers) {
     // A map for each thread, merged at the end: sharing one would pass its lines from core to core.
     const int64_t words = table.flag_words();
+    const bool many = source.units() * source.unit_keys() / tasks >= 8 * table.capacity();
     std::vector<uint64_t> maps((tasks - 1) * words);
     std::atomic<bool> nan{false};
     workers.run(tasks, [&](int task) {
         const Share share(0, source.units(), task, tasks);
-        uint64_t* seen =
-            task == 0 ? table.payload<uint64_t>() : maps.data() + (task - 1) * words;
-        if (source.visit(share.first, share.last, [seen](const auto* keys, int64_t count) {
-                for (int64_t i = 0; i < count; ++i)
-                    seen[keys[i] / 64] |= uint64_t{1} << (keys[i] % 64);
-            }))
+        uint64_t* bits = task == 0 ? table.payload<uint64_t>() : maps.data() + (task - 1) * words;
+        if (many ? mark_bytes(source, share, bits, words) : mark_bits(source, share, bits))
             nan = true;
     });
     for (int task = 1; task < tasks; ++task)
