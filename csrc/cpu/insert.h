@@ -116,31 +116,38 @@ void insert_serial(const Source& source, const Table& table) {
     tally.add_to(table.header());
 }
 
-// A growing array of keys whose new part is not zeroed first. Aligned so that the buffers of two
-// threads share no cache line.
+// A growing array of keys. Aligned so that the buffers of two threads share no cache line.
 template <class Element>
 class alignas(64) KeyBuffer {
 public:
+    // Starts over in memory that another owns, and leaves it when it grows out of it.
+    void start_in(Element* memory, int64_t capacity) {
+        data_ = memory;
+        capacity_ = capacity;
+        size_ = 0;
+    }
     void make_room(int64_t elements) {
         const int64_t wanted = size_ + elements;
         if (wanted <= capacity_) return;
         capacity_ = std::max(wanted, capacity_ + capacity_ / 2);
         auto larger = std::make_unique_for_overwrite<Element[]>(capacity_);
-        std::copy_n(data_.get(), size_, larger.get());
-        data_ = std::move(larger);
+        std::copy_n(data_, size_, larger.get());
+        grown_ = std::move(larger);
+        data_ = grown_.get();
     }
     void push(const Element* key, int64_t words) {  // after make_room
         for (int64_t w = 0; w < words; ++w) data_[size_ + w] = key[w];
         size_ += words;
     }
-    const Element* data() const { return data_.get(); }
+    const Element* data() const { return data_; }
     int64_t size() const { return size_; }
     void clear() { size_ = 0; }
 
 private:
-    std::unique_ptr<Element[]> data_;
+    Element* data_ = nullptr;
     int64_t size_ = 0;
     int64_t capacity_ = 0;
+    std::unique_ptr<Element[]> grown_;
 };
 
 // The keys of a source, handed to regions by the first bits of their hash, so that each region's
@@ -156,17 +163,17 @@ public:
     // Hands out the keys of the units [begin, end), replacing those handed out before; true if NaN.
     template <class Source>
     bool hand_out(const Source& source, int64_t begin, int64_t end, const Workers& workers) {
+        // A little more than an even spread needs, so that growing is the exception. One block for
+        // all, allocated by the caller's thread: from there malloc gets it back for the next call.
+        const int64_t even = ceil_div(end - begin, tasks_) * source.unit_keys() / regions_;
+        const int64_t room = (even * 9 / 8 + kBatch) * words_;
+        memory_ = std::make_unique_for_overwrite<Element[]>(tasks_ * regions_ * room);
         std::atomic<bool> nan{false};
         workers.run(tasks_, [&](int task) {
             const Share share(begin, end, task, tasks_);
             KeyBuffer<Element>* buffers = buffers_.data() + task * regions_;
-            // A little more than an even spread needs, so that growing is the exception.
-            const int64_t expected =
-                (share.last - share.first) * source.unit_keys() / regions_ * 9 / 8;
-            for (int64_t region = 0; region < regions_; ++region) {
-                buffers[region].clear();
-                buffers[region].make_room(expected * words_);
-            }
+            for (int64_t region = 0; region < regions_; ++region)
+                buffers[region].start_in(memory_.get() + (task * regions_ + region) * room, room);
             const int shift = 64 - log2(regions_);
             const bool seen =
                 source.visit(share.first, share.last, [&](const Element* keys, int64_t count) {
@@ -216,6 +223,7 @@ private:
     int64_t regions_;
     int64_t words_;
     int tasks_;
+    std::unique_ptr<Element[]> memory_;
     std::vector<KeyBuffer<Element>> buffers_;
 };
 
