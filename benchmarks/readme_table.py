@@ -22,16 +22,13 @@ def main() -> None:
     for row in (*rows("count"), *rows("insert"), *rows("score")):
         if "ours_ms" in row:
             other = f"{row['against']}, {milliseconds(row['others_ms'][row['against']])}"
-            ratio = f"{row['ratio']:,.0f}×" if row["ratio"] > 10 else f"{row['ratio']:.2f}×"
-            aim = (
-                "" if "None" in row["bound"] else row["bound"].replace(">=", "≥").replace("<=", "≤")
-            )
+            ratio = f"{row['ratio']:,.0f}x" if row["ratio"] > 10 else f"{row['ratio']:.2f}x"
+            aim = "" if "None" in row["bound"] else row["bound"]
             print(f"| {row['work']} | {milliseconds(row['ours_ms'])} | {other} | {ratio} | {aim} |")
         elif "ours_kib" in row:
             ours, published = row["ours_kib"] / 1024, row["published_kib"] / 1024
-            print(
-                f"| {row['work']} | +{ours:.1f} MiB | published way, +{published:.0f} MiB | {row['ratio']:.3f}× | ≤ 0.05 |"
-            )
+            other = f"published way, +{published:.0f} MiB"
+            print(f"| {row['work']} | +{ours:.1f} MiB | {other} | {row['ratio']:.3f}x | <= 0.05 |")
     print()
     for row in rows("score"):
         if "rho" in row:
