@@ -42,12 +42,12 @@ PatternShape pattern_shape(int64_t samples, bool ternary) {
     return {samples, ternary};
 }
 
-cpu::DType dtype_of(const Tensor& x) {
+DType dtype_of(const Tensor& x) {
     switch (x.scalar_type()) {
-        case ScalarType::Float: return cpu::DType::Float32;
-        case ScalarType::Double: return cpu::DType::Float64;
-        case ScalarType::Half: return cpu::DType::Float16;
-        case ScalarType::BFloat16: return cpu::DType::BFloat16;
+        case ScalarType::Float: return DType::Float32;
+        case ScalarType::Double: return DType::Float64;
+        case ScalarType::Half: return DType::Float16;
+        case ScalarType::BFloat16: return DType::BFloat16;
         default: break;
     }
     throw std::invalid_argument(
@@ -75,8 +75,8 @@ std::vector<Dim> memory_order(std::vector<Dim> dims) {
 // Reads a tensor [groups, samples * chunks, ...] (without the first dimension where groups == 1) as
 // Activations, in memory order and without a copy. None where its neurons are too scattered for
 // that.
-std::optional<cpu::Activations> activations_view(const Tensor& x, int64_t samples, int64_t groups,
-                                                 bool logical_order) {
+std::optional<Activations> activations_view(const Tensor& x, int64_t samples, int64_t groups,
+                                            bool logical_order) {
     const auto sizes = x.sizes();
     const auto strides = x.strides();
     const int64_t batch = groups > 1 ? 1 : 0;
@@ -89,16 +89,16 @@ std::optional<cpu::Activations> activations_view(const Tensor& x, int64_t sample
     if (x.is_contiguous()) {
         const int64_t neurons = x.numel() / (samples * groups);
         check(neurons > 0, "the activations are empty");
-        return cpu::Activations{.data = x.const_data_ptr(),
-                                .relu_output = nullptr,
-                                .dtype = dtype_of(x),
-                                .groups = groups,
-                                .group_stride = samples * neurons,
-                                .samples = samples,
-                                .sample_stride = neurons,
-                                .outer = 1,
-                                .outer_stride = 0,
-                                .inner = neurons};
+        return Activations{.data = x.const_data_ptr(),
+                           .relu_output = nullptr,
+                           .dtype = dtype_of(x),
+                           .groups = groups,
+                           .group_stride = samples * neurons,
+                           .samples = samples,
+                           .sample_stride = neurons,
+                           .outer = 1,
+                           .outer_stride = 0,
+                           .inner = neurons};
     }
     if (logical_order) return std::nullopt;
     std::vector<Dim> neurons{{chunks, strides[batch]}};
@@ -112,16 +112,16 @@ std::optional<cpu::Activations> activations_view(const Tensor& x, int64_t sample
     constexpr int64_t kShortRun = 16;  // below this, packing each run costs more than a copy
     if (order.size() > 2 || (order.size() == 2 && order[1].size < kShortRun)) return std::nullopt;
 
-    return cpu::Activations{.data = x.const_data_ptr(),
-                            .relu_output = nullptr,
-                            .dtype = dtype_of(x),
-                            .groups = groups,
-                            .group_stride = groups > 1 ? strides[0] : 0,
-                            .samples = samples,
-                            .sample_stride = chunks * strides[batch],
-                            .outer = order.size() == 2 ? order[0].size : 1,
-                            .outer_stride = order.size() == 2 ? order[0].stride : 0,
-                            .inner = order.back().size};
+    return Activations{.data = x.const_data_ptr(),
+                       .relu_output = nullptr,
+                       .dtype = dtype_of(x),
+                       .groups = groups,
+                       .group_stride = groups > 1 ? strides[0] : 0,
+                       .samples = samples,
+                       .sample_stride = chunks * strides[batch],
+                       .outer = order.size() == 2 ? order[0].size : 1,
+                       .outer_stride = order.size() == 2 ? order[0].stride : 0,
+                       .inner = order.back().size};
 }
 
 Tensor contiguous_copy(const Tensor& x) {
@@ -131,8 +131,8 @@ Tensor contiguous_copy(const Tensor& x) {
 }
 
 // A view of x, or of a copy that is then kept in `copies`.
-cpu::Activations view_or_copy(const Tensor& x, int64_t samples, int64_t groups, bool logical_order,
-                              std::vector<Tensor>& copies) {
+Activations view_or_copy(const Tensor& x, int64_t samples, int64_t groups, bool logical_order,
+                         std::vector<Tensor>& copies) {
     if (auto view = activations_view(x, samples, groups, logical_order)) return *view;
     copies.push_back(contiguous_copy(x));
     return *activations_view(copies.back(), samples, groups, logical_order);
@@ -195,7 +195,7 @@ void relu_insert_(Tensor table, Tensor x, int64_t samples, bool ternary) {
     relu_insert_into(table, x, x, samples, ternary);
 }
 
-cpu::PackedPatterns packed_patterns(const Tensor& patterns, PatternShape shape) {
+PackedPatterns packed_patterns(const Tensor& patterns, PatternShape shape) {
     const bool narrow = shape.bits() <= 32;
     check(patterns.scalar_type() == (narrow ? ScalarType::Int : ScalarType::Long) &&
               patterns.is_contiguous() && patterns.dim() == (shape.words() > 1 ? 2 : 1) &&
@@ -268,7 +268,7 @@ void merge_(Tensor table, Tensor other, int64_t samples, bool ternary) {
 Tensor count_patterns(std::vector<Tensor> xs, int64_t samples, bool ternary) {
     const PatternShape shape = pattern_shape(samples, ternary);
     std::vector<Tensor> copies;
-    std::vector<cpu::Activations> views;
+    std::vector<Activations> views;
     views.reserve(xs.size());
     for (const Tensor& x : xs) views.push_back(view_or_copy(x, samples, 1, false, copies));
     const cpu::Count found = cpu::count(views, shape, TorchWorkers());

@@ -8,27 +8,12 @@
 #include <cstdint>
 #include <span>
 
-#include "cpu/pack.h"
+#include "activations.h"
 #include "cpu/pattern_set.h"
 #include "cpu/workers.h"
 #include "pattern.h"
 
 namespace swapnas::cpu {
-
-// Activations of `groups` x `samples` x (`outer` x `inner`) neurons: element (g, s, o, i) lies at
-// g * group_stride + s * sample_stride + o * outer_stride + i, counted in elements. The order of
-// the neurons does not matter to a set, so any dense layout can be told in this form.
-struct Activations {
-    const void* data;
-    void* relu_output;  // same layout as data, may be data; null for no ReLU
-    DType dtype;
-    int64_t groups, group_stride;
-    int64_t samples, sample_stride;
-    int64_t outer, outer_stride;
-    int64_t inner;
-
-    int64_t neurons() const { return outer * inner; }
-};
 
 // The sets of all groups, `words_per_group` words apart.
 struct GroupTables {
@@ -55,16 +40,8 @@ struct Count {
 };
 Count count(std::span<const Activations> activations, PatternShape shape, const Workers& workers);
 
-// Patterns that are packed already, each (bits + 63) / 64 words of 64 bits, or one of 32 bits where
-// bits <= 32: inserts them into a table, or counts the distinct ones. Throws std::invalid_argument,
+// Inserts packed patterns into a table, or counts the distinct ones. Throws std::invalid_argument,
 // before anything is inserted, if one has a bit set beyond `bits`.
-struct PackedPatterns {
-    const void* data;
-    int64_t count;
-    int64_t bits;
-
-    int64_t words() const { return (bits + 63) / 64; }
-};
 void insert_packed(const PackedPatterns& patterns, const Table& table, const Workers& workers);
 int64_t count_packed(const PackedPatterns& patterns, const Workers& workers);
 

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "cpu/kernels.h"
+#include "cpu/pack.h"
 #include "cpu/workers.h"
 
 namespace swapnas::cpu {

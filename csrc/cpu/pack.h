@@ -6,16 +6,10 @@
 
 #include <cstdint>
 
+#include "activations.h"
 #include "cpu/isa.h"
 
 namespace swapnas::cpu {
-
-enum class DType { Float32, Float64, Float16, BFloat16 };
-inline constexpr int kDTypes = 4;
-
-constexpr int64_t element_size(DType dtype) {
-    return dtype == DType::Float64 ? 8 : dtype == DType::Float32 ? 4 : 2;
-}
 
 enum class SignMode {
     Binary,      // positive bits

@@ -1,8 +1,4 @@
-// Exact sets of patterns in caller-owned, zero-initialised memory, so that a set can be a tensor.
-//
-// A table is kHeaderWords 64-bit words, then the payload of its SetKind: a bit for each possible
-// pattern (Direct), or a power of two of slots with linear probing, where an all-zero slot is empty
-// and the all-zero pattern is a flag in the header.
+// Exact sets of patterns in the memory of a table.
 #pragma once
 
 #include <algorithm>
@@ -10,27 +6,20 @@
 #include <cstdint>
 
 #include "pattern.h"
+#include "pattern_table.h"
 
 namespace swapnas::cpu {
 
-// One cache line.
-struct TableHeader {
-    uint64_t occupied;      // flags that are set, or slots in use
-    uint64_t zero_pattern;  // 1 if the all-zero pattern is in the set and has no flag of its own
-    uint64_t nan;           // 1 if a NaN activation was seen
-    uint64_t reserved[5];
-};
-inline constexpr int64_t kHeaderWords = sizeof(TableHeader) / sizeof(uint64_t);
+// Bytes of a slot (no matter for a Direct set).
+constexpr int64_t slot_bytes(int64_t bits) { return bits <= 32 ? 4 : (bits + 63) / 64 * 8; }
 
-// 64-bit words of a table that is to hold up to `patterns` patterns of `bits` bits.
-// Throws std::length_error where that can't be addressed.
-int64_t table_words(int64_t bits, int64_t patterns);
-
-// Slots, a power of two, that hold up to `patterns` patterns with few collisions.
-int64_t slots_for(int64_t patterns);
-
-// How many patterns a table of `words` words can take without growing.
-int64_t table_limit(int64_t bits, int64_t words);
+// As in pattern_table.h, for the slots of the CPU.
+inline int64_t table_words(int64_t bits, int64_t patterns) {
+    return swapnas::table_words(bits, slot_bytes(bits), patterns);
+}
+inline int64_t table_limit(int64_t bits, int64_t words) {
+    return swapnas::table_limit(bits, slot_bytes(bits), words);
+}
 
 class Table {
 public:

@@ -1,0 +1,39 @@
+// Tables: exact sets of patterns in caller-owned, zero-initialised memory, so that a set can be a
+// tensor. What the kernels of every device agree on.
+//
+// A table is kHeaderWords 64-bit words, then the payload of its SetKind: a bit for each possible
+// pattern (Direct), or a power of two of slots with linear probing, where an all-zero slot is
+// empty.
+#pragma once
+
+#include <cstdint>
+
+#include "pattern.h"
+
+namespace swapnas {
+
+// One cache line.
+struct TableHeader {
+    uint64_t occupied;      // slots in use; on the CPU, flags that are set too
+    uint64_t zero_pattern;  // 1 if the all-zero pattern is in the set and has no place of its own
+    uint64_t nan;           // 1 if a NaN activation was seen
+    uint64_t overflow;      // 1 if a pattern found no free slot: the set is not complete
+    uint64_t stray_bits;    // 1 if a packed pattern with a bit beyond its width was left out
+    uint64_t reserved[3];
+};
+inline constexpr int64_t kHeaderWords = sizeof(TableHeader) / sizeof(uint64_t);
+
+// Slots, a power of two, that hold up to `patterns` patterns with few collisions.
+int64_t slots_for(int64_t patterns);
+
+// 64-bit words of a table that is to hold up to `patterns` patterns of `bits` bits, in slots of
+// `slot_bytes` bytes. Throws std::length_error where that can't be addressed.
+int64_t table_words(int64_t bits, int64_t slot_bytes, int64_t patterns);
+
+// Slots (possible patterns if Direct) of a table of `words` words; -1 if no table has that size.
+int64_t table_capacity(int64_t bits, int64_t slot_bytes, int64_t words);
+
+// How many patterns a table of `words` words can take without growing; below 0 as above.
+int64_t table_limit(int64_t bits, int64_t slot_bytes, int64_t words);
+
+}  // namespace swapnas
