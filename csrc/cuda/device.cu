@@ -1,0 +1,63 @@
+#include <cuda_runtime.h>
+
+#include <stdexcept>
+
+#include "cuda/device.h"
+
+namespace swapnas::cuda {
+namespace {
+
+// Reports at once. The error is taken off, so that it is not found again by code it is none of.
+void check(cudaError_t error, const std::string& what) {
+    if (error == cudaSuccess) return;
+    (void)cudaGetLastError();
+    std::string message = "swapnas: " + what + " failed: " + cudaGetErrorString(error);
+    if (error == cudaErrorNoKernelImageForDevice || error == cudaErrorInvalidDeviceFunction ||
+        error == cudaErrorUnsupportedPtxVersion) {
+        int device = 0, major = 0, minor = 0;
+        cudaGetDevice(&device);
+        cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+        cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
+        message += "; this GPU is of architecture " + std::to_string(10 * major + minor) +
+                   ", the binary has " SWAPNAS_CUDA_ARCHITECTURES
+                   ". Rebuild with CMAKE_ARGS=-DCMAKE_CUDA_ARCHITECTURES=" +
+                   std::to_string(10 * major + minor);
+    }
+    throw std::runtime_error(message);
+}
+
+}  // namespace
+
+std::string unavailable() {
+    int devices = 0;
+    const cudaError_t error = cudaGetDeviceCount(&devices);
+    if (error != cudaSuccess) {
+        (void)cudaGetLastError();
+        return cudaGetErrorString(error);
+    }
+    return devices > 0 ? "" : "no CUDA-capable device is detected";
+}
+
+int multiprocessors() {
+    int device = 0, count = 0;
+    check(cudaGetDevice(&device), "cudaGetDevice");
+    check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device),
+          "cudaDeviceGetAttribute");
+    return count;
+}
+
+void clear(void* memory, int64_t bytes, Stream stream) {
+    check(cudaMemsetAsync(memory, 0, static_cast<size_t>(bytes), static_cast<cudaStream_t>(stream)),
+          "cudaMemsetAsync");
+}
+
+void launch_kernel(const char* name, const void* kernel, const Grid& grid, Stream stream,
+                   void** arguments) {
+    const dim3 blocks(static_cast<unsigned>(grid.blocks), static_cast<unsigned>(grid.groups));
+    check(
+        cudaLaunchKernel(kernel, blocks, dim3(static_cast<unsigned>(grid.threads)), arguments,
+                         static_cast<size_t>(grid.shared_bytes), static_cast<cudaStream_t>(stream)),
+        "the kernel " + std::string(name));
+}
+
+}  // namespace swapnas::cuda

@@ -1,0 +1,228 @@
+// The insert kernel: one loop over the neurons for every dtype, layout, source and kind of set.
+#pragma once
+
+#include <cstdint>
+
+#include "cuda/pack.cuh"
+#include "cuda/pattern_set.cuh"
+#include "cuda/simt.cuh"
+
+namespace swapnas::cuda {
+
+inline constexpr int kMaxThreads = 256;
+
+struct SetArguments {
+    uint64_t* memory;
+    int64_t words_per_group;
+    int64_t capacity;
+    int shift;
+
+    __device__ Table table(int64_t group) const {
+        return {memory + group * words_per_group, capacity, shift};
+    }
+};
+
+struct InsertArguments {
+    SetArguments set;
+    const void* data;  // activations, or packed patterns
+    void* relu_output;
+    int64_t groups, group_stride;
+    int64_t outer, outer_stride;
+    int64_t inner;
+    int64_t sample_stride;
+    int64_t samples;
+    uint32_t infinity;  // of a 16-bit dtype
+    int bits;           // of packed patterns
+    int chunks;         // of a wide pattern
+    bool ternary;       // of packed wide patterns
+    bool vectorized;    // runs of 16 bytes, all of them aligned
+    int lanes;          // threads of a block that take neurons
+};
+
+// Activations whose pattern is one word.
+template <class T, bool Ternary, class Set>
+class NarrowInserter {
+public:
+    static constexpr int kRun = 16 / sizeof(T);
+
+    __device__ NarrowInserter(const InsertArguments& a, const Table& table, int64_t group)
+        : a_(a),
+          set_(table),
+          input_(static_cast<const T*>(a.data) + group * a.group_stride),
+          output_(a.relu_output == nullptr
+                      ? nullptr
+                      : static_cast<T*>(a.relu_output) + group * a.group_stride) {}
+    __device__ void begin() { set_.begin(); }
+    __device__ void end() { set_.end(); }
+
+    template <int N>
+    __device__ void insert(int64_t offset, Tally& tally) {
+        using Word = typename Set::Word;
+        SignPlanes<Word, N> planes;
+        const int samples = static_cast<int>(a_.samples);
+        tally.nan |= sign_planes<T, N, Ternary>(input_ + offset,
+                                                output_ == nullptr ? nullptr : output_ + offset,
+                                                a_.sample_stride, samples, a_.infinity, planes);
+        Word patterns[N];
+#pragma unroll
+        for (int n = 0; n < N; ++n) patterns[n] = narrow_pattern<Ternary>(planes, n, samples);
+        set_.insert(patterns, tally);
+    }
+
+private:
+    const InsertArguments& a_;
+    Set set_;
+    const T* input_;
+    T* output_;
+};
+
+// Activations whose pattern is several chunks, which wait in shared memory, each thread's own.
+template <class T, bool Ternary>
+class WideInserter {
+public:
+    static constexpr int kRun = 16 / sizeof(T);
+
+    __device__ WideInserter(const InsertArguments& a, const Table& table, int64_t group)
+        : a_(a),
+          set_(table, a.chunks),
+          chunks_(shared_memory<uint64_t>() + threadIdx.x),
+          input_(static_cast<const T*>(a.data) + group * a.group_stride),
+          output_(a.relu_output == nullptr
+                      ? nullptr
+                      : static_cast<T*>(a.relu_output) + group * a.group_stride) {}
+    __device__ void begin() {}
+    __device__ void end() {}
+
+    template <int N>
+    __device__ void insert(int64_t offset, Tally& tally) {
+        constexpr int kInChunk = samples_in_chunk(Ternary);
+        uint64_t hash[N] = {};
+        for (int c = 0; c < a_.chunks; ++c) {
+            const int64_t first = int64_t{c} * kInChunk;
+            const int64_t at = offset + first * a_.sample_stride;
+            const int samples =
+                static_cast<int>(a_.samples - first < kInChunk ? a_.samples - first : kInChunk);
+            SignPlanes<uint64_t, N> planes;
+            tally.nan |=
+                sign_planes<T, N, Ternary>(input_ + at, output_ == nullptr ? nullptr : output_ + at,
+                                           a_.sample_stride, samples, a_.infinity, planes);
+#pragma unroll
+            for (int n = 0; n < N; ++n) {
+                const uint64_t word = chunk(planes.positive[n], planes.negative[n]);
+                chunks_[(c * N + n) * a_.lanes] = word;
+                hash[n] = WideSlots::hash(hash[n], word);
+            }
+        }
+#pragma unroll
+        for (int n = 0; n < N; ++n) {
+            const auto pattern = [&](int c) -> uint64_t { return chunks_[(c * N + n) * a_.lanes]; };
+            set_.insert(pattern, hash[n], tally);
+        }
+    }
+
+private:
+    const InsertArguments& a_;
+    WideSlots set_;
+    SharedPointer<uint64_t> chunks_;
+    const T* input_;
+    T* output_;
+};
+
+// Packed patterns of one word.
+template <class Set>
+class PackedInserter {
+public:
+    using Word = typename Set::Word;
+    static constexpr int kRun = 16 / sizeof(Word);
+
+    __device__ PackedInserter(const InsertArguments& a, const Table& table, int64_t)
+        : a_(a), set_(table), packed_(static_cast<const Word*>(a.data)) {}
+    __device__ void begin() { set_.begin(); }
+    __device__ void end() { set_.end(); }
+
+    template <int N>
+    __device__ void insert(int64_t offset, Tally& tally) {
+        const auto run = Run<Word, N>::load(packed_ + offset);
+        bool stray = false;
+        if (a_.bits < static_cast<int>(8 * sizeof(Word)))
+            for (int n = 0; n < N; ++n) stray |= run.values[n] >> a_.bits != 0;
+        tally.stray_bits |= stray;
+        if (!stray) {
+            set_.insert(run.values, tally);
+        } else if constexpr (N > 1) {
+            for (int n = 0; n < N; ++n) insert<1>(offset + n, tally);
+        }
+    }
+
+private:
+    const InsertArguments& a_;
+    Set set_;
+    const Word* packed_;
+};
+
+// Packed patterns of several words, cut into chunks as they are read.
+class PackedWideInserter {
+public:
+    static constexpr int kRun = 1;
+
+    __device__ PackedWideInserter(const InsertArguments& a, const Table& table, int64_t)
+        : a_(a), set_(table, a.chunks), packed_(static_cast<const uint64_t*>(a.data)) {}
+    __device__ void begin() {}
+    __device__ void end() {}
+
+    template <int N>
+    __device__ void insert(int64_t offset, Tally& tally) {
+        const int64_t words = (a_.bits + 63) / 64;
+        const uint64_t* packed = packed_ + offset * words;
+        if (a_.bits % 64 != 0 && packed[words - 1] >> (a_.bits % 64) != 0) {
+            tally.stray_bits = true;
+            return;
+        }
+        const auto pattern = [&](int c) -> uint64_t {
+            return chunk_of_packed(packed, c, a_.samples, a_.ternary);
+        };
+        uint64_t hash = 0;
+        for (int c = 0; c < a_.chunks; ++c) hash = WideSlots::hash(hash, pattern(c));
+        set_.insert(pattern, hash, tally);
+    }
+
+private:
+    const InsertArguments& a_;
+    WideSlots set_;
+    const uint64_t* packed_;
+};
+
+// Blocks along y share out the groups, blocks along x the neurons of a group.
+template <class Inserter>
+__global__ void __launch_bounds__(kMaxThreads, 1) insert_kernel(const InsertArguments a) {
+    constexpr int kRun = Inserter::kRun;
+    const int width = a.vectorized ? kRun : 1;
+    const int64_t items_per_row = (a.inner + width - 1) / width;
+    const int64_t items = a.outer * items_per_row;
+
+    for (int64_t group = blockIdx.y; group < a.groups; group += gridDim.y) {
+        const Table table = a.set.table(group);
+        Inserter inserter(a, table, group);
+        Tally tally;
+        inserter.begin();
+        const int64_t stride = int64_t{gridDim.x} * a.lanes;
+        int64_t item = int64_t{blockIdx.x} * a.lanes + threadIdx.x;
+        if (static_cast<int>(threadIdx.x) >= a.lanes) item = items;
+        for (; item < items; item += stride) {
+            const int64_t row = a.outer == 1 ? 0 : item / items_per_row;
+            const int64_t column = (item - row * items_per_row) * width;
+            const int64_t offset = row * a.outer_stride + column;
+            const int64_t left = a.inner - column;
+            if (a.vectorized && left >= kRun) {
+                inserter.template insert<kRun>(offset, tally);
+            } else {  // a short run at the end of a row, or neurons one by one
+                const int run = left < width ? static_cast<int>(left) : width;
+                for (int i = 0; i < run; ++i) inserter.template insert<1>(offset + i, tally);
+            }
+        }
+        inserter.end();
+        tally.add_to(table);
+    }
+}
+
+}  // namespace swapnas::cuda

@@ -1,0 +1,56 @@
+// The CUDA kernels, on the current device: each reads the activations once, and keeps nothing but
+// the set of patterns. All of them only enqueue work on the stream: no allocation, no copy to the
+// host, no synchronisation, so they can be captured in a CUDA graph.
+//
+// Cost of an insert of V neurons over S samples: V * S elements read (and, with the ReLU, written),
+// one slot of the table looked at for each neuron. The floor is the bytes read and written over the
+// memory bandwidth; the slots stay in the L2 cache up to tables of a few tens of MB.
+//
+// All throw std::runtime_error with the kernel's name where a launch fails, and
+// std::invalid_argument, before anything is enqueued, where the arguments don't fit each other.
+#pragma once
+
+#include <cstdint>
+
+#include "activations.h"
+#include "cuda/device.h"
+#include "pattern_table.h"
+
+namespace swapnas::cuda {
+
+// As in pattern_table.h, for the slots of the GPU.
+int64_t table_words(PatternShape shape, int64_t patterns);
+int64_t table_limit(PatternShape shape, int64_t words);
+
+// The sets of all groups, `words_per_group` words apart.
+struct GroupTables {
+    uint64_t* memory;
+    int64_t words_per_group;
+    int64_t groups;
+    PatternShape shape;
+};
+
+// Inserts the patterns of the activations, each group into its own set, and writes max(x, 0) where
+// there is a relu_output: one launch. The caller has made room. A set that is full nevertheless
+// says so in its header.
+void insert(const Activations& activations, const GroupTables& tables, Stream stream);
+
+// The same of packed patterns, into one group. A pattern with a bit beyond its width is left out,
+// and the header says so.
+void insert_packed(const PackedPatterns& patterns, const GroupTables& table, Stream stream);
+
+// Adds the patterns of `from` to `into` (same shape and groups; the capacities may differ).
+void merge(const GroupTables& into, const GroupTables& from, Stream stream);
+
+// For each group, the number of patterns, and flags: kSawNan + kOverflowed + kStrayBits.
+inline constexpr int64_t kSawNan = 1;
+inline constexpr int64_t kOverflowed = 2;
+inline constexpr int64_t kStrayBits = 4;
+void count(const GroupTables& tables, int64_t* counts, Stream stream);
+
+// Packs the patterns of one group, in the order (outer, inner), in the form of PackedPatterns. Sets
+// *nan to 1 if a NaN was seen, else to 0.
+void pack(const Activations& activations, PatternShape shape, void* patterns, int64_t* nan,
+          Stream stream);
+
+}  // namespace swapnas::cuda

@@ -1,0 +1,257 @@
+// Sets of patterns that many threads insert into at once, in the memory of a table
+// (pattern_table.h). All are lock-free: a thread never waits for another.
+//
+// Most inserts are of patterns that the set has already, so each begins with a plain load, and only
+// what is not found costs an atomic operation.
+#pragma once
+
+#include <cstdint>
+
+#include "cuda/pack.cuh"
+#include "cuda/simt.cuh"
+#include "pattern_table.h"
+
+namespace swapnas::cuda {
+
+// The table of one group, as a kernel sees it.
+struct Table {
+    uint64_t* memory;
+    int64_t capacity;  // slots, or possible patterns if Direct
+    int shift;         // 64 - log2(capacity): a slot's home is the high bits of its hash
+
+    template <class T>
+    __device__ T* payload() const {
+        return reinterpret_cast<T*>(memory + kHeaderWords);
+    }
+    __device__ uint64_t* header(uint64_t TableHeader::* field) const {
+        return &(reinterpret_cast<TableHeader*>(memory)->*field);
+    }
+};
+
+// What a thread found, added to the header when it is done.
+struct Tally {
+    uint32_t added = 0;
+    bool zero_pattern = false;
+    bool nan = false;
+    bool overflow = false;
+    bool stray_bits = false;
+
+    // All threads of a warp call this together.
+    __device__ void add_to(const Table& table) const {
+        constexpr unsigned kAllLanes = 0xFFFFFFFF;
+        const bool first_lane = threadIdx.x % 32 == 0;
+        uint32_t sum = added;
+        for (int offset = 16; offset > 0; offset /= 2)
+            sum += __shfl_down_sync(kAllLanes, sum, offset);
+        if (first_lane && sum > 0) atomic_add(table.header(&TableHeader::occupied), sum);
+
+        const auto raise = [&](bool flag, uint64_t TableHeader::* field) {
+            if (__any_sync(kAllLanes, flag) && first_lane && load_relaxed(table.header(field)) == 0)
+                store_relaxed(table.header(field), 1);
+        };
+        raise(zero_pattern, &TableHeader::zero_pattern);
+        raise(nan, &TableHeader::nan);
+        raise(overflow, &TableHeader::overflow);
+        raise(stray_bits, &TableHeader::stray_bits);
+    }
+};
+
+// A bit for each possible pattern, in the L2 cache.
+class DirectInL2 {
+public:
+    using Word = uint32_t;
+    static constexpr const char* kName = "direct, L2";
+
+    __device__ explicit DirectInL2(const Table& table) : bits_(table.payload<uint32_t>()) {}
+    __device__ void begin() {}
+    __device__ void end() {}
+
+    template <int N>
+    __device__ void insert(const uint32_t (&patterns)[N], Tally&) {
+        uint32_t found[N];
+#pragma unroll
+        for (int n = 0; n < N; ++n) found[n] = load_relaxed(bits_ + patterns[n] / 32);
+#pragma unroll
+        for (int n = 0; n < N; ++n) {
+            const uint32_t bit = 1u << (patterns[n] % 32);
+            if ((found[n] & bit) == 0) atomic_or(bits_ + patterns[n] / 32, bit);
+        }
+    }
+
+private:
+    uint32_t* bits_;
+};
+
+// A bit for each possible pattern in each block's shared memory, merged at the end: for so many
+// neurons that clearing and merging costs little beside them.
+class DirectInShared {
+public:
+    using Word = uint32_t;
+    static constexpr const char* kName = "direct, shared";
+
+    __device__ explicit DirectInShared(const Table& table)
+        : bits_(shared_memory<uint32_t>()),
+          merged_(table.payload<uint32_t>()),
+          words_(static_cast<int>((table.capacity + 31) / 32)) {}
+
+    __device__ void begin() {
+        for (int word = threadIdx.x; word < words_; word += blockDim.x) bits_[word] = 0;
+        __syncthreads();
+    }
+
+    // Each thread merges the words that it clears in begin(): no barrier is needed between them.
+    __device__ void end() {
+        __syncthreads();
+        for (int word = threadIdx.x; word < words_; word += blockDim.x) {
+            const uint32_t bits = bits_[word];
+            if (bits != 0 && (bits & ~load_relaxed(merged_ + word)) != 0)
+                atomic_or(merged_ + word, bits);
+        }
+    }
+
+    template <int N>
+    __device__ void insert(const uint32_t (&patterns)[N], Tally&) {
+#pragma unroll
+        for (int n = 0; n < N; ++n) {
+            const uint32_t bit = 1u << (patterns[n] % 32);
+            if ((load_relaxed_shared(bits_ + patterns[n] / 32) & bit) == 0)
+                atomic_or_shared(bits_ + patterns[n] / 32, bit);
+        }
+    }
+
+private:
+    SharedPointer<uint32_t> bits_;
+    uint32_t* merged_;
+    int words_;
+};
+
+// The host makes tables large enough. Should one fill up nevertheless (a replayed graph inserts
+// without the host's knowledge), probing ends, and the overflow is reported when counting.
+class Probe {
+public:
+    __device__ explicit Probe(const Table& table) : table_(table) {}
+
+    // Whether to go on to one more slot.
+    __device__ bool next() {
+        constexpr int kMostProbes = 1 << 16;  // far beyond any run of slots in use at 3/4 load
+        constexpr int kProbesBetweenLooks = 256;
+        ++probes_;
+        if (probes_ % kProbesBetweenLooks == 0 &&
+            load_relaxed(table_.header(&TableHeader::overflow)) != 0)
+            return false;
+        return probes_ < table_.capacity && probes_ < kMostProbes;
+    }
+
+private:
+    const Table& table_;
+    int probes_ = 0;
+};
+
+// Open addressing, linear probing, patterns of one word. The zero pattern is a flag.
+template <class Key>
+class KeySlots {
+public:
+    using Word = Key;
+    static constexpr const char* kName = sizeof(Key) == 4 ? "keys of 32 bits" : "keys of 64 bits";
+
+    __device__ explicit KeySlots(const Table& table)
+        : table_(table), slots_(table.payload<Word>()) {}
+    __device__ void begin() {}
+    __device__ void end() {}
+
+    template <int N>
+    __device__ void insert(const Word (&patterns)[N], Tally& tally) {
+        int64_t home[N];
+        Word found[N];
+#pragma unroll
+        for (int n = 0; n < N; ++n) {
+            home[n] = static_cast<int64_t>(mix(patterns[n]) >> table_.shift);
+            found[n] = load_relaxed(slots_ + home[n]);
+        }
+#pragma unroll
+        for (int n = 0; n < N; ++n) {
+            if (patterns[n] == 0) tally.zero_pattern = true;
+            else if (found[n] != patterns[n]) probe(patterns[n], home[n], found[n], tally);
+        }
+    }
+
+private:
+    __device__ void probe(Word pattern, int64_t slot, Word found, Tally& tally) {
+        Probe probing(table_);
+        while (true) {
+            if (found == 0) {
+                found = atomic_cas(slots_ + slot, Word{0}, pattern);
+                if (found == 0) {
+                    ++tally.added;
+                    return;
+                }
+            }
+            if (found == pattern) return;
+            if (!probing.next()) break;
+            slot = (slot + 1) & (table_.capacity - 1);
+            found = load_relaxed(slots_ + slot);
+        }
+        tally.overflow = true;
+    }
+
+    const Table& table_;
+    Word* slots_;
+};
+
+// Open addressing for patterns of several chunks (pack.cuh), compared whole.
+//
+// A slot is filled chunk by chunk, each by a compare-and-swap from zero, and a chunk that is set
+// never changes. So a thread that meets another chunk than its own knows for good that the slot is
+// not for its pattern; a thread that loses the race for a chunk to a different pattern moves on,
+// and the winner, whose pattern agrees with all the chunks before, completes the slot. Every
+// thread with one pattern takes the same way through the slots, so none is stored twice.
+class WideSlots {
+public:
+    static constexpr const char* kName = "wide";
+
+    __device__ WideSlots(const Table& table, int chunks)
+        : table_(table), slots_(table.payload<uint64_t>()), chunks_(chunks) {}
+
+    // To be folded over the chunks from 0 on.
+    static __device__ uint64_t hash(uint64_t before, uint64_t chunk) {
+        const uint64_t mixed = mix(before ^ chunk);
+        return mixed ^ mixed >> 29;
+    }
+
+    // `pattern(c)` is chunk c.
+    template <class Pattern>
+    __device__ void insert(const Pattern& pattern, uint64_t hash, Tally& tally) {
+        Probe probing(table_);
+        int64_t slot = static_cast<int64_t>(mix(hash) >> table_.shift);
+        while (!take(slot, pattern, tally)) {
+            if (!probing.next()) {
+                tally.overflow = true;
+                return;
+            }
+            slot = (slot + 1) & (table_.capacity - 1);
+        }
+    }
+
+private:
+    // Whether the slot holds the pattern now.
+    template <class Pattern>
+    __device__ bool take(int64_t slot, const Pattern& pattern, Tally& tally) {
+        uint64_t* chunks = slots_ + slot * chunks_;
+        bool last_is_new = false;
+        for (int c = 0; c < chunks_; ++c) {
+            const uint64_t own = pattern(c);
+            uint64_t found = load_relaxed(chunks + c);
+            if (found == 0) found = atomic_cas(chunks + c, uint64_t{0}, own);
+            if (found != 0 && found != own) return false;
+            last_is_new = found == 0;
+        }
+        tally.added += last_is_new;
+        return true;
+    }
+
+    const Table& table_;
+    uint64_t* slots_;
+    int chunks_;
+};
+
+}  // namespace swapnas::cuda
