@@ -4,6 +4,9 @@
 
 #include "cpu/isa.h"
 #include "cpu/pattern_set.h"
+#if defined(SWAPNAS_WITH_CUDA)
+#include "cuda/kernels.h"
+#endif
 
 namespace py = pybind11;
 namespace cpu = swapnas::cpu;
@@ -14,7 +17,21 @@ PYBIND11_MODULE(_C, m) {
     m.attr("version") = SWAPNAS_VERSION;
     m.attr("compiler") = __VERSION__;
 #if defined(SWAPNAS_WITH_CUDA)
+    namespace cuda = swapnas::cuda;
     m.attr("cuda_architectures") = SWAPNAS_CUDA_ARCHITECTURES;
+    m.def("cuda_unavailable", &cuda::unavailable);
+    m.def(
+        "cuda_table_words",
+        [](int64_t samples, bool ternary, int64_t patterns) {
+            return cuda::table_words({samples, ternary}, patterns);
+        },
+        py::arg("samples"), py::arg("ternary"), py::arg("patterns"));
+    m.def(
+        "cuda_table_limit",
+        [](int64_t samples, bool ternary, int64_t words) {
+            return cuda::table_limit({samples, ternary}, words);
+        },
+        py::arg("samples"), py::arg("ternary"), py::arg("words"));
 #else
     m.attr("cuda_architectures") = py::none();
 #endif

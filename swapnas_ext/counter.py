@@ -27,6 +27,10 @@ class PatternCounter:
     Nothing but the set is kept: memory does not grow with the activations, only with the number of
     neurons (and not at all up to 20 bits of pattern).
 
+    On CUDA everything is enqueued on torch's current stream, and only `count` and `saw_nan`
+    synchronise. To capture inserts in a ``torch.cuda.CUDAGraph``, make room before with `reserve`;
+    a replay inserts without the counter's knowledge, so capture `reset` too.
+
     Args:
         samples: S, the number of samples of the mini-batch.
         device: where the activations are.
@@ -64,6 +68,8 @@ class PatternCounter:
         self.nan_policy = _nan_policy(nan_policy)
         self.device = torch.empty(0, device=device).device  # "cuda" becomes "cuda:0"
         self._has_kernel = ops.has_kernel(self.device)
+        if not self._has_kernel:
+            _warn_of_slowness(self.device)
         # Tables of up to 20 bits have a flag for each possible pattern, and never grow.
         self._allocate(_INITIAL_PATTERNS)
         self._at_most = 0  # an upper bound on the patterns of any group, known without asking
@@ -140,19 +146,27 @@ class PatternCounter:
 
         Raises:
             NanActivationError: a NaN went in and ``nan_policy`` is ``"raise"``.
+            ValueError: on CUDA, where inserts can't raise it: a packed pattern had a stray bit.
+            RuntimeError: on CUDA: replays of a graph inserted more than there was room for.
         """
         counts = self._counts()
-        if self.nan_policy == "raise" and any(nan for _, nan in counts):
-            raise NanActivationError(
-                "the activations contain NaN; their patterns are not meaningful. Check the weights "
-                'and inputs, or pass nan_policy="ignore" to count NaN as inactive'
-            )
+        _check_flags(counts, self.nan_policy, ops.pattern_bits(self.samples, self.ternary))
         return counts[0][0] if self.groups == 1 else [count for count, _ in counts]
 
     @property
     def saw_nan(self) -> bool:
         """Whether a NaN activation went in since the last reset."""
-        return any(nan for _, nan in self._counts())
+        return any(flags & ops.SAW_NAN for _, flags in self._counts())
+
+    def reserve(self, neurons: int) -> None:
+        """Makes room for ``neurons`` more neurons (of each group) before the set has to grow.
+
+        Raises:
+            RuntimeError: the device has not the memory.
+        """
+        at_most = self._at_most
+        self._make_room(_positive("neurons", neurons))
+        self._at_most = at_most
 
     def reset(self) -> None:
         """Empties the set, keeping its memory."""
@@ -173,9 +187,12 @@ class PatternCounter:
         )
 
     def _counts(self) -> list[list[int]]:
-        """[count, NaN seen] of each group; costs a synchronisation off the CPU."""
-        header = self._table[:, :3] if self._host_header is None else self._host_header
-        return [[patterns + zero, nan] for patterns, zero, nan in header.tolist()]
+        """[count, flags] of each group; costs a synchronisation off the CPU."""
+        if self._host_header is not None:
+            return [[patterns + zero, nan] for patterns, zero, nan in self._host_header.tolist()]
+        counts = torch.ops.swapnas.count(self._table, self.samples, self.ternary).tolist()
+        self._at_most = max(patterns for patterns, _ in counts)
+        return counts
 
     def _allocate(self, patterns: int) -> None:
         self._table = ops.new_table(
@@ -192,13 +209,27 @@ class PatternCounter:
     def _make_room(self, neurons: int) -> None:
         if not self._grows:
             return
-        if self._at_most + neurons > self._limit:
-            needed = self._tightened() + neurons
-            if needed > self._limit:
-                full = self._table
-                self._allocate(max(needed, 2 * self._limit))
-                torch.ops.swapnas.merge_(self._table, full, self.samples, self.ternary)
+        if self._at_most + neurons > self._limit and self._tightened() + neurons > self._limit:
+            self._grow(neurons)
         self._at_most += neurons
+
+    def _grow(self, neurons: int) -> None:
+        needed = self._at_most + neurons
+        if self.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+            raise RuntimeError(
+                f"the set has room for {self._limit:,} patterns and could get {needed:,}, but can't "
+                f"grow while a CUDA graph is captured; call reserve({needed:,}) before"
+            )
+        full = self._table
+        try:
+            self._allocate(max(needed, 2 * self._limit))
+        except RuntimeError:  # too large; but perhaps there are fewer patterns than there may be
+            self._at_most = max(count for count, _ in self._counts())
+            needed = self._at_most + neurons
+            if needed <= self._limit:
+                return
+            self._allocate(needed)
+        torch.ops.swapnas.merge_(self._table, full, self.samples, self.ternary)
 
     def _tightened(self) -> int:
         """The bound, brought down to the true count where that is known to the host for free."""
@@ -278,18 +309,21 @@ def count_patterns(
             raise ValueError(f"the activations are on different devices: {device} and {x.device}")
         if x.layout is not torch.strided or x.is_meta:
             _check_activations(x, samples)
+    if not ops.has_kernel(device):
+        _warn_of_slowness(device)
+    elif device.type == "cuda":
+        ops.check_memory(
+            samples, ternary, patterns=sum(x.numel() for x in tensors) // samples, device=device
+        )
     try:
         counts = torch.ops.swapnas.count_patterns(tensors, samples, ternary)
     except ValueError:
         for x in tensors:
             _check_activations(x, samples)
         raise
-    ((count, nan),) = counts.tolist()
-    if nan and nan_policy == "raise":
-        raise NanActivationError(
-            'the activations contain NaN; pass nan_policy="ignore" to count NaN as inactive'
-        )
-    return count
+    found = counts.tolist()
+    _check_flags(found, nan_policy, ops.pattern_bits(samples, ternary))
+    return found[0][0]
 
 
 def pack_patterns(
@@ -319,6 +353,34 @@ def pack_patterns(
             'the activations contain NaN; pass nan_policy="ignore" to pack NaN as inactive'
         )
     return patterns
+
+
+def _check_flags(counts: list[list[int]], nan_policy: NanPolicy, bits: int) -> None:
+    """Raises what the kernels could only note; ``counts`` as the operator gives them."""
+    flags = 0
+    for _, own in counts:
+        flags |= own
+    if flags & ops.OVERFLOWED:
+        raise RuntimeError(
+            "the set overflowed: a CUDA graph was replayed until there was no room. Capture reset() in "
+            "the graph, or reserve() room for the neurons of all replays before"
+        )
+    if flags & ops.STRAY_BITS:
+        raise ValueError(f"a packed pattern has a bit set beyond its {bits} bits")
+    if flags & ops.SAW_NAN and nan_policy == "raise":
+        raise NanActivationError(
+            "the activations contain NaN; their patterns are not meaningful. Check the weights and "
+            'inputs, or pass nan_policy="ignore" to count NaN as inactive'
+        )
+
+
+def _warn_of_slowness(device: torch.device) -> None:
+    if device.type == "cuda":
+        warnings.warn(
+            "this swapnas_ext was built without CUDA kernels, so patterns on the GPU are counted by "
+            "the slow reference; reinstall it with nvcc on the PATH (SWAPNAS_CUDA=1 insists on it)",
+            stacklevel=3,
+        )
 
 
 def _as_tensor(x: Tensor | np.ndarray[Any, Any]) -> Tensor:

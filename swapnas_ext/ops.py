@@ -2,9 +2,9 @@
 implementation for devices that have no kernel.
 
 A set of patterns is a *table*: a zero-initialised int64 tensor ``[groups, words]``, each row the set
-of one group. Its first three words are a header: the number of patterns is word 0 plus word 1, and
-word 2 is 1 if a NaN was seen. What the others mean is its device's own affair; ``new_table`` gives the
-right size.
+of one group. What the words mean is its device's own affair, except that those of the CPU and of the
+reference begin with a header: the number of patterns is word 0 plus word 1, and word 2 is 1 if a NaN
+was seen. ``new_table`` gives the right size, ``count`` the number of patterns.
 
 Operators (``samples`` is S, the first dimension of an activation a multiple of it):
 
@@ -13,13 +13,16 @@ Operators (``samples`` is S, the first dimension of an activation a multiple of 
 * ``relu_insert_(table, x, samples, ternary)``: the same in place;
 * ``insert_packed_(table, patterns, samples, ternary)``: adds patterns that ``pack`` gave;
 * ``merge_(table, other, samples, ternary)``: adds the patterns of another table;
-* ``count(table, samples, ternary) -> [groups, 2]``: number of patterns, and whether NaN was seen;
+* ``count(table, samples, ternary) -> [groups, 2]``: number of patterns, and flags: ``SAW_NAN``,
+  and on CUDA, where an insert can't tell the host, ``OVERFLOWED`` and ``STRAY_BITS``;
 * ``pack(x, samples, ternary) -> (patterns, nan)``;
 * ``count_packed(patterns, samples, ternary) -> [1, 2]``: like ``count``, of packed patterns;
 * ``count_patterns(xs, samples, ternary) -> [1, 2]``: like ``count``, of the patterns of all xs.
 """
 
 from __future__ import annotations
+
+import os
 
 import torch
 from torch import Tensor
@@ -28,10 +31,11 @@ from swapnas_ext import reference
 from swapnas_ext._native import _C
 
 HEADER_WORDS = 8
-_KERNEL_DEVICES = frozenset({"cpu"})
+SAW_NAN, OVERFLOWED, STRAY_BITS = 1, 2, 4
+_KERNEL_DEVICES = frozenset({"cpu", "cuda"} if _C.cuda_architectures else {"cpu"})
+_SURELY_THERE = 64 << 20  # bytes that are allocated without asking first whether they can be
 
-_library = torch.library.Library("swapnas", "DEF")
-for _schema in (
+SCHEMAS = (
     "insert_(Tensor(a!) table, Tensor x, int samples, bool ternary) -> ()",
     "relu_insert(Tensor(a!) table, Tensor x, int samples, bool ternary) -> Tensor",
     "relu_insert_(Tensor(a!) table, Tensor(b!) x, int samples, bool ternary) -> ()",
@@ -41,7 +45,9 @@ for _schema in (
     "pack(Tensor x, int samples, bool ternary) -> (Tensor, Tensor)",
     "count_packed(Tensor patterns, int samples, bool ternary) -> Tensor",
     "count_patterns(Tensor[] xs, int samples, bool ternary) -> Tensor",
-):
+)
+_library = torch.library.Library("swapnas", "DEF")
+for _schema in SCHEMAS:
     _library.define(_schema, tags=(torch.Tag.pt2_compliant_tag,))
 
 
@@ -58,17 +64,59 @@ def has_kernel(device: torch.device) -> bool:
 def new_table(
     samples: int, ternary: bool, *, patterns: int, groups: int = 1, device: torch.device
 ) -> Tensor:
-    """An empty table with room for ``patterns`` patterns in each group."""
-    if not has_kernel(device):
-        return new_reference_table(samples, ternary, patterns, groups, device)
-    words = _C.table_words(pattern_bits(samples, ternary), patterns)
+    """An empty table with room for ``patterns`` patterns in each group.
+
+    Raises:
+        RuntimeError: the device has not the memory; says how much it takes.
+    """
+    check_memory(samples, ternary, patterns=patterns, groups=groups, device=device)
+    words = _table_words(samples, ternary, patterns, device)
     return torch.zeros(groups, words, dtype=torch.int64, device=device)
+
+
+def _table_words(samples: int, ternary: bool, patterns: int, device: torch.device) -> int:
+    if not has_kernel(device):
+        return reference_table_words(samples, ternary, patterns)
+    if device.type == "cuda":
+        return _C.cuda_table_words(samples, ternary, patterns)
+    return _C.table_words(pattern_bits(samples, ternary), patterns)
+
+
+def check_memory(
+    samples: int, ternary: bool, *, patterns: int, groups: int = 1, device: torch.device
+) -> None:
+    """Raises RuntimeError, before anything is allocated, where a table can't fit the device."""
+    try:
+        size = 8 * groups * _table_words(samples, ternary, patterns, device)
+    except (ValueError, OverflowError) as error:
+        raise RuntimeError(f"{error}; use fewer samples, or fewer neurons at a time") from None
+    if size <= _SURELY_THERE:
+        return
+    available = _available_bytes(device)
+    if size > available:
+        raise RuntimeError(
+            f"{groups} x {patterns:,} patterns of {pattern_bits(samples, ternary):,} bits need a set "
+            f"of {size / 2**30:,.1f} GiB, and {device} has {available / 2**30:,.1f} GiB; use fewer "
+            "samples, or fewer neurons at a time"
+        )
+
+
+def _available_bytes(device: torch.device) -> int:
+    """What could be allocated: on the CPU, where memory is given lazily, all there is."""
+    if device.type == "cuda":
+        reusable = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + reusable
+    if device.type == "cpu" and hasattr(os, "sysconf"):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 1 << 62
 
 
 def table_limit(samples: int, ternary: bool, table: Tensor) -> int:
     """How many patterns each group of the table can hold."""
     if not has_kernel(table.device):
         return (table.shape[1] - HEADER_WORDS) // _words(samples, ternary)
+    if table.device.type == "cuda":
+        return _C.cuda_table_limit(samples, ternary, table.shape[1])
     return _C.table_limit(pattern_bits(samples, ternary), table.shape[1])
 
 
@@ -136,12 +184,8 @@ for _name, _fake in {
 # Its table is a list: the patterns follow the header, int64 words each.
 
 
-def new_reference_table(
-    samples: int, ternary: bool, patterns: int, groups: int, device: torch.device
-) -> Tensor:
-    """An empty table of the reference operators."""
-    words = HEADER_WORDS + patterns * _words(samples, ternary)
-    return torch.zeros(groups, words, dtype=torch.int64, device=device)
+def reference_table_words(samples: int, ternary: bool, patterns: int) -> int:
+    return HEADER_WORDS + patterns * _words(samples, ternary)
 
 
 def _stored(row: Tensor, words: int) -> Tensor:

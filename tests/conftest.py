@@ -11,6 +11,7 @@ import torch
 from hypothesis import settings
 from torch import nn
 
+from swapnas_ext import build_info
 from swapnas_ext._native import _C
 
 settings.register_profile("default", deadline=None, print_blob=True)
@@ -20,12 +21,35 @@ EDGE_SIZES = (1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 1000)
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
-@pytest.fixture(params=_C.available_cpu_isas())
-def isa(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Runs the test on each CPU instruction set that this machine has."""
+def require_cuda() -> None:
+    """Skips the test, with the reason, where no CUDA kernel can run."""
+    state = build_info()["cuda"]
+    if state != "usable":
+        pytest.skip(f"needs CUDA: {state}")
+
+
+with_cuda = pytest.mark.parametrize("device", ["cpu", "cuda"], indirect=True)
+"""Runs the test on the CPU, and on a GPU where there is one."""
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest) -> torch.device:
+    if request.param == "cuda":
+        require_cuda()
+    return torch.device(request.param)
+
+
+@pytest.fixture(params=[*_C.available_cpu_isas(), "cuda"])
+def kernels(request: pytest.FixtureRequest) -> Iterator[torch.device]:
+    """Runs the test on each CPU instruction set that this machine has, and on a GPU where there is
+    one. Gives the device."""
+    if request.param == "cuda":
+        require_cuda()
+        yield torch.device("cuda")
+        return
     before = _C.cpu_isa()
     _C.set_cpu_isa(request.param)
-    yield request.param
+    yield torch.device("cpu")
     _C.set_cpu_isa(before)
 
 

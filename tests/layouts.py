@@ -36,6 +36,14 @@ def lay_out(x: Tensor, layout: str) -> Tensor:
     return x.contiguous()
 
 
+def on_device(x: Tensor, device: torch.device) -> Tensor:
+    """The same on another device, with the same strides and offset (``to`` would tidy them)."""
+    if device.type == "cpu":
+        return x
+    storage = torch.empty(0, dtype=x.dtype).set_(x.untyped_storage())
+    return storage.to(device).as_strided(x.shape, x.stride(), x.storage_offset())
+
+
 @st.composite
 def activations(draw: st.DrawFn) -> tuple[Tensor, int]:
     """Activations [samples * chunks, channels, height, width], and samples."""

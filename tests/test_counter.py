@@ -8,42 +8,44 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from conftest import DTYPES, EDGE_SIZES
+from conftest import DTYPES, EDGE_SIZES, with_cuda
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from layouts import LAYOUTS, activations, lay_out, random_values
+from layouts import LAYOUTS, activations, lay_out, on_device, random_values
 from torch import Tensor
 
 import swapnas_ext as swap
 from swapnas_ext import reference
 
-on_every_isa = settings(
+on_all_kernels = settings(
     max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
-@on_every_isa
+@on_all_kernels
 @given(case=activations(), ternary=st.booleans())
 def test_count_equals_reference(
-    isa: str, threads: int, case: tuple[Tensor, int], ternary: bool
+    kernels: torch.device, threads: int, case: tuple[Tensor, int], ternary: bool
 ) -> None:
     x, samples = case
     expected = reference.count_patterns(x, samples=samples, ternary=ternary)
+    x = on_device(x, kernels)
     assert swap.count_patterns(x, samples=samples, ternary=ternary) == expected
-    counter = swap.PatternCounter(samples, ternary=ternary)
+    counter = swap.PatternCounter(samples, ternary=ternary, device=kernels)
     counter.update(x)
     assert counter.count() == expected
 
 
-@on_every_isa
+@on_all_kernels
 @given(case=activations(), ternary=st.booleans(), inplace=st.booleans())
 def test_relu_equals_reference(
-    isa: str, case: tuple[Tensor, int], ternary: bool, inplace: bool
+    kernels: torch.device, case: tuple[Tensor, int], ternary: bool, inplace: bool
 ) -> None:
     x, samples = case
+    x = on_device(x, kernels)
     expected = torch.relu(x)
     before = x.clone()
-    counter = swap.PatternCounter(samples, ternary=ternary)
+    counter = swap.PatternCounter(samples, ternary=ternary, device=kernels)
     y = counter.relu_(x) if inplace else counter.relu(x)
     assert torch.equal(y, expected)
     assert inplace or y.stride() == torch.empty_like(x).stride()
@@ -51,32 +53,35 @@ def test_relu_equals_reference(
     assert counter.count() == reference.count_patterns(expected, samples=samples, ternary=ternary)
 
 
-@on_every_isa
+@on_all_kernels
 @given(case=activations(), ternary=st.booleans())
-def test_pack_equals_reference(isa: str, case: tuple[Tensor, int], ternary: bool) -> None:
+def test_pack_equals_reference(
+    kernels: torch.device, case: tuple[Tensor, int], ternary: bool
+) -> None:
     x, samples = case
-    packed = swap.pack_patterns(x, samples=samples, ternary=ternary)
-    assert torch.equal(packed, reference.pack_patterns(x, samples, ternary))
-    counter = swap.PatternCounter(samples, ternary=ternary)
+    packed = swap.pack_patterns(on_device(x, kernels), samples=samples, ternary=ternary)
+    assert torch.equal(packed.cpu(), reference.pack_patterns(x, samples, ternary))
+    counter = swap.PatternCounter(samples, ternary=ternary, device=kernels)
     counter.insert_packed(packed)
     assert counter.count() == len(torch.unique(packed, dim=0))
 
 
 @pytest.mark.parametrize("samples", EDGE_SIZES)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_every_size_and_dtype(isa: str, samples: int, dtype: torch.dtype) -> None:
+def test_every_size_and_dtype(kernels: torch.device, samples: int, dtype: torch.dtype) -> None:
     for neurons in (1, 63, 64, 65, 1000, 9000):
-        x = torch.randn(samples, neurons).to(dtype)
+        x = torch.randn(samples, neurons).to(kernels, dtype)
         assert swap.count_patterns(x) == reference.count_patterns(x, samples=samples)
 
 
 @pytest.mark.parametrize("samples", [16, 20, 21, 32, 64, 128])
-def test_large_sets_on_several_threads(threads: int, samples: int) -> None:
-    columns = torch.randn(samples, 60_000)
-    x = columns[:, torch.randint(60_000, (150_000,))]
+@with_cuda
+def test_large_sets_on_several_threads(device: torch.device, threads: int, samples: int) -> None:
+    columns = torch.randn(samples, 60_000, device=device)
+    x = columns[:, torch.randint(60_000, (150_000,), device=device)]
     expected = reference.count_patterns(x, samples=samples)
     assert swap.count_patterns(x) == expected
-    counter = swap.PatternCounter(samples)
+    counter = swap.PatternCounter(samples, device=device)
     for part in x.split(37_000, dim=1):  # in several updates, with growing between them
         counter.update(part)
     counter.update(x)
@@ -87,12 +92,15 @@ def test_large_sets_on_several_threads(threads: int, samples: int) -> None:
 @pytest.mark.parametrize("groups", [2, 3, 8])
 @pytest.mark.parametrize("samples", [4, 16, 24, 40, 70])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_groups_have_their_own_sets(threads: int, groups: int, samples: int, layout: str) -> None:
+@with_cuda
+def test_groups_have_their_own_sets(
+    device: torch.device, threads: int, groups: int, samples: int, layout: str
+) -> None:
     x = random_values((groups * samples, 3, 5, 40), torch.float32, samples)
-    x = lay_out(x, layout)
+    x = on_device(lay_out(x, layout), device)
     x = x.unflatten(0, (groups, samples))
     expected = [reference.count_patterns(part, samples=samples) for part in x]
-    counter = swap.PatternCounter(samples, groups=groups)
+    counter = swap.PatternCounter(samples, groups=groups, device=device)
     counter.update(x)
     assert counter.count() == expected
     counter.reset()
@@ -100,20 +108,22 @@ def test_groups_have_their_own_sets(threads: int, groups: int, samples: int, lay
     assert counter.count() == expected
 
 
-def test_groups_inside_the_channels_need_no_copy() -> None:
+@with_cuda
+def test_groups_inside_the_channels_need_no_copy(device: torch.device) -> None:
     """As vmap lays replicates out: [S, R * C, H, W]."""
-    x = random_values((16, 4 * 6, 5, 5), torch.float32, 0)
+    x = random_values((16, 4 * 6, 5, 5), torch.float32, 0).to(device)
     grouped = x.unflatten(1, (4, 6)).transpose(0, 1)
-    counter = swap.PatternCounter(16, groups=4)
+    counter = swap.PatternCounter(16, groups=4, device=device)
     counter.relu_(grouped)
     assert counter.count() == [reference.count_patterns(part, samples=16) for part in grouped]
     assert (x >= 0).all()  # written where it was read
 
 
 @pytest.mark.parametrize("samples", [8, 30, 50, 100])
-def test_merge_and_reset(samples: int) -> None:
-    a, b = torch.randn(samples, 3000), torch.randn(samples, 50_000)
-    first, second = swap.PatternCounter(samples), swap.PatternCounter(samples)
+@with_cuda
+def test_merge_and_reset(device: torch.device, samples: int) -> None:
+    a, b = (torch.randn(samples, neurons, device=device) for neurons in (3000, 50_000))
+    first, second = (swap.PatternCounter(samples, device=device) for _ in range(2))
     first.update(a)
     second.update(b)
     first.merge(second)
@@ -138,10 +148,11 @@ def test_copies_go_their_own_way(samples: int) -> None:
 
 
 @pytest.mark.parametrize("shape", [(16, 1, 50), (16, 7, 1), (1, 7, 50)])
-def test_tensors_that_overlap_themselves(shape: tuple[int, ...]) -> None:
-    x = torch.randn(shape).expand(16, 7, 50)
+@with_cuda
+def test_tensors_that_overlap_themselves(device: torch.device, shape: tuple[int, ...]) -> None:
+    x = torch.randn(shape, device=device).expand(16, 7, 50)
     assert swap.count_patterns(x) == reference.count_patterns(x, samples=16)
-    windows = torch.randn(3000).as_strided((16, 40, 60), (100, 7, 1))
+    windows = torch.randn(3000, device=device).as_strided((16, 40, 60), (100, 7, 1))
     assert swap.count_patterns(windows) == reference.count_patterns(windows, samples=16)
 
 
@@ -155,9 +166,10 @@ def test_numpy_arrays_are_read_in_place() -> None:
     assert swap.count_patterns(array.astype(np.float16)) > 0
 
 
-def test_relu_under_autograd_keeps_the_gradient() -> None:
-    x = torch.randn(4, 50, requires_grad=True)
-    counter = swap.PatternCounter(4)
+@with_cuda
+def test_relu_under_autograd_keeps_the_gradient(device: torch.device) -> None:
+    x = torch.randn(4, 50, requires_grad=True, device=device)
+    counter = swap.PatternCounter(4, device=device)
     counter.relu(x).sum().backward()
     assert torch.equal(x.grad, (x > 0).float())
     assert counter.count() == reference.count_patterns(x, samples=4)
@@ -168,8 +180,8 @@ def test_relu_under_autograd_keeps_the_gradient() -> None:
 
 @pytest.mark.parametrize("samples", [16, 32, 64, 100])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_nan(isa: str, samples: int, dtype: torch.dtype) -> None:
-    x = torch.randn(samples, 200).to(dtype)
+def test_nan(kernels: torch.device, samples: int, dtype: torch.dtype) -> None:
+    x = torch.randn(samples, 200).to(kernels, dtype)
     x[-1, 137] = torch.nan
     with pytest.raises(swap.NanActivationError, match="NaN"):
         swap.count_patterns(x)
@@ -177,7 +189,7 @@ def test_nan(isa: str, samples: int, dtype: torch.dtype) -> None:
         swap.pack_patterns(x)
     expected = reference.count_patterns(x, samples=samples)
     assert swap.count_patterns(x, nan_policy="ignore") == expected
-    counter = swap.PatternCounter(samples)
+    counter = swap.PatternCounter(samples, device=kernels)
     torch.testing.assert_close(counter.relu(x), torch.relu(x), equal_nan=True, rtol=0, atol=0)
     assert counter.saw_nan
     with pytest.raises(swap.NanActivationError, match="NaN"):
@@ -207,6 +219,36 @@ def test_bad_activations(x: Tensor, error: type[Exception], message: str) -> Non
         with pytest.raises(error, match=message):
             call(x)
     assert counter.count() == 0
+
+
+@pytest.mark.parametrize("samples", [1 << 40, 1 << 62])
+def test_more_samples_than_memory(samples: int) -> None:
+    with pytest.raises(RuntimeError, match=r"use fewer samples") as raised:
+        swap.PatternCounter(samples)
+    assert "GiB" in str(raised.value) or "can't be addressed" in str(raised.value)
+
+
+def test_more_neurons_than_memory_leave_the_counter_as_it_was() -> None:
+    counter = swap.PatternCounter(40)
+    x = torch.randn(40, 100)
+    counter.update(x)
+    for neurons in (1 << 45, 1 << 61):
+        with pytest.raises(RuntimeError, match=r"GiB|can't be addressed"):
+            counter.reserve(neurons)
+    assert counter.count() == reference.count_patterns(x, samples=40)
+    with pytest.raises(ValueError, match="at least 1"):
+        counter.reserve(0)
+
+
+def test_reserved_room_is_used() -> None:
+    counter = swap.PatternCounter(40)
+    counter.reserve(100_000)
+    table = counter._table
+    for _ in range(10):
+        counter.update(torch.randn(40, 10_000))
+    assert counter._table is table
+    counter.update(torch.randn(40, 100_000))
+    assert counter._table is not table
 
 
 def test_bad_arguments() -> None:

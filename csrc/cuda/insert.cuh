@@ -174,7 +174,7 @@ public:
     __device__ void insert(int64_t offset, Tally& tally) {
         const int64_t words = (a_.bits + 63) / 64;
         const uint64_t* packed = packed_ + offset * words;
-        if (a_.bits % 64 != 0 && packed[words - 1] >> (a_.bits % 64) != 0) {
+        if (a_.bits % 64 != 0 && load_stream(packed + words - 1) >> (a_.bits % 64) != 0) {
             tally.stray_bits = true;
             return;
         }

@@ -8,6 +8,7 @@
 
 #include "activations.h"
 #include "cuda/simt.cuh"
+#include "pattern.h"
 
 namespace swapnas::cuda {
 
@@ -147,16 +148,16 @@ SWAPNAS_HD constexpr uint64_t chunk(uint64_t positive, uint64_t negative) {
 }
 
 // `count` (at most 63) bits of a packed pattern, from bit `first` on.
-SWAPNAS_HD inline uint64_t packed_bits(const uint64_t* words, int64_t first, int64_t count) {
+__device__ inline uint64_t packed_bits(const uint64_t* words, int64_t first, int64_t count) {
     if (count <= 0) return 0;
     const int shift = static_cast<int>(first % 64);
-    uint64_t bits = words[first / 64] >> shift;
-    if (shift + count > 64) bits |= words[first / 64 + 1] << (64 - shift);
+    uint64_t bits = load_stream(words + first / 64) >> shift;
+    if (shift + count > 64) bits |= load_stream(words + first / 64 + 1) << (64 - shift);
     return bits & ((uint64_t{1} << count) - 1);
 }
 
 // Chunk `index` of a packed pattern.
-SWAPNAS_HD inline uint64_t chunk_of_packed(const uint64_t* words, int64_t index, int64_t samples,
+__device__ inline uint64_t chunk_of_packed(const uint64_t* words, int64_t index, int64_t samples,
                                            bool ternary) {
     const int64_t first = index * samples_in_chunk(ternary);
     const int64_t left = samples - first;

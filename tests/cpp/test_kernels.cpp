@@ -1,6 +1,7 @@
 // insert, ReLU + insert, count and pack against std::set, on every instruction set and thread
 // count.
 #include "check.h"
+#include "cpu/isa.h"
 #include "cpu/kernels.h"
 #include "random_activations.h"
 

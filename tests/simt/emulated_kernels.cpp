@@ -1,0 +1,2 @@
+// The kernels' own source, for the emulated GPU.
+#include "cuda/kernels.cu"

@@ -1,0 +1,232 @@
+"""What only a GPU can show: streams, graphs, devices, errors that arrive late. `test_counter` and
+`test_ops` hold the kernels against the reference, `test_simt` does so without a GPU."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import pytest
+import torch
+from conftest import SmallNet, require_cuda
+from torch import nn
+
+import swapnas_ext as swap
+from swapnas_ext import counter as counter_module
+from swapnas_ext import reference
+from swapnas_ext._native import _C
+from swapnas_ext.capture import Capture, find_activations
+
+
+@pytest.fixture
+def cuda() -> Iterator[torch.device]:
+    require_cuda()
+    yield torch.device("cuda")
+    torch.cuda.synchronize()
+
+
+# ---- without a GPU -------------------------------------------------------------------------------
+
+
+def test_a_build_without_a_gpu_says_why() -> None:
+    if not _C.cuda_architectures:
+        pytest.skip("built without CUDA kernels")
+    state = swap.build_info()["cuda"]
+    assert swap.build_info()["cuda_architectures"]
+    if torch.cuda.is_available():
+        assert state == "usable"
+    else:
+        assert state.startswith("unusable: ") and len(state) > len("unusable: ")
+    assert swap.count_patterns(torch.ones(4, 3)) == 1  # the CPU half works in any case
+
+
+def test_a_build_without_kernels_warns_that_it_is_slow() -> None:
+    with pytest.warns(UserWarning, match="without CUDA kernels"):
+        counter_module._warn_of_slowness(torch.device("cuda"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        counter_module._warn_of_slowness(torch.device("xpu"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "error", "message"),
+    [
+        (1, swap.NanActivationError, "NaN"),
+        (2, RuntimeError, "overflowed"),
+        (4, ValueError, "beyond its 30 bits"),
+        (7, RuntimeError, "overflowed"),
+    ],
+)
+def test_flags_of_a_table_become_errors(flags: int, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        counter_module._check_flags([[3, 0], [3, flags]], "raise", 30)
+    counter_module._check_flags([[3, 1]], "ignore", 30)
+
+
+# ---- with one ------------------------------------------------------------------------------------
+
+
+def test_work_goes_to_the_current_stream(cuda: torch.device) -> None:
+    counter = swap.PatternCounter(16, device=cuda)
+    x = torch.zeros(16, 1 << 20, device=cuda)
+    values = torch.randn(16, 1 << 20, device=cuda)
+    torch.cuda.synchronize()
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        torch.cuda._sleep(50_000_000)
+        x.copy_(values)
+        counter.update(x)  # on another stream it would see zeros
+        assert counter.count() == reference.count_patterns(values, samples=16)
+
+
+@pytest.mark.parametrize("samples", [16, 32, 100])
+def test_inserts_do_not_synchronise(cuda: torch.device, samples: int) -> None:
+    counter = swap.PatternCounter(samples, device=cuda)
+    x = torch.randn(samples, 60_000, device=cuda)
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        torch.cuda._sleep(200_000_000)
+        done = torch.cuda.Event()
+        for _ in range(4):  # growing on the way
+            counter.update(counter.relu(x))
+        done.record()
+        assert not done.query()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert counter.count() == reference.count_patterns(x, samples=samples)
+
+
+@pytest.mark.parametrize("samples", [16, 32])
+def test_a_scored_forward_pass_replays_as_a_graph(cuda: torch.device, samples: int) -> None:
+    torch.manual_seed(0)
+    model = SmallNet().to(cuda).eval()
+    images = torch.randn(samples, 3, 32, 32, device=cuda)
+    counter = swap.PatternCounter(samples, device=cuda)
+    counter.reserve(2 * 8 * 32 * 32)
+    sites = find_activations(model, list(model.named_modules()))
+
+    def scored_forward() -> torch.Tensor:
+        counter.reset()
+        with Capture(counter, count_layers=False).running(sites):
+            return model(images)
+
+    with torch.no_grad():
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            scored_forward()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            output = scored_forward()
+        for seed in range(3):
+            images.copy_(torch.randn(images.shape, generator=torch.Generator().manual_seed(seed)))
+            graph.replay()
+            replayed, logits = counter.count(), output.clone()
+            eager = scored_forward()
+            torch.testing.assert_close(logits, eager)
+            assert replayed == pytest.approx(counter.count(), rel=0.01)  # convolutions may differ
+
+
+def test_replays_are_exact(cuda: torch.device) -> None:
+    x = torch.empty(40, 5000, device=cuda)
+    counter = swap.PatternCounter(40, device=cuda)
+    counter.reserve(3 * 5000)
+    counter.update(x.normal_())
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        counter.reset()
+        y = counter.relu(x)
+        counter.update(x)
+    for _ in range(3):
+        x.normal_()
+        graph.replay()
+        assert counter.count() == reference.count_patterns(x, samples=40)
+        assert torch.equal(y, torch.relu(x))
+
+
+def test_no_growing_while_a_graph_is_captured(cuda: torch.device) -> None:
+    counter = swap.PatternCounter(40, device=cuda)
+    x = torch.randn(40, 1_000_000, device=cuda)
+    graph = torch.cuda.CUDAGraph()
+    with pytest.raises(RuntimeError, match=r"call reserve\("), torch.cuda.graph(graph):
+        counter.update(x)
+    counter.update(x)
+    assert counter.count() == reference.count_patterns(x, samples=40)
+
+
+def test_replays_that_overflow_are_reported(cuda: torch.device) -> None:
+    counter = swap.PatternCounter(40, device=cuda)
+    x = torch.randn(40, 20_000, device=cuda)
+    counter.update(x)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        counter.update(x)
+    for _ in range(10):
+        x.normal_()
+        graph.replay()
+    with pytest.raises(RuntimeError, match="overflowed"):
+        counter.count()
+    counter.reset()
+    assert counter.count() == 0
+
+
+def test_stray_bits_are_reported_when_counting(cuda: torch.device) -> None:
+    counter = swap.PatternCounter(30, device=cuda)
+    counter.insert_packed(torch.tensor([1, -1, 2], dtype=torch.int32, device=cuda))
+    with pytest.raises(ValueError, match="beyond its 30 bits"):
+        counter.count()
+
+
+def test_tensors_on_another_device(cuda: torch.device) -> None:
+    on_gpu, on_cpu = swap.PatternCounter(4, device=cuda), swap.PatternCounter(4)
+    here, there = torch.ones(4, 3), torch.ones(4, 3, device=cuda)
+    for counter, x in ((on_gpu, here), (on_cpu, there)):
+        for call in (counter.update, counter.relu, counter.relu_):
+            with pytest.raises(ValueError, match=f"make the counter with device='{x.device}'"):
+                call(x)
+        assert counter.count() == 0
+    with pytest.raises(ValueError, match="different devices"):
+        swap.count_patterns(here, there)
+    with pytest.raises(ValueError, match="device differ"):
+        on_gpu.merge(on_cpu)
+    assert on_gpu.device == torch.device("cuda", torch.cuda.current_device())
+
+
+def test_the_device_of_the_tensor_not_the_current_one(cuda: torch.device) -> None:
+    if torch.cuda.device_count() < 2:
+        pytest.skip("needs two GPUs")
+    x = torch.randn(16, 5000, device="cuda:1")
+    counter = swap.PatternCounter(16, device="cuda:1")
+    counter.update(x)
+    assert counter.count() == reference.count_patterns(x, samples=16)
+    assert torch.cuda.current_device() == 0
+
+
+def test_a_set_beyond_memory_is_refused_before_allocating(cuda: torch.device) -> None:
+    counter = swap.PatternCounter(64, device=cuda)
+    x = torch.randn(64, 1000, device=cuda)
+    counter.update(x)
+    before = torch.cuda.memory_allocated()
+    with pytest.raises(RuntimeError, match="GiB"):
+        counter.reserve(1 << 36)
+    assert torch.cuda.memory_allocated() == before
+    assert counter.count() == reference.count_patterns(x, samples=64)
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.GELU])
+def test_score_on_the_gpu(cuda: torch.device, activation: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    model = SmallNet(activation)
+    images = torch.randn(16, 3, 32, 32)
+    on_cpu = swap.score(model, images)
+    on_gpu = swap.score(model.to(cuda), images)
+    assert on_gpu.neurons == on_cpu.neurons
+    assert on_gpu.value == pytest.approx(on_cpu.value, rel=0.02)  # convolutions round differently
+    repeated = swap.score(model, images, init="gaussian", repeats=3, seed=1)
+    assert len(set(repeated.patterns)) > 1
+    assert (
+        repeated.patterns == swap.score(model, images, init="gaussian", repeats=3, seed=1).patterns
+    )
