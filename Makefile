@@ -6,13 +6,13 @@ TORCH ?= torch==2.13.0
 
 PY := $(VENV)/bin/python
 SOURCES := $(shell find csrc build_backend -type f) CMakeLists.txt setup.py pyproject.toml
-CXX_FILES := $(shell find csrc tests/cpp -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
+CXX_FILES := $(shell find csrc tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench sanitize format clean
+.PHONY: help install demo test check cuda-check bench bench-gpu sanitize cuda-sanitize format clean
 
 help:  ## lists the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -28,6 +28,10 @@ $(VENV)/installed: $(SOURCES) | $(PY)
 
 $(VENV)/check-tools: pyproject.toml | $(PY)
 	$(PY) -m pip install -q $$(sed -nE 's/^check = \[(.*)\]/\1/p' pyproject.toml | tr -d ',"')
+	@touch $@
+
+$(VENV)/cuda-check-tools: pyproject.toml | $(PY)
+	$(PY) -m pip install -q $$(sed -nE 's/^cuda-check = \[(.*)\]/\1/p' pyproject.toml | tr -d ',"')
 	@touch $@
 
 $(VENV)/bench-tools: pyproject.toml $(VENV)/installed
@@ -49,13 +53,25 @@ check: $(VENV)/check-tools  ## checks style: ruff and clang-format
 	$(PY) -m ruff format --check .
 	$(VENV)/bin/clang-format --dry-run -Werror $(CXX_FILES)
 
+cuda-check: $(VENV)/cuda-check-tools  ## compiles the CUDA kernels for every architecture; no GPU needed
+	PATH="$$(echo $(abspath $(VENV))/lib/python3*/site-packages/nvidia/cu13/bin):$$PATH" \
+	  $(PY) tests/cuda_check.py
+
 bench: $(VENV)/bench-tools  ## measures; writes benchmarks/results/*.json
 	$(PY) -m pytest benchmarks -q -s
+
+bench-gpu:  ## on a machine with a GPU: builds, tests and measures with its torch, under 8 minutes
+	$(PYTHON) benchmarks/gpu.py
 
 sanitize: $(PY)  ## runs the C++ tests under the address, undefined and thread sanitizers
 	$(PY) -m pip install -q 'cmake>=3.24' ninja
 	for kind in address undefined thread; do \
 	  PATH="$(abspath $(VENV))/bin:$$PATH" sh tests/cpp/run.sh $$kind || exit 1; done
+
+cuda-sanitize: install  ## runs GPU tests under compute-sanitizer (needs a GPU and the CUDA toolkit)
+	for tool in memcheck racecheck synccheck initcheck; do \
+	  PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool $$tool --error-exitcode 1 \
+	    --kernel-name regex:swapnas $(PY) tests/cuda_sanitize.py || exit 1; done
 
 format: $(VENV)/check-tools  ## rewrites the files in the project's style
 	$(PY) -m ruff check --fix .

@@ -112,7 +112,8 @@ __device__ bool sign_planes(const T* input, T* output, int64_t sample_stride, in
 #pragma unroll
                 for (int n = 0; n < N; ++n)
                     rows[r].values[n] = Of::relu(rows[r].values[n], infinity);
-                if (first + r < samples) rows[r].store(output + (first + r) * sample_stride);
+                if (first + r < samples) rows[r].store(output);
+                output += sample_stride;
             }
         }
 #pragma unroll
