@@ -71,7 +71,7 @@ sanitize: $(PY)  ## runs the C++ tests under the address, undefined and thread s
 cuda-sanitize: install  ## runs GPU tests under compute-sanitizer (needs a GPU and the CUDA toolkit)
 	for tool in memcheck racecheck synccheck initcheck; do \
 	  PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool $$tool --error-exitcode 1 \
-	    --kernel-name regex:swapnas $(PY) tests/cuda_sanitize.py || exit 1; done
+	    --kernel-name kns=swapnas $(PY) tests/cuda_sanitize.py || exit 1; done
 
 format: $(VENV)/check-tools  ## rewrites the files in the project's style
 	$(PY) -m ruff check --fix .
