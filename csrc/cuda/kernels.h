@@ -2,9 +2,17 @@
 // the set of patterns. All of them only enqueue work on the stream: no allocation, no copy to the
 // host, no synchronisation, so they can be captured in a CUDA graph.
 //
+// Compile: nvcc -std=c++20 -O3 -Icsrc -arch=sm_90 -c csrc/cuda/kernels.cu (CUDA >= 12.8; CMake does
+// it for all architectures).
+//
 // Cost of an insert of V neurons over S samples: V * S elements read (and, with the ReLU, written),
 // one slot of the table looked at for each neuron. The floor is the bytes read and written over the
-// memory bandwidth; the slots stay in the L2 cache up to tables of a few tens of MB.
+// memory bandwidth: for 1 GiB of float32 with the ReLU 0.50 ms at the 4.3 TB/s of an H200. Beside
+// it, machine code for sm_90 has about 8.5 instructions an element (float32, binary), of the 50 or
+// so that an H200 can issue meanwhile. Each neuron looks at one slot, of 32 bytes of L2 traffic:
+// 25 % more at S = 32, as long as the table stays in the L2 cache (some tens of MB).
+//
+// Measured: nothing yet. These kernels have passed an emulator, and no hardware.
 //
 // All throw std::runtime_error with the kernel's name where a launch fails, and
 // std::invalid_argument, before anything is enqueued, where the arguments don't fit each other.
