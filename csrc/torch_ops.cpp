@@ -17,6 +17,7 @@
 
 #include "cpu/kernels.h"
 #if defined(SWAPNAS_WITH_CUDA) || defined(SWAPNAS_SIMT)
+#include "cuda/distinct.h"
 #include "cuda/kernels.h"
 #endif
 
@@ -245,6 +246,13 @@ public:
     }
     void count_packed(const PackedPatterns& patterns, PatternShape shape, const Tensor& like,
                       int64_t* counts) const {
+        if (cuda::distinct_pays(patterns)) {
+            const auto scratch =
+                torch::stable::empty({cuda::distinct_scratch_words(patterns)}, ScalarType::Long,
+                                     std::nullopt, like.device());
+            return cuda::count_distinct(
+                patterns, static_cast<uint64_t*>(scratch.mutable_data_ptr()), counts, stream_);
+        }
         const Tensor memory = new_table(shape, patterns.count, like);
         insert_packed(patterns, whole(memory, shape));
         count(whole(memory, shape), counts);

@@ -26,6 +26,15 @@ void check(cudaError_t error, const std::string& what) {
     throw std::runtime_error(message);
 }
 
+int attribute(cudaDeviceAttr which) {
+    int device = 0, value = 0;
+    check(cudaGetDevice(&device), "cudaGetDevice");
+    check(cudaDeviceGetAttribute(&value, which, device), "cudaDeviceGetAttribute");
+    return value;
+}
+
+constexpr int64_t kSharedBytesUnasked = 48 * 1024;
+
 }  // namespace
 
 std::string unavailable() {
@@ -38,13 +47,9 @@ std::string unavailable() {
     return devices > 0 ? "" : "no CUDA-capable device is detected";
 }
 
-int multiprocessors() {
-    int device = 0, count = 0;
-    check(cudaGetDevice(&device), "cudaGetDevice");
-    check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device),
-          "cudaDeviceGetAttribute");
-    return count;
-}
+int multiprocessors() { return attribute(cudaDevAttrMultiProcessorCount); }
+int64_t l2_bytes() { return attribute(cudaDevAttrL2CacheSize); }
+int64_t shared_limit() { return attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin); }
 
 void clear(void* memory, int64_t bytes, Stream stream) {
     check(cudaMemsetAsync(memory, 0, static_cast<size_t>(bytes), static_cast<cudaStream_t>(stream)),
@@ -53,6 +58,10 @@ void clear(void* memory, int64_t bytes, Stream stream) {
 
 void launch_kernel(const char* name, const void* kernel, const Grid& grid, Stream stream,
                    void** arguments) {
+    if (grid.shared_bytes > kSharedBytesUnasked)
+        check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                   static_cast<int>(grid.shared_bytes)),
+              "shared memory for the kernel " + std::string(name));
     const dim3 blocks(static_cast<unsigned>(grid.blocks), static_cast<unsigned>(grid.groups));
     check(
         cudaLaunchKernel(kernel, blocks, dim3(static_cast<unsigned>(grid.threads)), arguments,

@@ -27,6 +27,12 @@ std::string unavailable();
 // Streaming multiprocessors of the current device.
 int multiprocessors();
 
+// Bytes of the L2 cache of the current device.
+int64_t l2_bytes();
+
+// Bytes of shared memory that a block of the current device can have.
+int64_t shared_limit();
+
 // Fills memory with zeros, in the order of the stream.
 void clear(void* memory, int64_t bytes, Stream stream);
 

@@ -66,7 +66,13 @@ __device__ inline void atomic_or_shared(SharedPointer<uint32_t> address, uint32_
 __device__ inline void atomic_add(uint64_t* address, uint64_t value) {
     atomicAdd(reinterpret_cast<unsigned long long*>(address), value);
 }
-// Both return what was there before.
+// These return what was there before.
+__device__ inline uint32_t atomic_add_shared(SharedPointer<uint32_t> address, uint32_t value) {
+    return atomicAdd(address, value);
+}
+__device__ inline uint32_t atomic_add(uint32_t* address, uint32_t value) {
+    return atomicAdd(address, value);
+}
 __device__ inline uint32_t atomic_cas(uint32_t* address, uint32_t expected, uint32_t desired) {
     return atomicCAS(address, expected, desired);
 }

@@ -384,6 +384,8 @@ namespace swapnas::cuda {
 
 std::string unavailable() { return ""; }
 int multiprocessors() { return simt::settings().multiprocessors; }
+int64_t l2_bytes() { return simt::settings().l2_bytes; }
+int64_t shared_limit() { return simt::settings().shared_limit; }
 void clear(void* memory, int64_t bytes, Stream) { std::memset(memory, 0, bytes); }
 
 }  // namespace swapnas::cuda
