@@ -9,6 +9,16 @@
 #include <unordered_map>
 #include <vector>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1  // as GCC says it
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+
 namespace simt {
 namespace {
 
@@ -39,11 +49,42 @@ public:
         if (memory_ == MAP_FAILED) throw std::runtime_error("no memory for a fiber's stack");
     }
     Stack(const Stack&) = delete;
-    ~Stack() { munmap(memory_, kStackBytes); }
+    ~Stack() {
+#if defined(__SANITIZE_ADDRESS__)
+        ASAN_UNPOISON_MEMORY_REGION(memory_, kStackBytes);  // a fiber may not have come to its end
+#endif
+        munmap(memory_, kStackBytes);
+    }
     void* memory() const { return memory_; }
 
 private:
     void* memory_;
+};
+
+// Something that runs on a stack of its own: a fiber, or the scheduler. AddressSanitizer has to be
+// told of every change of stack.
+struct Routine {
+    ucontext_t context;
+    const void* stack = nullptr;
+    size_t stack_bytes = 0;
+    void* sanitizers = nullptr;  // AddressSanitizer's memory of the stack while it does not run
+
+    void leave_for([[maybe_unused]] Routine& other, [[maybe_unused]] bool for_ever = false) {
+#if defined(__SANITIZE_ADDRESS__)
+        __sanitizer_start_switch_fiber(for_ever ? nullptr : &sanitizers, other.stack,
+                                       other.stack_bytes);
+#endif
+        swapcontext(&context, &other.context);
+#if defined(__SANITIZE_ADDRESS__)
+        __sanitizer_finish_switch_fiber(sanitizers, nullptr, nullptr);
+#endif
+    }
+    // To be called first on a new stack; `from` is who left for it.
+    static void begin([[maybe_unused]] Routine& from) {
+#if defined(__SANITIZE_ADDRESS__)
+        __sanitizer_finish_switch_fiber(nullptr, &from.stack, &from.stack_bytes);
+#endif
+    }
 };
 
 struct Block;
@@ -59,7 +100,7 @@ struct Warp {
 };
 
 struct Fiber {
-    ucontext_t context;
+    Routine routine;
     std::unique_ptr<Stack> stack;
     Block* block = nullptr;
     Warp* warp = nullptr;
@@ -107,7 +148,7 @@ private:
     static void prepare(Fiber& fiber);
     void start(int64_t block);
     void finish();
-    void suspend() { swapcontext(&running->context, &scheduler_); }
+    void suspend() { running->routine.leave_for(scheduler_); }
     void yield() {
         runnable_.push_back(running);
         suspend();
@@ -120,7 +161,7 @@ private:
     Grid grid_;
     const std::function<void()>& kernel_;
     Random random_;
-    ucontext_t scheduler_;
+    Routine scheduler_;
     std::vector<std::unique_ptr<Block>> blocks_;
     std::vector<std::unique_ptr<Fiber>> fibers_;
     std::vector<Fiber*> runnable_;
@@ -144,6 +185,7 @@ Launch& launch() {
 
 void Launch::enter() {
     Launch& self = launch();
+    Routine::begin(self.scheduler_);
     try {
         self.kernel_();
     } catch (const std::exception& error) {
@@ -153,11 +195,14 @@ void Launch::enter() {
 }
 
 void Launch::prepare(Fiber& fiber) {
-    getcontext(&fiber.context);
-    fiber.context.uc_stack.ss_sp = fiber.stack->memory();
-    fiber.context.uc_stack.ss_size = kStackBytes;
-    fiber.context.uc_link = nullptr;
-    makecontext(&fiber.context, &Launch::enter, 0);
+    Routine& routine = fiber.routine;
+    routine.stack = fiber.stack->memory();
+    routine.stack_bytes = kStackBytes;
+    getcontext(&routine.context);
+    routine.context.uc_stack.ss_sp = fiber.stack->memory();
+    routine.context.uc_stack.ss_size = kStackBytes;
+    routine.context.uc_link = nullptr;
+    makecontext(&routine.context, &Launch::enter, 0);
 }
 
 void Launch::start(int64_t number) {
@@ -195,7 +240,7 @@ void Launch::finish() {
     if (--block.alive == 0) --resident_;
     Fiber* ended = running;
     running = nullptr;
-    swapcontext(&ended->context, &scheduler_);
+    ended->routine.leave_for(scheduler_, true);
 }
 
 void Launch::run() {
@@ -219,7 +264,7 @@ void Launch::run() {
         Fiber* chosen = runnable_.back();
         runnable_.pop_back();
         running = chosen;
-        swapcontext(&scheduler_, &chosen->context);
+        scheduler_.leave_for(chosen->routine);
         if (running == nullptr) idle_stacks().push_back(std::move(chosen->stack));
     }
     if (!error_.empty()) throw std::runtime_error(error_);
