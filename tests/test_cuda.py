@@ -81,15 +81,21 @@ def test_work_goes_to_the_current_stream(cuda: torch.device) -> None:
 
 @pytest.mark.parametrize("samples", [16, 32, 100])
 def test_inserts_do_not_synchronise(cuda: torch.device, samples: int) -> None:
-    counter = swap.PatternCounter(samples, device=cuda)
     x = torch.randn(samples, 60_000, device=cuda)
+
+    def insert() -> swap.PatternCounter:
+        counter = swap.PatternCounter(samples, device=cuda)
+        for _ in range(4):  # growing on the way
+            counter.update(counter.relu(x))
+        return counter
+
+    insert()  # CUDA loads each kernel, and torch its memory, when first used
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
         torch.cuda._sleep(200_000_000)
+        counter = insert()
         done = torch.cuda.Event()
-        for _ in range(4):  # growing on the way
-            counter.update(counter.relu(x))
         done.record()
         assert not done.query()
     finally:
