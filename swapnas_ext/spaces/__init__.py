@@ -7,7 +7,7 @@ from typing import Any
 
 from swapnas_ext.spaces.base import ArchitectureError, SearchSpace
 
-_CLASSES = {"nasbench201": "NASBench201"}
+_CLASSES = {"darts": "DARTS", "nasbench201": "NASBench201"}
 
 
 def names() -> list[str]:
