@@ -10,19 +10,25 @@
 from __future__ import annotations
 
 from swapnas_ext import data, regularization, spaces
+from swapnas_ext.activations import Rule
 from swapnas_ext.build_info import build_info
+from swapnas_ext.capture import Layer
 from swapnas_ext.counter import (
     NanActivationError,
     PatternCounter,
     count_patterns,
     pack_patterns,
 )
-from swapnas_ext.scoring import Scorer, SwapScore, score
+from swapnas_ext.result import ScoreWarning, SwapScore
+from swapnas_ext.scoring import Scorer, score
 from swapnas_ext.version import __version__
 
 __all__ = [
+    "Layer",
     "NanActivationError",
     "PatternCounter",
+    "Rule",
+    "ScoreWarning",
     "Scorer",
     "SwapScore",
     "__version__",

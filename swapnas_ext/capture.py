@@ -1,63 +1,104 @@
-"""Finds the activation modules of a model and feeds what they compute to a `PatternCounter`."""
+"""Finds the activations of a model, however they are called, and feeds them to a `PatternCounter`."""
 
 from __future__ import annotations
 
+import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from swapnas_ext.counter import PatternCounter
+from swapnas_ext import activations, interception
+from swapnas_ext.activations import RELU, Rule, UserRules
+
+Mode = Literal["auto", "modules", "operators"]
+MODES = ("auto", "modules", "operators")
+
+
+class Counter(Protocol):
+    """What activations are fed to."""
+
+    samples: int
+    ternary: bool
+
+    def update(self, x: Tensor) -> None: ...
+    def relu(self, x: Tensor) -> Tensor: ...
+    def relu_(self, x: Tensor) -> Tensor: ...
+
+
+@dataclass
+class Layer:
+    """What one activation of a model contributed.
+
+    Attributes:
+        name: of the module; where it is no module, of the module that calls it, a colon, and the
+            operator: ``layer1.0:relu``, the second one ``layer1.0:relu#2``.
+        kind: class of the module, or name of the operator.
+        how: ``"module"`` or ``"operator"``.
+        neurons: V of this layer.
+        new_patterns: how many distinct patterns it added to those of the layers that ran before it;
+            None where that was not measured.
+        seconds: time to count it; for a ReLU, with the ReLU that counting is fused with.
+    """
+
+    name: str
+    kind: str
+    how: Literal["module", "operator"] = "module"
+    neurons: int = 0
+    new_patterns: int | None = None
+    seconds: float = 0.0
+
+
+Select = str | Sequence[str] | Callable[[Layer], bool]
 
 
 @dataclass(frozen=True)
-class Rule:
-    """Where an activation function's boundary lies.
+class Plan:
+    """What is to be captured.
 
-    ``signed``: its output can be negative, so its pattern is ternary, as published for GELU and
-    SiLU (Peng et al., arXiv 2605.07378). ``of_input``: the boundary is where the input is zero and
-    the output is not, such as 0.5 for a sigmoid.
+    Args:
+        mode: ``"auto"``: activations as modules, and all others as operators; ``"modules"`` or
+            ``"operators"``: only in that way.
+        rules: the user's own, before the table of `activations`.
+        select: a pattern of layer names such as ``"layer4.*"``, several, or a function of the `Layer`.
     """
 
-    signed: bool = False
-    of_input: bool = False
+    mode: Mode = "auto"
+    rules: UserRules = field(default_factory=dict)
+    select: Select | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ValueError(f"capture must be one of {', '.join(MODES)}, got {self.mode!r}")
+        activations.check_user_rules(self.rules)
+
+    def selects(self, layer: Layer) -> bool:
+        if self.select is None:
+            return True
+        if callable(self.select):
+            return bool(self.select(layer))
+        patterns = [self.select] if isinstance(self.select, str) else self.select
+        return any(fnmatchcase(layer.name, pattern) for pattern in patterns)
 
 
-RULES: dict[type[nn.Module], Rule] = {
-    nn.ReLU: Rule(),
-    nn.ReLU6: Rule(),
-    nn.LeakyReLU: Rule(signed=True),
-    nn.PReLU: Rule(signed=True),
-    nn.RReLU: Rule(signed=True),
-    nn.ELU: Rule(signed=True),
-    nn.SELU: Rule(signed=True),
-    nn.CELU: Rule(signed=True),
-    nn.GELU: Rule(signed=True),
-    nn.SiLU: Rule(signed=True),
-    nn.Mish: Rule(signed=True),
-    nn.Hardswish: Rule(signed=True),
-    nn.Tanh: Rule(signed=True),
-    nn.Hardtanh: Rule(signed=True),
-    nn.Softsign: Rule(signed=True),
-    nn.Sigmoid: Rule(of_input=True),
-    nn.Hardsigmoid: Rule(of_input=True),
-    nn.Softplus: Rule(of_input=True),
-}
+Role = Literal["activation", "left out", "fused", "suspect"]
 
 
 @dataclass(frozen=True)
 class Site:
-    """One activation module of a model."""
+    """A module whose ``forward`` is watched: an activation; one that is left out, with the operators in
+    it; one whose activations can't be seen; or one that looks like an activation that no rule knows."""
 
     name: str
     module: nn.Module
-    rule: Rule
+    role: Role
+    rule: Rule = RELU
 
     @property
     def kind(self) -> str:
@@ -65,88 +106,224 @@ class Site:
 
 
 @dataclass
-class Layer:
-    """What one activation module contributed.
+class Sites:
+    """What is watched in one model."""
 
-    ``neurons`` is V of this layer; ``new_patterns`` is how many distinct patterns it added to those
-    of the layers run before it (None where that was not measured).
-    """
+    watched: list[Site]
+    names: dict[int, str]
+    """Of all modules, by identity: to say who calls an operator."""
 
-    name: str
-    kind: str
-    neurons: int = 0
-    new_patterns: int | None = None
+    @property
+    def ternary(self) -> bool:
+        """Whether a module's rule is. Of operators it is not known before the model runs."""
+        return any(site.role == "activation" and site.rule.ternary for site in self.watched)
 
 
-def find_activations(
-    model: nn.Module, named_modules: Sequence[tuple[str, nn.Module]]
-) -> list[Site]:
-    """The activation modules among ``named_modules`` of ``model``, in that order.
+def find_activations(named_modules: Sequence[tuple[str, nn.Module]], plan: Plan) -> Sites:
+    """The modules to watch, in their order."""
+    watched = []
+    if plan.mode != "operators":
+        for name, module in named_modules:
+            rule = activations.module_rule(module, plan.rules)
+            if rule is not None:
+                chosen = plan.selects(Layer(name, type(module).__name__))
+                watched.append(Site(name, module, "activation" if chosen else "left out", rule))
+            elif activations.is_unwanted(module, plan.rules):
+                watched.append(Site(name, module, "left out"))
+            elif isinstance(module, nn.RNNBase | nn.RNNCellBase):
+                watched.append(Site(name, module, "fused"))
+            elif _is_suspect(type(module)):
+                watched.append(Site(name, module, "suspect"))
+    return Sites(watched, {id(module): name for name, module in named_modules})
 
-    Raises:
-        ValueError: there is none.
-    """
-    sites = []
-    for name, module in named_modules:
-        rule = _rule_for(type(module))
-        if rule is not None:
-            sites.append(Site(name, module, rule))
-    if not sites:
-        known = ", ".join(sorted(kind.__name__ for kind in RULES))
-        raise ValueError(
-            f"{type(model).__name__} has no activation module to take patterns from; "
-            f"known: {known}. Activations called as functions, such as F.relu, are not seen: use "
-            "their modules"
-        )
-    return sites
+
+def _is_suspect(kind: type[nn.Module]) -> bool:
+    return activations.looks_like_activation(kind) and not activations.is_known_class(kind)
 
 
 class Capture:
-    """Feeds the activations of some sites to a counter while `running`.
+    """Feeds the activations of a model to a counter while `running`.
 
-    ``layers`` tells what each contributed, in the order of their first call, and ``seconds`` the time
-    that the counter took (for a ReLU, with the ReLU that it stands for).
+    Attributes:
+        layers: what each contributed, in the order of their first call; empty without ``record``.
+        missed: what looks like an activation and was not captured; empty without ``record``.
+        skipped: names of layers that were not selected.
+        captured: number of calls captured.
+        needs_ternary: an operator with ternary patterns was met, and the counter's are binary: what was
+            counted is of no use.
+        largest: bytes of the largest activation.
+        seconds: time that counting took (for a ReLU, with the ReLU that it stands for).
     """
 
-    def __init__(self, counter: PatternCounter, *, count_layers: bool) -> None:
+    def __init__(
+        self, counter: Counter, plan: Plan, *, record: bool = False, count_layers: bool = False
+    ) -> None:
         self.counter = counter
         self.layers: list[Layer] = []
+        self.missed: dict[str, None] = {}
+        self.skipped: dict[str, None] = {}
+        self.captured = 0
+        self.needs_ternary = False
+        self.largest = 0
         self.seconds = 0.0
+        self._plan = plan
+        self._record = record
         self._count_layers = count_layers
+        self._names: dict[int, str] = {}
+        self._operator_layers: dict[tuple[str, str, int], Layer] = {}
         self._total = 0
         self._relu_inputs: dict[int, tuple[weakref.ref[Tensor], int]] = {}
 
     @contextmanager
-    def running(self, sites: list[Site]) -> Iterator[None]:
-        """Replaces the sites' ``forward`` for as long as the context lasts, whatever happens in it."""
-        own = [(site.module.__dict__, site.module.__dict__.get("forward")) for site in sites]
-        try:
-            for site in sites:
-                site.module.__dict__["forward"] = self._forward_of(site)
-            yield
-        finally:
-            for attributes, forward in own:
-                attributes.pop("forward", None)
-                if forward is not None:
-                    attributes["forward"] = forward
+    def running(self, sites: Sites) -> Iterator[None]:
+        """Watches the model that ``sites`` are of for as long as the context lasts, whatever happens.
+
+        Raises:
+            RuntimeError: one of its modules is being watched already, from another thread.
+        """
+        self._names = sites.names
+        for name in self._plan.rules:
+            if isinstance(name, str):
+                interception.register(name)
+        own = [(site.module.__dict__, site.module.__dict__.get("forward")) for site in sites.watched]
+        for site, (_, forward) in zip(sites.watched, own, strict=True):
+            if getattr(forward, "watched_by_swapnas", False):
+                raise RuntimeError(
+                    f"module '{site.name}' ({site.kind}) is being scored already, in another thread; "
+                    "score it after that, or a copy of it (copy.deepcopy)"
+                )
+        with ExitStack() as stack:
+            try:
+                for site in sites.watched:
+                    forward = self._forward_of(site)
+                    forward.watched_by_swapnas = True  # type: ignore[attr-defined]
+                    site.module.__dict__["forward"] = forward
+                if self._plan.mode != "modules":
+                    stack.enter_context(interception.intercepted(self._operator))
+                yield
+            finally:
+                for attributes, forward in own:
+                    attributes.pop("forward", None)
+                    if forward is not None:
+                        attributes["forward"] = forward
+
+    # ---- modules ---------------------------------------------------------------------------------
 
     def _forward_of(self, site: Site) -> Callable[..., Any]:
         original = site.module.forward
         layer = Layer(site.name, site.kind)
-        feed, update = self._feed, self.counter.update
-        if "forward" not in site.module.__dict__ and type(site.module).forward is nn.ReLU.forward:
+        rule = site.rule
+        paused = interception.paused
+        if site.role == "suspect":
+            return self._suspect(site, original)
+        if site.role != "activation":
+
+            def unwatched(*args: Any, **kwargs: Any) -> Any:
+                if site.role == "fused":
+                    self._miss(f"the activations inside the fused {site.kind} '{site.name}'")
+                else:
+                    self.skipped[site.name] = None
+                with paused():
+                    return original(*args, **kwargs)
+
+            return unwatched
+
+        own_forward = "forward" in site.module.__dict__
+        if rule == RELU and not own_forward and type(site.module).forward is nn.ReLU.forward:
             relu = self.counter.relu_ if site.module.inplace else self._relu
-            return lambda input: feed(layer, relu, input)
+            feed = self._feed
+
+            def fused_relu(input: Tensor) -> Tensor:
+                with paused():
+                    return feed(layer, relu, input)
+
+            return fused_relu
 
         def observed(*args: Any, **kwargs: Any) -> Any:
-            if site.rule.of_input:  # before an in-place activation overwrites it
-                feed(layer, update, args[0] if args else next(iter(kwargs.values())))
-                return original(*args, **kwargs)
-            y = original(*args, **kwargs)
-            feed(layer, update, y)
-            return y
+            with paused():
+                x = args[0] if args else next(iter(kwargs.values()))
+                return self._observe(layer, rule, x, lambda: original(*args, **kwargs))
 
         return observed
+
+    def _suspect(self, site: Site, original: Callable[..., Any]) -> Callable[..., Any]:
+        def suspect(*args: Any, **kwargs: Any) -> Any:
+            before = self.captured
+            y = original(*args, **kwargs)
+            if self.captured == before:
+                self._miss(f"'{site.name}' ({site.kind}), a module that looks like an activation")
+            return y
+
+        return suspect
+
+    # ---- operators -------------------------------------------------------------------------------
+
+    def _operator(
+        self,
+        name: str,
+        operator: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        x = args[0]
+        rule = activations.operator_rule(name, args, kwargs, self._plan.rules)
+        if rule is None or x.dim() == 0 or not x.is_floating_point():
+            if self._record and name in activations.SUSPECT_OPERATORS:
+                module = self._caller()[0]
+                self._miss(f"an activation made of '{name}' in '{module}'")
+            return operator(*args, **kwargs)
+        layer = self._operator_layer(name)
+        if layer is None:
+            return operator(*args, **kwargs)
+        if rule == RELU and operator is torch.ops.aten.relu.default:
+            return self._feed(layer, self._relu, x)
+        if rule == RELU and operator is torch.ops.aten.relu_.default:
+            return self._feed(layer, self.counter.relu_, x)
+        if rule.ternary and not self.counter.ternary:
+            self.needs_ternary = True
+        return self._observe(layer, rule, x, lambda: operator(*args, **kwargs))
+
+    def _operator_layer(self, name: str) -> Layer | None:
+        """Which layer a call belongs to; None where that is not selected."""
+        if not self._record and self._plan.select is None:
+            return Layer(name, name, "operator")
+        module, instruction = self._caller()
+        layer = self._operator_layers.get((module, name, instruction))
+        if layer is None:
+            number = 1 + sum(key[:2] == (module, name) for key in self._operator_layers)
+            text = f"{module}:{name}" if number == 1 else f"{module}:{name}#{number}"
+            layer = Layer(text, name, "operator")
+            self._operator_layers[module, name, instruction] = layer
+        if self._plan.selects(layer):
+            return layer
+        self.skipped[layer.name] = None
+        return None
+
+    def _caller(self) -> tuple[str, int]:
+        """The module whose code is calling, and the place in its code."""
+        frame = sys._getframe(1)
+        while frame is not None:
+            module = frame.f_locals.get("self")
+            if isinstance(module, nn.Module) and id(module) in self._names:
+                return self._names[id(module)], frame.f_lasti
+            frame = frame.f_back
+        return "", 0
+
+    def _miss(self, what: str) -> None:
+        if self._record:
+            self.missed[what] = None
+
+    # ---- both ------------------------------------------------------------------------------------
+
+    def _observe(
+        self, layer: Layer, rule: Rule, x: Tensor, function: Callable[[], Tensor]
+    ) -> Tensor:
+        if rule.of_input:  # before an in-place activation overwrites it
+            self._feed(layer, self.counter.update, x)
+            return function()
+        y = function()
+        self._feed(layer, self.counter.update, y if rule.upper is None else rule.boundary(y))
+        return y
 
     def _relu(self, x: Tensor) -> Tensor:
         """The counter's ReLU; a plain one where the patterns of this very tensor are in the set, as in
@@ -164,19 +341,34 @@ class Capture:
         start = time.perf_counter()
         try:
             result = feed(x)
+        except (TypeError, ValueError) as error:
+            raise type(error)(self._explained(layer, x, error)) from error
+        self.captured += 1
+        if self._record:
             if self._count_layers:
-                total = self.counter.count()
+                total = self.counter.count()  # type: ignore[attr-defined]
                 layer.new_patterns = (layer.new_patterns or 0) + total - self._total
                 self._total = total
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"activation '{layer.name}' ({layer.kind}): {error}") from error
-        if layer.neurons == 0:
-            self.layers.append(layer)
-        layer.neurons += x.numel() // self.counter.samples
-        self.seconds += time.perf_counter() - start
+            if layer.neurons == 0:
+                self.layers.append(layer)
+            layer.neurons += x.numel() // self.counter.samples
+            self.largest = max(self.largest, x.numel() * x.element_size())
+        elapsed = time.perf_counter() - start
+        layer.seconds += elapsed
+        self.seconds += elapsed
         return result
 
+    def _explained(self, layer: Layer, x: Tensor, error: Exception) -> str:
+        text = f"activation '{layer.name}' ({layer.kind}): {error}"
+        samples = self.counter.samples
+        if isinstance(x, Tensor) and x.dim() and x.shape[0] % samples:
+            text += (
+                f". Where its {x.shape[0]} rows are not {samples} samples each, leave the layer out: "
+                f"select=lambda layer: layer.name != '{layer.name}'; where the mini-batch has another "
+                "number of samples, pass samples="
+            )
+        return text
 
-@cache
-def _rule_for(kind: type[nn.Module]) -> Rule | None:
-    return next((RULES[ancestor] for ancestor in kind.__mro__ if ancestor in RULES), None)
+
+for _name in (*activations.OPERATOR_RULES, *activations.SUSPECT_OPERATORS):
+    interception.register(_name)

@@ -108,6 +108,14 @@ class PatternCounter:
             self._insert(torch.ops.swapnas.relu_insert_, x)
         return x
 
+    def insert_replicates(self, operator: Callable[..., Any], x: Tensor) -> Any:
+        """Calls an inserting operator under ``torch.func.vmap``, whose replicates are the groups; ``x`` is
+        what one of them sees, ``[S * chunks, ...]``."""
+        _check_activations(x, self.samples)
+        self._check_device("activations", x)
+        self._make_room(ops.neurons(x, self.samples))
+        return operator(self._table, x, self.samples, self.ternary)
+
     def insert_packed(self, patterns: Tensor) -> None:
         """Adds patterns packed by `pack_patterns` with the same ``samples`` and ``ternary``."""
         if self.groups != 1:

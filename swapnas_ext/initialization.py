@@ -6,7 +6,8 @@ of layers that it does not know keep their values.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 Initializer = Callable[[nn.Module, torch.Generator], None]
+Draw = Callable[[Tensor, torch.Generator], object]
 
 
 def gaussian_(model: nn.Module, generator: torch.Generator) -> None:
@@ -22,18 +24,24 @@ def gaussian_(model: nn.Module, generator: torch.Generator) -> None:
 
     For one seed it gives the very weights of the published code after ``torch.manual_seed(seed)``.
     """
-    _initialize(model, lambda weight: weight.normal_(generator=generator))
+    _initialize(model, _draw_gaussian, generator)
 
 
 def kaiming_(model: nn.Module, generator: torch.Generator) -> None:
     """Kaiming normal (He et al., ICCV 2015, fan-in, ReLU gain) where `gaussian_` draws N(0, 1)."""
-    _initialize(
-        model,
-        lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator),
-    )
+    _initialize(model, _draw_kaiming, generator)
+
+
+def _draw_gaussian(weight: Tensor, generator: torch.Generator) -> object:
+    return weight.normal_(generator=generator)
+
+
+def _draw_kaiming(weight: Tensor, generator: torch.Generator) -> object:
+    return nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
 
 
 _BY_NAME: dict[str, Initializer] = {"gaussian": gaussian_, "kaiming": kaiming_}
+_DRAWS: dict[Initializer, Draw] = {gaussian_: _draw_gaussian, kaiming_: _draw_kaiming}
 NAMES = (*_BY_NAME, "keep")
 
 
@@ -49,17 +57,71 @@ def get(init: str | Initializer | None) -> Initializer | None:
 
 
 @torch.no_grad()
-def _initialize(model: nn.Module, draw_: Callable[[Tensor], object]) -> None:
+def stacked(
+    initialize: Initializer, model: nn.Module, generators: Sequence[torch.Generator]
+) -> dict[str, Tensor]:
+    """The parameters of ``model``, initialised once for each generator and stacked: ``[R, ...]`` each,
+    by name. The model is left as it is by the initialisers of this module; one of the user's own
+    overwrites its weights.
+
+    Replicate r gets the values that ``initialize(model, generators[r])`` would write.
+    """
+    parameters = dict(model.named_parameters())
+    count = len(generators)
+    draw = _DRAWS.get(initialize)
+    if draw is None:
+        stacks = {name: p.new_empty(count, *p.shape) for name, p in parameters.items()}
+        for replicate, generator in enumerate(generators):
+            initialize(model, generator)
+            for name, parameter in parameters.items():
+                stacks[name][replicate] = parameter
+        return stacks
+
+    by_identity = {id(parameter): name for name, parameter in parameters.items()}
+    stacks = {}
+    drawn: list[Sequence[Tensor]] = []
+    for parameter, action in _actions(model):
+        name = by_identity[id(parameter)]
+        if name not in stacks:
+            stacks[name] = parameter.new_empty(count, *parameter.shape)
+        if action == "draw":
+            drawn.append(stacks[name].unbind())
+        else:
+            stacks[name].fill_(1.0 if action == "one" else 0.0)
+    for replicate, generator in enumerate(generators):
+        for replicates in drawn:
+            draw(replicates[replicate], generator)
+    for name, parameter in parameters.items():
+        if name not in stacks:
+            stacks[name] = parameter.detach().expand(count, *parameter.shape)
+    return stacks
+
+
+@torch.no_grad()
+def _initialize(model: nn.Module, draw: Draw, generator: torch.Generator) -> None:
+    for parameter, action in _actions(model):
+        if action == "draw":
+            draw(parameter, generator)
+        else:
+            parameter.fill_(1.0 if action == "one" else 0.0)
+
+
+def _actions(model: nn.Module) -> Iterable[tuple[nn.Parameter, str]]:
+    """What is to happen to which parameters, in the order of the modules: draw, one, or zero."""
     for module in model.modules():
+        kind = _layer_kind(type(module))
+        if kind is None:
+            continue
         # A weight that is computed from others, as by spectral_norm, is no parameter.
         weight, bias = (module._parameters.get(name) for name in ("weight", "bias"))
-        if isinstance(module, _ConvNd | nn.Linear):
-            if weight is not None:
-                draw_(weight)
-            if bias is not None:
-                bias.zero_()
-        elif isinstance(module, _BatchNorm | nn.GroupNorm):
-            if weight is not None:
-                weight.fill_(1)
-            if bias is not None:
-                bias.zero_()
+        if weight is not None:
+            yield weight, "draw" if kind == "weighted" else "one"
+        if bias is not None:
+            yield bias, "zero"
+
+
+@cache
+def _layer_kind(kind: type[nn.Module]) -> str | None:
+    if issubclass(kind, _ConvNd | nn.Linear):
+        return "weighted"
+    return "normalisation" if issubclass(kind, _BatchNorm | nn.GroupNorm) else None

@@ -18,6 +18,8 @@ Operators (``samples`` is S, the first dimension of an activation a multiple of 
 * ``pack(x, samples, ternary) -> (patterns, nan)``;
 * ``count_packed(patterns, samples, ternary) -> [1, 2]``: like ``count``, of packed patterns;
 * ``count_patterns(xs, samples, ternary) -> [1, 2]``: like ``count``, of the patterns of all xs.
+
+The three inserts can be called under ``torch.func.vmap``, with a table of one group a replicate.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import os
 
 import torch
 from torch import Tensor
+from torch._C import _functorch as functorch
 
 from swapnas_ext import reference
 from swapnas_ext._native import _C
@@ -178,6 +181,32 @@ for _name, _fake in {
     "count_patterns": _fake_count_patterns,
 }.items():
     torch.library.register_fake(f"swapnas::{_name}", _fake, lib=_library)
+
+
+# ---- under torch.func.vmap -----------------------------------------------------------------------
+# Each replicate has its own set: the table has a group for each, and the dimension of the replicates
+# becomes that of the groups, as a view. vmap itself keeps the replicates inside the channels; the
+# kernels take a group stride, so nothing is copied.
+
+
+def _batched(name: str, wraps_result: bool) -> None:
+    operator = getattr(torch.ops.swapnas, name)
+
+    def rule(table: Tensor, x: Tensor, samples: int, ternary: bool) -> Tensor | None:
+        if functorch.is_batchedtensor(table):
+            raise ValueError(f"swapnas::{name} under vmap needs one table, with a group a replicate")
+        level = functorch.maybe_get_level(x)
+        physical, dim = functorch._unwrap_batched(x, level)
+        with torch._C._ExcludeDispatchKeyGuard(_VMAP_KEYS):
+            y = operator(table, physical.movedim(dim, 0), samples, ternary)
+            return functorch._add_batch_dim(y, 0, level) if wraps_result else None
+
+    _library.impl(name, rule, "FuncTorchBatched")
+
+
+_VMAP_KEYS = torch._C.DispatchKeySet(torch._C.DispatchKey.FuncTorchBatched)
+for _name in ("insert_", "relu_insert", "relu_insert_"):
+    _batched(_name, wraps_result=_name == "relu_insert")
 
 
 # ---- the reference, where a device has no kernel -------------------------------------------------

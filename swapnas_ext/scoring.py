@@ -1,131 +1,29 @@
-"""The SWAP-Score of a model: `score` once, `Scorer` for many models, `SwapScore` the result."""
+"""The SWAP-Score of a model: `score` once, `Scorer` for many models."""
 
 from __future__ import annotations
 
-import math
-import statistics
+import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from swapnas_ext import initialization, regularization
-from swapnas_ext.capture import Capture, Layer, find_activations
+from swapnas_ext import initialization, regularization, result
+from swapnas_ext.activations import UserRules
+from swapnas_ext.capture import Mode, Plan, Select
 from swapnas_ext.counter import NanPolicy, PatternCounter
 from swapnas_ext.initialization import Initializer
-from swapnas_ext.untouched import (
-    Walk,
-    borrowed_weights,
-    own_random_state,
-    restored_buffers,
-    scoring_mode,
-    walk,
-)
+from swapnas_ext.inputs import Inputs, MiniBatch
+from swapnas_ext.repeats import Remembered, Repeats, Settings
+from swapnas_ext.result import Result, ScoreWarning, SwapScore, Timing
+from swapnas_ext.untouched import walk
 
-Inputs = Tensor | Sequence[Any] | Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Seconds, over all repeats. ``count`` includes the ReLUs that counting was fused with."""
-
-    initialize: float = 0.0
-    forward: float = 0.0
-    count: float = 0.0
-
-    @property
-    def total(self) -> float:
-        return self.initialize + self.forward + self.count
-
-
-@dataclass(frozen=True)
-class _Result:
-    patterns: tuple[int, ...]
-    neurons: int
-    samples: int
-    ternary: bool
-    parameters: int
-    log_factor: float
-    layers: tuple[Layer, ...]
-    timing: Timing = field(repr=False)
-
-
-class SwapScore(float):
-    """A SWAP-Score. Is a float (the value), and tells how it came about.
-
-    Attributes:
-        patterns: Psi of each repeat.
-        neurons: V, over all captured layers.
-        samples: S.
-        ternary: whether the patterns are those of ``torch.sign``.
-        parameters: number of parameters of the model.
-        log_factor: -(Theta - mu)^2 / sigma, 0 without mu and sigma.
-        layers: what was captured: name, kind, neurons, and new patterns (first repeat, on CPU).
-        timing: seconds spent.
-    """
-
-    patterns: tuple[int, ...]
-    neurons: int
-    samples: int
-    ternary: bool
-    parameters: int
-    log_factor: float
-    layers: tuple[Layer, ...]
-    timing: Timing
-
-    def __new__(cls, result: _Result) -> SwapScore:
-        mean = statistics.fmean(result.patterns)
-        score = super().__new__(cls, mean * math.exp(result.log_factor))
-        score.__dict__.update(vars(result))
-        return score
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return SwapScore, (_Result(**self.__dict__),)
-
-    def __repr__(self) -> str:
-        return (
-            f"SwapScore({self.value:.6g}, mean={self.mean:.6g}, std={self.std:.3g}, "
-            f"repeats={len(self.patterns)}, neurons={self.neurons}, samples={self.samples}, "
-            f"saturation={self.saturation:.3f}, parameters={self.parameters})"
-        )
-
-    @property
-    def value(self) -> float:
-        """mean * factor: the score to rank by."""
-        return float(self)
-
-    @property
-    def mean(self) -> float:
-        """Mean of Psi over the repeats."""
-        return statistics.fmean(self.patterns)
-
-    @property
-    def std(self) -> float:
-        """Sample standard deviation of Psi over the repeats; 0 for one."""
-        return statistics.stdev(self.patterns) if len(self.patterns) > 1 else 0.0
-
-    @property
-    def factor(self) -> float:
-        """exp(log_factor), 1 without mu and sigma."""
-        return math.exp(self.log_factor)
-
-    @property
-    def log_value(self) -> float:
-        """log(mean) + log_factor: ranks as the value does, and never underflows."""
-        return math.log(self.mean) + self.log_factor
-
-    @property
-    def saturation(self) -> float:
-        """Psi / min(V, number of possible patterns): near 1 the score can't tell networks apart."""
-        states = 3 if self.ternary else 2
-        possible = self.neurons
-        if self.samples * math.log2(states) < math.log2(max(self.neurons, 1)):
-            possible = states**self.samples
-        return self.mean / possible
+Model = nn.Module | Callable[[], nn.Module]
 
 
 class Scorer:
@@ -133,8 +31,10 @@ class Scorer:
 
     Args:
         inputs: the mini-batch: a tensor whose first dimension is S; a tuple or list of a model's
-            positional arguments; or a mapping of its keyword arguments. Moved to the model's device.
-        repeats: R, fresh initialisations to average over. More than one needs an ``init``.
+            positional arguments; a mapping of its keyword arguments (a ``BatchEncoding``, say); or a data
+            loader, whose first batch is taken. Moved to the model's device.
+        repeats: R, fresh initialisations to average over. More than one needs an ``init``. Several run
+            in one forward pass where that is faster, with the same scores.
         init: ``"gaussian"`` (published), ``"kaiming"``, a function ``(model, generator)`` that
             overwrites weights in place, or ``None`` / ``"keep"`` for the weights as they are.
         mu, sigma: regularise by size, in thousands (squared thousands) of parameters: see
@@ -142,9 +42,21 @@ class Scorer:
         seed: of the first repeat; repeat r uses ``seed + r``.
         samples: S, where it is not the first dimension of the first input tensor.
         nan_policy: ``"raise"`` or ``"ignore"`` NaN activations.
+        capture: ``"auto"``: all activations, as modules or as functions; ``"modules"``: those that are
+            modules, as the published code; ``"operators"``: all, each as the operator that computes it.
+        select: which activations: a pattern of their names such as ``"layer4.*"``, several patterns, or a
+            function of a `Layer`.
+        rules: activations of the user's own: ``{MyActivation: Rule(signed=True)}``, see `Rule`.
+        tolerance: ends the repeats early, as soon as at least three give a mean whose standard error,
+            relative to it, is at most this.
+        max_memory: bytes that repeats in one forward pass may take. Default: 1 GiB, on a GPU half of
+            its memory.
+        autocast: runs the model under ``torch.autocast`` with this dtype.
+        channels_last: runs the model with images and weights in that layout.
 
     Batch normalisation uses the statistics of the mini-batch, as published; dropout is off. The model
-    comes back exactly as it was: weights, buffers, modes, hooks, and the global random state.
+    comes back exactly as it was: weights, buffers, modes, hooks, and the global random state. Several
+    threads may score different models at once.
 
     Example::
 
@@ -163,107 +75,133 @@ class Scorer:
         seed: int = 0,
         samples: int | None = None,
         nan_policy: NanPolicy = "raise",
+        capture: Mode = "auto",
+        select: Select | None = None,
+        rules: UserRules | None = None,
+        tolerance: float | None = None,
+        max_memory: int | None = None,
+        autocast: torch.dtype | None = None,
+        channels_last: bool = False,
     ) -> None:
         regularization.check_mu_sigma(mu, sigma)
-        self._initialize = initialization.get(init)
-        if repeats < 1:
-            raise ValueError(f"repeats must be at least 1, got {repeats}")
-        if repeats > 1 and self._initialize is None:
-            raise ValueError(
-                f"repeats={repeats} of the same weights give the same score; pass init='gaussian'"
-            )
-        self.inputs = inputs
-        self.samples = _samples_of(inputs) if samples is None else samples
-        self.repeats = repeats
+        self.settings = Settings(
+            initialize=initialization.get(init),
+            repeats=repeats,
+            seed=seed,
+            tolerance=tolerance,
+            max_memory=max_memory,
+            autocast=autocast,
+            channels_last=channels_last,
+            plan=Plan(capture, rules or {}, select),
+        )
+        self.batch = MiniBatch(inputs, samples, channels_last=channels_last)
+        self.samples = self.batch.samples
         self.mu = mu
         self.sigma = sigma
-        self.seed = seed
         self.nan_policy: NanPolicy = nan_policy
         # Idle counters, to be used again; a list for each kind, since threads may share a scorer.
-        self._counters: dict[tuple[torch.device, bool], list[PatternCounter]] = {}
-        with self._counter(torch.device("cpu"), ternary=False):
+        self._counters: dict[tuple[torch.device, bool, int], list[PatternCounter]] = {}
+        self._remembered: WeakKeyDictionary[type[nn.Module], Remembered] = WeakKeyDictionary()
+        self._warned: set[str] = set()
+        with self._counter(torch.device("cpu"), False, 1):
             pass  # checks samples and nan_policy
 
-    def __call__(self, model: nn.Module) -> SwapScore:
-        """The score of ``model``.
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_counters": {}, "_remembered": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._remembered = WeakKeyDictionary()
+
+    def __call__(self, model: Model) -> SwapScore:
+        """The score of ``model``, or of what ``model()`` builds, where it is a function.
 
         Raises:
-            TypeError: not an ``nn.Module``.
-            ValueError: no activation modules, or activations that don't fit the samples.
+            TypeError: not an ``nn.Module``, nor a function that returns one.
+            ValueError: no activations that count, or some that don't fit the samples.
             NanActivationError: NaN activations, where ``nan_policy`` is ``"raise"``.
+            RuntimeError: out of memory, or a model that another thread is scoring.
         """
-        if not isinstance(model, nn.Module):
-            raise TypeError(f"expected a torch.nn.Module to score, got {type(model).__name__}")
-        model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
-        found = walk(model)
-        modules = [module for _, module in found.modules]
-        sites = find_activations(model, found.modules)
-        device = _device_of(found)
-        inputs = _to_device(self.inputs, device)
-        ternary = any(site.rule.signed for site in sites)
-
-        patterns: list[int] = []
-        initialize = forward = count = 0.0
-        layers: tuple[Layer, ...] = ()
-        with ExitStack() as stack:
-            counter = stack.enter_context(self._counter(device, ternary))
-            stack.enter_context(torch.no_grad())
-            stack.enter_context(scoring_mode(modules))
-            stack.enter_context(restored_buffers(modules, batch_norm=False))
-            stack.enter_context(own_random_state(device, self.seed))
-            if self._initialize is not None:
-                stack.enter_context(borrowed_weights(found.parameters.values()))
-            for repeat in range(self.repeats):
-                start = time.perf_counter()
-                if self._initialize is not None:
-                    generator = torch.Generator(device).manual_seed(self.seed + repeat)
-                    self._initialize(model, generator)
-                initialized = time.perf_counter()
-                counter.reset()
-                capture = Capture(counter, count_layers=repeat == 0 and device.type == "cpu")
-                with capture.running(sites):
-                    _run(model, inputs)
-                ran = time.perf_counter()
-                patterns.append(counter.count())
-                layers = layers or tuple(capture.layers)
-                initialize += initialized - start
-                forward += ran - initialized - capture.seconds
-                count += capture.seconds + time.perf_counter() - ran
-        if not layers:
-            raise ValueError(
-                f"none of the {len(sites)} activation modules of {type(model).__name__} was called in "
-                "its forward pass"
+        start = time.perf_counter()
+        built = model
+        if not isinstance(model, nn.Module) and callable(model):
+            built = model()
+        if not isinstance(built, nn.Module):
+            got = type(built).__name__
+            source = "" if built is model else f" from {model!r}"
+            raise TypeError(
+                f"expected a torch.nn.Module to score, or a function that returns one, got {got}{source}"
             )
+        seconds = 0.0 if built is model else time.perf_counter() - start
+        built = getattr(built, "_orig_mod", built)  # what torch.compile wraps
+        with _alone(built):
+            return self._score(built, seconds)
+
+    def _score(self, model: nn.Module, build_seconds: float) -> SwapScore:
+        found = walk(model)
+        known = self._remembered.setdefault(type(model), Remembered())
+        run = Repeats(model, found, self.batch, self.settings, self._counter, known)
+        run.all()
         log_factor = 0.0
         if self.mu is not None and self.sigma is not None:
             theta = regularization.parameters_in_thousands(model)
             log_factor = regularization.log_factor(theta, self.mu, self.sigma)
-        return SwapScore(
-            _Result(
-                patterns=tuple(patterns),
-                neurons=sum(layer.neurons for layer in layers),
+        neurons = sum(layer.neurons for layer in run.layers)
+        mean = sum(run.patterns) / len(run.patterns)
+        saturation = result.saturation_note(mean, neurons, self.samples, run.ternary)
+        score = SwapScore(
+            Result(
+                patterns=tuple(run.patterns),
+                neurons=neurons,
                 samples=self.samples,
-                ternary=ternary,
+                ternary=run.ternary,
                 parameters=found.parameter_count,
                 log_factor=log_factor,
-                layers=layers,
-                timing=Timing(initialize, forward, count),
+                layers=tuple(run.layers),
+                missed=tuple(run.missed),
+                notes=(*run.notes, *([saturation] if saturation else ())),
+                timing=Timing(build_seconds, *run.seconds),
             )
         )
+        self._warn(model, score, saturated=saturation is not None)
+        return score
 
-    def rank(self, models: Iterable[nn.Module]) -> list[tuple[SwapScore, nn.Module]]:
+    def rank(self, models: Iterable[Model]) -> list[tuple[SwapScore, Model]]:
         """Scores all the models; returns (score, model) pairs, best first."""
         scored = [(self(model), model) for model in models]
         return sorted(scored, key=lambda pair: pair[0].log_value, reverse=True)
 
+    def _warn(self, model: nn.Module, score: SwapScore, *, saturated: bool) -> None:
+        """Once for each kind of trouble: a scorer sees thousands of models. ``notes`` and ``missed`` of
+        each score tell all."""
+        kind = type(model).__name__
+        if saturated and "saturated" not in self._warned:
+            self._warned.add("saturated")
+            warnings.warn(f"{kind}: {score.notes[-1]}", ScoreWarning, stacklevel=4)
+        missed = f"missed in {kind}"
+        if score.missed and missed not in self._warned:
+            self._warned.add(missed)
+            warnings.warn(
+                f"{kind}: not captured: {'; '.join(score.missed)}. Give rules= for them, or "
+                "leave them out on purpose with a rule of None",
+                ScoreWarning,
+                stacklevel=4,
+            )
+
     @contextmanager
-    def _counter(self, device: torch.device, ternary: bool) -> Iterator[PatternCounter]:
-        idle = self._counters.setdefault((device, ternary), [])
+    def _counter(
+        self, device: torch.device, ternary: bool, groups: int
+    ) -> Iterator[PatternCounter]:
+        idle = self._counters.setdefault((device, ternary, groups), [])
         try:
             counter = idle.pop()
         except IndexError:
             counter = PatternCounter(
-                self.samples, device=device, ternary=ternary, nan_policy=self.nan_policy
+                self.samples,
+                device=device,
+                ternary=ternary,
+                groups=groups,
+                nan_policy=self.nan_policy,
             )
         try:
             yield counter
@@ -272,7 +210,7 @@ class Scorer:
 
 
 def score(
-    model: nn.Module,
+    model: Model,
     inputs: Inputs,
     *,
     repeats: int = 1,
@@ -282,6 +220,13 @@ def score(
     seed: int = 0,
     samples: int | None = None,
     nan_policy: NanPolicy = "raise",
+    capture: Mode = "auto",
+    select: Select | None = None,
+    rules: UserRules | None = None,
+    tolerance: float | None = None,
+    max_memory: int | None = None,
+    autocast: torch.dtype | None = None,
+    channels_last: bool = False,
 ) -> SwapScore:
     """The SWAP-Score of one model: the number of distinct sample-wise activation patterns.
 
@@ -307,52 +252,33 @@ def score(
         seed=seed,
         samples=samples,
         nan_policy=nan_policy,
+        capture=capture,
+        select=select,
+        rules=rules,
+        tolerance=tolerance,
+        max_memory=max_memory,
+        autocast=autocast,
+        channels_last=channels_last,
     )
     return scorer(model)
 
 
-def _run(model: nn.Module, inputs: Inputs) -> object:
-    if isinstance(inputs, Tensor):
-        return model(inputs)
-    return model(**inputs) if isinstance(inputs, Mapping) else model(*inputs)
+_being_scored: set[int] = set()
+_being_scored_lock = threading.Lock()
 
 
-def _tensors(inputs: Inputs) -> list[Tensor]:
-    if isinstance(inputs, Tensor):
-        return [inputs]
-    values = inputs.values() if isinstance(inputs, Mapping) else inputs
-    return [value for value in values if isinstance(value, Tensor)]
-
-
-def _samples_of(inputs: Inputs) -> int:
-    if not isinstance(inputs, Tensor | Mapping | tuple | list):
-        raise TypeError(
-            "inputs must be a tensor, a tuple or list of positional arguments, or a mapping of "
-            f"keyword arguments, got {type(inputs).__name__}"
-        )
-    tensors = _tensors(inputs)
-    if not tensors or tensors[0].dim() == 0:
-        raise ValueError("inputs have no tensor with a first dimension of samples; pass samples=")
-    if tensors[0].numel() == 0:
-        raise ValueError(f"inputs are empty: shape {list(tensors[0].shape)}")
-    return tensors[0].shape[0]
-
-
-def _device_of(found: Walk) -> torch.device:
-    for parameter in found.parameters.values():
-        return parameter.device
-    for _, module in found.modules:
-        for buffer in module.buffers(recurse=False):
-            return buffer.device
-    return torch.device("cpu")
-
-
-def _to_device(inputs: Inputs, device: torch.device) -> Inputs:
-    def move(value: Any) -> Any:
-        return value.to(device) if isinstance(value, Tensor) else value
-
-    if isinstance(inputs, Tensor):
-        return move(inputs)
-    if isinstance(inputs, Mapping):
-        return {name: move(value) for name, value in inputs.items()}
-    return [move(value) for value in inputs]
+@contextmanager
+def _alone(model: nn.Module) -> Iterator[None]:
+    """Refuses a model that is being scored already: its weights and modes are not its own meanwhile."""
+    with _being_scored_lock:
+        if id(model) in _being_scored:
+            raise RuntimeError(
+                f"this {type(model).__name__} is being scored already, in another thread; score it "
+                "after that, or a copy of it (copy.deepcopy)"
+            )
+        _being_scored.add(id(model))
+    try:
+        yield
+    finally:
+        with _being_scored_lock:
+            _being_scored.discard(id(model))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -87,6 +87,10 @@ def scoring_mode(modules: Sequence[nn.Module]) -> Iterator[None]:
             if is_batch_norm and attributes["track_running_stats"]:
                 changed.append((attributes, "track_running_stats", True))
                 attributes["track_running_stats"] = False
+            if type(module) is nn.TransformerEncoder and attributes["use_nested_tensor"]:
+                # Padded tokens would be left out, and the shapes of activations depend on the padding.
+                changed.append((attributes, "use_nested_tensor", True))
+                attributes["use_nested_tensor"] = False
         yield
     finally:
         for attributes, name, old in reversed(changed):
@@ -119,30 +123,62 @@ def restored_buffers(modules: Sequence[nn.Module], *, batch_norm: bool) -> Itera
                 module._buffers[name] = buffer
 
 
-@contextmanager
-def borrowed_weights(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+class BorrowedWeights:
     """Lets the weights be overwritten meanwhile: they are copies, and the caller's come back."""
-    saved = [(parameter, parameter.data) for parameter in parameters]
-    try:
-        for parameter, data in saved:
-            parameter.data = data.clone()
-        yield
-    finally:
-        for parameter, data in saved:
+
+    def __init__(self, parameters: Iterable[nn.Parameter], *, channels_last: bool = False) -> None:
+        self._saved = [(parameter, parameter.data) for parameter in parameters]
+        self._channels_last = channels_last
+
+    def __enter__(self) -> BorrowedWeights:
+        try:
+            for parameter, data in self._saved:
+                if self._channels_last and data.dim() == 4:
+                    parameter.data = data.clone(memory_format=torch.channels_last)
+                else:
+                    parameter.data = data.clone()
+        except BaseException:  # such as too little memory for the copies
+            self.__exit__()
+            raise
+        return self
+
+    def again(self) -> None:
+        """Gives the copies the caller's values once more."""
+        with torch.no_grad():
+            for parameter, data in self._saved:
+                parameter.data.copy_(data)
+
+    def __exit__(self, *_: object) -> None:
+        for parameter, data in self._saved:
             parameter.data = data
 
 
 @contextmanager
-def own_random_state(device: torch.device, seed: int) -> Iterator[None]:
-    """Random numbers from ``seed``, and the caller's random state afterwards."""
+def restored_attributes(modules: Sequence[nn.Module]) -> Iterator[None]:
+    """Puts back what a forward pass sets as attributes of its modules, such as ``self.last = x``."""
+    saved = [(module.__dict__, dict(module.__dict__)) for module in modules]
+    try:
+        yield
+    finally:
+        for attributes, old in saved:
+            attributes.clear()
+            attributes.update(old)
+
+
+@contextmanager
+def own_random_state(device: torch.device) -> Iterator[Callable[[int], None]]:
+    """Gives a function that seeds torch's random numbers; the caller's random state comes back."""
     generators = [torch.default_generator]
     if device.type == "cuda":
         generators.append(torch.cuda.default_generators[device.index])
     states = [generator.get_state() for generator in generators]
-    try:
+
+    def seed(value: int) -> None:
         for generator in generators:
-            generator.manual_seed(seed)
-        yield
+            generator.manual_seed(value)
+
+    try:
+        yield seed
     finally:
         for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from swapnas_ext.scoring import SwapScore
+    from swapnas_ext.result import SwapScore
 
 
 @dataclass(frozen=True)

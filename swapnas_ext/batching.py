@@ -1,0 +1,129 @@
+"""Several initialisations of a model in one forward pass, each with its own set of patterns.
+
+The weights of R replicates are stacked, and ``torch.func.vmap`` runs the model on all of them at once:
+R times fewer operators, each R times larger. The scores are those of one pass after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._C import _functorch as functorch
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from swapnas_ext.counter import PatternCounter
+
+# More replicates than fill the last-level cache with one activation are slower than fewer at a time.
+_CACHE_BYTES = 8 << 20
+_MOST_AT_ONCE = 64
+
+
+def replicates_at_once(
+    wanted: int, *, largest: int, activations: int, weights: int, max_memory: int, device: str
+) -> int:
+    """How many of ``wanted`` replicates to run at once, in equal parts; 1: batching does not pay.
+
+    Args:
+        largest, activations, weights: bytes of one replicate: of its largest activation, of all its
+            activations together, and of its parameters.
+        max_memory: bytes that a batch may take.
+        device: type of the device; on a CPU the cache is the limit.
+    """
+    room = max_memory // max(1, activations + weights)
+    if device == "cpu":
+        room = min(room, _CACHE_BYTES // max(1, largest))
+    most = max(1, min(wanted, room, _MOST_AT_ONCE))
+    parts = -(-wanted // most)
+    return -(-wanted // parts)
+
+
+class ReplicateCounter:
+    """What a model feeds its activations to under vmap: one `PatternCounter` with a group a replicate."""
+
+    def __init__(self, counter: PatternCounter) -> None:
+        self.counter = counter
+        self.samples = counter.samples
+        self.ternary = counter.ternary
+
+    def update(self, x: Tensor) -> None:
+        if functorch.is_batchedtensor(x):
+            self.counter.insert_replicates(torch.ops.swapnas.insert_, x)
+        else:  # the same for all replicates, as a ReLU of the inputs is
+            self.counter.update(x.expand(self.counter.groups, *x.shape))
+
+    def relu(self, x: Tensor) -> Tensor:
+        if functorch.is_batchedtensor(x):
+            return self.counter.insert_replicates(torch.ops.swapnas.relu_insert, x)
+        y = torch.relu(x)
+        self.update(y)
+        return y
+
+    def relu_(self, x: Tensor) -> Tensor:
+        if functorch.is_batchedtensor(x):
+            self.counter.insert_replicates(torch.ops.swapnas.relu_insert_, x)
+        else:
+            self.update(torch.relu_(x))
+        return x
+
+
+@contextmanager
+def folded_batch_norms(modules: Sequence[nn.Module]) -> Iterator[None]:
+    """Batch normalisation of replicates as one of R times the channels, where the statistics are those of
+    the mini-batch: vmap's own rule scales and shifts in two further passes."""
+    patched: list[tuple[dict[str, object], object]] = []
+    try:
+        for module in modules:
+            if isinstance(module, _BatchNorm) and module.affine:
+                attributes = module.__dict__
+                patched.append((attributes, attributes.get("forward")))
+                attributes["forward"] = _folded(module, module.forward)
+        yield
+    finally:
+        for attributes, forward in patched:
+            attributes.pop("forward")
+            if forward is not None:
+                attributes["forward"] = forward
+
+
+def _folded(module: _BatchNorm, original):  # type: ignore[no-untyped-def]
+    def forward(input: Tensor) -> Tensor:
+        tensors = (input, module.weight, module.bias)
+        if not all(functorch.is_batchedtensor(tensor) for tensor in tensors):
+            return original(input)
+        level = functorch.maybe_get_level(input)
+        (x, dim), (weight, weight_dim), (bias, bias_dim) = (
+            functorch._unwrap_batched(tensor, level) for tensor in tensors
+        )
+        x = x.movedim(dim, 1)  # [S, R, C, ...]
+        y = torch.nn.functional.batch_norm(
+            x.flatten(1, 2),
+            None,
+            None,
+            weight.movedim(weight_dim, 0).flatten(),
+            bias.movedim(bias_dim, 0).flatten(),
+            training=True,
+            eps=module.eps,
+        )
+        return functorch._add_batch_dim(y.view(x.shape), 1, level)
+
+    return forward
+
+
+def run_replicates(
+    model: nn.Module, parameters: dict[str, Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """Calls the model once for all replicates of its stacked parameters.
+
+    Raises:
+        RuntimeError: something in the model can't be vmapped, or draws random numbers.
+    """
+
+    def replicate(own: dict[str, Tensor]) -> Tensor:
+        torch.func.functional_call(model, own, args, kwargs)
+        return torch.zeros(())  # vmap wants a tensor, and a model may return anything
+
+    torch.func.vmap(replicate, randomness="error")(parameters)

@@ -1,0 +1,404 @@
+"""The forward passes of one score: each repeat by itself, or many in one pass."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from swapnas_ext import batching, initialization
+from swapnas_ext.capture import Capture, Layer, Plan, find_activations
+from swapnas_ext.counter import NanActivationError, PatternCounter
+from swapnas_ext.graph import ReplayedForward
+from swapnas_ext.initialization import Initializer
+from swapnas_ext.inputs import MiniBatch
+from swapnas_ext.result import standard_error
+from swapnas_ext.untouched import (
+    BorrowedWeights,
+    Walk,
+    own_random_state,
+    restored_attributes,
+    restored_buffers,
+    scoring_mode,
+)
+
+_MIN_REPEATS_OF_TOLERANCE = 3
+_MIN_REPLAYS = 4  # fewer are not worth the capture of a graph
+
+Counters = Callable[[torch.device, bool, int], AbstractContextManager[PatternCounter]]
+"""From (device, ternary, groups) to a counter to use for a while."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the repeats are run; see `Scorer`."""
+
+    initialize: Initializer | None
+    repeats: int
+    seed: int
+    tolerance: float | None
+    max_memory: int | None
+    autocast: torch.dtype | None
+    channels_last: bool
+    plan: Plan
+
+    def __post_init__(self) -> None:
+        for name, value in (("repeats", self.repeats), ("max_memory", self.max_memory)):
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise TypeError(f"{name} must be an int, got {type(value).__name__}")
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.repeats > 1 and self.initialize is None:
+            raise ValueError(
+                f"repeats={self.repeats} of the same weights give the same score; pass init='gaussian'"
+            )
+        if self.tolerance is not None and not 0 < self.tolerance < 1:
+            raise ValueError(
+                "tolerance is a relative standard error between 0 and 1 (0.01 for 1 %), got "
+                f"{self.tolerance}"
+            )
+        if self.autocast is not None and self.autocast not in (torch.bfloat16, torch.float16):
+            raise ValueError(f"autocast must be torch.bfloat16 or float16, got {self.autocast}")
+
+
+class Remembered:
+    """What is known of a class of models, to spare the next of its kind what the first one took."""
+
+    def __init__(self) -> None:
+        self.ternary = False  # an operator of it has ternary patterns
+        self.keeps_weights = False  # its forward pass does not change its weights
+        self.unbatchable: str | None = None  # why it can't run as replicates
+
+
+class Repeats:
+    """Runs all repeats of one score with `all`; afterwards tells what came of it.
+
+    Attributes:
+        patterns: Psi of each repeat.
+        layers, missed: of the first repeat, as in `Capture`.
+        notes: what the caller should know.
+        seconds: initialise, forward, count.
+        ternary: whether the patterns are.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        found: Walk,
+        batch: MiniBatch,
+        settings: Settings,
+        counters: Counters,
+        known: Remembered,
+    ) -> None:
+        self.patterns: list[int] = []
+        self.layers: list[Layer] = []
+        self.missed: list[str] = []
+        self.notes: list[str] = []
+        self.seconds = [0.0, 0.0, 0.0]
+        self._model = model
+        self._found = found
+        self._modules = [module for _, module in found.modules]
+        self._settings = settings
+        self._counters = counters
+        self._device = _device_of(found)
+        self._args, self._kwargs = batch.on(self._device)
+        self._sites = find_activations(found.modules, settings.plan)
+        self._known = known
+        self.ternary = self._sites.ternary or self._known.ternary
+
+    def all(self) -> None:
+        settings = self._settings
+        with ExitStack() as stack:
+            enter = stack.enter_context
+            enter(torch.no_grad())
+            enter(_eager(self._modules))
+            enter(scoring_mode(self._modules))
+            enter(restored_buffers(self._modules, batch_norm=False))
+            self._seed = enter(own_random_state(self._device))
+            if settings.autocast is not None:
+                enter(torch.autocast(self._device.type, settings.autocast))
+            self._weights = enter(self._borrowed())
+            self._initialize(0)
+            versions = [parameter._version for parameter in self._found.parameters.values()]
+            first = self._first()
+            changed = self._changed_weights(versions)
+            if settings.repeats > 1 and not self._enough():
+                if not changed:
+                    self._batches(first)
+                self._loop(first, again=changed is not None)
+            if changed is None:
+                self._known.keeps_weights = True
+
+    # ---- weights ---------------------------------------------------------------------------------
+
+    def _borrowed(self) -> AbstractContextManager[BorrowedWeights | None]:
+        """Copies in place of the weights, unless they are known to stay as they are."""
+        settings = self._settings
+        if settings.initialize is None and self._known.keeps_weights and not settings.channels_last:
+            return nullcontext()
+        return BorrowedWeights(
+            self._found.parameters.values(), channels_last=settings.channels_last
+        )
+
+    def _changed_weights(self, versions: list[int]) -> str | None:
+        """The name of a weight that the forward pass changed.
+
+        Raises:
+            RuntimeError: it changed the caller's own.
+        """
+        parameters = self._found.parameters.values()
+        for parameter, version in zip(parameters, versions, strict=True):
+            if parameter._version != version:
+                name = next(n for n, p in self._model.named_parameters() if p is parameter)
+                if self._weights is None:
+                    raise RuntimeError(
+                        f"the forward pass of this {type(self._model).__name__} changed its weight "
+                        f"'{name}', which others of its class did not; score a copy.deepcopy of it"
+                    )
+                return name
+        return None
+
+    def _initialize(self, repeat: int) -> None:
+        start = time.perf_counter()
+        initialize = self._settings.initialize
+        if initialize is not None:
+            initialize(self._model, self._generator(repeat))
+        self.seconds[0] += time.perf_counter() - start
+
+    def _generator(self, repeat: int) -> torch.Generator:
+        return torch.Generator(self._device).manual_seed(self._settings.seed + repeat)
+
+    # ---- one repeat at a time --------------------------------------------------------------------
+
+    def _first(self) -> Capture:
+        """The first repeat, initialised already: tells layers, sizes, and whether patterns are ternary."""
+        while True:
+            with self._counters(self._device, self.ternary, 1) as counter:
+                capture = Capture(
+                    counter,
+                    self._settings.plan,
+                    record=True,
+                    count_layers=self._device.type == "cpu",
+                )
+                self._forward(counter, capture, 0)
+                if capture.needs_ternary:
+                    self.ternary = self._known.ternary = True
+                    if self._weights is not None:
+                        self._weights.again()
+                    self._initialize(0)
+                    continue
+                self.layers = capture.layers
+                self.missed = list(capture.missed)
+                if not capture.captured:
+                    raise ValueError(self._nothing(capture))
+                self.patterns.append(self._counted(counter))
+                return capture
+
+    def _forward(self, counter: PatternCounter, capture: Capture, repeat: int) -> None:
+        start = time.perf_counter()
+        counter.reset()
+        self._seed(self._settings.seed + repeat)
+        with capture.running(self._sites):
+            try:
+                self._model(*self._args, **self._kwargs)
+            except torch.OutOfMemoryError as error:
+                raise RuntimeError(_too_large(self._device, error)) from error
+            except RuntimeError as error:
+                if _is_out_of_memory(error):
+                    raise RuntimeError(_too_large(self._device, error)) from error
+                raise
+        self.seconds[1] += time.perf_counter() - start - capture.seconds
+        self.seconds[2] += capture.seconds
+
+    def _counted(self, counter: PatternCounter) -> Any:
+        start = time.perf_counter()
+        count = counter.count()
+        self.seconds[2] += time.perf_counter() - start
+        return count
+
+    def _loop(self, first: Capture, *, again: bool) -> None:
+        """The repeats that are left, one after another; on a GPU by replaying one captured graph."""
+        settings = self._settings
+        with self._counters(self._device, self.ternary, 1) as counter, ExitStack() as stack:
+            forward: Callable[[int], None] | None = None
+            left = settings.repeats - len(self.patterns)
+            if self._device.type == "cuda" and left >= _MIN_REPLAYS and not again:
+                forward = self._replayed(counter, stack)
+            while len(self.patterns) < settings.repeats and not self._enough():
+                repeat = len(self.patterns)
+                if again:  # what the last forward pass changed, and is not initialised
+                    self._weights.again()
+                self._initialize(repeat)
+                if forward is not None:
+                    forward(repeat)
+                else:
+                    self._forward(counter, Capture(counter, settings.plan), repeat)
+                self.patterns.append(self._counted(counter))
+
+    def _replayed(
+        self, counter: PatternCounter, stack: ExitStack
+    ) -> Callable[[int], None] | None:
+        counter.reserve(sum(layer.neurons for layer in self.layers))
+        capture = Capture(counter, self._settings.plan)
+
+        def run() -> None:
+            counter.reset()
+            with capture.running(self._sites):
+                self._model(*self._args, **self._kwargs)
+
+        try:
+            graph = stack.enter_context(ReplayedForward(run, self._device))
+        except RuntimeError as error:
+            self.notes.append(f"no CUDA graph could be captured: {_first_line(error)}")
+            return None
+
+        def forward(repeat: int) -> None:
+            start = time.perf_counter()
+            self._seed(self._settings.seed + repeat)
+            graph.replay()
+            self.seconds[1] += time.perf_counter() - start
+
+        return forward
+
+    # ---- many repeats in one pass ----------------------------------------------------------------
+
+    def _batches(self, first: Capture) -> None:
+        """As many of the repeats that are left as can and should run at once; the others are left."""
+        settings = self._settings
+        if self._known.unbatchable is not None:
+            self.notes.append(self._known.unbatchable)
+            return
+        weights = sum(p.numel() * p.element_size() for p in self._found.parameters.values())
+        size = sum(layer.neurons for layer in self.layers) * first.counter.samples * 4
+        at_once = batching.replicates_at_once(
+            settings.repeats - len(self.patterns),
+            largest=first.largest,
+            activations=size,
+            weights=weights,
+            max_memory=settings.max_memory or _default_memory(self._device),
+            device=self._device.type,
+        )
+        while at_once > 1 and len(self.patterns) < settings.repeats and not self._enough():
+            done = len(self.patterns)
+            replicates = min(at_once, settings.repeats - done)
+            try:
+                self.patterns += self._batch(range(done, done + replicates))
+            except NanActivationError:
+                raise
+            except Exception as error:
+                if isinstance(error, torch.OutOfMemoryError) or _is_out_of_memory(error):
+                    at_once //= 2
+                    continue
+                self._known.unbatchable = (
+                    f"the repeats of {type(self._model).__name__} ran one after another, since torch's "
+                    f"vmap can't run it: {_first_line(error)}"
+                )
+                self.notes.append(self._known.unbatchable)
+                return
+        del self.patterns[self._sufficient() :]
+
+    def _batch(self, repeats: range) -> list[int]:
+        start = time.perf_counter()
+        assert self._settings.initialize is not None
+        weights = initialization.stacked(
+            self._settings.initialize, self._model, [self._generator(r) for r in repeats]
+        )
+        initialized = time.perf_counter()
+        with ExitStack() as stack:
+            counter = stack.enter_context(self._counters(self._device, self.ternary, len(repeats)))
+            counter.reset()
+            capture = Capture(batching.ReplicateCounter(counter), self._settings.plan)
+            stack.enter_context(restored_attributes(self._modules))
+            stack.enter_context(batching.folded_batch_norms(self._modules))
+            stack.enter_context(capture.running(self._sites))
+            batching.run_replicates(self._model, weights, self._args, self._kwargs)
+        ran = time.perf_counter()
+        self.seconds[0] += initialized - start
+        self.seconds[1] += ran - initialized - capture.seconds
+        self.seconds[2] += capture.seconds
+        counts = self._counted(counter)
+        return counts if isinstance(counts, list) else [counts]
+
+    # ---- when to stop, and what to say -----------------------------------------------------------
+
+    def _sufficient(self) -> int:
+        """How many of the repeats so far are wanted: all, or those up to the tolerance."""
+        tolerance = self._settings.tolerance
+        if tolerance is not None:
+            for count in range(_MIN_REPEATS_OF_TOLERANCE, len(self.patterns) + 1):
+                if standard_error(self.patterns[:count]) <= tolerance:
+                    return count
+        return len(self.patterns)
+
+    def _enough(self) -> bool:
+        tolerance = self._settings.tolerance
+        return (
+            tolerance is not None
+            and len(self.patterns) >= _MIN_REPEATS_OF_TOLERANCE
+            and standard_error(self.patterns[: self._sufficient()]) <= tolerance
+        )
+
+    def _nothing(self, capture: Capture) -> str:
+        name = type(self._model).__name__
+        text = f"no activation of {name} was captured in its forward pass, so there is no score"
+        if capture.skipped:
+            text += f"; select= leaves out: {', '.join(capture.skipped)}"
+        elif self._sites.watched:
+            text += (
+                f"; it has {', '.join(site.name for site in self._sites.watched[:5])}, but does not call "
+                "them"
+            )
+        if capture.missed:
+            text += f"; not captured: {'; '.join(capture.missed)}; give rules= for them"
+        if self._settings.plan.mode == "modules":
+            text += "; capture='modules' sees no activations called as functions: use capture='auto'"
+        return text
+
+
+@contextmanager
+def _eager(modules: list[nn.Module]) -> Iterator[None]:
+    """Compiled parts of the model run as they were written: fused activations could not be seen."""
+    if any(type(module).__name__ == "OptimizedModule" for module in modules):
+        with torch.compiler.set_stance("force_eager"):
+            yield
+    else:
+        yield
+
+
+def _device_of(found: Walk) -> torch.device:
+    for parameter in found.parameters.values():
+        return parameter.device
+    for _, module in found.modules:
+        for buffer in module.buffers(recurse=False):
+            return buffer.device
+    return torch.device("cpu")
+
+
+def _default_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[1] // 2
+    return 1 << 30
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    text = str(error)
+    return "not enough memory" in text or "out of memory" in text
+
+
+def _too_large(device: torch.device, error: Exception) -> str:
+    return (
+        f"{device} has too little memory for one forward pass of this model: {_first_line(error)}. Use "
+        "fewer samples, smaller inputs, or autocast=torch.bfloat16"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

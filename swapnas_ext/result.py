@@ -1,0 +1,155 @@
+"""What a score is: a float that tells how it came about."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass, field
+from typing import Any
+
+from swapnas_ext.capture import Layer
+
+SATURATED = 0.95
+
+
+class ScoreWarning(UserWarning):
+    """A score that may not mean what it seems to: saturated, or with activations that were not seen."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds, over all repeats. ``build`` is 0 where a model was given, and not a function that builds
+    it; ``count`` includes the ReLUs that counting was fused with."""
+
+    build: float = 0.0
+    initialize: float = 0.0
+    forward: float = 0.0
+    count: float = 0.0
+
+    @property
+    def total(self) -> float:
+        return self.build + self.initialize + self.forward + self.count
+
+
+@dataclass(frozen=True)
+class Result:
+    """The fields of a `SwapScore`."""
+
+    patterns: tuple[int, ...]
+    neurons: int
+    samples: int
+    ternary: bool
+    parameters: int
+    log_factor: float
+    layers: tuple[Layer, ...]
+    missed: tuple[str, ...]
+    notes: tuple[str, ...]
+    timing: Timing = field(repr=False)
+
+
+class SwapScore(float):
+    """A SWAP-Score. Is a float (the value), and tells how it came about.
+
+    Attributes:
+        patterns: Psi of each repeat.
+        neurons: V, over all captured layers.
+        samples: S.
+        ternary: whether the patterns are those of ``torch.sign``.
+        parameters: number of parameters of the model.
+        log_factor: -(Theta - mu)^2 / sigma, 0 without mu and sigma.
+        layers: what was captured: name, kind, how, neurons, and (first repeat) new patterns (on CPU) and
+            seconds.
+        missed: what looks like an activation and was not captured.
+        notes: what the caller should know: saturation, repeats that could not run at once.
+        timing: seconds spent.
+    """
+
+    patterns: tuple[int, ...]
+    neurons: int
+    samples: int
+    ternary: bool
+    parameters: int
+    log_factor: float
+    layers: tuple[Layer, ...]
+    missed: tuple[str, ...]
+    notes: tuple[str, ...]
+    timing: Timing
+
+    def __new__(cls, result: Result) -> SwapScore:
+        mean = statistics.fmean(result.patterns)
+        score = super().__new__(cls, mean * math.exp(result.log_factor))
+        score.__dict__.update(vars(result))
+        return score
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SwapScore, (Result(**self.__dict__),)
+
+    def __repr__(self) -> str:
+        return (
+            f"SwapScore({self.value:.6g}, mean={self.mean:.6g}, std={self.std:.3g}, "
+            f"repeats={len(self.patterns)}, neurons={self.neurons}, samples={self.samples}, "
+            f"saturation={self.saturation:.3f}, parameters={self.parameters})"
+        )
+
+    @property
+    def value(self) -> float:
+        """mean * factor: the score to rank by."""
+        return float(self)
+
+    @property
+    def mean(self) -> float:
+        """Mean of Psi over the repeats."""
+        return statistics.fmean(self.patterns)
+
+    @property
+    def std(self) -> float:
+        """Sample standard deviation of Psi over the repeats; 0 for one."""
+        return statistics.stdev(self.patterns) if len(self.patterns) > 1 else 0.0
+
+    @property
+    def factor(self) -> float:
+        """exp(log_factor), 1 without mu and sigma."""
+        return math.exp(self.log_factor)
+
+    @property
+    def log_value(self) -> float:
+        """log(mean) + log_factor: ranks as the value does, and never underflows."""
+        return math.log(self.mean) + self.log_factor
+
+    @property
+    def saturation(self) -> float:
+        """Psi / min(V, number of possible patterns): near 1 the score can't tell networks apart."""
+        return self.mean / _most_patterns(self.neurons, self.samples, self.ternary)
+
+
+def _most_patterns(neurons: int, samples: int, ternary: bool) -> int:
+    states = 3 if ternary else 2
+    if samples * math.log2(states) < math.log2(max(neurons, 1)):
+        return states**samples
+    return neurons
+
+
+def saturation_note(mean: float, neurons: int, samples: int, ternary: bool) -> str | None:
+    """A sentence where a score is within 5 % of all that it could be, with the S to use instead."""
+    most = _most_patterns(neurons, samples, ternary)
+    if mean < SATURATED * most:
+        return None
+    # Where as many patterns are possible as there are neurons, neither limit is near.
+    balanced = max(1, round(math.log(max(neurons, 2), 3 if ternary else 2)))
+    if most < neurons:
+        better = max(balanced, samples + 1)
+        reason = f"of the {most:,} patterns possible with {samples} samples"
+    else:
+        better = min(balanced, max(1, samples - 1))
+        reason = f"of as many patterns as there are neurons ({neurons:,})"
+    return (
+        f"saturated: {mean:,.0f} patterns {reason}; such scores can't tell networks apart. Use "
+        f"{better} samples"
+    )
+
+
+def standard_error(patterns: list[int]) -> float:
+    """Of the mean, relative to it; infinite for one repeat."""
+    if len(patterns) < 2:
+        return math.inf
+    return statistics.stdev(patterns) / math.sqrt(len(patterns)) / statistics.fmean(patterns)
