@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from swapnas_ext import data, regularization, spaces
 from swapnas_ext.activations import Rule
+from swapnas_ext.allocator import keep_freed_memory
 from swapnas_ext.build_info import build_info
 from swapnas_ext.capture import Layer
 from swapnas_ext.counter import (
@@ -35,6 +36,7 @@ __all__ = [
     "build_info",
     "count_patterns",
     "data",
+    "keep_freed_memory",
     "pack_patterns",
     "regularization",
     "score",

@@ -190,6 +190,10 @@ def is_unwanted(module: nn.Module, user_rules: UserRules) -> bool:
     return own is not None and user_rules[own] is None
 
 
+def has_user_rule(kind: type[nn.Module], user_rules: UserRules) -> bool:
+    return _user_class(kind, user_rules) is not None
+
+
 def _user_class(kind: type[nn.Module], user_rules: UserRules) -> type[nn.Module] | None:
     if not user_rules:
         return None

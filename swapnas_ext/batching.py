@@ -6,7 +6,7 @@ R times fewer operators, each R times larger. The scores are those of one pass a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,13 +49,20 @@ class ReplicateCounter:
         self.samples = counter.samples
         self.ternary = counter.ternary
 
+    def count_on_host(self) -> int:
+        """Of the first replicate."""
+        return self.counter.count_on_host()
+
     def update(self, x: Tensor) -> None:
         if functorch.is_batchedtensor(x):
             self.counter.insert_replicates(torch.ops.swapnas.insert_, x)
         else:  # the same for all replicates, as a ReLU of the inputs is
             self.counter.update(x.expand(self.counter.groups, *x.shape))
 
-    def relu(self, x: Tensor) -> Tensor:
+    def direct_relu(self) -> Callable[[Tensor], Tensor]:
+        return self._relu
+
+    def _relu(self, x: Tensor) -> Tensor:
         if functorch.is_batchedtensor(x):
             return self.counter.insert_replicates(torch.ops.swapnas.relu_insert, x)
         y = torch.relu(x)

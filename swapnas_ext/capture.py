@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Protocol
 
@@ -27,8 +28,9 @@ class Counter(Protocol):
     samples: int
     ternary: bool
 
+    def count_on_host(self) -> int: ...
     def update(self, x: Tensor) -> None: ...
-    def relu(self, x: Tensor) -> Tensor: ...
+    def direct_relu(self) -> Callable[[Tensor], Tensor]: ...
     def relu_(self, x: Tensor) -> Tensor: ...
 
 
@@ -55,6 +57,8 @@ class Layer:
     seconds: float = 0.0
 
 
+_FUSED = (nn.RNNBase, nn.RNNCellBase)
+
 Select = str | Sequence[str] | Callable[[Layer], bool]
 
 
@@ -72,11 +76,24 @@ class Plan:
     mode: Mode = "auto"
     rules: UserRules = field(default_factory=dict)
     select: Select | None = None
+    _may_watch: dict[type[nn.Module], bool] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ValueError(f"capture must be one of {', '.join(MODES)}, got {self.mode!r}")
         activations.check_user_rules(self.rules)
+
+    def may_watch(self, kind: type[nn.Module]) -> bool:
+        """Whether modules of a class can be of any interest."""
+        known = self._may_watch.get(kind)
+        if known is None:
+            known = self._may_watch[kind] = (
+                activations.is_known_class(kind)
+                or issubclass(kind, _FUSED)
+                or _is_suspect(kind)
+                or activations.has_user_rule(kind, self.rules)
+            )
+        return known
 
     def selects(self, layer: Layer) -> bool:
         if self.select is None:
@@ -85,6 +102,15 @@ class Plan:
             return bool(self.select(layer))
         patterns = [self.select] if isinstance(self.select, str) else self.select
         return any(fnmatchcase(layer.name, pattern) for pattern in patterns)
+
+
+_marks = itertools.count()
+_Entry = tuple["Layer", int, torch.dtype, float, float, int]
+"""One counted activation: its elements and their type, start and end, patterns in the set by then."""
+
+
+def _zero() -> int:
+    return 0
 
 
 Role = Literal["activation", "left out", "fused", "suspect"]
@@ -110,8 +136,12 @@ class Sites:
     """What is watched in one model."""
 
     watched: list[Site]
-    names: dict[int, str]
-    """Of all modules, by identity: to say who calls an operator."""
+    named_modules: Sequence[tuple[str, nn.Module]]
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """Of all modules, by identity: to say who calls an operator."""
+        return {id(module): name for name, module in self.named_modules}
 
     @property
     def ternary(self) -> bool:
@@ -124,17 +154,19 @@ def find_activations(named_modules: Sequence[tuple[str, nn.Module]], plan: Plan)
     watched = []
     if plan.mode != "operators":
         for name, module in named_modules:
+            if not plan.may_watch(type(module)):
+                continue
             rule = activations.module_rule(module, plan.rules)
             if rule is not None:
-                chosen = plan.selects(Layer(name, type(module).__name__))
+                chosen = plan.select is None or plan.selects(Layer(name, type(module).__name__))
                 watched.append(Site(name, module, "activation" if chosen else "left out", rule))
             elif activations.is_unwanted(module, plan.rules):
                 watched.append(Site(name, module, "left out"))
-            elif isinstance(module, nn.RNNBase | nn.RNNCellBase):
+            elif isinstance(module, _FUSED):
                 watched.append(Site(name, module, "fused"))
-            elif _is_suspect(type(module)):
+            elif not module._modules and _is_suspect(type(module)):
                 watched.append(Site(name, module, "suspect"))
-    return Sites(watched, {id(module): name for name, module in named_modules})
+    return Sites(watched, named_modules)
 
 
 def _is_suspect(kind: type[nn.Module]) -> bool:
@@ -151,7 +183,7 @@ class Capture:
         captured: number of calls captured.
         needs_ternary: an operator with ternary patterns was met, and the counter's are binary: what was
             counted is of no use.
-        largest: bytes of the largest activation.
+        largest, bytes: of the largest activation, and of all together.
         seconds: time that counting took (for a ReLU, with the ReLU that it stands for).
     """
 
@@ -164,15 +196,15 @@ class Capture:
         self.skipped: dict[str, None] = {}
         self.captured = 0
         self.needs_ternary = False
-        self.largest = 0
+        self.largest = self.bytes = 0
         self.seconds = 0.0
         self._plan = plan
         self._record = record
-        self._count_layers = count_layers
-        self._names: dict[int, str] = {}
+        self._sites: Sites | None = None
         self._operator_layers: dict[tuple[str, str, int], Layer] = {}
-        self._total = 0
-        self._relu_inputs: dict[int, tuple[weakref.ref[Tensor], int]] = {}
+        self._patterns_so_far = counter.count_on_host if count_layers else _zero
+        self._book: list[_Entry] = []
+        self._relu = self._relu_once()
 
     @contextmanager
     def running(self, sites: Sites) -> Iterator[None]:
@@ -181,7 +213,7 @@ class Capture:
         Raises:
             RuntimeError: one of its modules is being watched already, from another thread.
         """
-        self._names = sites.names
+        self._sites = sites
         for name in self._plan.rules:
             if isinstance(name, str):
                 interception.register(name)
@@ -206,6 +238,7 @@ class Capture:
                     attributes.pop("forward", None)
                     if forward is not None:
                         attributes["forward"] = forward
+                self._close_book()
 
     # ---- modules ---------------------------------------------------------------------------------
 
@@ -230,14 +263,7 @@ class Capture:
 
         own_forward = "forward" in site.module.__dict__
         if rule == RELU and not own_forward and type(site.module).forward is nn.ReLU.forward:
-            relu = self.counter.relu_ if site.module.inplace else self._relu
-            feed = self._feed
-
-            def fused_relu(input: Tensor) -> Tensor:
-                with paused():
-                    return feed(layer, relu, input)
-
-            return fused_relu
+            return self._fused_relu(layer, in_place=site.module.inplace)
 
         def observed(*args: Any, **kwargs: Any) -> Any:
             with paused():
@@ -246,11 +272,47 @@ class Capture:
 
         return observed
 
+    def _fused_relu(self, layer: Layer, *, in_place: bool) -> Callable[..., Any]:
+        """A ReLU and its count in one pass. Between two layers of a network Python runs from a cold
+        cache, at several times its usual cost: here is as little of it as can be."""
+        relu = self.counter.relu_ if in_place else self._relu
+        clock, book, patterns_so_far = time.perf_counter, self._book.append, self._patterns_so_far
+
+        def fused_relu(input: Tensor) -> Tensor:
+            start = clock()
+            try:
+                y = relu(input)
+            except (TypeError, ValueError) as error:
+                raise self._explained(layer, input, error) from error
+            book((layer, y.numel(), y.dtype, start, clock(), patterns_so_far()))
+            return y
+
+        return fused_relu
+
+    def _relu_once(self) -> Callable[[Tensor], Tensor]:
+        """The counter's ReLU; a plain one where the patterns of this very tensor are in the set, as in
+        a cell whose edges each begin with a ReLU of the same node."""
+        mark, relu = next(_marks), self.counter.direct_relu()
+
+        def relu_once(x: Tensor) -> Tensor:
+            try:
+                now = (mark, x._version)
+            except RuntimeError:  # an inference tensor has no version
+                return relu(x)
+            if getattr(x, "_counted_by_swapnas", None) == now:
+                with interception.paused():
+                    return torch.relu(x)
+            y = relu(x)
+            x._counted_by_swapnas = now  # type: ignore[attr-defined]  # goes with the tensor
+            return y
+
+        return relu_once
+
     def _suspect(self, site: Site, original: Callable[..., Any]) -> Callable[..., Any]:
         def suspect(*args: Any, **kwargs: Any) -> Any:
-            before = self.captured
+            before = len(self._book)
             y = original(*args, **kwargs)
-            if self.captured == before:
+            if len(self._book) == before:
                 self._miss(f"'{site.name}' ({site.kind}), a module that looks like an activation")
             return y
 
@@ -301,11 +363,12 @@ class Capture:
 
     def _caller(self) -> tuple[str, int]:
         """The module whose code is calling, and the place in its code."""
+        names = self._sites.names
         frame = sys._getframe(1)
         while frame is not None:
             module = frame.f_locals.get("self")
-            if isinstance(module, nn.Module) and id(module) in self._names:
-                return self._names[id(module)], frame.f_lasti
+            if isinstance(module, nn.Module) and id(module) in names:
+                return names[id(module)], frame.f_lasti
             frame = frame.f_back
         return "", 0
 
@@ -325,40 +388,35 @@ class Capture:
         self._feed(layer, self.counter.update, y if rule.upper is None else rule.boundary(y))
         return y
 
-    def _relu(self, x: Tensor) -> Tensor:
-        """The counter's ReLU; a plain one where the patterns of this very tensor are in the set, as in
-        a cell whose edges each begin with a ReLU of the same node."""
-        if x.is_inference():  # has no version counter
-            return self.counter.relu(x)
-        known, version = self._relu_inputs.get(id(x), (None, 0))
-        if known is not None and known() is x and version == x._version:
-            return torch.relu(x)
-        y = self.counter.relu(x)
-        self._relu_inputs[id(x)] = (weakref.ref(x), x._version)
-        return y
-
     def _feed(self, layer: Layer, feed: Callable[[Tensor], Any], x: Tensor) -> Any:
         start = time.perf_counter()
         try:
             result = feed(x)
         except (TypeError, ValueError) as error:
-            raise type(error)(self._explained(layer, x, error)) from error
-        self.captured += 1
-        if self._record:
-            if self._count_layers:
-                total = self.counter.count()  # type: ignore[attr-defined]
-                layer.new_patterns = (layer.new_patterns or 0) + total - self._total
-                self._total = total
-            if layer.neurons == 0:
-                self.layers.append(layer)
-            layer.neurons += x.numel() // self.counter.samples
-            self.largest = max(self.largest, x.numel() * x.element_size())
-        elapsed = time.perf_counter() - start
-        layer.seconds += elapsed
-        self.seconds += elapsed
+            raise self._explained(layer, x, error) from error
+        end = time.perf_counter()
+        self._book.append((layer, x.numel(), x.dtype, start, end, self._patterns_so_far()))
         return result
 
-    def _explained(self, layer: Layer, x: Tensor, error: Exception) -> str:
+    def _close_book(self) -> None:
+        before = 0
+        for layer, elements, dtype, start, end, patterns in self._book:
+            self.seconds += end - start
+            if not self._record:
+                continue
+            if layer.neurons == 0:
+                self.layers.append(layer)
+            layer.neurons += elements // self.counter.samples
+            layer.seconds += end - start
+            if self._patterns_so_far is not _zero:
+                layer.new_patterns = (layer.new_patterns or 0) + patterns - before
+                before = patterns
+            self.largest = max(self.largest, elements * dtype.itemsize)
+            self.bytes += elements * dtype.itemsize
+        self.captured += len(self._book)
+        self._book.clear()
+
+    def _explained(self, layer: Layer, x: Tensor, error: Exception) -> Exception:
         text = f"activation '{layer.name}' ({layer.kind}): {error}"
         samples = self.counter.samples
         if isinstance(x, Tensor) and x.dim() and x.shape[0] % samples:
@@ -367,7 +425,7 @@ class Capture:
                 f"select=lambda layer: layer.name != '{layer.name}'; where the mini-batch has another "
                 "number of samples, pass samples="
             )
-        return text
+        return type(error)(text)
 
 
 for _name in (*activations.OPERATOR_RULES, *activations.SUSPECT_OPERATORS):

@@ -99,6 +99,24 @@ class PatternCounter:
             return y
         return self._insert(torch.ops.swapnas.relu_insert, x)
 
+    def direct_relu(self) -> Callable[[Tensor], Tensor]:
+        """`relu` as a function of as little Python as can be, for use without autograd."""
+        if self._grows or not self._has_kernel:
+            return self.relu
+        table, samples, ternary = self._table, self.samples, self.ternary
+        operator, device = torch.ops.swapnas.relu_insert.default, self.device
+
+        def direct_relu(x: Tensor) -> Tensor:
+            if x.device != device or x.layout is not torch.strided:
+                self._check(x)
+            try:  # the kernel checks the rest, for less
+                return operator(table, x, samples, ternary)
+            except ValueError:
+                self._check(x)
+                raise
+
+        return direct_relu
+
     def relu_(self, x: Tensor) -> Tensor:
         """`relu` in place; returns ``x``."""
         if isinstance(x, Tensor) and x.requires_grad and torch.is_grad_enabled():
@@ -149,6 +167,10 @@ class PatternCounter:
         self._make_room(other._tightened())
         torch.ops.swapnas.merge_(self._table, other._table, self.samples, self.ternary)
 
+    def count_on_host(self) -> int:
+        """`count` of the first group, on the CPU and without its checks: cheap enough for every layer."""
+        return self._host_words[0] + self._host_words[1]
+
     def count(self) -> int | list[int]:
         """Number of distinct patterns so far; a list of R numbers where ``groups`` is R > 1.
 
@@ -182,7 +204,7 @@ class PatternCounter:
         self._at_most = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_host_header"}
+        return {name: value for name, value in vars(self).items() if not name.startswith("_host")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -213,6 +235,8 @@ class PatternCounter:
     def _view_header(self) -> None:
         # As a NumPy array over the table: reading it takes less than calling an operator.
         self._host_header = self._table[:, :3].numpy() if self.device.type == "cpu" else None
+        if self._host_header is not None:
+            self._host_words = memoryview(self._host_header[0])
 
     def _make_room(self, neurons: int) -> None:
         if not self._grows:

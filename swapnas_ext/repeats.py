@@ -30,6 +30,10 @@ from swapnas_ext.untouched import (
 _MIN_REPEATS_OF_TOLERANCE = 3
 _MIN_REPLAYS = 4  # fewer are not worth the capture of a graph
 
+class _NeedsTernary(Exception):
+    """An operator with ternary patterns was met where binary ones were counted."""
+
+
 Counters = Callable[[torch.device, bool, int], AbstractContextManager[PatternCounter]]
 """From (device, ternary, groups) to a counter to use for a while."""
 
@@ -68,6 +72,14 @@ class Settings:
             raise ValueError(f"autocast must be torch.bfloat16 or float16, got {self.autocast}")
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of the activations of one repeat: of the largest, and of all together."""
+
+    largest: int
+    activations: int
+
+
 class Remembered:
     """What is known of a class of models, to spare the next of its kind what the first one took."""
 
@@ -75,6 +87,7 @@ class Remembered:
         self.ternary = False  # an operator of it has ternary patterns
         self.keeps_weights = False  # its forward pass does not change its weights
         self.unbatchable: str | None = None  # why it can't run as replicates
+        self.sizes: Sizes | None = None  # of the last of them
 
 
 class Repeats:
@@ -125,16 +138,20 @@ class Repeats:
             if settings.autocast is not None:
                 enter(torch.autocast(self._device.type, settings.autocast))
             self._weights = enter(self._borrowed())
-            self._initialize(0)
-            versions = [parameter._version for parameter in self._found.parameters.values()]
-            first = self._first()
-            changed = self._changed_weights(versions)
-            if settings.repeats > 1 and not self._enough():
-                if not changed:
-                    self._batches(first)
-                self._loop(first, again=changed is not None)
-            if changed is None:
-                self._known.keeps_weights = True
+            # Where the last model of this class tells what to expect, all repeats can run in batches;
+            # else the first one, by itself, finds it out.
+            if self._known.keeps_weights and self._known.sizes is not None:
+                self._batches()
+            changed = None
+            if not self.patterns:
+                self._initialize(0)
+                versions = [parameter._version for parameter in self._found.parameters.values()]
+                self._first()
+                changed = self._changed_weights(versions)
+                self._known.keeps_weights = changed is None
+                if changed is None:
+                    self._batches()
+            self._loop(again=changed is not None)
 
     # ---- weights ---------------------------------------------------------------------------------
 
@@ -177,7 +194,7 @@ class Repeats:
 
     # ---- one repeat at a time --------------------------------------------------------------------
 
-    def _first(self) -> Capture:
+    def _first(self) -> None:
         """The first repeat, initialised already: tells layers, sizes, and whether patterns are ternary."""
         while True:
             with self._counters(self._device, self.ternary, 1) as counter:
@@ -194,12 +211,17 @@ class Repeats:
                         self._weights.again()
                     self._initialize(0)
                     continue
-                self.layers = capture.layers
-                self.missed = list(capture.missed)
-                if not capture.captured:
-                    raise ValueError(self._nothing(capture))
+                self._take_from(capture)
                 self.patterns.append(self._counted(counter))
-                return capture
+                return
+
+    def _take_from(self, capture: Capture) -> None:
+        """What the capture of the first repeat tells."""
+        if not capture.captured:
+            raise ValueError(self._nothing(capture))
+        self.layers = capture.layers
+        self.missed = list(capture.missed)
+        self._known.sizes = Sizes(capture.largest, capture.bytes)
 
     def _forward(self, counter: PatternCounter, capture: Capture, repeat: int) -> None:
         start = time.perf_counter()
@@ -223,12 +245,14 @@ class Repeats:
         self.seconds[2] += time.perf_counter() - start
         return count
 
-    def _loop(self, first: Capture, *, again: bool) -> None:
+    def _loop(self, *, again: bool) -> None:
         """The repeats that are left, one after another; on a GPU by replaying one captured graph."""
         settings = self._settings
+        left = settings.repeats - len(self.patterns)
+        if left == 0 or self._enough():
+            return
         with self._counters(self._device, self.ternary, 1) as counter, ExitStack() as stack:
             forward: Callable[[int], None] | None = None
-            left = settings.repeats - len(self.patterns)
             if self._device.type == "cuda" and left >= _MIN_REPLAYS and not again:
                 forward = self._replayed(counter, stack)
             while len(self.patterns) < settings.repeats and not self._enough():
@@ -269,18 +293,19 @@ class Repeats:
 
     # ---- many repeats in one pass ----------------------------------------------------------------
 
-    def _batches(self, first: Capture) -> None:
+    def _batches(self) -> None:
         """As many of the repeats that are left as can and should run at once; the others are left."""
-        settings = self._settings
+        settings, sizes = self._settings, self._known.sizes
+        if len(self.patterns) == settings.repeats or self._enough():
+            return
         if self._known.unbatchable is not None:
             self.notes.append(self._known.unbatchable)
             return
         weights = sum(p.numel() * p.element_size() for p in self._found.parameters.values())
-        size = sum(layer.neurons for layer in self.layers) * first.counter.samples * 4
         at_once = batching.replicates_at_once(
             settings.repeats - len(self.patterns),
-            largest=first.largest,
-            activations=size,
+            largest=sizes.largest,
+            activations=sizes.activations,
             weights=weights,
             max_memory=settings.max_memory or _default_memory(self._device),
             device=self._device.type,
@@ -288,10 +313,14 @@ class Repeats:
         while at_once > 1 and len(self.patterns) < settings.repeats and not self._enough():
             done = len(self.patterns)
             replicates = min(at_once, settings.repeats - done)
+            if replicates == 1:
+                return
             try:
                 self.patterns += self._batch(range(done, done + replicates))
             except NanActivationError:
                 raise
+            except _NeedsTernary:
+                self.ternary = self._known.ternary = True
             except Exception as error:
                 if isinstance(error, torch.OutOfMemoryError) or _is_out_of_memory(error):
                     at_once //= 2
@@ -314,7 +343,12 @@ class Repeats:
         with ExitStack() as stack:
             counter = stack.enter_context(self._counters(self._device, self.ternary, len(repeats)))
             counter.reset()
-            capture = Capture(batching.ReplicateCounter(counter), self._settings.plan)
+            capture = Capture(
+                batching.ReplicateCounter(counter),
+                self._settings.plan,
+                record=repeats.start == 0,
+                count_layers=repeats.start == 0 and self._device.type == "cpu",
+            )
             stack.enter_context(restored_attributes(self._modules))
             stack.enter_context(batching.folded_batch_norms(self._modules))
             stack.enter_context(capture.running(self._sites))
@@ -323,8 +357,11 @@ class Repeats:
         self.seconds[0] += initialized - start
         self.seconds[1] += ran - initialized - capture.seconds
         self.seconds[2] += capture.seconds
-        counts = self._counted(counter)
-        return counts if isinstance(counts, list) else [counts]
+        if capture.needs_ternary:
+            raise _NeedsTernary
+        if repeats.start == 0:
+            self._take_from(capture)
+        return self._counted(counter)
 
     # ---- when to stop, and what to say -----------------------------------------------------------
 
