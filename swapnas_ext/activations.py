@@ -45,9 +45,15 @@ class Rule:
     def ternary(self) -> bool:
         return self.signed or self.upper is not None
 
-    def boundary(self, output: Tensor) -> Tensor:
-        """A tensor whose signs are the pattern: the output, with what reaches ``upper`` negated."""
-        return output if self.upper is None else torch.where(output < self.upper, output, -output)
+    def states(self, input_or_output: Tensor, ternary: bool) -> Tensor:
+        """A tensor whose signs are the pattern: of the input where ``of_input``, else of the output.
+
+        ``ternary``: whether patterns are; a rule of two states then has no negative one.
+        """
+        x = input_or_output
+        if self.upper is not None:  # 0: inactive, positive: between, negative: from `upper` on
+            return torch.where(x < self.upper, torch.relu(x), -x)
+        return torch.relu(x) if ternary and not self.signed else x
 
 
 RELU = Rule()
@@ -99,6 +105,7 @@ NAMED_MODULE_RULES: dict[str, Rule] = {
     "ClippedGELUActivation": SIGNED,
     "FastGELUActivation": SIGNED,
     "GELUActivation": SIGNED,
+    "GELU": SIGNED,
     "GELUTanh": SIGNED,
     "HardMish": SIGNED,
     "HardMishMe": SIGNED,

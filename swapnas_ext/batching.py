@@ -48,6 +48,7 @@ class ReplicateCounter:
         self.counter = counter
         self.samples = counter.samples
         self.ternary = counter.ternary
+        self.saw_nan = False  # `Capture` is not asked to find a NaN here
 
     def count_on_host(self) -> int:
         """Of the first replicate."""
@@ -133,4 +134,10 @@ def run_replicates(
         torch.func.functional_call(model, own, args, kwargs)
         return torch.zeros(())  # vmap wants a tensor, and a model may return anything
 
-    torch.func.vmap(replicate, randomness="error")(parameters)
+    fallback = functorch._is_vmap_fallback_enabled()
+    # An operator without a batching rule would be run once for each replicate, sample by sample.
+    functorch._set_vmap_fallback_enabled(False)
+    try:
+        torch.func.vmap(replicate, randomness="error")(parameters)
+    finally:
+        functorch._set_vmap_fallback_enabled(fallback)

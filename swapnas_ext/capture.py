@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from swapnas_ext import activations, interception
 from swapnas_ext.activations import RELU, Rule, UserRules
+from swapnas_ext.counter import NAN_MESSAGE, NanActivationError
 
 Mode = Literal["auto", "modules", "operators"]
 MODES = ("auto", "modules", "operators")
@@ -27,6 +28,7 @@ class Counter(Protocol):
 
     samples: int
     ternary: bool
+    saw_nan: bool
 
     def count_on_host(self) -> int: ...
     def update(self, x: Tensor) -> None: ...
@@ -43,6 +45,7 @@ class Layer:
             operator: ``layer1.0:relu``, the second one ``layer1.0:relu#2``.
         kind: class of the module, or name of the operator.
         how: ``"module"`` or ``"operator"``.
+        rule: where its boundary lies.
         neurons: V of this layer.
         new_patterns: how many distinct patterns it added to those of the layers that ran before it;
             None where that was not measured.
@@ -52,6 +55,7 @@ class Layer:
     name: str
     kind: str
     how: Literal["module", "operator"] = "module"
+    rule: Rule = RELU
     neurons: int = 0
     new_patterns: int | None = None
     seconds: float = 0.0
@@ -158,7 +162,9 @@ def find_activations(named_modules: Sequence[tuple[str, nn.Module]], plan: Plan)
                 continue
             rule = activations.module_rule(module, plan.rules)
             if rule is not None:
-                chosen = plan.select is None or plan.selects(Layer(name, type(module).__name__))
+                chosen = plan.select is None or plan.selects(
+                    Layer(name, type(module).__name__, rule=rule)
+                )
                 watched.append(Site(name, module, "activation" if chosen else "left out", rule))
             elif activations.is_unwanted(module, plan.rules):
                 watched.append(Site(name, module, "left out"))
@@ -185,10 +191,18 @@ class Capture:
             counted is of no use.
         largest, bytes: of the largest activation, and of all together.
         seconds: time that counting took (for a ReLU, with the ReLU that it stands for).
+
+    ``find_nan``: ask after each activation whether there was a NaN, to name the one that has it.
     """
 
     def __init__(
-        self, counter: Counter, plan: Plan, *, record: bool = False, count_layers: bool = False
+        self,
+        counter: Counter,
+        plan: Plan,
+        *,
+        record: bool = False,
+        count_layers: bool = False,
+        find_nan: bool = False,
     ) -> None:
         self.counter = counter
         self.layers: list[Layer] = []
@@ -200,6 +214,7 @@ class Capture:
         self.seconds = 0.0
         self._plan = plan
         self._record = record
+        self._find_nan = find_nan
         self._sites: Sites | None = None
         self._operator_layers: dict[tuple[str, str, int], Layer] = {}
         self._patterns_so_far = counter.count_on_host if count_layers else _zero
@@ -244,7 +259,7 @@ class Capture:
 
     def _forward_of(self, site: Site) -> Callable[..., Any]:
         original = site.module.forward
-        layer = Layer(site.name, site.kind)
+        layer = Layer(site.name, site.kind, rule=site.rule)
         rule = site.rule
         paused = interception.paused
         if site.role == "suspect":
@@ -262,7 +277,8 @@ class Capture:
             return unwatched
 
         own_forward = "forward" in site.module.__dict__
-        if rule == RELU and not own_forward and type(site.module).forward is nn.ReLU.forward:
+        is_relu = rule == RELU and type(site.module).forward is nn.ReLU.forward
+        if is_relu and not own_forward and not self._find_nan:
             return self._fused_relu(layer, in_place=site.module.inplace)
 
         def observed(*args: Any, **kwargs: Any) -> Any:
@@ -334,7 +350,7 @@ class Capture:
                 module = self._caller()[0]
                 self._miss(f"an activation made of '{name}' in '{module}'")
             return operator(*args, **kwargs)
-        layer = self._operator_layer(name)
+        layer = self._operator_layer(name, rule)
         if layer is None:
             return operator(*args, **kwargs)
         if rule == RELU and operator is torch.ops.aten.relu.default:
@@ -345,16 +361,16 @@ class Capture:
             self.needs_ternary = True
         return self._observe(layer, rule, x, lambda: operator(*args, **kwargs))
 
-    def _operator_layer(self, name: str) -> Layer | None:
+    def _operator_layer(self, name: str, rule: Rule) -> Layer | None:
         """Which layer a call belongs to; None where that is not selected."""
         if not self._record and self._plan.select is None:
-            return Layer(name, name, "operator")
+            return Layer(name, name, "operator", rule)
         module, instruction = self._caller()
         layer = self._operator_layers.get((module, name, instruction))
         if layer is None:
             number = 1 + sum(key[:2] == (module, name) for key in self._operator_layers)
             text = f"{module}:{name}" if number == 1 else f"{module}:{name}#{number}"
-            layer = Layer(text, name, "operator")
+            layer = Layer(text, name, "operator", rule)
             self._operator_layers[module, name, instruction] = layer
         if self._plan.selects(layer):
             return layer
@@ -382,16 +398,18 @@ class Capture:
         self, layer: Layer, rule: Rule, x: Tensor, function: Callable[[], Tensor]
     ) -> Tensor:
         if rule.of_input:  # before an in-place activation overwrites it
-            self._feed(layer, self.counter.update, x)
+            self._feed(layer, self.counter.update, rule.states(x, self.counter.ternary))
             return function()
         y = function()
-        self._feed(layer, self.counter.update, y if rule.upper is None else rule.boundary(y))
+        self._feed(layer, self.counter.update, rule.states(y, self.counter.ternary))
         return y
 
     def _feed(self, layer: Layer, feed: Callable[[Tensor], Any], x: Tensor) -> Any:
         start = time.perf_counter()
         try:
             result = feed(x)
+            if self._find_nan and self.counter.saw_nan:
+                raise NanActivationError(NAN_MESSAGE)
         except (TypeError, ValueError) as error:
             raise self._explained(layer, x, error) from error
         end = time.perf_counter()

@@ -17,6 +17,12 @@ _DTYPES = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16
 _INITIAL_PATTERNS = 1 << 15
 
 
+NAN_MESSAGE = (
+    "the activations contain NaN; their patterns are not meaningful. Check the weights and inputs, or "
+    'pass nan_policy="ignore" to count NaN as inactive'
+)
+
+
 class NanActivationError(ValueError):
     """Activations contain NaN, so that their signs mean nothing."""
 
@@ -400,10 +406,7 @@ def _check_flags(counts: list[list[int]], nan_policy: NanPolicy, bits: int) -> N
     if flags & ops.STRAY_BITS:
         raise ValueError(f"a packed pattern has a bit set beyond its {bits} bits")
     if flags & ops.SAW_NAN and nan_policy == "raise":
-        raise NanActivationError(
-            "the activations contain NaN; their patterns are not meaningful. Check the weights and "
-            'inputs, or pass nan_policy="ignore" to count NaN as inactive'
-        )
+        raise NanActivationError(NAN_MESSAGE)
 
 
 def _warn_of_slowness(device: torch.device) -> None:

@@ -212,7 +212,7 @@ class Repeats:
                     self._initialize(0)
                     continue
                 self._take_from(capture)
-                self.patterns.append(self._counted(counter))
+                self._count_single(counter, 0)
                 return
 
     def _take_from(self, capture: Capture) -> None:
@@ -239,6 +239,16 @@ class Repeats:
         self.seconds[1] += time.perf_counter() - start - capture.seconds
         self.seconds[2] += capture.seconds
 
+    def _count_single(self, counter: PatternCounter, repeat: int) -> None:
+        try:
+            self.patterns.append(self._counted(counter))
+        except NanActivationError:  # once more, to name the activation
+            if self._weights is not None:
+                self._weights.again()
+            self._initialize(repeat)
+            self._forward(counter, Capture(counter, self._settings.plan, find_nan=True), repeat)
+            raise
+
     def _counted(self, counter: PatternCounter) -> Any:
         start = time.perf_counter()
         count = counter.count()
@@ -264,7 +274,7 @@ class Repeats:
                     forward(repeat)
                 else:
                     self._forward(counter, Capture(counter, settings.plan), repeat)
-                self.patterns.append(self._counted(counter))
+                self._count_single(counter, repeat)
 
     def _replayed(
         self, counter: PatternCounter, stack: ExitStack
@@ -318,7 +328,7 @@ class Repeats:
             try:
                 self.patterns += self._batch(range(done, done + replicates))
             except NanActivationError:
-                raise
+                return  # the loop tells in which repeat and where
             except _NeedsTernary:
                 self.ternary = self._known.ternary = True
             except Exception as error:

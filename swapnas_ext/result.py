@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,37 +119,36 @@ class SwapScore(float):
 
     @property
     def saturation(self) -> float:
-        """Psi / min(V, number of possible patterns): near 1 the score can't tell networks apart."""
-        return self.mean / _most_patterns(self.neurons, self.samples, self.ternary)
+        """Psi / min(V, 2^S): near 1 the score can't tell networks apart. Of ternary patterns there are
+        3^S; where activations are exactly zero now and then, it can be above 1."""
+        return self.mean / min(self.neurons, 2**self.samples)
 
 
-def _most_patterns(neurons: int, samples: int, ternary: bool) -> int:
-    states = 3 if ternary else 2
-    if samples * math.log2(states) < math.log2(max(neurons, 1)):
-        return states**samples
-    return neurons
-
-
-def saturation_note(mean: float, neurons: int, samples: int, ternary: bool) -> str | None:
+def saturation_note(mean: float, neurons: int, layers: Sequence[Layer], samples: int) -> str | None:
     """A sentence where a score is within 5 % of all that it could be, with the S to use instead."""
-    most = _most_patterns(neurons, samples, ternary)
-    if mean < SATURATED * most:
+    if any(layer.rule.upper is not None for layer in layers):
+        possible = 3**samples
+    elif any(layer.rule.ternary for layer in layers) and mean > 2**samples / SATURATED:
+        possible = 3**samples
+    else:  # also of a GELU: on most data it is positive or negative, and never zero
+        possible = 2**samples
+    if mean < SATURATED * min(neurons, possible):
         return None
     # Where as many patterns are possible as there are neurons, neither limit is near.
-    balanced = max(1, round(math.log(max(neurons, 2), 3 if ternary else 2)))
-    if most < neurons:
+    balanced = max(1, round(samples * math.log2(max(neurons, 2)) / math.log2(possible)))
+    if possible < neurons:
         better = max(balanced, samples + 1)
-        reason = f"of the {most:,} patterns possible with {samples} samples"
+        reason = f"of the {possible:,} that are possible with {samples} samples"
     else:
         better = min(balanced, max(1, samples - 1))
-        reason = f"of as many patterns as there are neurons ({neurons:,})"
+        reason = f"of {neurons:,} neurons: nearly every one has its own"
     return (
-        f"saturated: {mean:,.0f} patterns {reason}; such scores can't tell networks apart. Use "
+        f"saturated: {mean:,.0f} patterns {reason}. Such scores can't tell networks apart; use "
         f"{better} samples"
     )
 
 
-def standard_error(patterns: list[int]) -> float:
+def standard_error(patterns: Sequence[int]) -> float:
     """Of the mean, relative to it; infinite for one repeat."""
     if len(patterns) < 2:
         return math.inf

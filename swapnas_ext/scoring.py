@@ -148,7 +148,7 @@ class Scorer:
             log_factor = regularization.log_factor(theta, self.mu, self.sigma)
         neurons = sum(layer.neurons for layer in run.layers)
         mean = sum(run.patterns) / len(run.patterns)
-        saturation = result.saturation_note(mean, neurons, self.samples, run.ternary)
+        saturation = result.saturation_note(mean, neurons, run.layers, self.samples)
         score = SwapScore(
             Result(
                 patterns=tuple(run.patterns),

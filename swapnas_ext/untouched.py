@@ -51,6 +51,9 @@ def walk(model: nn.Module) -> Walk:
             return
         seen.add(module)
         attributes = module.__dict__
+        if "_parameters" not in attributes:  # TorchScript keeps it all elsewhere
+            visit_script(name, module)
+            return
         for parameter in attributes["_parameters"].values():
             if parameter is not None and id(parameter) not in parameters:
                 parameters[id(parameter)] = parameter
@@ -66,6 +69,13 @@ def walk(model: nn.Module) -> Walk:
             if child is not None:
                 visit(f"{name}.{child_name}" if name else child_name, child)
 
+    def visit_script(name: str, module: nn.Module) -> None:
+        modules.append((name, module))
+        for _, parameter in module.named_parameters():
+            if id(parameter) not in parameters:
+                parameters[id(parameter)] = parameter
+                result.parameter_count += parameter.numel()
+
     visit("", model)
     return result
 
@@ -80,6 +90,8 @@ def scoring_mode(modules: Sequence[nn.Module]) -> Iterator[None]:
     try:
         for module in modules:
             attributes = module.__dict__
+            if "_parameters" not in attributes:  # TorchScript: runs in the mode it is in
+                continue
             is_norm, is_batch_norm = _norm_kind(type(module))
             if attributes.get("training", is_norm) is not is_norm:  # a compiled module has none
                 changed.append((attributes, "training", not is_norm))
@@ -110,7 +122,9 @@ def restored_buffers(modules: Sequence[nn.Module], *, batch_norm: bool) -> Itera
     saved: list[tuple[nn.Module, str, Tensor, Tensor]] = [
         (module, name, buffer, buffer.clone())
         for module in modules
-        if module._buffers and (batch_norm or not _norm_kind(type(module))[1])
+        if "_buffers" in module.__dict__
+        and module._buffers
+        and (batch_norm or not _norm_kind(type(module))[1])
         for name, buffer in module._buffers.items()
         if buffer is not None
     ]

@@ -267,8 +267,10 @@ def test_bad_models(small_net: SmallNet) -> None:
     x = torch.randn(16, 3, 8, 8)
     with pytest.raises(ValueError, match="no activation of Linear"):
         swap.score(nn.Linear(3, 3), torch.randn(4, 3))
-    with pytest.raises(TypeError, match=r"nn\.Module"):
-        swap.score(torch.relu, x)
+    with pytest.raises(TypeError, match=r"nn\.Module.*got str"):
+        swap.score("resnet18", x)
+    with pytest.raises(TypeError, match=r"got int from <function"):
+        swap.score(lambda: 3, x)
 
     class Unused(nn.Module):
         def __init__(self) -> None:
