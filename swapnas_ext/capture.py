@@ -32,7 +32,8 @@ class Counter(Protocol):
 
     def count_on_host(self) -> int: ...
     def update(self, x: Tensor) -> None: ...
-    def direct_relu(self) -> Callable[[Tensor], Tensor]: ...
+    def direct_relu(self) -> Callable[[Tensor], Tensor] | None: ...
+    def relu(self, x: Tensor) -> Tensor: ...
     def relu_(self, x: Tensor) -> Tensor: ...
 
 
@@ -291,7 +292,7 @@ class Capture:
     def _fused_relu(self, layer: Layer, *, in_place: bool) -> Callable[..., Any]:
         """A ReLU and its count in one pass. Between two layers of a network Python runs from a cold
         cache, at several times its usual cost: here is as little of it as can be."""
-        relu = self.counter.relu_ if in_place else self._relu
+        relu = self._relu_in_place if in_place else self._relu
         clock, book, patterns_so_far = time.perf_counter, self._book.append, self._patterns_so_far
 
         def fused_relu(input: Tensor) -> Tensor:
@@ -308,7 +309,8 @@ class Capture:
     def _relu_once(self) -> Callable[[Tensor], Tensor]:
         """The counter's ReLU; a plain one where the patterns of this very tensor are in the set, as in
         a cell whose edges each begin with a ReLU of the same node."""
-        mark, relu = next(_marks), self.counter.direct_relu()
+        mark = next(_marks)
+        relu = self.counter.direct_relu() or self._relu_of_operators
 
         def relu_once(x: Tensor) -> Tensor:
             try:
@@ -323,6 +325,14 @@ class Capture:
             return y
 
         return relu_once
+
+    def _relu_of_operators(self, x: Tensor) -> Tensor:
+        with interception.paused():
+            return self.counter.relu(x)
+
+    def _relu_in_place(self, x: Tensor) -> Tensor:
+        with interception.paused():
+            return self.counter.relu_(x)
 
     def _suspect(self, site: Site, original: Callable[..., Any]) -> Callable[..., Any]:
         def suspect(*args: Any, **kwargs: Any) -> Any:

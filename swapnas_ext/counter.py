@@ -105,10 +105,11 @@ class PatternCounter:
             return y
         return self._insert(torch.ops.swapnas.relu_insert, x)
 
-    def direct_relu(self) -> Callable[[Tensor], Tensor]:
-        """`relu` as a function of as little Python as can be, for use without autograd."""
+    def direct_relu(self) -> Callable[[Tensor], Tensor] | None:
+        """`relu` as a function of as little Python as can be, for use without autograd; None where the set
+        may have to grow, or there is no kernel."""
         if self._grows or not self._has_kernel:
-            return self.relu
+            return None
         table, samples, ternary = self._table, self.samples, self.ternary
         operator, device = torch.ops.swapnas.relu_insert.default, self.device
 

@@ -144,10 +144,7 @@ class Repeats:
                 self._batches()
             changed = None
             if not self.patterns:
-                self._initialize(0)
-                versions = [parameter._version for parameter in self._found.parameters.values()]
-                self._first()
-                changed = self._changed_weights(versions)
+                changed = self._first()
                 self._known.keeps_weights = changed is None
                 if changed is None:
                     self._batches()
@@ -194,9 +191,12 @@ class Repeats:
 
     # ---- one repeat at a time --------------------------------------------------------------------
 
-    def _first(self) -> None:
-        """The first repeat, initialised already: tells layers, sizes, and whether patterns are ternary."""
+    def _first(self) -> str | None:
+        """The first repeat: tells layers, sizes, and whether patterns are ternary. Returns the name of a
+        weight that the forward pass changed."""
         while True:
+            self._initialize(0)
+            versions = [parameter._version for parameter in self._found.parameters.values()]
             with self._counters(self._device, self.ternary, 1) as counter:
                 capture = Capture(
                     counter,
@@ -209,11 +209,11 @@ class Repeats:
                     self.ternary = self._known.ternary = True
                     if self._weights is not None:
                         self._weights.again()
-                    self._initialize(0)
                     continue
                 self._take_from(capture)
+                changed = self._changed_weights(versions)
                 self._count_single(counter, 0)
-                return
+                return changed
 
     def _take_from(self, capture: Capture) -> None:
         """What the capture of the first repeat tells."""
@@ -434,9 +434,12 @@ def _default_memory(device: torch.device) -> int:
     return 1 << 30
 
 
+_OUT_OF_MEMORY = ("not enough memory", "out of memory", "can't allocate memory")
+
+
 def _is_out_of_memory(error: BaseException) -> bool:
     text = str(error)
-    return "not enough memory" in text or "out of memory" in text
+    return any(words in text for words in _OUT_OF_MEMORY)
 
 
 def _too_large(device: torch.device, error: Exception) -> str:
