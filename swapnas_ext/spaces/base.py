@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 
+import torch
 from torch import nn
+
+from swapnas_ext.spaces.uninitialized import uninitialized
 
 
 class ArchitectureError(ValueError):
@@ -36,8 +39,25 @@ class SearchSpace(ABC):
         """One form for all architectures whose networks compute the same function of their weights."""
 
     @abstractmethod
-    def build(self, architecture: str) -> nn.Module:
+    def _build(self, architecture: str) -> nn.Module:
         """The network, freshly initialised. Raises `ArchitectureError`."""
+
+    def build(self, architecture: str, *, initialized: bool = True) -> nn.Module:
+        """The network. Without ``initialized`` the weights of its convolutions and linear layers are left
+        to who overwrites them, as the Gaussian and Kaiming initialisers do: faster.
+
+        Raises:
+            ArchitectureError: the string is no architecture of this space.
+        """
+        if initialized:
+            return self._build(architecture)
+        with uninitialized():
+            return self._build(architecture)
+
+    def size(self, architecture: str) -> int:
+        """Number of parameters of the network."""
+        with torch.device("meta"):
+            return sum(parameter.numel() for parameter in self._build(architecture).parameters())
 
     @abstractmethod
     def sample(self, rng: random.Random) -> str:

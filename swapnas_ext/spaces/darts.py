@@ -105,7 +105,7 @@ class DARTS(SearchSpace):
         cells.append(_canonical_cell(genotype.reduce, genotype.reduce_concat))
         return " / ".join(cells)
 
-    def build(self, architecture: str) -> nn.Module:
+    def _build(self, architecture: str) -> nn.Module:
         genotype = parse(architecture)
         cells = (
             (genotype.normal, genotype.normal_concat),

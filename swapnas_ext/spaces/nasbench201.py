@@ -67,8 +67,20 @@ class NASBench201(SearchSpace):
         """
         return _canonical(parse(architecture))
 
-    def build(self, architecture: str) -> nn.Module:
+    def _build(self, architecture: str) -> nn.Module:
         return Network(parse(architecture), self.channels, self.cells, self.classes)
+
+    def size(self, architecture: str) -> int:
+        cell = parse(architecture)
+        width, total = self.channels, (27 + 2) * self.channels  # the stem
+        for stage in range(3):
+            if stage > 0:
+                total += width * 2 * width * (9 + 1) + 9 * (2 * width) ** 2 + 2 * 2 * (2 * width)
+                width *= 2
+            kernels = 9 * cell.count("nor_conv_3x3") + cell.count("nor_conv_1x1")
+            convolutions = cell.count("nor_conv_3x3") + cell.count("nor_conv_1x1")
+            total += self.cells * (kernels * width**2 + convolutions * 2 * width)
+        return total + 2 * width + width * self.classes + self.classes
 
     def sample(self, rng: random.Random) -> str:
         return _format(tuple(rng.choice(OPERATIONS) for _ in EDGES))
