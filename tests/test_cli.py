@@ -154,3 +154,52 @@ def test_interrupted_with_the_scores_so_far(monkeypatch: pytest.MonkeyPatch) -> 
 def test_help_and_info() -> None:
     assert "Examples:" in run("score", "--help").output
     assert json.loads(run("info").output)["version"] == swap.__version__
+
+
+GENOTYPE = (
+    "Genotype(normal=[('skip_connect', 0), ('none', 1), ('skip_connect', 0), ('none', 1), "
+    "('skip_connect', 0), ('none', 1), ('skip_connect', 0), ('none', 1)], normal_concat=[2, 3, 4, 5], "
+    "reduce=[('sep_conv_3x3', 0), ('max_pool_3x3', 1), ('dil_conv_3x3', 0), ('none', 1), "
+    "('skip_connect', 0), ('none', 1), ('skip_connect', 2), ('none', 1)], reduce_concat=[2, 3, 4, 5])"
+)
+
+
+def test_darts_and_profile() -> None:
+    result = run("score", "--space", "darts", "--arch", GENOTYPE, "--repeats", "4", "--profile")
+    assert result.exit_code == 0, result.output
+    for word in ("build", "initialise", "forward", "count", "cells.0.preprocess0.0", "new patterns"):
+        assert word in result.stderr
+    assert "Genotype(normal=" in result.stdout
+    small = run(
+        *("score", "--space", "darts", "--network", "cifar10", "--channels", "2", "--cells", "3"),
+        *("--arch", GENOTYPE, "--format", "json"),
+    )
+    assert small.exit_code == 0, small.output
+    space = swap.spaces.get("darts", network="cifar10", channels=2, layers=3)
+    assert json.loads(small.stdout)[0]["parameters"] == space.size(GENOTYPE)
+
+
+def test_capture_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "functional_models.py").write_text(
+        "import torch.nn.functional as F\nfrom torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.a, self.b = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)\n"
+        "    def forward(self, x):\n"
+        "        return F.relu(self.b(F.relu(self.a(x))))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    model = ("score", "--model", "functional_models:Net", "--size", "16", "--format", "json")
+    both = json.loads(run(*model, "--tolerance", "0.5", "--repeats", "9").stdout)[0]
+    assert both["neurons"] == 8 * 14 * 14 + 8 * 12 * 12
+    assert both["repeats"] == 3
+    second = json.loads(run(*model, "--select", ":relu#2").stdout)[0]
+    assert second["neurons"] == 8 * 12 * 12
+    modules = run(*model, "--capture", "modules")
+    assert modules.exit_code == 1
+    assert "use capture='auto'" in modules.stderr
+    for options in (("--autocast", "bfloat16"), ("--channels-last",), ("--max-memory", "64")):
+        assert run(*model, *options).exit_code == 0
+    saturated = run(*model, "--samples", "2")
+    assert "saturated" in saturated.stderr

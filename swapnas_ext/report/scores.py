@@ -35,7 +35,7 @@ class ScoreRow:
     score_seconds: float
 
 
-def score_row(architecture: str, score: SwapScore, build_seconds: float) -> ScoreRow:
+def score_row(architecture: str, score: SwapScore) -> ScoreRow:
     return ScoreRow(
         architecture=architecture,
         score=score.value,
@@ -47,8 +47,8 @@ def score_row(architecture: str, score: SwapScore, build_seconds: float) -> Scor
         neurons=score.neurons,
         saturation=score.saturation,
         parameters=score.parameters,
-        build_seconds=build_seconds,
-        score_seconds=score.timing.total,
+        build_seconds=score.timing.build,
+        score_seconds=score.timing.total - score.timing.build,
     )
 
 
@@ -70,7 +70,7 @@ def to_csv(rows: Sequence[ScoreRow]) -> str:
 
 
 def to_table(rows: Sequence[ScoreRow], first_rank: int = 1) -> str:
-    """For a terminal: folded to its width; elsewhere in whole lines."""
+    """Ranks, scores and architectures."""
     table = Table(box=None, pad_edge=False)
     for heading in ("rank", "score", "neurons", "saturation", "params", "ms"):
         table.add_column(heading, justify="right")
@@ -86,6 +86,11 @@ def to_table(rows: Sequence[ScoreRow], first_rank: int = 1) -> str:
             f"{1e3 * row.score_seconds:.0f}",
             row.architecture,
         )
+    return as_text(table)
+
+
+def as_text(table: Table) -> str:
+    """A table for a terminal, of its width; elsewhere in whole lines."""
     buffer = io.StringIO()
     width = None if sys.stdout.isatty() else 250
     Console(file=buffer, width=width, markup=False, highlight=False).print(table)

@@ -1,0 +1,30 @@
+"""Ray Tune: a trainable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from swapnas_ext.scoring import Scorer
+
+
+def swap_trainable(
+    build: Callable[[dict[str, Any]], nn.Module], scorer: Scorer
+) -> Callable[[dict[str, Any]], dict[str, float]]:
+    """A function trainable, whose result is the score of the model that ``build(config)`` makes::
+
+        config = TuneConfig(metric="swap", mode="max")
+        Tuner(swap_trainable(build, scorer), param_space=space, tune_config=config).fit()
+    """
+
+    def trainable(config: dict[str, Any]) -> dict[str, float]:
+        score = scorer(build(config))
+        return {
+            "swap": float(score),
+            "parameters": score.parameters,
+            "saturation": score.saturation,
+        }
+
+    return trainable
