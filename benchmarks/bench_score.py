@@ -1,28 +1,173 @@
-"""Scoring a NAS-Bench-201 network, against its bare forward pass: time, and memory added."""
+"""Scoring whole models: the published workload against the published way, the cost over a bare forward
+pass, other proxies, and memory."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import models
 import pytest
+import proxies
 import torch
-from torch import nn
+from conftest import published_count
+from torch import Tensor, nn
 
 import swapnas_ext as swap
+
+swap.keep_freed_memory()  # for both sides alike
 
 CELLS = {
     "convolutions": "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|",
     "mixed": "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_1x1~0|avg_pool_3x3~1|skip_connect~2|",
     "small": "|nor_conv_1x1~0|+|skip_connect~0|none~1|+|none~0|skip_connect~1|nor_conv_1x1~2|",
 }
+REPEATS = 32
+
+
+def genotype(*edges: tuple[str, int]) -> str:
+    """Both cells the same, as in the published table of accuracies."""
+    cell, concat = list(edges), [2, 3, 4, 5]
+    return (
+        f"Genotype(normal={cell}, normal_concat={concat}, reduce={cell}, reduce_concat={concat})"
+    )
+
+
+# Of the published table: row 2, whose V is that of the project's other figures, and rows 1, 6 and 18.
+GENOTYPES = {
+    "A": genotype(
+        *(("sep_conv_5x5", 0), ("sep_conv_3x3", 0), ("avg_pool_3x3", 2), ("sep_conv_3x3", 0)),
+        *(("sep_conv_3x3", 3), ("avg_pool_3x3", 1), ("sep_conv_5x5", 0), ("sep_conv_5x5", 2)),
+    ),
+    "B": genotype(
+        *(("none", 0), ("dil_conv_5x5", 0), ("sep_conv_5x5", 0), ("sep_conv_3x3", 1)),
+        *(("sep_conv_3x3", 1), ("dil_conv_5x5", 2), ("sep_conv_5x5", 3), ("skip_connect", 4)),
+    ),
+    "C": genotype(
+        *(("sep_conv_5x5", 0), ("sep_conv_5x5", 1), ("max_pool_3x3", 2), ("dil_conv_5x5", 2)),
+        *(("dil_conv_3x3", 0), ("none", 0), ("skip_connect", 2), ("none", 4)),
+    ),
+    "D": genotype(
+        *(("sep_conv_3x3", 0), ("skip_connect", 0), ("sep_conv_3x3", 2), ("skip_connect", 0)),
+        *(("none", 2), ("sep_conv_5x5", 0), ("skip_connect", 4), ("dil_conv_5x5", 3)),
+    ),
+}
+
+
+def published_init(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.normal_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.ones_(module.weight)
+        nn.init.zeros_(module.bias)
+
+
+def published_way(build: Callable[[], nn.Module], inputs: Tensor, repeats: int) -> list[int]:
+    """One repeat after another: initialise, run, keep every activation, cat, sign, unique."""
+    model, kept, counts = build(), [], []
+    for module in model.modules():
+        if isinstance(module, nn.ReLU):
+            module.register_forward_hook(lambda m, i, o: kept.append(o.detach()))
+    for repeat in range(repeats):
+        torch.manual_seed(repeat)
+        model.apply(published_init)
+        with torch.no_grad():
+            model(inputs)
+        counts.append(published_count(kept, len(inputs)))
+        kept.clear()
+    return counts
+
+
+@pytest.mark.parametrize("name", GENOTYPES)
+def test_published_workload(compare: Any, name: str) -> None:
+    """DARTS cell network, 16 images, 32 repeats, build included."""
+    space, inputs = swap.spaces.get("darts"), swap.data.photograph(16)
+    scorer = swap.Scorer(inputs, init="gaussian", repeats=REPEATS)
+    build = partial(space.build, GENOTYPES[name], initialized=False)
+    ours = scorer(build)
+    assert list(ours.patterns[:3]) == published_way(
+        partial(space.build, GENOTYPES[name]), inputs, 3
+    )
+    compare(
+        f"DARTS cell {name}, V={ours.neurons:,}, 32 repeats with build",
+        lambda: scorer(build),
+        {"published way": lambda: published_way(partial(space.build, GENOTYPES[name]), inputs, 32)},
+        rounds=15,
+        other_every=5,
+        at_least=40,
+        timing_ms={step: 1e3 * seconds for step, seconds in vars(scorer(build).timing).items()},
+    )
+
+
+@pytest.mark.parametrize("name", GENOTYPES)
+def test_batched_repeats_against_the_loop(compare: Any, name: str) -> None:
+    inputs = swap.data.photograph(16)
+    model = swap.spaces.get("darts").build(GENOTYPES[name])
+    batched = swap.Scorer(inputs, init="gaussian", repeats=REPEATS)
+    loop = swap.Scorer(inputs, init="gaussian", repeats=REPEATS, max_memory=1)
+    assert batched(model).patterns == loop(model).patterns
+    compare(
+        f"DARTS cell {name}, repeats at once",
+        lambda: batched(model),
+        {"one after another": lambda: loop(model)},
+        rounds=15,
+        at_least=2,
+    )
+
+
+def scored_against_forward(
+    compare: Any, work: str, model: nn.Module, inputs: Tensor, rounds: int
+) -> None:
+    model.train()  # as in the published code: the statistics of the mini-batch
+    for capture, within in (("auto", 1.03), ("operators", 1.15)):
+        scorer = swap.Scorer(inputs, capture=capture)
+
+        def forward() -> None:
+            with torch.no_grad():
+                model(inputs)
+
+        suffix = "" if capture == "auto" else ", all as operators"
+        compare(
+            f"score, {work}{suffix}",
+            partial(scorer, model),
+            {"bare forward": forward},
+            rounds=rounds,
+            within=within,
+        )
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_score_against_forward(compare: Any, name: str) -> None:
+def test_nasbench201_against_forward(compare_twice: Any, name: str) -> None:
     model = swap.spaces.get("nasbench201").build(CELLS[name])
-    model.train()  # as in the published code: the statistics of the mini-batch
+    inputs = swap.data.photograph(16)
+    scored_against_forward(compare_twice, f"NAS-Bench-201 {name}", model, inputs, 61)
+
+
+LARGE = {
+    "ResNet-50 at 224": (models.resnet50, lambda: swap.data.photograph(16, 224)),
+    "ViT-B/16 at 224": (models.ViT, lambda: swap.data.photograph(16, 224)),
+    "encoder of BERT-base's size": (models.Encoder, lambda: torch.randint(30_000, (16, 128))),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
+def test_large_models_against_forward(compare_twice: Any, name: str) -> None:
+    build, batch = LARGE[name]
+    torch.manual_seed(0)
+    scored_against_forward(compare_twice, name, build(), batch(), 9)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_other_proxies(rows: list[dict[str, Any]], benchmark: Any, name: str) -> None:
+    """Each against the bare forward pass of the same model and mini-batch, interleaved."""
+    model = swap.spaces.get("nasbench201").build(CELLS[name]).train()
     inputs = swap.data.photograph(16)
     scorer = swap.Scorer(inputs)
 
@@ -30,12 +175,32 @@ def test_score_against_forward(compare: Any, name: str) -> None:
         with torch.no_grad():
             model(inputs)
 
-    compare(
-        f"score, NAS-Bench-201 {name}",
-        lambda: scorer(model),
-        {"bare forward": forward},
-        rounds=61,
-        within=1.05,
+    works: dict[str, Callable[[], object]] = {
+        "bare forward": forward,
+        "SWAP": partial(scorer, model),
+        "NWOT": partial(proxies.nwot, model, inputs),
+        "jacov": partial(proxies.jacov, model, inputs),
+        "synflow": partial(proxies.synflow, model, inputs),
+    }
+    times: dict[str, list[float]] = {key: [] for key in works}
+    for work in works.values():
+        work()
+    for _ in range(25):
+        for key, work in works.items():
+            start = time.perf_counter()
+            work()
+            times[key].append(time.perf_counter() - start)
+    benchmark.pedantic(works["SWAP"], rounds=3)
+    medians = {key: 1e3 * sorted(values)[len(values) // 2] for key, values in times.items()}
+    ratios = {key: value / medians["bare forward"] for key, value in medians.items()}
+    print(f"\nproxies, NAS-Bench-201 {name}: {ratios}")
+    rows.append(
+        {
+            "work": f"proxies, NAS-Bench-201 {name}",
+            "medians_ms": medians,
+            "against_forward": ratios,
+            "kept": ratios["SWAP"] == min(v for k, v in ratios.items() if k != "bare forward"),
+        }
     )
 
 

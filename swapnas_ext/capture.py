@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from swapnas_ext import activations, interception
 from swapnas_ext.activations import RELU, Rule, UserRules
 from swapnas_ext.counter import NAN_MESSAGE, NanActivationError
+from swapnas_ext.untouched import Path, Walk, name_of
 
 Mode = Literal["auto", "modules", "operators"]
 MODES = ("auto", "modules", "operators")
@@ -81,7 +82,8 @@ class Plan:
     mode: Mode = "auto"
     rules: UserRules = field(default_factory=dict)
     select: Select | None = None
-    _may_watch: dict[type[nn.Module], bool] = field(default_factory=dict, repr=False, compare=False)
+    interest: dict[type[nn.Module], bool] = field(default_factory=dict, repr=False, compare=False)
+    """What `may_watch` said of each class so far."""
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -90,9 +92,9 @@ class Plan:
 
     def may_watch(self, kind: type[nn.Module]) -> bool:
         """Whether modules of a class can be of any interest."""
-        known = self._may_watch.get(kind)
+        known = self.interest.get(kind)
         if known is None:
-            known = self._may_watch[kind] = (
+            known = self.interest[kind] = (
                 activations.is_known_class(kind)
                 or issubclass(kind, _FUSED)
                 or _is_suspect(kind)
@@ -141,12 +143,13 @@ class Sites:
     """What is watched in one model."""
 
     watched: list[Site]
-    named_modules: Sequence[tuple[str, nn.Module]]
+    found: Walk
 
     @cached_property
     def names(self) -> dict[int, str]:
         """Of all modules, by identity: to say who calls an operator."""
-        return {id(module): name for name, module in self.named_modules}
+        pairs = zip(self.found.modules, self.found.paths, strict=True)
+        return {id(module): name_of(path) for module, path in pairs}
 
     @property
     def ternary(self) -> bool:
@@ -154,26 +157,45 @@ class Sites:
         return any(site.role == "activation" and site.rule.ternary for site in self.watched)
 
 
-def find_activations(named_modules: Sequence[tuple[str, nn.Module]], plan: Plan) -> Sites:
+def find_activations(found: Walk, plan: Plan) -> Sites:
     """The modules to watch, in their order."""
-    watched = []
+    watched: list[Site] = []
     if plan.mode != "operators":
-        for name, module in named_modules:
-            if not plan.may_watch(type(module)):
+        interest = plan.interest
+        for module, path in zip(found.modules, found.paths, strict=True):
+            kind = type(module)
+            if interest.get(kind) is False or not plan.may_watch(kind):
                 continue
-            rule = activations.module_rule(module, plan.rules)
-            if rule is not None:
-                chosen = plan.select is None or plan.selects(
-                    Layer(name, type(module).__name__, rule=rule)
-                )
-                watched.append(Site(name, module, "activation" if chosen else "left out", rule))
-            elif activations.is_unwanted(module, plan.rules):
-                watched.append(Site(name, module, "left out"))
-            elif isinstance(module, _FUSED):
-                watched.append(Site(name, module, "fused"))
-            elif not module._modules and _is_suspect(type(module)):
-                watched.append(Site(name, module, "suspect"))
-    return Sites(watched, named_modules)
+            site = _site(module, path, plan)
+            if site is not None:
+                watched.append(site)
+    return Sites(watched, found)
+
+
+def _site(module: nn.Module, path: Path, plan: Plan) -> Site | None:
+    rule = activations.module_rule(module, plan.rules)
+    if rule is not None:
+        name = name_of(path)
+        chosen = plan.select is None or plan.selects(Layer(name, type(module).__name__, rule=rule))
+        return Site(name, module, "activation" if chosen else "left out", rule)
+    if activations.is_unwanted(module, plan.rules):
+        return Site(name_of(path), module, "left out")
+    if isinstance(module, _FUSED):
+        return Site(name_of(path), module, "fused")
+    if not module._modules and _is_suspect(type(module)):
+        return Site(name_of(path), module, "suspect")
+    return None
+
+
+def _own_forward(site: Site) -> Any:
+    """The ``forward`` that a module has as an attribute. Raises RuntimeError where it is ours."""
+    forward = site.module.__dict__["forward"]
+    if getattr(forward, "watched_by_swapnas", False):
+        raise RuntimeError(
+            f"module '{site.name}' ({site.kind}) is being scored already, in another thread; score it "
+            "after that, or a copy of it (copy.deepcopy)"
+        )
+    return forward
 
 
 def _is_suspect(kind: type[nn.Module]) -> bool:
@@ -233,27 +255,26 @@ class Capture:
         for name in self._plan.rules:
             if isinstance(name, str):
                 interception.register(name)
-        own = [(site.module.__dict__, site.module.__dict__.get("forward")) for site in sites.watched]
-        for site, (_, forward) in zip(sites.watched, own, strict=True):
-            if getattr(forward, "watched_by_swapnas", False):
-                raise RuntimeError(
-                    f"module '{site.name}' ({site.kind}) is being scored already, in another thread; "
-                    "score it after that, or a copy of it (copy.deepcopy)"
-                )
+        patched: list[dict[str, Any]] = []
+        own_forwards: list[tuple[dict[str, Any], Any]] = []
         with ExitStack() as stack:
             try:
                 for site in sites.watched:
+                    attributes = site.module.__dict__
+                    if "forward" in attributes:
+                        own_forwards.append((attributes, _own_forward(site)))
                     forward = self._forward_of(site)
-                    forward.watched_by_swapnas = True  # type: ignore[attr-defined]
-                    site.module.__dict__["forward"] = forward
+                    forward.__dict__["watched_by_swapnas"] = True
+                    patched.append(attributes)
+                    attributes["forward"] = forward
                 if self._plan.mode != "modules":
                     stack.enter_context(interception.intercepted(self._operator))
                 yield
             finally:
-                for attributes, forward in own:
+                for attributes in patched:
                     attributes.pop("forward", None)
-                    if forward is not None:
-                        attributes["forward"] = forward
+                for attributes, forward in own_forwards:
+                    attributes["forward"] = forward
                 self._close_book()
 
     # ---- modules ---------------------------------------------------------------------------------

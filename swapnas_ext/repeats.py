@@ -117,12 +117,12 @@ class Repeats:
         self.seconds = [0.0, 0.0, 0.0]
         self._model = model
         self._found = found
-        self._modules = [module for _, module in found.modules]
+        self._modules = found.modules
         self._settings = settings
         self._counters = counters
         self._device = _device_of(found)
         self._args, self._kwargs = batch.on(self._device)
-        self._sites = find_activations(found.modules, settings.plan)
+        self._sites = find_activations(found, settings.plan)
         self._known = known
         self.ternary = self._sites.ternary or self._known.ternary
 
@@ -422,7 +422,7 @@ def _eager(modules: list[nn.Module]) -> Iterator[None]:
 def _device_of(found: Walk) -> torch.device:
     for parameter in found.parameters.values():
         return parameter.device
-    for _, module in found.modules:
+    for module in found.modules:
         for buffer in module.buffers(recurse=False):
             return buffer.device
     return torch.device("cpu")

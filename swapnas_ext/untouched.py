@@ -30,54 +30,68 @@ _ONLY_COMPUTING = frozenset(
 )
 
 
+Path = tuple[Any, str] | None
+"""Where a module is: the path of its parent, and its own name; None for the model. Few need a name."""
+
+
+def name_of(path: Path) -> str:
+    """As in ``named_modules``."""
+    if path is None:
+        return ""
+    parent, name = path
+    return name if parent is None else f"{name_of(parent)}.{name}"
+
+
 @dataclass
 class Walk:
     """What there is in a model, found in one walk: for a small model a walk takes as long as a layer."""
 
-    modules: list[tuple[str, nn.Module]]
-    """As ``named_modules``, without those that only compute: no activation, mode, buffer or hook."""
+    modules: list[nn.Module]
+    """In the order of ``modules()``, without those that only compute: no activation, mode, buffer or
+    hook."""
+    paths: list[Path]
     parameters: dict[int, nn.Parameter]
     """By identity, so that tied ones are there once."""
-    parameter_count: int
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters.values())
 
 
 def walk(model: nn.Module) -> Walk:
-    result = Walk([], {}, 0)
-    modules, parameters = result.modules, result.parameters
-    seen: set[nn.Module] = set()
-
-    def visit(name: str, module: nn.Module) -> None:
-        if module in seen:
-            return
-        seen.add(module)
+    found = Walk([], [], {})
+    parameters = found.parameters
+    seen: set[int] = set()
+    pending: list[tuple[Path, nn.Module]] = [(None, model)]
+    while pending:
+        path, module = pending.pop()
+        if id(module) in seen:
+            continue
+        seen.add(id(module))
         attributes = module.__dict__
         if "_parameters" not in attributes:  # TorchScript keeps it all elsewhere
-            visit_script(name, module)
-            return
+            found.modules.append(module)
+            found.paths.append(path)
+            parameters.update((id(parameter), parameter) for parameter in module.parameters())
+            continue
         for parameter in attributes["_parameters"].values():
-            if parameter is not None and id(parameter) not in parameters:
+            if parameter is not None:
                 parameters[id(parameter)] = parameter
-                result.parameter_count += parameter.numel()
         if (
             type(module) not in _ONLY_COMPUTING
             or attributes["_buffers"]
             or attributes["_forward_hooks"]
             or attributes["_forward_pre_hooks"]
         ):
-            modules.append((name, module))
-        for child_name, child in attributes["_modules"].items():
-            if child is not None:
-                visit(f"{name}.{child_name}" if name else child_name, child)
-
-    def visit_script(name: str, module: nn.Module) -> None:
-        modules.append((name, module))
-        for _, parameter in module.named_parameters():
-            if id(parameter) not in parameters:
-                parameters[id(parameter)] = parameter
-                result.parameter_count += parameter.numel()
-
-    visit("", model)
-    return result
+            found.modules.append(module)
+            found.paths.append(path)
+        children = attributes["_modules"]
+        if children:
+            for name in reversed(children):
+                child = children[name]
+                if child is not None:
+                    pending.append(((path, name), child))
+    return found
 
 
 @contextmanager
