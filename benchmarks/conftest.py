@@ -114,9 +114,7 @@ def compare(benchmark: BenchmarkFixture, rows: list[dict[str, Any]]) -> Comparis
 
 
 @pytest.fixture
-def compare_twice(
-    benchmark: BenchmarkFixture, rows: list[dict[str, Any]]
-) -> Callable[..., None]:
+def compare_twice(benchmark: BenchmarkFixture, rows: list[dict[str, Any]]) -> Callable[..., None]:
     """For two comparisons in one test, each interleaved; pytest-benchmark keeps the first."""
     first = Comparison(benchmark, rows)
 

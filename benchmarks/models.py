@@ -47,9 +47,7 @@ def resnet50() -> nn.Module:
         for block in range(blocks):
             layers.append(Bottleneck(channels, width, 2 if stage > 0 and block == 0 else 1))
             channels = 4 * width
-    return nn.Sequential(
-        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 1000)
-    )
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 1000))
 
 
 class EncoderBlock(nn.Module):

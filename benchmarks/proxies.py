@@ -27,23 +27,27 @@ def jacov(model: nn.Module, inputs: Tensor) -> float:
     """Abdelfattah et al., ICLR 2021, arXiv 2101.08134: spectrum of the correlations of the samples'
     gradients with respect to the inputs."""
     inputs = inputs.clone().requires_grad_()
+    model.zero_grad()
     outputs = model(inputs)
-    (gradients,) = torch.autograd.grad(outputs.sum(), inputs)
+    outputs.backward(torch.ones_like(outputs))
+    gradients = inputs.grad
+    model.zero_grad()
     eigenvalues = torch.linalg.eigvalsh(torch.corrcoef(gradients.flatten(1)).double()) + 1e-5
     return -(eigenvalues.log() + 1 / eigenvalues).sum().item()
 
 
-def synflow(model: nn.Module, inputs: Tensor) -> float:
-    """Tanaka et al., NeurIPS 2020, arXiv 2006.05467: sum of weight times gradient of a network of
-    absolute weights, on an input of ones; batch normalisation as in evaluation."""
+def synflow(model: nn.Module, inputs: Tensor, samples: int = 1) -> float:
+    """Tanaka et al., NeurIPS 2020, arXiv 2006.05467, as Abdelfattah et al. compute it: sum of weight times
+    gradient of a network of absolute weights, on ``samples`` inputs of ones (one is enough), in double
+    precision, which the sums overflow without; batch normalisation as in evaluation."""
     training = model.training
-    model.eval()
+    model.eval().double()
     with torch.no_grad():
         signs = [parameter.sign() for parameter in model.parameters()]
         for parameter in model.parameters():
             parameter.abs_()
     model.zero_grad()
-    model(torch.ones_like(inputs[:1])).sum().backward()
+    model(torch.ones_like(inputs[:samples], dtype=torch.float64)).sum().backward()
     total = sum(
         (parameter * parameter.grad).abs().sum().item()
         for parameter in model.parameters()
@@ -53,5 +57,5 @@ def synflow(model: nn.Module, inputs: Tensor) -> float:
         for parameter, sign in zip(model.parameters(), signs, strict=True):
             parameter.mul_(sign)
     model.zero_grad()
-    model.train(training)
+    model.train(training).float()
     return total

@@ -171,13 +171,14 @@ def check_user_rules(rules: UserRules) -> UserRules:
     for key, rule in rules.items():
         if not (isinstance(key, str) or (isinstance(key, type) and issubclass(key, nn.Module))):
             raise TypeError(
-                "rules are for module classes and names of operators such as 'relu', got "
-                f"{key!r}"
+                f"rules are for module classes and names of operators such as 'relu', got {key!r}"
             )
         if isinstance(key, str) and not hasattr(torch.ops.aten, key):
             raise ValueError(f"rules: torch.ops.aten has no operator {key!r}")
         if rule is not None and not isinstance(rule, Rule):
-            raise TypeError(f"the rule of {key!r} must be a Rule or None, got {type(rule).__name__}")
+            raise TypeError(
+                f"the rule of {key!r} must be a Rule or None, got {type(rule).__name__}"
+            )
     return rules
 
 

@@ -23,8 +23,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from swapnas_ext import data, initialization, spaces
-from swapnas_ext.build_info import build_info
 from swapnas_ext.allocator import keep_freed_memory
+from swapnas_ext.build_info import build_info
 from swapnas_ext.capture import MODES
 from swapnas_ext.report.profile import to_profile
 from swapnas_ext.report.scores import ScoreRow, best_first, score_row, to_csv, to_json, to_table
@@ -101,9 +101,7 @@ Examples:
 @click.option("--dataset", help="Of nasbench201: cifar10 (default), cifar100, imagenet16-120.")
 @click.option("--network", help="Of darts: workload (default, as published), cifar10, imagenet.")
 @click.option("--channels", type=int, help="Of the space's networks. Default: as published.")
-@click.option(
-    "--cells", type=int, help="Cells (of nasbench201: a stage). Default: as published."
-)
+@click.option("--cells", type=int, help="Cells (of nasbench201: a stage). Default: as published.")
 @click.option(
     "--images",
     type=click.Path(),

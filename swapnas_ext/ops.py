@@ -194,7 +194,9 @@ def _batched(name: str, wraps_result: bool) -> None:
 
     def rule(table: Tensor, x: Tensor, samples: int, ternary: bool) -> Tensor | None:
         if functorch.is_batchedtensor(table):
-            raise ValueError(f"swapnas::{name} under vmap needs one table, with a group a replicate")
+            raise ValueError(
+                f"swapnas::{name} under vmap needs one table, with a group a replicate"
+            )
         level = functorch.maybe_get_level(x)
         physical, dim = functorch._unwrap_batched(x, level)
         with torch._C._ExcludeDispatchKeyGuard(_VMAP_KEYS):

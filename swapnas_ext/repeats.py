@@ -30,6 +30,7 @@ from swapnas_ext.untouched import (
 _MIN_REPEATS_OF_TOLERANCE = 3
 _MIN_REPLAYS = 4  # fewer are not worth the capture of a graph
 
+
 class _NeedsTernary(Exception):
     """An operator with ternary patterns was met where binary ones were counted."""
 
@@ -276,9 +277,7 @@ class Repeats:
                     self._forward(counter, Capture(counter, settings.plan), repeat)
                 self._count_single(counter, repeat)
 
-    def _replayed(
-        self, counter: PatternCounter, stack: ExitStack
-    ) -> Callable[[int], None] | None:
+    def _replayed(self, counter: PatternCounter, stack: ExitStack) -> Callable[[int], None] | None:
         counter.reserve(sum(layer.neurons for layer in self.layers))
         capture = Capture(counter, self._settings.plan)
 
@@ -405,7 +404,9 @@ class Repeats:
         if capture.missed:
             text += f"; not captured: {'; '.join(capture.missed)}; give rules= for them"
         if self._settings.plan.mode == "modules":
-            text += "; capture='modules' sees no activations called as functions: use capture='auto'"
+            text += (
+                "; capture='modules' sees no activations called as functions: use capture='auto'"
+            )
         return text
 
 

@@ -126,12 +126,11 @@ class SwapScore(float):
 
 def saturation_note(mean: float, neurons: int, layers: Sequence[Layer], samples: int) -> str | None:
     """A sentence where a score is within 5 % of all that it could be, with the S to use instead."""
-    if any(layer.rule.upper is not None for layer in layers):
-        possible = 3**samples
-    elif any(layer.rule.ternary for layer in layers) and mean > 2**samples / SATURATED:
-        possible = 3**samples
-    else:  # also of a GELU: on most data it is positive or negative, and never zero
-        possible = 2**samples
+    ternary = any(layer.rule.ternary for layer in layers)
+    three_regions = any(layer.rule.upper is not None for layer in layers)
+    # A GELU is positive or negative on most data, and never zero: two states, until there are more.
+    states = 3 if three_regions or (ternary and mean > 2**samples / SATURATED) else 2
+    possible = states**samples
     if mean < SATURATED * min(neurons, possible):
         return None
     # Where as many patterns are possible as there are neurons, neither limit is near.

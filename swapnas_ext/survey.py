@@ -144,7 +144,9 @@ class Survey:
             with open(self.output, "a", newline="") as file:
                 for results in _in_order(executor, tasks, 2 * workers):
                     for rows in results:
-                        file.write(_csv_lines(rows))  # one write a group: it is whole, or cut at the end
+                        file.write(
+                            _csv_lines(rows)
+                        )  # one write a group: it is whole, or cut at the end
                         file.flush()
                         yield rows
         except BrokenProcessPool as error:

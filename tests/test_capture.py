@@ -129,18 +129,14 @@ def test_the_model_computes_what_it_did(name: str) -> None:
 
 
 def test_every_operator_of_the_table_is_tested() -> None:
-    assert {operator for _, _, operator in FUNCTIONS.values()} == {
-        *OPERATOR_RULES
-    } - {"_addmm_activation"}  # in test_encoder_layers
+    assert {operator for _, _, operator in FUNCTIONS.values()} == {*OPERATOR_RULES} - {
+        "_addmm_activation"
+    }  # in test_encoder_layers
 
 
 @pytest.mark.parametrize("kind", MODULE_RULES)
 def test_modules_score_as_the_operators_in_them(kind: type[nn.Module]) -> None:
-    if kind is nn.Threshold:
-        module = nn.Threshold(0, 0)
-    else:
-        module = kind()
-    module.eval()
+    module = (nn.Threshold(0, 0) if kind is nn.Threshold else kind()).eval()
     by_module = swap.score(Calls(module), inputs())
     assert [layer.how for layer in by_module.layers] == ["module"]
     assert by_module.layers[0].name == "function"
@@ -289,7 +285,16 @@ def test_activations_of_other_libraries() -> None:
 
 def test_hugging_face_activations() -> None:
     activations = pytest.importorskip("transformers.activations", reason="transformers is absent")
-    for name in ("gelu", "gelu_new", "gelu_fast", "gelu_python", "quick_gelu", "relu", "silu", "mish"):
+    for name in (
+        "gelu",
+        "gelu_new",
+        "gelu_fast",
+        "gelu_python",
+        "quick_gelu",
+        "relu",
+        "silu",
+        "mish",
+    ):
         act = activations.ACT2FN[name]
         score = swap.score(Calls(act), inputs())
         assert len(score.layers) == 1, name
@@ -356,7 +361,7 @@ def test_bad_rules() -> None:
 def test_select(capture: str, small_net: SmallNet) -> None:
     x = torch.randn(8, 3, 8, 8)
     whole = swap.score(small_net, x, capture=capture)
-    first, second = whole.layers
+    _, second = whole.layers
     for select in (second.name, [second.name], lambda layer: layer.name == second.name):
         score = swap.score(small_net, x, capture=capture, select=select, init="gaussian", repeats=4)
         assert [layer.name for layer in score.layers] == [second.name]

@@ -167,7 +167,14 @@ GENOTYPE = (
 def test_darts_and_profile() -> None:
     result = run("score", "--space", "darts", "--arch", GENOTYPE, "--repeats", "4", "--profile")
     assert result.exit_code == 0, result.output
-    for word in ("build", "initialise", "forward", "count", "cells.0.preprocess0.0", "new patterns"):
+    for word in (
+        "build",
+        "initialise",
+        "forward",
+        "count",
+        "cells.0.preprocess0.0",
+        "new patterns",
+    ):
         assert word in result.stderr
     assert "Genotype(normal=" in result.stdout
     small = run(

@@ -114,7 +114,9 @@ def test_operations() -> None:
     assert torch.equal(Zero(2)(x), torch.zeros(2, 6, 4, 4))
     reduce = FactorizedReduce(6, 7)
     even, odd = reduce.even.weight, reduce.odd.weight
-    y = torch.cat([F.conv2d(x.relu(), even)[..., ::2, ::2], F.conv2d(x.relu(), odd)[..., 1::2, 1::2]], 1)
+    y = torch.cat(
+        [F.conv2d(x.relu(), even)[..., ::2, ::2], F.conv2d(x.relu(), odd)[..., 1::2, 1::2]], 1
+    )
     torch.testing.assert_close(reduce(x), reduce.norm(y))
 
 
@@ -133,7 +135,9 @@ def test_mutation_and_crossover(first: str, second: str, seed: int) -> None:
     for cell in ("normal", "reduce"):
         for node in range(4):
             pair = getattr(child, cell)[2 * node : 2 * node + 2]
-            parents = [getattr(parse(text), cell)[2 * node : 2 * node + 2] for text in (first, second)]
+            parents = [
+                getattr(parse(text), cell)[2 * node : 2 * node + 2] for text in (first, second)
+            ]
             assert pair in parents
 
 

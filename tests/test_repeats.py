@@ -105,7 +105,10 @@ def test_same_scores_as_one_after_another(
     scorer = swap.Scorer(inputs, init=init, repeats=7, seed=5)
     one_by_one = swap.Scorer(inputs, init=init, repeats=7, seed=5, max_memory=1)(model)
     assert batch_sizes == []
-    for expected_sizes in ([6], [6, 7]):  # the second time, sizes are known and the first is with them
+    for expected_sizes in (
+        [6],
+        [6, 7],
+    ):  # the second time, sizes are known and the first is with them
         score = scorer(model)
         assert batch_sizes == expected_sizes
         assert score.patterns == one_by_one.patterns
@@ -125,7 +128,9 @@ def test_initialiser_of_the_users_own(batch_sizes: list[int]) -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     score = swap.score(model, inputs, init=uniform, repeats=5)
     assert batch_sizes == [4]
-    assert score.patterns == swap.score(model, inputs, init=uniform, repeats=5, max_memory=1).patterns
+    assert (
+        score.patterns == swap.score(model, inputs, init=uniform, repeats=5, max_memory=1).patterns
+    )
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
@@ -199,7 +204,9 @@ def test_falls_back_and_says_so(kind: type[nn.Module], batch_sizes: list[int]) -
         model = kind()
         score = scorer(model)
         assert batch_sizes == []
-        assert any("ran one after another" in note and kind.__name__ in note for note in score.notes)
+        assert any(
+            "ran one after another" in note and kind.__name__ in note for note in score.notes
+        )
         singles = [swap.score(kind(), x, init="gaussian", seed=seed) for seed in range(4)]
         assert score.patterns == tuple(int(single) for single in singles)
 
@@ -239,7 +246,7 @@ def test_memory_runs_out_in_one_pass() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return torch.empty(1 << 50) + super().forward(x)
 
-    with pytest.raises(RuntimeError, match="cpu has too little memory.*fewer samples"):
+    with pytest.raises(RuntimeError, match=r"cpu has too little memory.*fewer samples"):
         swap.score(Huge(), torch.randn(4, 3, 8, 8))
 
 
@@ -279,7 +286,7 @@ def test_weights_changed_by_one_of_a_class_that_did_not() -> None:
     steady.drifts = False
     scorer = swap.Scorer(torch.randn(8, 3, 8, 8))
     scorer(steady)
-    with pytest.raises(RuntimeError, match="changed its weight 'shift'.*deepcopy"):
+    with pytest.raises(RuntimeError, match=r"changed its weight 'shift'.*deepcopy"):
         scorer(drifting)
 
 
@@ -304,18 +311,14 @@ def test_attributes_set_by_the_forward_pass_are_no_wrappers() -> None:
 def test_tolerance(max_memory: int | None) -> None:
     model, x = MODELS["darts"]
     full = swap.score(model, x, init="gaussian", repeats=12).patterns
-    score = swap.score(
-        model, x, init="gaussian", repeats=12, tolerance=0.06, max_memory=max_memory
-    )
+    score = swap.score(model, x, init="gaussian", repeats=12, tolerance=0.06, max_memory=max_memory)
     stopped = len(score.patterns)
     assert score.patterns == full[:stopped]
     assert 3 <= stopped < 12
     assert score.std / stopped**0.5 <= 0.06 * score.mean
     shorter = torch.tensor(full[: stopped - 1], dtype=torch.float64)
     assert stopped == 3 or shorter.std() / (stopped - 1) ** 0.5 > 0.06 * shorter.mean()
-    tight = swap.score(
-        model, x, init="gaussian", repeats=12, tolerance=1e-6, max_memory=max_memory
-    )
+    tight = swap.score(model, x, init="gaussian", repeats=12, tolerance=1e-6, max_memory=max_memory)
     assert tight.patterns == full
 
 
@@ -374,7 +377,9 @@ def test_two_threads_and_one_model() -> None:
     try:
         with pytest.raises(RuntimeError, match="being scored already, in another thread"):
             swap.score(model, x)
-        with pytest.raises(RuntimeError, match=r"'0\.features\.2' \(ReLU\) is being scored already"):
+        with pytest.raises(
+            RuntimeError, match=r"'0\.features\.2' \(ReLU\) is being scored already"
+        ):
             swap.score(nn.Sequential(model), x)
     finally:
         leave.set()

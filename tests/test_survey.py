@@ -29,9 +29,7 @@ def largest_groups() -> list[list[str]]:
 
 
 @pytest.fixture
-def survey(
-    tmp_path: Path, largest_groups: list[list[str]]
-) -> tuple[Survey, list[list[str]]]:
+def survey(tmp_path: Path, largest_groups: list[list[str]]) -> tuple[Survey, list[list[str]]]:
     scorer = swap.Scorer(swap.data.photograph(8, 16), init="gaussian")
     return Survey("nasbench201", OPTIONS, scorer, tmp_path / "scores.csv"), largest_groups
 

@@ -15,8 +15,8 @@ def swap_trainable(
 ) -> Callable[[dict[str, Any]], dict[str, float]]:
     """A function trainable, whose result is the score of the model that ``build(config)`` makes::
 
-        config = TuneConfig(metric="swap", mode="max")
-        Tuner(swap_trainable(build, scorer), param_space=space, tune_config=config).fit()
+    config = TuneConfig(metric="swap", mode="max")
+    Tuner(swap_trainable(build, scorer), param_space=space, tune_config=config).fit()
     """
 
     def trainable(config: dict[str, Any]) -> dict[str, float]:

@@ -22,7 +22,9 @@ from swapnas_ext.spaces.darts_networks import OPERATIONS, CellNetwork, ImageNetS
 
 NODES = 4
 INPUTS = 2
-_MAX_TEXT = 10_000  # a genotype has about 500 characters; Python's parser is not meant for megabytes
+_MAX_TEXT = (
+    10_000  # a genotype has about 500 characters; Python's parser is not meant for megabytes
+)
 
 Edge = tuple[str, int]
 """An operation, and what it reads: 0 and 1 are the cell's inputs, 2 to 5 its nodes."""
@@ -155,9 +157,7 @@ class DARTS(SearchSpace):
         def cell(which: str) -> tuple[Edge, ...]:
             pair = [getattr(parent, which) for parent in parents]
             return tuple(
-                edge
-                for node in range(NODES)
-                for edge in rng.choice(pair)[2 * node : 2 * node + 2]
+                edge for node in range(NODES) for edge in rng.choice(pair)[2 * node : 2 * node + 2]
             )
 
         return format_genotype(parents[0]._replace(normal=cell("normal"), reduce=cell("reduce")))

@@ -140,9 +140,7 @@ class CellModule(nn.Module):
 
 
 def stem(channels: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
-    )
+    return nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
 
 
 class ImageNetStem(nn.Module):
