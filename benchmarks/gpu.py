@@ -27,6 +27,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 Work = Callable[[], object]
 GIB = 1 << 30
+DARTS_V2 = (  # Liu et al., ICLR 2019, second order
+    "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), "
+    "('sep_conv_3x3', 1), ('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 0), "
+    "('dil_conv_3x3', 2)], normal_concat=[2, 3, 4, 5], reduce=[('max_pool_3x3', 0), "
+    "('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), ('max_pool_3x3', 0), "
+    "('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=[2, 3, 4, 5])"
+)
 
 
 def main() -> None:
@@ -50,7 +57,7 @@ def main() -> None:
     if state != "usable":
         sys.exit(f"no measurements without a GPU: {state}")
     measurements = Measurements()
-    for measure in (inserts, counts, sets, scored_forwards):
+    for measure in (inserts, counts, sets, scored_forwards, repeats):
         measure(measurements)
         torch.cuda.empty_cache()
         print(f"{time.monotonic() - start:.0f} s so far", flush=True)
@@ -255,56 +262,26 @@ def sets(measure: Measurements) -> None:
         )
 
 
-def separable_network(channels: int, cells: int) -> Any:
-    """The kind of layer that DARTS cells are made of: ReLU, depthwise and pointwise convolution, BN."""
-    from torch import nn
-
-    def separable(kernel: int) -> nn.Sequential:
-        layers: list[nn.Module] = []
-        for _ in range(2):
-            depthwise = nn.Conv2d(
-                channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False
-            )
-            pointwise = nn.Conv2d(channels, channels, 1, bias=False)
-            layers += [nn.ReLU(), depthwise, pointwise, nn.BatchNorm2d(channels)]
-        return nn.Sequential(*layers)
-
-    class Cell(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.edges = nn.ModuleList([separable(3), separable(5), separable(3), separable(5)])
-
-        def forward(self, x: Any) -> Any:
-            return self.edges[0](x) + self.edges[1](x) + self.edges[2](x) + self.edges[3](x)
-
-    stem = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
-    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10))
-    return nn.Sequential(stem, *[Cell() for _ in range(cells)], head)
-
-
 def scored_forwards(measure: Measurements) -> None:
     import torch
 
     import swapnas_ext as swap
-    from swapnas_ext.capture import Capture, find_activations
+    from swapnas_ext.capture import capturing
 
     cell = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
     networks = {
         "NAS-Bench-201": swap.spaces.get("nasbench201").build(cell),
-        "DARTS-like": separable_network(36, 8),
+        "DARTS, 36 channels, 8 cells": swap.spaces.get("darts", network="cifar10", layers=8).build(DARTS_V2),
     }
     for samples in (16, 128):
         images = torch.randn(samples, 3, 32, 32, device="cuda")
         for name, network in networks.items():
             model = network.cuda().eval()
             counter = swap.PatternCounter(samples, device="cuda")
-            sites = find_activations(model, list(model.named_modules()))
 
-            def scored(
-                model: Any = model, images: Any = images, counter: Any = counter, sites: Any = sites
-            ) -> None:
+            def scored(model: Any = model, images: Any = images, counter: Any = counter) -> None:
                 counter.reset()
-                with Capture(counter, count_layers=False).running(sites):
+                with capturing(model, counter):
                     model(images)
 
             def bare(model: Any = model, images: Any = images) -> None:
@@ -322,6 +299,27 @@ def scored_forwards(measure: Measurements) -> None:
                     within=1.03,
                     patterns=counter.count(),
                 )
+
+
+def repeats(measure: Measurements) -> None:
+    """The published workload: 32 initialisations at once, against one after another (as replays)."""
+    import torch
+
+    import swapnas_ext as swap
+
+    images = swap.data.photograph(16)
+    model = swap.spaces.get("darts").build(DARTS_V2).cuda()
+    at_once = swap.Scorer(images, init="gaussian", repeats=32)
+    replayed = swap.Scorer(images, init="gaussian", repeats=32, max_memory=1)
+    torch.cuda.synchronize()
+    measure.compare(
+        "DARTS workload, 32 repeats at once",
+        lambda: at_once(model),
+        {"replays of a graph": lambda: replayed(model)},
+        rounds=11,
+        at_least=0,
+        notes=[*at_once(model).notes, *replayed(model).notes],
+    )
 
 
 def captured(work: Work) -> Work:

@@ -1,4 +1,4 @@
-"""Prints the tables of the README from benchmarks/results/*.json."""
+"""Writes the tables of the README from benchmarks/results/*.json."""
 
 from __future__ import annotations
 
@@ -17,24 +17,65 @@ def milliseconds(value: float) -> str:
     return f"{value:.3f} ms" if value < 1 else f"{value:,.1f} ms"
 
 
-def main() -> None:
-    print("| work | here | against | ratio | aim |\n|---|---|---|---|---|")
+def speed() -> str:
+    lines = ["| work | here | against | ratio | aim |", "|---|---|---|---|---|"]
     for row in (*rows("count"), *rows("insert"), *rows("score")):
         if "ours_ms" in row:
             other = f"{row['against']}, {milliseconds(row['others_ms'][row['against']])}"
             ratio = f"{row['ratio']:,.0f}x" if row["ratio"] > 10 else f"{row['ratio']:.2f}x"
             aim = "" if "None" in row["bound"] else row["bound"]
-            print(f"| {row['work']} | {milliseconds(row['ours_ms'])} | {other} | {ratio} | {aim} |")
+            lines.append(
+                f"| {row['work']} | {milliseconds(row['ours_ms'])} | {other} | {ratio} | {aim} |"
+            )
         elif "ours_kib" in row:
             ours, published = row["ours_kib"] / 1024, row["published_kib"] / 1024
             other = f"published way, +{published:.0f} MiB"
-            print(f"| {row['work']} | +{ours:.1f} MiB | {other} | {row['ratio']:.3f}x | <= 0.05 |")
-    print()
-    for row in rows("score"):
-        if "rho" in row:
-            print(
-                f"- {row['work']}: {row['rho']:.3f} (parameters alone: {row['rho_of_parameters']:.3f})"
+            lines.append(
+                f"| {row['work']} | +{ours:.1f} MiB | {other} | {row['ratio']:.3f}x | <= 0.05 |"
             )
+    return "\n".join(lines)
+
+
+def proxies() -> str:
+    measured = [row for row in rows("score") if "against_forward" in row]
+    names = list(measured[0]["against_forward"])[1:]
+    lines = [f"| network | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    for row in measured:
+        values = " | ".join(f"{row['against_forward'][name]:.2f}" for name in names)
+        lines.append(f"| {row['work'].removeprefix('proxies, ')} | {values} |")
+    return "\n".join(lines)
+
+
+def options() -> str:
+    lines = [
+        "| architectures | options | speed | Spearman's ρ with accuracy | with the default's scores |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows("options"):
+        lines.append(
+            f"| {row['architectures']} of {row['work']} | {row['options']} | {row['speed']:.2f}x | "
+            f"{row['rho']:.3f} | {row['rho_with_default']:.4f} |"
+        )
+    return "\n".join(lines)
+
+
+def rho() -> str:
+    return "\n".join(
+        f"- {row['work']}: {row['rho']:.3f} (parameters alone: {row['rho_of_parameters']:.3f})"
+        for row in rows("score")
+        if "rho" in row
+    )
+
+
+def main() -> None:
+    path = Path(__file__).parents[1] / "README.md"
+    text = path.read_text()
+    for make in (speed, proxies, options, rho):
+        begin, end = f"<!-- {make.__name__} -->\n", f"<!-- /{make.__name__} -->"
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = f"{before}{begin}{make()}\n{end}{after}"
+    path.write_text(text)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from swapnas_ext import activations, interception
 from swapnas_ext.activations import RELU, Rule, UserRules
-from swapnas_ext.counter import NAN_MESSAGE, NanActivationError
-from swapnas_ext.untouched import Path, Walk, name_of
+from swapnas_ext.counter import NAN_MESSAGE, NanActivationError, PatternCounter
+from swapnas_ext.untouched import Path, Walk, name_of, walk
 
 Mode = Literal["auto", "modules", "operators"]
 MODES = ("auto", "modules", "operators")
@@ -123,7 +123,7 @@ def _zero() -> int:
 Role = Literal["activation", "left out", "fused", "suspect"]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Site:
     """A module whose ``forward`` is watched: an activation; one that is left out, with the operators in
     it; one whose activations can't be seen; or one that looks like an activation that no rule knows."""
@@ -475,6 +475,33 @@ class Capture:
                 "number of samples, pass samples="
             )
         return type(error)(text)
+
+
+@contextmanager
+def capturing(model: nn.Module, counter: PatternCounter, plan: Plan | None = None) -> Iterator[Capture]:
+    """Feeds the activations of ``model`` to ``counter`` for as long as the context lasts, in whatever mode
+    the model runs; for loops, and CUDA graphs, of one's own::
+
+        counter = PatternCounter(samples=16)
+        with torch.no_grad(), capturing(model, counter):
+            model(images)
+        counter.count()
+
+    Raises:
+        ValueError: the model has activations with ternary patterns, and the counter's are binary.
+    """
+    plan = plan or Plan()
+    sites = find_activations(walk(model), plan)
+    capture = Capture(counter, plan)
+    capture.needs_ternary = sites.ternary and not counter.ternary
+    if not capture.needs_ternary:
+        with capture.running(sites):
+            yield capture
+    if capture.needs_ternary:
+        raise ValueError(
+            f"{type(model).__name__} has activations with ternary patterns; make the counter with "
+            "ternary=True"
+        )
 
 
 for _name in (*activations.OPERATOR_RULES, *activations.SUSPECT_OPERATORS):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 import swapnas_ext as swap
 from swapnas_ext import Rule, reference
 from swapnas_ext.activations import MODULE_RULES, OPERATOR_RULES
+from swapnas_ext.capture import capturing
 from swapnas_ext.interception import intercepted, paused
 
 pytestmark = pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
@@ -483,3 +484,22 @@ def test_the_reference_is_the_definition() -> None:
     assert swap.score(Calls(F.silu), inputs()) == reference.count_patterns(
         y, samples=SAMPLES, ternary=True
     )
+
+
+def test_capturing_in_a_loop_of_ones_own(small_net: SmallNet) -> None:
+    x = torch.randn(8, 3, 8, 8)
+    counter = swap.PatternCounter(8)
+    small_net.eval()
+    with torch.no_grad(), capturing(small_net, counter) as capture:
+        small_net(x)
+    with torch.no_grad():
+        first = small_net.features[:3](x)
+        second = small_net.features(x)
+    assert counter.count() == distinct(first.flatten(1) > 0, second.flatten(1) > 0)
+    assert capture.captured == 2
+    for model in (Calls(nn.GELU()), Calls(F.gelu)):
+        with pytest.raises(ValueError, match="ternary=True"):
+            with capturing(model, swap.PatternCounter(SAMPLES)):
+                model(inputs())
+        with capturing(model, swap.PatternCounter(SAMPLES, ternary=True)):
+            model(inputs())

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import SmallNet, require_cuda
 from torch import nn
 
@@ -15,7 +16,7 @@ import swapnas_ext as swap
 from swapnas_ext import counter as counter_module
 from swapnas_ext import reference
 from swapnas_ext._native import _C
-from swapnas_ext.capture import Capture, find_activations
+from swapnas_ext.capture import capturing
 
 
 @pytest.fixture
@@ -110,11 +111,10 @@ def test_a_scored_forward_pass_replays_as_a_graph(cuda: torch.device, samples: i
     images = torch.randn(samples, 3, 32, 32, device=cuda)
     counter = swap.PatternCounter(samples, device=cuda)
     counter.reserve(2 * 8 * 32 * 32)
-    sites = find_activations(model, list(model.named_modules()))
 
     def scored_forward() -> torch.Tensor:
         counter.reset()
-        with Capture(counter, count_layers=False).running(sites):
+        with capturing(model, counter):
             return model(images)
 
     with torch.no_grad():
@@ -133,6 +133,40 @@ def test_a_scored_forward_pass_replays_as_a_graph(cuda: torch.device, samples: i
             eager = scored_forward()
             torch.testing.assert_close(logits, eager)
             assert replayed == pytest.approx(counter.count(), rel=0.01)  # convolutions may differ
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.GELU])
+@pytest.mark.parametrize("samples", [16, 32])
+def test_repeats_at_once_and_as_replays(
+    cuda: torch.device, samples: int, activation: type[nn.Module]
+) -> None:
+    """Convolutions of other sizes may use other algorithms, and round differently."""
+    torch.manual_seed(0)
+    images = torch.randn(samples, 3, 32, 32)
+    model = SmallNet(activation).to(cuda)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    single = [swap.score(model, images, init="gaussian", seed=seed) for seed in range(6)]
+    for max_memory in (None, 1):  # 1 byte: one after another, as replays of a graph
+        scorer = swap.Scorer(images, init="gaussian", repeats=6, max_memory=max_memory)
+        for _ in range(2):
+            score = scorer(model)
+            assert score.notes == single[0].notes, score.notes
+            assert score.patterns == pytest.approx(single, rel=0.02)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_functions_on_a_gpu(cuda: torch.device) -> None:
+    class Functional(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu_(F.gelu(x) - 0.1)
+
+    x = torch.randn(16, 5000)
+    score = swap.score(Functional(), x.to(cuda))
+    assert [layer.kind for layer in score.layers] == ["gelu", "relu"]
+    assert score == pytest.approx(swap.score(Functional(), x), rel=0.01)
+    encoder = nn.TransformerEncoderLayer(32, 2, 64, activation="gelu", batch_first=True)
+    tokens = torch.randn(8, 7, 32)
+    assert swap.score(encoder.to(cuda), tokens).neurons == 7 * 64
 
 
 def test_replays_are_exact(cuda: torch.device) -> None:
