@@ -271,7 +271,9 @@ def scored_forwards(measure: Measurements) -> None:
     cell = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
     networks = {
         "NAS-Bench-201": swap.spaces.get("nasbench201").build(cell),
-        "DARTS, 36 channels, 8 cells": swap.spaces.get("darts", network="cifar10", layers=8).build(DARTS_V2),
+        "DARTS, 36 channels, 8 cells": swap.spaces.get("darts", network="cifar10", layers=8).build(
+            DARTS_V2
+        ),
     }
     for samples in (16, 128):
         images = torch.randn(samples, 3, 32, 32, device="cuda")

@@ -48,7 +48,7 @@ def proxies() -> str:
 
 def options() -> str:
     lines = [
-        "| architectures | options | speed | Spearman's ρ with accuracy | with the default's scores |",
+        "| architectures | options | speed | Spearman's rho with accuracy | with the default's scores |",
         "|---|---|---|---|---|",
     ]
     for row in rows("options"):

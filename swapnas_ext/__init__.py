@@ -13,7 +13,6 @@ from swapnas_ext import data, regularization, spaces
 from swapnas_ext.activations import Rule
 from swapnas_ext.allocator import keep_freed_memory
 from swapnas_ext.build_info import build_info
-from swapnas_ext.capture import Layer
 from swapnas_ext.counter import (
     NanActivationError,
     PatternCounter,
@@ -22,6 +21,7 @@ from swapnas_ext.counter import (
 )
 from swapnas_ext.result import ScoreWarning, SwapScore
 from swapnas_ext.scoring import Scorer, score
+from swapnas_ext.sites import Layer
 from swapnas_ext.version import __version__
 
 __all__ = [

@@ -25,11 +25,11 @@ from torch import Tensor, nn
 from swapnas_ext import data, initialization, spaces
 from swapnas_ext.allocator import keep_freed_memory
 from swapnas_ext.build_info import build_info
-from swapnas_ext.capture import MODES
 from swapnas_ext.report.profile import to_profile
 from swapnas_ext.report.scores import ScoreRow, best_first, score_row, to_csv, to_json, to_table
 from swapnas_ext.result import ScoreWarning, SwapScore
 from swapnas_ext.scoring import Scorer
+from swapnas_ext.sites import MODES
 from swapnas_ext.survey import Survey, read
 from swapnas_ext.version import __version__
 

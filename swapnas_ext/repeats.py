@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from swapnas_ext import batching, initialization
-from swapnas_ext.capture import Capture, Layer, Plan, find_activations
+from swapnas_ext import batching, initialization, memory
+from swapnas_ext.capture import Capture
 from swapnas_ext.counter import NanActivationError, PatternCounter
 from swapnas_ext.graph import ReplayedForward
-from swapnas_ext.initialization import Initializer
 from swapnas_ext.inputs import MiniBatch
 from swapnas_ext.result import standard_error
+from swapnas_ext.settings import Settings
+from swapnas_ext.sites import Layer, find_activations
 from swapnas_ext.untouched import (
     BorrowedWeights,
     Walk,
@@ -37,40 +38,6 @@ class _NeedsTernary(Exception):
 
 Counters = Callable[[torch.device, bool, int], AbstractContextManager[PatternCounter]]
 """From (device, ternary, groups) to a counter to use for a while."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How the repeats are run; see `Scorer`."""
-
-    initialize: Initializer | None
-    repeats: int
-    seed: int
-    tolerance: float | None
-    max_memory: int | None
-    autocast: torch.dtype | None
-    channels_last: bool
-    plan: Plan
-
-    def __post_init__(self) -> None:
-        for name, value in (("repeats", self.repeats), ("max_memory", self.max_memory)):
-            if value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} must be an int, got {type(value).__name__}")
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        if self.repeats > 1 and self.initialize is None:
-            raise ValueError(
-                f"repeats={self.repeats} of the same weights give the same score; pass init='gaussian'"
-            )
-        if self.tolerance is not None and not 0 < self.tolerance < 1:
-            raise ValueError(
-                "tolerance is a relative standard error between 0 and 1 (0.01 for 1 %), got "
-                f"{self.tolerance}"
-            )
-        if self.autocast is not None and self.autocast not in (torch.bfloat16, torch.float16):
-            raise ValueError(f"autocast must be torch.bfloat16 or float16, got {self.autocast}")
 
 
 @dataclass(frozen=True)
@@ -231,11 +198,9 @@ class Repeats:
         with capture.running(self._sites):
             try:
                 self._model(*self._args, **self._kwargs)
-            except torch.OutOfMemoryError as error:
-                raise RuntimeError(_too_large(self._device, error)) from error
             except RuntimeError as error:
-                if _is_out_of_memory(error):
-                    raise RuntimeError(_too_large(self._device, error)) from error
+                if memory.is_out_of_memory(error):
+                    raise RuntimeError(memory.too_large(self._device, error)) from error
                 raise
         self.seconds[1] += time.perf_counter() - start - capture.seconds
         self.seconds[2] += capture.seconds
@@ -289,7 +254,7 @@ class Repeats:
         try:
             graph = stack.enter_context(ReplayedForward(run, self._device))
         except RuntimeError as error:
-            self.notes.append(f"no CUDA graph could be captured: {_first_line(error)}")
+            self.notes.append(f"no CUDA graph could be captured: {memory.first_line(error)}")
             return None
 
         def forward(repeat: int) -> None:
@@ -316,7 +281,7 @@ class Repeats:
             largest=sizes.largest,
             activations=sizes.activations,
             weights=weights,
-            max_memory=settings.max_memory or _default_memory(self._device),
+            max_memory=settings.max_memory or memory.default_limit(self._device),
             device=self._device.type,
         )
         while at_once > 1 and len(self.patterns) < settings.repeats and not self._enough():
@@ -331,12 +296,12 @@ class Repeats:
             except _NeedsTernary:
                 self.ternary = self._known.ternary = True
             except Exception as error:
-                if isinstance(error, torch.OutOfMemoryError) or _is_out_of_memory(error):
+                if memory.is_out_of_memory(error):
                     at_once //= 2
                     continue
                 self._known.unbatchable = (
                     f"the repeats of {type(self._model).__name__} ran one after another, since torch's "
-                    f"vmap can't run it: {_first_line(error)}"
+                    f"vmap can't run it: {memory.first_line(error)}"
                 )
                 self.notes.append(self._known.unbatchable)
                 return
@@ -427,29 +392,3 @@ def _device_of(found: Walk) -> torch.device:
         for buffer in module.buffers(recurse=False):
             return buffer.device
     return torch.device("cpu")
-
-
-def _default_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[1] // 2
-    return 1 << 30
-
-
-_OUT_OF_MEMORY = ("not enough memory", "out of memory", "can't allocate memory")
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    text = str(error)
-    return any(words in text for words in _OUT_OF_MEMORY)
-
-
-def _too_large(device: torch.device, error: Exception) -> str:
-    return (
-        f"{device} has too little memory for one forward pass of this model: {_first_line(error)}. Use "
-        "fewer samples, smaller inputs, or autocast=torch.bfloat16"
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

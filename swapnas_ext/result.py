@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from swapnas_ext.capture import Layer
+from swapnas_ext.sites import Layer
 
 SATURATED = 0.95
 

@@ -15,12 +15,13 @@ from torch import nn
 
 from swapnas_ext import initialization, regularization, result
 from swapnas_ext.activations import UserRules
-from swapnas_ext.capture import Mode, Plan, Select
 from swapnas_ext.counter import NanPolicy, PatternCounter
 from swapnas_ext.initialization import Initializer
 from swapnas_ext.inputs import Inputs, MiniBatch
-from swapnas_ext.repeats import Remembered, Repeats, Settings
+from swapnas_ext.repeats import Remembered, Repeats
 from swapnas_ext.result import Result, ScoreWarning, SwapScore, Timing
+from swapnas_ext.settings import Settings
+from swapnas_ext.sites import Mode, Plan, Select
 from swapnas_ext.untouched import walk
 
 Model = nn.Module | Callable[[], nn.Module]

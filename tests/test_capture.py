@@ -498,8 +498,10 @@ def test_capturing_in_a_loop_of_ones_own(small_net: SmallNet) -> None:
     assert counter.count() == distinct(first.flatten(1) > 0, second.flatten(1) > 0)
     assert capture.captured == 2
     for model in (Calls(nn.GELU()), Calls(F.gelu)):
-        with pytest.raises(ValueError, match="ternary=True"):
-            with capturing(model, swap.PatternCounter(SAMPLES)):
-                model(inputs())
+        with (
+            pytest.raises(ValueError, match="ternary=True"),
+            capturing(model, swap.PatternCounter(SAMPLES)),
+        ):
+            model(inputs())
         with capturing(model, swap.PatternCounter(SAMPLES, ternary=True)):
             model(inputs())
