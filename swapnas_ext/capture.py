@@ -185,6 +185,8 @@ class Capture:
         relu = self.counter.direct_relu() or self._relu_of_operators
 
         def relu_once(x: Tensor) -> Tensor:
+            if x.requires_grad:  # a model that uses autograd in its forward pass
+                return self._relu_of_operators(x)
             try:
                 now = (mark, x._version)
             except RuntimeError:  # an inference tensor has no version

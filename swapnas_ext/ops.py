@@ -199,6 +199,11 @@ def _batched(name: str, wraps_result: bool) -> None:
             )
         level = functorch.maybe_get_level(x)
         physical, dim = functorch._unwrap_batched(x, level)
+        if physical.shape[dim] != table.shape[0]:
+            raise ValueError(
+                f"torch.func.vmap maps over {physical.shape[dim]} and the set has {table.shape[0]} "
+                "groups: under a vmap of the model's own, samples can't be told from what it maps over"
+            )
         with torch._C._ExcludeDispatchKeyGuard(_VMAP_KEYS):
             y = operator(table, physical.movedim(dim, 0), samples, ternary)
             return functorch._add_batch_dim(y, 0, level) if wraps_result else None

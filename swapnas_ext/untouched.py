@@ -69,7 +69,7 @@ def walk(model: nn.Module) -> Walk:
             continue
         seen.add(id(module))
         attributes = module.__dict__
-        if "_parameters" not in attributes:  # TorchScript keeps it all elsewhere
+        if isinstance(module, torch.jit.ScriptModule):  # keeps it all elsewhere
             found.modules.append(module)
             found.paths.append(path)
             parameters.update((id(parameter), parameter) for parameter in module.parameters())
@@ -104,7 +104,7 @@ def scoring_mode(modules: Sequence[nn.Module]) -> Iterator[None]:
     try:
         for module in modules:
             attributes = module.__dict__
-            if "_parameters" not in attributes:  # TorchScript: runs in the mode it is in
+            if isinstance(module, torch.jit.ScriptModule):  # runs in the mode it is in
                 continue
             is_norm, is_batch_norm = _norm_kind(type(module))
             if attributes.get("training", is_norm) is not is_norm:  # a compiled module has none
@@ -133,21 +133,24 @@ def _norm_kind(kind: type[nn.Module]) -> tuple[bool, bool]:
 def restored_buffers(modules: Sequence[nn.Module], *, batch_norm: bool) -> Iterator[None]:
     """Puts back every buffer that is changed or replaced meanwhile. ``batch_norm=False`` leaves out
     those of batch normalisation, which `scoring_mode` protects for less."""
-    saved: list[tuple[nn.Module, str, Tensor, Tensor]] = [
-        (module, name, buffer, buffer.clone())
-        for module in modules
-        if "_buffers" in module.__dict__
-        and module._buffers
-        and (batch_norm or not _norm_kind(type(module))[1])
-        for name, buffer in module._buffers.items()
-        if buffer is not None
-    ]
+    saved: list[tuple[nn.Module, str, Tensor | None, Tensor | None]] = []
+    scripted: list[tuple[Tensor, Tensor]] = []
+    for module in modules:
+        if isinstance(module, torch.jit.ScriptModule):
+            scripted += [(buffer, buffer.clone()) for buffer in module.buffers()]
+        elif module._buffers and (batch_norm or not _norm_kind(type(module))[1]):
+            for name, buffer in module._buffers.items():
+                value = None if buffer is None else buffer.clone()
+                saved.append((module, name, buffer, value))
     try:
         yield
     finally:
         with torch.no_grad():
+            for buffer, value in scripted:
+                buffer.copy_(value)
             for module, name, buffer, value in saved:
-                buffer.copy_(value)  # unasked: batch_norm does not tell a buffer's version counter
+                if buffer is not None:
+                    buffer.copy_(value)  # unasked: batch_norm does not tell its version counter
                 module._buffers[name] = buffer
 
 

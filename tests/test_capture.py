@@ -253,19 +253,23 @@ def test_an_encoder_with_a_padding_mask() -> None:
     assert model.use_nested_tensor
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
-def test_scripted_parts() -> None:
-    model = SmallNet()
+@pytest.mark.parametrize("compile_", ["trace", "script"])
+def test_torchscript_parts(compile_: str) -> None:
+    part = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()).train()
     x = torch.randn(8, 3, 8, 8)
-    expected = swap.score(model, x)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model.eval()
-        traced = torch.jit.trace(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), x)
-    score = swap.score(nn.Sequential(traced), x)
-    assert score.neurons == 8 * 6 * 6
-    assert [layer.kind for layer in score.layers] == ["relu"]
-    assert swap.score(model, x) == expected
+        compiled = torch.jit.trace(part, x) if compile_ == "trace" else torch.jit.script(part)
+    model = nn.Sequential(compiled, nn.Conv2d(8, 4, 3), nn.ReLU())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    for _ in range(3):  # TorchScript optimises what it has seen twice
+        score = swap.score(model, x)
+        assert [layer.kind for layer in score.layers] == ["relu", "ReLU"]
+        assert score.neurons == 8 * 6 * 6 + 4 * 4 * 4
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    score = swap.score(model, x, init="gaussian", repeats=3)
+    assert len(score.patterns) == 3
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_activations_of_other_libraries() -> None:
@@ -505,3 +509,27 @@ def test_capturing_in_a_loop_of_ones_own(small_net: SmallNet) -> None:
             model(inputs())
         with capturing(model, swap.PatternCounter(SAMPLES, ternary=True)):
             model(inputs())
+
+
+@pytest.mark.parametrize("act", [F.relu, F.gelu, nn.ReLU(), nn.ReLU(inplace=True)])
+def test_a_model_that_uses_autograd(act: Callable[[Tensor], Tensor]) -> None:
+    class Gradients(Calls):
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.enable_grad():
+                y = self.function(self.linear(x))
+                (gradient,) = torch.autograd.grad(y.sum(), self.linear.weight)
+                gradients.append(gradient)
+                return y
+
+    gradients: list[Tensor] = []
+    model = Gradients(act)
+    expected = distinct(torch.sign(model(inputs())))
+    assert swap.score(model, inputs()) == expected
+    assert torch.equal(gradients[0], gradients[1])
+
+
+def test_a_vmap_of_the_models_own_is_refused() -> None:
+    """What is a sample there can't be known."""
+    for function in (F.relu, nn.ReLU()):
+        with pytest.raises(ValueError, match=r"under a vmap of the model's own|not a multiple"):
+            swap.score(Calls(torch.func.vmap(function)), inputs())

@@ -20,11 +20,13 @@ class Restless(SmallNet):
         super().__init__()
         self.register_buffer("calls", torch.zeros(()))
         self.register_buffer("replaced", torch.zeros(3))
+        self.register_buffer("unset", None)
         self.norm = nn.InstanceNorm2d(3, affine=True, track_running_stats=True)
 
     def forward(self, x: Tensor) -> Tensor:
         self.calls += 1
         self.replaced = torch.rand(3)
+        self.unset = torch.rand(2)
         return super().forward(self.norm(x))
 
 
