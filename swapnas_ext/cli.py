@@ -27,7 +27,7 @@ from swapnas_ext.allocator import keep_freed_memory
 from swapnas_ext.build_info import build_info
 from swapnas_ext.report.profile import to_profile
 from swapnas_ext.report.scores import ScoreRow, best_first, score_row, to_csv, to_json, to_table
-from swapnas_ext.result import ScoreWarning, SwapScore
+from swapnas_ext.result import SATURATED, ScoreWarning, SwapScore
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.sites import MODES
 from swapnas_ext.survey import Survey, read
@@ -403,6 +403,12 @@ def _survey(survey: Survey, workers: int | None) -> None:
     click.echo(f"scored {scored:,} networks in {seconds:.1f} s; the best:")
     for row in rows[:5]:
         click.echo(f"  {float(row['score']):.6g}  {row['architecture']}")
+    saturated = sum(float(row["saturation"]) >= SATURATED for row in rows)
+    if saturated:
+        click.echo(
+            f"{saturated:,} are saturated, and not told apart well: more --samples would tell them apart",
+            err=True,
+        )
 
 
 def _write(rows: list[ScoreRow], output_format: str, output: Path | None) -> None:

@@ -8,6 +8,7 @@ import io
 import json
 import math
 import multiprocessing
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +20,7 @@ import torch
 
 from swapnas_ext import regularization, spaces
 from swapnas_ext.allocator import keep_freed_memory
+from swapnas_ext.result import ScoreWarning
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.spaces import SearchSpace
 from swapnas_ext.version import __version__
@@ -221,6 +223,7 @@ def _start_worker(
     global _worker
     torch.set_num_threads(1)
     keep_freed_memory()
+    warnings.simplefilter("ignore", ScoreWarning)  # the command sums them up
     _worker = spaces.get(space_name, **options), scorer, initialized
 
 
