@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from swapnas_ext.untouched import (
     restored_attributes,
     restored_buffers,
     scoring_mode,
+    uncompiled,
 )
 
 _MIN_REPEATS_OF_TOLERANCE = 3
@@ -99,24 +100,35 @@ class Repeats:
         with ExitStack() as stack:
             enter = stack.enter_context
             enter(torch.no_grad())
-            enter(_eager(self._modules))
+            enter(uncompiled())
             enter(scoring_mode(self._modules))
             enter(restored_buffers(self._modules, batch_norm=False))
             self._seed = enter(own_random_state(self._device))
             if settings.autocast is not None:
                 enter(torch.autocast(self._device.type, settings.autocast))
             self._weights = enter(self._borrowed())
-            # Where the last model of this class tells what to expect, all repeats can run in batches;
-            # else the first one, by itself, finds it out.
-            if self._known.keeps_weights and self._known.sizes is not None:
+            try:
+                self._all_repeats()
+            except _NeedsTernary:  # from the beginning, with ternary patterns
+                self.ternary = self._known.ternary = True
+                self.patterns.clear()
+                self.notes.clear()
+                if self._weights is not None:
+                    self._weights.again()
+                self._all_repeats()
+
+    def _all_repeats(self) -> None:
+        # Where the last model of this class tells what to expect, all repeats can run in batches; else
+        # the first one, by itself, finds it out.
+        if self._known.keeps_weights and self._known.sizes is not None:
+            self._batches()
+        changed = None
+        if not self.patterns:
+            changed = self._first()
+            self._known.keeps_weights = changed is None
+            if changed is None:
                 self._batches()
-            changed = None
-            if not self.patterns:
-                changed = self._first()
-                self._known.keeps_weights = changed is None
-                if changed is None:
-                    self._batches()
-            self._loop(again=changed is not None)
+        self._loop(again=changed is not None)
 
     # ---- weights ---------------------------------------------------------------------------------
 
@@ -162,26 +174,20 @@ class Repeats:
     def _first(self) -> str | None:
         """The first repeat: tells layers, sizes, and whether patterns are ternary. Returns the name of a
         weight that the forward pass changed."""
-        while True:
-            self._initialize(0)
-            versions = [parameter._version for parameter in self._found.parameters.values()]
-            with self._counters(self._device, self.ternary, 1) as counter:
-                capture = Capture(
-                    counter,
-                    self._settings.plan,
-                    record=True,
-                    count_layers=self._device.type == "cpu",
-                )
-                self._forward(counter, capture, 0)
-                if capture.needs_ternary:
-                    self.ternary = self._known.ternary = True
-                    if self._weights is not None:
-                        self._weights.again()
-                    continue
-                self._take_from(capture)
-                changed = self._changed_weights(versions)
-                self._count_single(counter, 0)
-                return changed
+        self._initialize(0)
+        versions = [parameter._version for parameter in self._found.parameters.values()]
+        with self._counters(self._device, self.ternary, 1) as counter:
+            capture = Capture(
+                counter,
+                self._settings.plan,
+                record=True,
+                count_layers=self._device.type == "cpu",
+            )
+            self._forward(counter, capture, 0)
+            self._take_from(capture)
+            changed = self._changed_weights(versions)
+            self._count_single(counter, 0)
+            return changed
 
     def _take_from(self, capture: Capture) -> None:
         """What the capture of the first repeat tells."""
@@ -204,6 +210,8 @@ class Repeats:
                 raise
         self.seconds[1] += time.perf_counter() - start - capture.seconds
         self.seconds[2] += capture.seconds
+        if capture.needs_ternary:
+            raise _NeedsTernary
 
     def _count_single(self, counter: PatternCounter, repeat: int) -> None:
         try:
@@ -294,7 +302,7 @@ class Repeats:
             except NanActivationError:
                 return  # the loop tells in which repeat and where
             except _NeedsTernary:
-                self.ternary = self._known.ternary = True
+                raise
             except Exception as error:
                 if memory.is_out_of_memory(error):
                     at_once //= 2
@@ -373,16 +381,6 @@ class Repeats:
                 "; capture='modules' sees no activations called as functions: use capture='auto'"
             )
         return text
-
-
-@contextmanager
-def _eager(modules: list[nn.Module]) -> Iterator[None]:
-    """Compiled parts of the model run as they were written: fused activations could not be seen."""
-    if any(type(module).__name__ == "OptimizedModule" for module in modules):
-        with torch.compiler.set_stance("force_eager"):
-            yield
-    else:
-        yield
 
 
 def _device_of(found: Walk) -> torch.device:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -213,3 +215,29 @@ def own_random_state(device: torch.device) -> Iterator[Callable[[int], None]]:
     finally:
         for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
+
+
+_uncompiled_lock = threading.Lock()
+_uncompiled_stack = ExitStack()
+_uncompiled_users = 0
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """What was compiled by ``torch.compile`` runs as it was written: activations that are fused can't be
+    seen. A setting of the process, made by the first thread that needs it and undone by the last."""
+    global _uncompiled_users
+    if "torch._dynamo" not in sys.modules:  # nothing was compiled; importing it would take seconds
+        yield
+        return
+    with _uncompiled_lock:
+        if _uncompiled_users == 0:
+            _uncompiled_stack.enter_context(torch.compiler.set_stance("force_eager"))
+        _uncompiled_users += 1
+    try:
+        yield
+    finally:
+        with _uncompiled_lock:
+            _uncompiled_users -= 1
+            if _uncompiled_users == 0:
+                _uncompiled_stack.close()

@@ -250,6 +250,25 @@ def test_memory_runs_out_in_one_pass() -> None:
         swap.score(Huge(), torch.randn(4, 3, 8, 8))
 
 
+@pytest.mark.parametrize("max_memory", [None, 1])
+def test_ternary_patterns_that_only_a_later_repeat_has(max_memory: int | None) -> None:
+    class Moody(SmallNet):
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.features(x)
+            return F.gelu(y - 0.5) if self.head.bias[0] > 0 else y
+
+    def init(model: nn.Module, generator: torch.Generator) -> None:
+        initialization.gaussian_(model, generator)
+        with torch.no_grad():
+            model.head.bias.fill_(generator.initial_seed() - 1.5)
+
+    x = torch.randn(8, 3, 8, 8)
+    score = swap.score(Moody(), x, init=init, repeats=4, max_memory=max_memory)
+    assert score.ternary
+    scorer = swap.Scorer(x, init=init, seed=2)  # GELU from the first on
+    assert score.patterns[2] == scorer(Moody())
+
+
 # ---- weights that a forward pass changes ---------------------------------------------------------
 
 

@@ -141,6 +141,26 @@ def test_a_compiled_model_scores_as_the_one_it_wraps(small_net: SmallNet) -> Non
     assert swap.score(nn.Sequential(torch.compile(small_net, backend="eager")), x) == score
 
 
+def test_compiled_functions_run_as_they_were_written() -> None:
+    class Inner(SmallNet):
+        def forward(self, x: Tensor) -> Tensor:
+            return compiled(super().forward(x))
+
+    calls: list[int] = []
+
+    def backend(graph: Any, example: Any) -> Any:
+        calls.append(1)
+        return graph.forward
+
+    compiled = torch.compile(lambda y: torch.relu(y) + 1, backend=backend)
+    model, x = Inner(), torch.randn(8, 3, 8, 8)
+    score = swap.score(model, x, init="gaussian", repeats=3)
+    assert [layer.name for layer in score.layers] == ["features.2", "features.6", ":relu"]
+    assert not calls
+    model(x)
+    assert calls  # and compiled again afterwards
+
+
 @pytest.mark.parametrize("transformers", [False, True])
 def test_untouched_by_compat(transformers: bool) -> None:
     model = Restless()
