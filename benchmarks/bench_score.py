@@ -184,7 +184,7 @@ def test_other_proxies(rows: list[dict[str, Any]], benchmark: Any, name: str) ->
     times: dict[str, list[float]] = {key: [] for key in works}
     for work in works.values():
         work()
-    for _ in range(25):
+    for _ in range(11):
         for key, work in works.items():
             start = time.perf_counter()
             work()
