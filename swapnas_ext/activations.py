@@ -168,6 +168,8 @@ None: not to be captured."""
 
 def check_user_rules(rules: UserRules) -> UserRules:
     """Raises TypeError or ValueError for rules that can't be."""
+    if not isinstance(rules, Mapping):
+        raise TypeError(f"rules must be a mapping, got {type(rules).__name__}")
     for key, rule in rules.items():
         if not (isinstance(key, str) or (isinstance(key, type) and issubclass(key, nn.Module))):
             raise TypeError(

@@ -48,6 +48,7 @@ class ReplicateCounter:
         self.counter = counter
         self.samples = counter.samples
         self.ternary = counter.ternary
+        self.resets = 0
         self.saw_nan = False  # `Capture` is not asked to find a NaN here
 
     def count_on_host(self) -> int:
@@ -57,6 +58,8 @@ class ReplicateCounter:
     def update(self, x: Tensor) -> None:
         if functorch.is_batchedtensor(x):
             self.counter.insert_replicates(torch.ops.swapnas.insert_, x)
+        elif functorch.is_functorch_wrapped_tensor(x):
+            raise ValueError("it is called under a torch.func transform of the model's own")
         else:  # the same for all replicates, as a ReLU of the inputs is
             self.counter.update(x.expand(self.counter.groups, *x.shape))
 
@@ -82,19 +85,18 @@ class ReplicateCounter:
 def folded_batch_norms(modules: Sequence[nn.Module]) -> Iterator[None]:
     """Batch normalisation of replicates as one of R times the channels, where the statistics are those of
     the mini-batch: vmap's own rule scales and shifts in two further passes."""
-    patched: list[tuple[dict[str, object], object]] = []
+    patched: list[dict[str, object]] = []
     try:
         for module in modules:
-            if isinstance(module, _BatchNorm) and module.affine:
-                attributes = module.__dict__
-                patched.append((attributes, attributes.get("forward")))
+            attributes = module.__dict__
+            plain = type(module).forward is _BatchNorm.forward and "forward" not in attributes
+            if plain and module.affine:
+                patched.append(attributes)
                 attributes["forward"] = _folded(module, module.forward)
         yield
     finally:
-        for attributes, forward in patched:
-            attributes.pop("forward")
-            if forward is not None:
-                attributes["forward"] = forward
+        for attributes in patched:
+            attributes.pop("forward", None)
 
 
 def _folded(module: _BatchNorm, original):  # type: ignore[no-untyped-def]

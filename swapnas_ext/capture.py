@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from swapnas_ext import activations, interception
 from swapnas_ext.activations import RELU, Rule
@@ -25,6 +26,7 @@ class Counter(Protocol):
     samples: int
     ternary: bool
     saw_nan: bool
+    resets: int
 
     def count_on_host(self) -> int: ...
     def update(self, x: Tensor) -> None: ...
@@ -181,14 +183,19 @@ class Capture:
     def _relu_once(self) -> Callable[[Tensor], Tensor]:
         """The counter's ReLU; a plain one where the patterns of this very tensor are in the set, as in
         a cell whose edges each begin with a ReLU of the same node."""
-        mark = next(_marks)
+        mark, counter = next(_marks), self.counter
         relu = self.counter.direct_relu() or self._relu_of_operators
 
         def relu_once(x: Tensor) -> Tensor:
-            if x.requires_grad:  # a model that uses autograd in its forward pass
-                return self._relu_of_operators(x)
+            if (
+                x.requires_grad or forward_ad._current_level >= 0
+            ):  # a model that uses autograd itself
+                with interception.paused():
+                    y = torch.relu(x)
+                    self.counter.update(y)
+                    return y
             try:
-                now = (mark, x._version)
+                now = (mark, x._version, counter.resets)
             except RuntimeError:  # an inference tensor has no version
                 return relu(x)
             if getattr(x, "_counted_by_swapnas", None) == now:

@@ -204,7 +204,9 @@ def score(
         else:
             candidates, wanted_size = _candidates(space, texts, factories, options, initialized)
         target = torch.empty(0, device=device).device
-        batch = _mini_batch(images, samples, size or wanted_size)
+        if output is not None and not output.parent.is_dir():
+            raise ValueError(f"--output {output}: there is no folder {output.parent}")
+        batch = _mini_batch(images, samples, wanted_size if size is None else size)
         scorer = Scorer(
             batch,
             repeats=repeats,
@@ -228,6 +230,7 @@ def score(
 
     rows: list[ScoreRow] = []
     interrupted = False
+    failure: RuntimeError | None = None
     try:
         for name, result in _scored(candidates, scorer, target, seed):
             rows.append(score_row(name, result))
@@ -237,9 +240,12 @@ def score(
                 click.echo(f"{name}: {text}", err=True)
     except KeyboardInterrupt:
         interrupted = True
-    except (ValueError, TypeError, RuntimeError) as error:
-        _fail(error)
-    _write(best_first(rows), output_format, output)
+    except RuntimeError as error:
+        failure = error
+    if rows or failure is None:
+        _write(best_first(rows), output_format, output)
+    if failure is not None:
+        _fail(failure)
     if interrupted:
         click.echo(f"interrupted: {len(rows)} of {len(candidates)} scored", err=True)
         sys.exit(130)
@@ -366,8 +372,9 @@ def _scored(
             torch.manual_seed(seed)  # for --init keep: the weights that the model draws itself
             try:
                 result = scorer(lambda build=candidate.build: build().to(device))
-            except (ValueError, TypeError, RuntimeError) as error:
-                raise type(error)(f"{candidate.name}: {error}") from error
+            except Exception as error:  # the model's code may raise anything
+                kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+                raise RuntimeError(f"{candidate.name}: {kind}{error}") from error
             yield candidate.name, result
             best = max(best, result.value)
             progress.update(task, advance=1, best=f"{best:.6g}")

@@ -78,6 +78,7 @@ class PatternCounter:
             _warn_of_slowness(self.device)
         # Tables of up to 20 bits have a flag for each possible pattern, and never grow.
         self._allocate(_INITIAL_PATTERNS)
+        self.resets = 0
         self._at_most = 0  # an upper bound on the patterns of any group, known without asking
 
     def update(self, x: Tensor) -> None:
@@ -131,6 +132,8 @@ class PatternCounter:
             self.update(torch.relu_(x))
         else:
             self._insert(torch.ops.swapnas.relu_insert_, x)
+            if not x.is_inference():
+                torch.autograd.graph.increment_version(x)  # an operator of one's own does not
         return x
 
     def insert_replicates(self, operator: Callable[..., Any], x: Tensor) -> Any:
@@ -208,6 +211,7 @@ class PatternCounter:
     def reset(self) -> None:
         """Empties the set, keeping its memory."""
         self._table.zero_()
+        self.resets += 1
         self._at_most = 0
 
     def __getstate__(self) -> dict[str, Any]:

@@ -56,6 +56,16 @@ def get(init: str | Initializer | None) -> Initializer | None:
     raise ValueError(f"init must be one of {', '.join(NAMES)}, or a function, got {init!r}")
 
 
+def is_known(initialize: Initializer | None) -> bool:
+    """Whether it is one of this module's."""
+    return initialize in _DRAWS
+
+
+def draws(initialize: Initializer | None, model: nn.Module) -> bool:
+    """Whether an initialiser draws any weight of a model; one of the user's own is taken to."""
+    return not is_known(initialize) or any(action == "draw" for _, action in _actions(model))
+
+
 @torch.no_grad()
 def stacked(
     initialize: Initializer, model: nn.Module, generators: Sequence[torch.Generator]

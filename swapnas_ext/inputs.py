@@ -47,20 +47,28 @@ class MiniBatch:
             )
         self.samples = _samples_of((self.args, self.kwargs)) if samples is None else samples
         self._channels_last = channels_last
-        self._on: dict[torch.device, tuple[tuple[Any, ...], dict[str, Any]]] = {}
+        self._on: dict[torch.device, tuple[Any, list[tuple[Tensor, int]]]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_on": {}}
 
     def on(self, device: torch.device) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Positional and keyword arguments on a device; moved there once."""
-        if device not in self._on:
+        """Positional and keyword arguments on a device. They are copies, made once, and again where a
+        model has changed them."""
+        arguments, versions = self._on.get(device, (None, []))
+        if arguments is None or any(tensor._version != version for tensor, version in versions):
 
-            def move(tensor: Tensor) -> Tensor:
-                tensor = tensor.to(device)
+            def copy(tensor: Tensor) -> Tensor:
+                tensor = tensor.detach().to(device, copy=True)
                 if self._channels_last and tensor.dim() == 4:
                     tensor = tensor.contiguous(memory_format=torch.channels_last)
                 return tensor
 
-            self._on[device] = _mapped((self.args, self.kwargs), move)
-        return self._on[device]
+            with torch.inference_mode(False):  # whose tensors have no version
+                arguments = _mapped((self.args, self.kwargs), copy)
+            versions = [(tensor, tensor._version) for tensor in _tensors(arguments)]
+            self._on[device] = arguments, versions
+        return arguments
 
 
 def _mapped(value: Any, function: Any) -> Any:

@@ -21,10 +21,10 @@ from swapnas_ext.settings import Settings
 from swapnas_ext.sites import Layer, find_activations
 from swapnas_ext.untouched import (
     BorrowedWeights,
+    RestoredAttributes,
+    RestoredBuffers,
     Walk,
     own_random_state,
-    restored_attributes,
-    restored_buffers,
     scoring_mode,
     uncompiled,
 )
@@ -90,7 +90,7 @@ class Repeats:
         self._settings = settings
         self._counters = counters
         self._device = _device_of(found)
-        self._args, self._kwargs = batch.on(self._device)
+        self._batch_of_inputs = batch
         self._sites = find_activations(found, settings.plan)
         self._known = known
         self.ternary = self._sites.ternary or self._known.ternary
@@ -102,10 +102,12 @@ class Repeats:
             enter(torch.no_grad())
             enter(uncompiled())
             enter(scoring_mode(self._modules))
-            enter(restored_buffers(self._modules, batch_norm=False))
+            self._attributes = enter(RestoredAttributes(self._modules))
+            self._buffers = enter(RestoredBuffers(self._modules, batch_norm=False))
             self._seed = enter(own_random_state(self._device))
             if settings.autocast is not None:
                 enter(torch.autocast(self._device.type, settings.autocast))
+            stack.callback(torch.clear_autocast_cache)  # it may hold casts of borrowed weights
             self._weights = enter(self._borrowed())
             try:
                 self._all_repeats()
@@ -115,7 +117,14 @@ class Repeats:
                 self.notes.clear()
                 if self._weights is not None:
                     self._weights.again()
+                self._fresh()
                 self._all_repeats()
+            all_alike = settings.repeats > 1 and len(set(self.patterns)) == 1
+            if all_alike and not initialization.draws(settings.initialize, self._model):
+                self.notes.append(
+                    "all repeats are the same: the initialiser found no weight of a convolution or "
+                    "linear layer to draw (TorchScript and computed weights are none)"
+                )
 
     def _all_repeats(self) -> None:
         # Where the last model of this class tells what to expect, all repeats can run in batches; else
@@ -137,9 +146,7 @@ class Repeats:
         settings = self._settings
         if settings.initialize is None and self._known.keeps_weights and not settings.channels_last:
             return nullcontext()
-        return BorrowedWeights(
-            self._found.parameters.values(), channels_last=settings.channels_last
-        )
+        return BorrowedWeights(self._found.parameters.values())
 
     def _changed_weights(self, versions: list[int]) -> str | None:
         """The name of a weight that the forward pass changed.
@@ -148,23 +155,43 @@ class Repeats:
             RuntimeError: it changed the caller's own.
         """
         parameters = self._found.parameters.values()
-        for parameter, version in zip(parameters, versions, strict=True):
-            if parameter._version != version:
-                name = next(n for n, p in self._model.named_parameters() if p is parameter)
-                if self._weights is None:
-                    raise RuntimeError(
-                        f"the forward pass of this {type(self._model).__name__} changed its weight "
-                        f"'{name}', which others of its class did not; score a copy.deepcopy of it"
-                    )
-                return name
-        return None
+        pairs = zip(parameters, versions, strict=True)
+        changed = next((p for p, version in pairs if p._version != version), None)
+        if changed is None and self._weights is not None and self._settings.initialize is None:
+            changed = self._weights.changed()  # ``.data`` is changed without a new version
+        if changed is None:
+            return None
+        names = (name for name, p in self._model.named_parameters() if p is changed)
+        name = next(names, "of a replaced module")
+        if self._weights is None:
+            self._known.keeps_weights = False
+            raise RuntimeError(
+                f"the forward pass of this {type(self._model).__name__} changed its weight '{name}', "
+                "which no other model of the same classes did; the next score protects it"
+            )
+        return name
 
     def _initialize(self, repeat: int) -> None:
         start = time.perf_counter()
-        initialize = self._settings.initialize
-        if initialize is not None:
-            initialize(self._model, self._generator(repeat))
+        channels_last = self._settings.channels_last and self._weights is not None
+        if self._settings.initialize is not None:
+            if channels_last:  # random numbers are drawn in the order of the memory
+                self._weights.lay_out(torch.contiguous_format)
+            self._overwrite(self._model, self._generator(repeat))
+        if channels_last:
+            self._weights.lay_out(torch.channels_last)
+        torch.clear_autocast_cache()
         self.seconds[0] += time.perf_counter() - start
+
+    def _overwrite(self, model: nn.Module, generator: torch.Generator) -> None:
+        """The initialiser; one of the user's own may draw from the global random numbers too."""
+        self._seed(generator.initial_seed())
+        self._settings.initialize(model, generator)
+
+    def _fresh(self) -> None:
+        """Undoes what the last forward pass left behind, for the next one to begin as it did."""
+        self._buffers.again()
+        self._attributes.again()
 
     def _generator(self, repeat: int) -> torch.Generator:
         return torch.Generator(self._device).manual_seed(self._settings.seed + repeat)
@@ -203,7 +230,8 @@ class Repeats:
         self._seed(self._settings.seed + repeat)
         with capture.running(self._sites):
             try:
-                self._model(*self._args, **self._kwargs)
+                args, kwargs = self._batch_of_inputs.on(self._device)
+                self._model(*args, **kwargs)
             except RuntimeError as error:
                 if memory.is_out_of_memory(error):
                     raise RuntimeError(memory.too_large(self._device, error)) from error
@@ -219,6 +247,7 @@ class Repeats:
         except NanActivationError:  # once more, to name the activation
             if self._weights is not None:
                 self._weights.again()
+            self._fresh()
             self._initialize(repeat)
             self._forward(counter, Capture(counter, self._settings.plan, find_nan=True), repeat)
             raise
@@ -241,6 +270,7 @@ class Repeats:
                 forward = self._replayed(counter, stack)
             while len(self.patterns) < settings.repeats and not self._enough():
                 repeat = len(self.patterns)
+                self._fresh()
                 if again:  # what the last forward pass changed, and is not initialised
                     self._weights.again()
                 self._initialize(repeat)
@@ -253,11 +283,12 @@ class Repeats:
     def _replayed(self, counter: PatternCounter, stack: ExitStack) -> Callable[[int], None] | None:
         counter.reserve(sum(layer.neurons for layer in self.layers))
         capture = Capture(counter, self._settings.plan)
+        args, kwargs = self._batch_of_inputs.on(self._device)
 
         def run() -> None:
             counter.reset()
             with capture.running(self._sites):
-                self._model(*self._args, **self._kwargs)
+                self._model(*args, **kwargs)
 
         try:
             graph = stack.enter_context(ReplayedForward(run, self._device))
@@ -278,7 +309,7 @@ class Repeats:
     def _batches(self) -> None:
         """As many of the repeats that are left as can and should run at once; the others are left."""
         settings, sizes = self._settings, self._known.sizes
-        if len(self.patterns) == settings.repeats or self._enough():
+        if len(self.patterns) == settings.repeats or self._enough() or settings.channels_last:
             return
         if self._known.unbatchable is not None:
             self.notes.append(self._known.unbatchable)
@@ -317,10 +348,14 @@ class Repeats:
 
     def _batch(self, repeats: range) -> list[int]:
         start = time.perf_counter()
-        assert self._settings.initialize is not None
+        self._fresh()
+        initialize = self._settings.initialize
+        if not initialization.is_known(initialize):
+            initialize = self._overwrite
         weights = initialization.stacked(
-            self._settings.initialize, self._model, [self._generator(r) for r in repeats]
+            initialize, self._model, [self._generator(r) for r in repeats]
         )
+        torch.clear_autocast_cache()
         initialized = time.perf_counter()
         with ExitStack() as stack:
             counter = stack.enter_context(self._counters(self._device, self.ternary, len(repeats)))
@@ -331,10 +366,11 @@ class Repeats:
                 record=repeats.start == 0,
                 count_layers=repeats.start == 0 and self._device.type == "cpu",
             )
-            stack.enter_context(restored_attributes(self._modules))
+            stack.callback(self._fresh)
             stack.enter_context(batching.folded_batch_norms(self._modules))
             stack.enter_context(capture.running(self._sites))
-            batching.run_replicates(self._model, weights, self._args, self._kwargs)
+            args, kwargs = self._batch_of_inputs.on(self._device)
+            batching.run_replicates(self._model, weights, args, kwargs)
         ran = time.perf_counter()
         self.seconds[0] += initialized - start
         self.seconds[1] += ran - initialized - capture.seconds

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -22,7 +21,7 @@ from swapnas_ext.repeats import Remembered, Repeats
 from swapnas_ext.result import Result, ScoreWarning, SwapScore, Timing
 from swapnas_ext.settings import Settings
 from swapnas_ext.sites import Mode, Plan, Select
-from swapnas_ext.untouched import walk
+from swapnas_ext.untouched import Walk, walk
 
 Model = nn.Module | Callable[[], nn.Module]
 
@@ -102,17 +101,14 @@ class Scorer:
         self.nan_policy: NanPolicy = nan_policy
         # Idle counters, to be used again; a list for each kind, since threads may share a scorer.
         self._counters: dict[tuple[torch.device, bool, int], list[PatternCounter]] = {}
-        self._remembered: WeakKeyDictionary[type[nn.Module], Remembered] = WeakKeyDictionary()
+        # By the classes of a model and of its modules.
+        self._remembered: dict[tuple[type, frozenset[type]], Remembered] = {}
         self._warned: set[str] = set()
         with self._counter(torch.device("cpu"), False, 1):
             pass  # checks samples and nan_policy
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_counters": {}, "_remembered": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._remembered = WeakKeyDictionary()
+        return vars(self) | {"_counters": {}, "_remembered": {}}
 
     def __call__(self, model: Model) -> SwapScore:
         """The score of ``model``, or of what ``model()`` builds, where it is a function.
@@ -135,12 +131,13 @@ class Scorer:
             )
         seconds = 0.0 if built is model else time.perf_counter() - start
         built = getattr(built, "_orig_mod", built)  # what torch.compile wraps
-        with _alone(built):
-            return self._score(built, seconds)
+        found = walk(built)
+        with _alone(built, found):
+            return self._score(built, found, seconds)
 
-    def _score(self, model: nn.Module, build_seconds: float) -> SwapScore:
-        found = walk(model)
-        known = self._remembered.setdefault(type(model), Remembered())
+    def _score(self, model: nn.Module, found: Walk, build_seconds: float) -> SwapScore:
+        kinds = frozenset(map(type, found.modules))
+        known = self._remembered.setdefault((type(model), kinds), Remembered())
         run = Repeats(model, found, self.batch, self.settings, self._counter, known)
         run.all()
         log_factor = 0.0
@@ -269,17 +266,19 @@ _being_scored_lock = threading.Lock()
 
 
 @contextmanager
-def _alone(model: nn.Module) -> Iterator[None]:
-    """Refuses a model that is being scored already: its weights and modes are not its own meanwhile."""
+def _alone(model: nn.Module, found: Walk) -> Iterator[None]:
+    """Refuses a model that is being scored already, or shares weights with one: they are not its own
+    meanwhile."""
+    own = {id(model), *found.parameters}
     with _being_scored_lock:
-        if id(model) in _being_scored:
+        if not own.isdisjoint(_being_scored):
             raise RuntimeError(
-                f"this {type(model).__name__} is being scored already, in another thread; score it "
-                "after that, or a copy of it (copy.deepcopy)"
+                f"this {type(model).__name__}, or one that shares weights with it, is being scored "
+                "already, in another thread; score it after that, or a copy of it (copy.deepcopy)"
             )
-        _being_scored.add(id(model))
+        _being_scored.update(own)
     try:
         yield
     finally:
         with _being_scored_lock:
-            _being_scored.discard(id(model))
+            _being_scored.difference_update(own)

@@ -31,6 +31,12 @@ class Settings:
                 raise TypeError(f"{name} must be an int, got {type(value).__name__}")
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise TypeError(f"seed must be an int, got {type(self.seed).__name__}")
+        if not 0 <= self.seed < 2**63 - self.repeats:
+            raise ValueError(f"seed must be from 0 to 2^63 - repeats, got {self.seed}")
+        if self.tolerance is not None and not isinstance(self.tolerance, int | float):
+            raise TypeError(f"tolerance must be a number, got {type(self.tolerance).__name__}")
         if self.repeats > 1 and self.initialize is None:
             raise ValueError(
                 f"repeats={self.repeats} of the same weights give the same score; pass init='gaussian'"

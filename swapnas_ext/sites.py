@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from torch import nn
 
@@ -69,6 +69,18 @@ class Plan:
         if self.mode not in MODES:
             raise ValueError(f"capture must be one of {', '.join(MODES)}, got {self.mode!r}")
         activations.check_user_rules(self.rules)
+        if not (
+            self.select is None or callable(self.select) or isinstance(self.select, str)
+        ) and not (
+            isinstance(self.select, list | tuple) and all(isinstance(p, str) for p in self.select)
+        ):
+            raise TypeError(
+                "select must be a pattern of names, a list of them, or a function of a Layer, got "
+                f"{self.select!r}"
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"interest": {}}  # classes of the user's need not be there elsewhere
 
     def may_watch(self, kind: type[nn.Module]) -> bool:
         """Whether modules of a class can be of any interest."""

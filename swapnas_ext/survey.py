@@ -94,6 +94,8 @@ class Survey:
             "init": "keep" if initialize is None else initialize.__name__.rstrip("_"),
             "seed": settings.seed,
             "tolerance": settings.tolerance,
+            "capture": settings.plan.mode,
+            "select": repr(settings.plan.select),
             "autocast": str(settings.autocast),
             "channels_last": settings.channels_last,
             "mu": scorer.mu,
@@ -194,7 +196,13 @@ def _complete_groups(output: Path, groups: list[list[str]]) -> int:
     expected = [(number, text) for number, group in enumerate(groups) for text in group]
     done = whole = 0
     with open(output, "rb+") as file:
-        end = len(file.readline())
+        header = file.readline()
+        if header != (",".join(COLUMNS) + "\n").encode():
+            raise ValueError(
+                f"{output} does not begin with the columns of a survey; choose another --output, or remove "
+                "it to start over"
+            )
+        end = len(header)
         for (number, text), line in zip(expected, file, strict=False):
             fields = next(csv.reader([line.decode(errors="replace")]), [])
             if not line.endswith(b"\n") or len(fields) != len(COLUMNS) or fields[0] != text:
@@ -236,8 +244,8 @@ def _score_group(group: list[str]) -> list[dict[str, Any]]:
     torch.manual_seed(scorer.settings.seed)  # for networks that keep their own weights
     try:
         score = scorer(lambda: space.build(group[0], initialized=initialized))
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise type(error)(f"{group[0]}: {error}") from error
+    except Exception as error:
+        raise RuntimeError(f"{group[0]}: {error}") from error
     rows = []
     for architecture in group:
         parameters = space.size(architecture)

@@ -131,49 +131,63 @@ def _norm_kind(kind: type[nn.Module]) -> tuple[bool, bool]:
     return issubclass(kind, _BatchNorm | _InstanceNorm), issubclass(kind, _BatchNorm)
 
 
-@contextmanager
-def restored_buffers(modules: Sequence[nn.Module], *, batch_norm: bool) -> Iterator[None]:
+class RestoredBuffers:
     """Puts back every buffer that is changed or replaced meanwhile. ``batch_norm=False`` leaves out
     those of batch normalisation, which `scoring_mode` protects for less."""
-    saved: list[tuple[nn.Module, str, Tensor | None, Tensor | None]] = []
-    scripted: list[tuple[Tensor, Tensor]] = []
-    for module in modules:
-        if isinstance(module, torch.jit.ScriptModule):
-            scripted += [(buffer, buffer.clone()) for buffer in module.buffers()]
-        elif module._buffers and (batch_norm or not _norm_kind(type(module))[1]):
-            for name, buffer in module._buffers.items():
-                value = None if buffer is None else buffer.clone()
-                saved.append((module, name, buffer, value))
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for buffer, value in scripted:
-                buffer.copy_(value)
-            for module, name, buffer, value in saved:
-                if buffer is not None:
-                    buffer.copy_(value)  # unasked: batch_norm does not tell its version counter
+
+    def __init__(self, modules: Sequence[nn.Module], *, batch_norm: bool) -> None:
+        self._saved: list[tuple[nn.Module | None, str, Tensor | None, Tensor | None]] = []
+        for module in modules:
+            if isinstance(module, torch.jit.ScriptModule):
+                self._saved += [(None, "", b, b.clone()) for b in module.buffers()]
+            elif module._buffers and (batch_norm or not _is_plain_batch_norm(module)):
+                for name, buffer in module._buffers.items():
+                    value = None if buffer is None else buffer.clone()
+                    self._saved.append((module, name, buffer, value))
+
+    def __enter__(self) -> RestoredBuffers:
+        return self
+
+    @torch.no_grad()
+    def again(self) -> None:
+        """Gives the buffers the values that they came with."""
+        for module, name, buffer, value in self._saved:
+            # Not by version counters, which batch_norm does not tell, and not where nothing changed: a
+            # graph that waits for its backward pass may hold the buffer.
+            if buffer is not None and not torch.equal(buffer, value):
+                try:
+                    buffer.copy_(value)
+                except RuntimeError:  # resized, or of inference mode
+                    buffer.data = value.clone()
+            if module is not None:
                 module._buffers[name] = buffer
+
+    def __exit__(self, *_: object) -> None:
+        self.again()
+
+
+def _is_plain_batch_norm(module: nn.Module) -> bool:
+    return type(module).forward is _BatchNorm.forward and len(module._buffers) == 3
 
 
 class BorrowedWeights:
     """Lets the weights be overwritten meanwhile: they are copies, and the caller's come back."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], *, channels_last: bool = False) -> None:
+    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
         self._saved = [(parameter, parameter.data) for parameter in parameters]
-        self._channels_last = channels_last
 
     def __enter__(self) -> BorrowedWeights:
         try:
             for parameter, data in self._saved:
-                if self._channels_last and data.dim() == 4:
-                    parameter.data = data.clone(memory_format=torch.channels_last)
-                else:
-                    parameter.data = data.clone()
+                parameter.data = data.clone()
         except BaseException:  # such as too little memory for the copies
             self.__exit__()
             raise
         return self
+
+    def changed(self) -> nn.Parameter | None:
+        """A parameter whose copy has another value than the caller's."""
+        return next((p for p, data in self._saved if not torch.equal(p.data, data)), None)
 
     def again(self) -> None:
         """Gives the copies the caller's values once more."""
@@ -181,30 +195,70 @@ class BorrowedWeights:
             for parameter, data in self._saved:
                 parameter.data.copy_(data)
 
+    def lay_out(self, memory_format: torch.memory_format) -> None:
+        """Of the copies of convolutions' weights."""
+        for parameter, data in self._saved:
+            if data.dim() == 4:
+                parameter.data = parameter.data.contiguous(memory_format=memory_format)
+
     def __exit__(self, *_: object) -> None:
         for parameter, data in self._saved:
             parameter.data = data
 
 
-@contextmanager
-def restored_attributes(modules: Sequence[nn.Module]) -> Iterator[None]:
-    """Puts back what a forward pass sets as attributes of its modules, such as ``self.last = x``."""
-    saved = [(module.__dict__, dict(module.__dict__)) for module in modules]
-    try:
-        yield
-    finally:
-        for attributes, old in saved:
-            attributes.clear()
-            attributes.update(old)
+class RestoredAttributes:
+    """Puts back what a forward pass sets as attributes of its modules, such as ``self.last = x``, and
+    parameters and modules that it replaces."""
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        self._saved = [
+            (
+                module.__dict__,
+                dict(module.__dict__),
+                dict(module._parameters),
+                dict(module._modules),
+            )
+            for module in modules
+            if not isinstance(module, torch.jit.ScriptModule)
+        ]
+
+    def __enter__(self) -> RestoredAttributes:
+        return self
+
+    def again(self) -> None:
+        for attributes, old, parameters, children in self._saved:
+            for current, kept in (
+                (attributes, old),
+                (old["_parameters"], parameters),
+                (old["_modules"], children),
+            ):
+                if len(current) != len(kept) or any(
+                    current.get(k) is not v for k, v in kept.items()
+                ):
+                    current.clear()
+                    current.update(kept)
+
+    def __exit__(self, *_: object) -> None:
+        self.again()
+
+
+_random_lock = threading.Lock()
+_random_users: dict[torch.Generator, int] = {}
+_random_states: dict[torch.Generator, Tensor] = {}
 
 
 @contextmanager
 def own_random_state(device: torch.device) -> Iterator[Callable[[int], None]]:
-    """Gives a function that seeds torch's random numbers; the caller's random state comes back."""
+    """Gives a function that seeds torch's random numbers; the caller's random state comes back. torch has
+    one for all threads: the first one here saves it, and the last one puts it back."""
     generators = [torch.default_generator]
     if device.type == "cuda":
         generators.append(torch.cuda.default_generators[device.index])
-    states = [generator.get_state() for generator in generators]
+    with _random_lock:
+        for generator in generators:
+            if not _random_users.get(generator):
+                _random_states[generator] = generator.get_state()
+            _random_users[generator] = _random_users.get(generator, 0) + 1
 
     def seed(value: int) -> None:
         for generator in generators:
@@ -213,8 +267,11 @@ def own_random_state(device: torch.device) -> Iterator[Callable[[int], None]]:
     try:
         yield seed
     finally:
-        for generator, state in zip(generators, states, strict=True):
-            generator.set_state(state)
+        with _random_lock:
+            for generator in generators:
+                _random_users[generator] -= 1
+                if not _random_users[generator]:
+                    generator.set_state(_random_states.pop(generator))
 
 
 _uncompiled_lock = threading.Lock()

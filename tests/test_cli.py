@@ -210,3 +210,20 @@ def test_capture_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         assert run(*model, *options).exit_code == 0
     saturated = run(*model, "--samples", "2")
     assert "saturated" in saturated.stderr
+
+
+def test_models_that_fail_lose_no_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "failing_models.py").write_text(
+        "from torch import nn\n"
+        "def good():\n    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())\n"
+        "def bad():\n    return nn.Sequential().nothing\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    models = ("--model", "failing_models:good", "--model", "failing_models:bad")
+    result = run("score", *models, "--format", "json")
+    assert result.exit_code == 1
+    assert [row["architecture"] for row in json.loads(result.stdout)] == ["failing_models:good"]
+    assert "failing_models:bad: AttributeError" in result.stderr
+    result = run("score", *models, "--output", tmp_path / "nowhere" / "x.csv")
+    assert "there is no folder" in result.stderr
+    assert "size must be at least 1 pixel" in run("score", *models, "--size", "0").stderr

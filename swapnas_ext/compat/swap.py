@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from swapnas_ext import regularization
 from swapnas_ext.counter import PatternCounter
-from swapnas_ext.untouched import restored_buffers
+from swapnas_ext.untouched import RestoredBuffers
 
 _KINDS: dict[bool, tuple[type[nn.Module], ...]] = {
     False: (nn.ReLU,),
@@ -104,7 +104,7 @@ class SWAP:
             if isinstance(module, _KINDS[self.transformers])
         ]
         try:
-            with restored_buffers(list(model.modules()), batch_norm=True):
+            with RestoredBuffers(list(model.modules()), batch_norm=True):
                 if mapping:
                     moved = {name: _move(value, self.device) for name, value in self.inputs.items()}
                     model(**moved)

@@ -20,6 +20,9 @@ class ArchitectureError(ValueError):
         self.problem = problem
         super().__init__(f"{problem}, at character {position}:\n  {text}\n  {' ' * position}^")
 
+    def __reduce__(self) -> tuple[type[ArchitectureError], tuple[str, int, str]]:
+        return ArchitectureError, (self.text, self.position, self.problem)
+
 
 class SearchSpace(ABC):
     """A set of architectures, each told by a string; ``format(parse(text)) == text``.
