@@ -167,7 +167,8 @@ class RestoredBuffers:
 
 
 def _is_plain_batch_norm(module: nn.Module) -> bool:
-    return type(module).forward is _BatchNorm.forward and len(module._buffers) == 3
+    is_batch_norm = _norm_kind(type(module))[1] and type(module).forward is _BatchNorm.forward
+    return is_batch_norm and len(module._buffers) == 3
 
 
 class BorrowedWeights:
@@ -208,7 +209,7 @@ class BorrowedWeights:
 
 class RestoredAttributes:
     """Puts back what a forward pass sets as attributes of its modules, such as ``self.last = x``, and
-    parameters and modules that it replaces."""
+    parameters and modules that it replaces. torch's own modules do no such thing."""
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         self._saved = [
@@ -219,7 +220,7 @@ class RestoredAttributes:
                 dict(module._modules),
             )
             for module in modules
-            if not isinstance(module, torch.jit.ScriptModule)
+            if not _is_forward_of_torch(type(module))
         ]
 
     def __enter__(self) -> RestoredAttributes:
@@ -227,19 +228,20 @@ class RestoredAttributes:
 
     def again(self) -> None:
         for attributes, old, parameters, children in self._saved:
-            for current, kept in (
-                (attributes, old),
-                (old["_parameters"], parameters),
-                (old["_modules"], children),
-            ):
-                if len(current) != len(kept) or any(
-                    current.get(k) is not v for k, v in kept.items()
-                ):
-                    current.clear()
-                    current.update(kept)
+            attributes.clear()
+            attributes.update(old)
+            for current, kept in ((old["_parameters"], parameters), (old["_modules"], children)):
+                current.clear()
+                current.update(kept)
 
     def __exit__(self, *_: object) -> None:
         self.again()
+
+
+@cache
+def _is_forward_of_torch(kind: type[nn.Module]) -> bool:
+    module = getattr(kind.forward, "__module__", None) or ""
+    return issubclass(kind, torch.jit.ScriptModule) or module.startswith("torch.")
 
 
 _random_lock = threading.Lock()
