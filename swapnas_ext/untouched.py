@@ -240,8 +240,9 @@ class RestoredAttributes:
 
 @cache
 def _is_forward_of_torch(kind: type[nn.Module]) -> bool:
-    module = getattr(kind.forward, "__module__", None) or ""
-    return issubclass(kind, torch.jit.ScriptModule) or module.startswith("torch.")
+    if issubclass(kind, torch.jit.ScriptModule):  # has no function to ask
+        return True
+    return (getattr(kind.forward, "__module__", None) or "").startswith("torch.")
 
 
 _random_lock = threading.Lock()
