@@ -1,7 +1,8 @@
 """Several initialisations of a model in one forward pass, each with its own set of patterns.
 
 The weights of R replicates are stacked, and ``torch.func.vmap`` runs the model on all of them at once:
-R times fewer operators, each R times larger. The scores are those of one pass after another.
+R times fewer operators, each R times larger. The scores are those of one pass after another, unless a
+convolution of another size rounds otherwise just where a neuron's boundary is.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Scorer:
             positional arguments; a mapping of its keyword arguments (a ``BatchEncoding``, say); or a data
             loader, whose first batch is taken. Moved to the model's device.
         repeats: R, fresh initialisations to average over. More than one needs an ``init``. Several run
-            in one forward pass where that is faster, with the same scores.
+            in one forward pass where that is faster, with the same scores up to rounding.
         init: ``"gaussian"`` (published), ``"kaiming"``, a function ``(model, generator)`` that
             overwrites weights in place, or ``None`` / ``"keep"`` for the weights as they are.
         mu, sigma: regularise by size, in thousands (squared thousands) of parameters: see
