@@ -104,8 +104,7 @@ class Scorer:
         # By the classes of a model and of its modules.
         self._remembered: dict[tuple[type, frozenset[type]], Remembered] = {}
         self._warned: set[str] = set()
-        with self._counter(torch.device("cpu"), False, 1):
-            pass  # checks samples and nan_policy
+        PatternCounter(self.samples, nan_policy=nan_policy)  # its errors, before any model runs
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_counters": {}, "_remembered": {}}

@@ -208,8 +208,8 @@ class BorrowedWeights:
 
 
 class RestoredAttributes:
-    """Puts back what a forward pass sets as attributes of its modules, such as ``self.last = x``, and
-    parameters and modules that it replaces. torch's own modules do no such thing."""
+    """Puts back what a forward pass sets as attributes of modules whose ``forward`` is not torch's, such as
+    ``self.last = x``, and the parameters and children that it replaces there."""
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         self._saved = [
