@@ -112,7 +112,7 @@ def run(*arguments: object) -> Result:
 
 def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forms = ["none", "nor_conv_1x1", "skip_connect", "none", "none", "avg_pool_3x3"]
-    few = [nasbench201._format(tuple(forms[k:] + forms[:k])) for k in range(6)]
+    few = [nasbench201.format_cell(tuple(forms[k:] + forms[:k])) for k in range(6)]
     monkeypatch.setattr(nasbench201.NASBench201, "__iter__", lambda self: iter(few))
     path = tmp_path / "all.csv"
     arguments = [

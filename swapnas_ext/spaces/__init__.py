@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from pathlib import Path
 from typing import Any
 
-from swapnas_ext.spaces.base import ArchitectureError, SearchSpace
+from swapnas_ext.spaces.base import ArchitectureError, Graph, SearchSpace
 
-_CLASSES = {"darts": "DARTS", "nasbench201": "NASBench201"}
+_CLASSES = {
+    "darts": ("darts", "DARTS"),
+    "nasbench101": ("nasbench101", "NASBench101"),
+    "nasbench201": ("nasbench201", "NASBench201"),
+    "transnas-micro": ("transnas", "TransNASMicro"),
+    "transnas-macro": ("transnas", "TransNASMacro"),
+    "mobilenet": ("mobilenet", "MobileNet"),
+    "flexibert": ("flexibert", "FlexiBERT"),
+}
 
 
 def names() -> list[str]:
@@ -15,16 +25,41 @@ def names() -> list[str]:
     return list(_CLASSES)
 
 
-def get(name: str, **options: Any) -> SearchSpace:
-    """The search space of that name; ``options`` go to its class.
+def space_class(name: str) -> type[SearchSpace]:
+    """The class of that name, or of ``MODULE:CLASS``, a space of one's own (found in the current folder
+    too).
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: an unknown name, or not a class of a search space.
+        ImportError: there is no such module.
     """
-    if name not in _CLASSES:
-        raise ValueError(f"unknown search space {name!r}; known: {', '.join(_CLASSES)}")
-    module = importlib.import_module(f"swapnas_ext.spaces.{name}")
-    return getattr(module, _CLASSES[name])(**options)
+    if name in _CLASSES:
+        module_name, class_name = _CLASSES[name]
+        return getattr(importlib.import_module(f"swapnas_ext.spaces.{module_name}"), class_name)
+    module_name, colon, class_name = name.partition(":")
+    if not colon:
+        raise ValueError(
+            f"unknown search space {name!r}; known: {', '.join(_CLASSES)}, or MODULE:CLASS for one "
+            "of your own"
+        )
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    finally:
+        sys.path.pop(0)
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type) or not issubclass(found, SearchSpace):
+        raise ValueError(f"{name}: {module_name} has no subclass {class_name!r} of SearchSpace")
+    return found
 
 
-__all__ = ["ArchitectureError", "SearchSpace", "get", "names"]
+def get(name: str, **options: Any) -> SearchSpace:
+    """The search space of that name (or ``MODULE:CLASS``); ``options`` go to its class.
+
+    Raises:
+        ValueError: an unknown name, or options that the space refuses.
+    """
+    return space_class(name)(**options)
+
+
+__all__ = ["ArchitectureError", "Graph", "SearchSpace", "get", "names", "space_class"]

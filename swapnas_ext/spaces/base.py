@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from swapnas_ext import data
 from swapnas_ext.spaces.uninitialized import uninitialized
 
 
@@ -24,6 +27,18 @@ class ArchitectureError(ValueError):
         return ArchitectureError, (self.text, self.position, self.problem)
 
 
+class Graph(NamedTuple):
+    """A drawing of an architecture, or of one of its cells.
+
+    ``nodes`` are labels; ``edges`` are (from, to, label), of nodes by their places in ``nodes``, from
+    earlier to later ones.
+    """
+
+    title: str
+    nodes: tuple[str, ...]
+    edges: tuple[tuple[int, int, str], ...]
+
+
 class SearchSpace(ABC):
     """A set of architectures, each told by a string; ``format(parse(text)) == text``.
 
@@ -34,8 +49,16 @@ class SearchSpace(ABC):
     """Channels, height and width of the images that the networks take."""
 
     @abstractmethod
+    def parse(self, text: str) -> Any:
+        """The architecture as a structure of the space's own. Raises `ArchitectureError`."""
+
+    @abstractmethod
+    def format(self, parsed: Any) -> str:
+        """The string of a structure; `parse` reads it back."""
+
     def check(self, architecture: str) -> None:
         """Raises `ArchitectureError` unless the string is an architecture of this space."""
+        self.parse(architecture)
 
     @abstractmethod
     def canonical(self, architecture: str) -> str:
@@ -73,3 +96,21 @@ class SearchSpace(ABC):
     @abstractmethod
     def crossover(self, first: str, second: str, rng: random.Random) -> str:
         """Each choice from one of the two parents at random."""
+
+    def inputs(
+        self, samples: int, source: str | Path | None = None, size: int | None = None
+    ) -> Tensor:
+        """A mini-batch for the networks: the bundled photograph, or what is at ``source``, as `data.images`
+        reads it. ``size`` in pixels; by default what the networks take."""
+        size = self.input_size[1] if size is None else size
+        if source is None:
+            return data.photograph(samples, size)
+        return data.images(source, samples, size)
+
+    def formats(self, architecture: str) -> dict[str, str]:
+        """The architecture as other code bases write it: what each is called, and the text."""
+        return {}
+
+    def graphs(self, architecture: str) -> list[Graph]:
+        """What to draw of the architecture; nothing by default."""
+        return []

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from swapnas_ext.spaces.base import ArchitectureError, SearchSpace
+from swapnas_ext.spaces.base import ArchitectureError, Graph, SearchSpace
 from swapnas_ext.spaces.darts_networks import OPERATIONS, CellNetwork, ImageNetStem, stem
 
 NODES = 4
@@ -92,8 +92,11 @@ class DARTS(SearchSpace):
             raise ValueError(f"the ImageNet stem halves the channels; {channels} is odd")
         self.input_size = (3, pixels, pixels)
 
-    def check(self, architecture: str) -> None:
-        parse(architecture)
+    def parse(self, text: str) -> Genotype:
+        return parse(text)
+
+    def format(self, parsed: Genotype) -> str:
+        return format_genotype(parsed)
 
     def canonical(self, architecture: str) -> str:
         """The genotype with each node's two edges in one order, and nodes that are never read set to

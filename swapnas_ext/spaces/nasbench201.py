@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from swapnas_ext.spaces.base import ArchitectureError, SearchSpace
+from swapnas_ext.spaces.base import ArchitectureError, Graph, SearchSpace
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = tuple((source, node) for node in (1, 2, 3) for source in range(node))
@@ -52,10 +52,13 @@ class NASBench201(SearchSpace):
         return len(OPERATIONS) ** len(EDGES)
 
     def __iter__(self) -> Iterator[str]:
-        return (_format(cell) for cell in itertools.product(OPERATIONS, repeat=len(EDGES)))
+        return (format_cell(cell) for cell in itertools.product(OPERATIONS, repeat=len(EDGES)))
 
-    def check(self, architecture: str) -> None:
-        parse(architecture)
+    def parse(self, text: str) -> Cell:
+        return parse(text)
+
+    def format(self, parsed: Cell) -> str:
+        return format_cell(parsed)
 
     def canonical(self, architecture: str) -> str:
         """The cell as the sums that it computes, such as ``a=nor_conv_3x3(x); a+x``.
@@ -83,17 +86,29 @@ class NASBench201(SearchSpace):
         return total + 2 * width + width * self.classes + self.classes
 
     def sample(self, rng: random.Random) -> str:
-        return _format(tuple(rng.choice(OPERATIONS) for _ in EDGES))
+        return format_cell(tuple(rng.choice(OPERATIONS) for _ in EDGES))
 
     def mutate(self, architecture: str, rng: random.Random) -> str:
         cell = list(parse(architecture))
         edge = rng.randrange(len(cell))
         cell[edge] = rng.choice([op for op in OPERATIONS if op != cell[edge]])
-        return _format(tuple(cell))
+        return format_cell(tuple(cell))
 
     def crossover(self, first: str, second: str, rng: random.Random) -> str:
         pairs = zip(parse(first), parse(second), strict=True)
-        return _format(tuple(rng.choice(pair) for pair in pairs))
+        return format_cell(tuple(rng.choice(pair) for pair in pairs))
+
+    def formats(self, architecture: str) -> dict[str, str]:
+        cell = dict(zip(EDGES, parse(architecture), strict=True))
+        nodes = [
+            tuple((cell[source, node], source) for source in range(node)) for node in (1, 2, 3)
+        ]
+        return {"NAS-Bench-201, xautodl": architecture, "xautodl Structure": str(nodes)}
+
+    def graphs(self, architecture: str) -> list[Graph]:
+        edges = zip(EDGES, parse(architecture), strict=True)
+        drawn = tuple((source, node, name) for (source, node), name in edges if name != "none")
+        return [Graph("cell", ("in", "1", "2", "out"), drawn)]
 
 
 def parse(text: str) -> Cell:
@@ -130,7 +145,8 @@ def parse(text: str) -> Cell:
     return tuple(cell)
 
 
-def _format(cell: Cell) -> str:
+def format_cell(cell: Cell) -> str:
+    """The string of a cell; `parse` reads it back."""
     edges = [f"{operation}~{source}" for (source, _), operation in zip(EDGES, cell, strict=True)]
     return "+".join(f"|{'|'.join(part)}|" for part in (edges[:1], edges[1:3], edges[3:]))
 
