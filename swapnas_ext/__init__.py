@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from swapnas_ext import data, regularization, spaces
+from swapnas_ext import data, regularization, search, spaces
 from swapnas_ext.activations import Rule
 from swapnas_ext.allocator import keep_freed_memory
 from swapnas_ext.build_info import build_info
@@ -40,5 +40,6 @@ __all__ = [
     "pack_patterns",
     "regularization",
     "score",
+    "search",
     "spaces",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import math
@@ -20,6 +19,7 @@ import torch
 
 from swapnas_ext import regularization, spaces
 from swapnas_ext.allocator import keep_freed_memory
+from swapnas_ext.description import describe_scorer
 from swapnas_ext.result import ScoreWarning
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.spaces import SearchSpace
@@ -82,24 +82,11 @@ class Survey:
 
     def settings(self) -> dict[str, Any]:
         """What the scores depend on."""
-        scorer, settings = self.scorer, self.scorer.settings
-        initialize = settings.initialize
         return {
             "version": __version__,
             "space": self.space_name,
             "options": self.options,
-            "inputs": _digest(scorer),
-            "samples": scorer.samples,
-            "repeats": settings.repeats,
-            "init": "keep" if initialize is None else initialize.__name__.rstrip("_"),
-            "seed": settings.seed,
-            "tolerance": settings.tolerance,
-            "capture": settings.plan.mode,
-            "select": repr(settings.plan.select),
-            "autocast": str(settings.autocast),
-            "channels_last": settings.channels_last,
-            "mu": scorer.mu,
-            "sigma": scorer.sigma,
+            **describe_scorer(self.scorer),
         }
 
     def open(self, groups: list[list[str]]) -> int:
@@ -174,15 +161,6 @@ def _in_order(
     wait(pending, return_when=FIRST_EXCEPTION)
     for future in pending:
         yield future.result()
-
-
-def _digest(scorer: Scorer) -> str:
-    digest = hashlib.sha256()
-    args, kwargs = scorer.batch.on(torch.device("cpu"))
-    for value in (*args, *kwargs.values()):
-        if isinstance(value, torch.Tensor):
-            digest.update(value.contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _csv_lines(rows: list[dict[str, Any]]) -> str:

@@ -85,6 +85,11 @@ class SearchSpace(ABC):
         with torch.device("meta"):
             return sum(parameter.numel() for parameter in self._build(architecture).parameters())
 
+    def final(self) -> SearchSpace:
+        """The space of the networks that will be trained, where those that are scored are smaller
+        stand-ins: a search controls the size of these."""
+        return self
+
     @abstractmethod
     def sample(self, rng: random.Random) -> str:
         """An architecture at random."""

@@ -12,7 +12,9 @@ The text is parsed as a literal, and never evaluated.
 from __future__ import annotations
 
 import ast
+import json
 import random
+from functools import lru_cache
 from typing import NamedTuple
 
 from torch import nn
@@ -59,6 +61,11 @@ class DARTS(SearchSpace):
         channels: C, by default 3 (the image's own), 36 and 48.
         layers: number of cells, by default 1, 20 and 14.
         classes: by default 10, 10 and 1000.
+        final: which network will be trained where the workload is scored; its size is what a search
+            controls.
+
+    A network of one or two layers has reduction cells only. There, architectures are sampled and changed
+    with one cell for both kinds, as in the published correlation table: the score is of that cell.
 
     The auxiliary classifier of the published training code is left out: it is no part of the network
     that is evaluated.
@@ -71,15 +78,18 @@ class DARTS(SearchSpace):
         channels: int | None = None,
         layers: int | None = None,
         classes: int | None = None,
+        final: str = "cifar10",
     ) -> None:
-        if network not in NETWORKS:
-            raise ValueError(f"network must be one of {', '.join(NETWORKS)}, got {network!r}")
+        for argument, value in (("network", network), ("final", final)):
+            if value not in NETWORKS:
+                raise ValueError(f"{argument} must be one of {', '.join(NETWORKS)}, got {value!r}")
         given = (channels, layers, classes)
         for name, value in zip(("channels", "layers", "classes"), given, strict=True):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         *defaults, pixels = NETWORKS[network]
         self.network = network
+        self._final = final
         self.channels, self.layers, self.classes = (
             default if value is None else value
             for value, default in zip(given, defaults, strict=True)
@@ -91,6 +101,13 @@ class DARTS(SearchSpace):
         if network == "imagenet" and self.channels % 2:
             raise ValueError(f"the ImageNet stem halves the channels; {channels} is odd")
         self.input_size = (3, pixels, pixels)
+        self._reductions = [layer in _reductions(self.layers) for layer in range(self.layers)]
+        self._one_cell = all(self._reductions)
+
+    def final(self) -> SearchSpace:
+        if self.network != "workload" or self._final == "workload":
+            return self
+        return DARTS(self._final)
 
     def parse(self, text: str) -> Genotype:
         return parse(text)
@@ -103,9 +120,8 @@ class DARTS(SearchSpace):
         ``none``; without the cell that this network has none of (a single layer is a reduction cell).
         """
         genotype = parse(architecture)
-        reductions = set(_reductions(self.layers))
         cells = []
-        if len(reductions) < self.layers:
+        if not self._one_cell:
             cells.append(_canonical_cell(genotype.normal, genotype.normal_concat))
         cells.append(_canonical_cell(genotype.reduce, genotype.reduce_concat))
         return " / ".join(cells)
@@ -127,22 +143,47 @@ class DARTS(SearchSpace):
             widths,
             cells,
             channels=self.channels,
-            reductions=[layer in _reductions(self.layers) for layer in range(self.layers)],
+            reductions=self._reductions,
             reduced_inputs=self.network == "imagenet",
             classes=self.classes,
         )
+
+    def size(self, architecture: str) -> int:
+        genotype = parse(architecture)
+        weights = [_cell_weights(edges, reduction) for reduction, edges in enumerate(genotype[::2])]
+        widths, channels, total = self._stem_weights()
+        for reduction in self._reductions:
+            squares, linear = weights[reduction]
+            channels *= 1 + reduction
+            total += squares * channels**2 + linear * channels
+            total += (sum(widths) + 2 * 2) * channels  # the two preprocessing convolutions
+            concat = genotype.reduce_concat if reduction else genotype.normal_concat
+            widths = widths[1], len(concat) * channels
+        return total + (widths[1] + 1) * self.classes
+
+    def _stem_weights(self) -> tuple[tuple[int, int], int, int]:
+        """Channels of the first cell's two inputs and of the cell, parameters of the stem."""
+        c = self.channels
+        if self.network == "workload":
+            return (c, c), c, 0
+        if self.network == "cifar10":
+            return (3 * c, 3 * c), c, (27 + 2) * 3 * c
+        half = c // 2
+        return (c, c), c, (27 + 2) * half + 9 * half * c + 2 * c + 9 * c * c + 2 * c
 
     def sample(self, rng: random.Random) -> str:
         def cell() -> tuple[Edge, ...]:
             return tuple(_random_edge(node, rng) for node in range(NODES) for _ in range(2))
 
         concat = tuple(range(INPUTS, INPUTS + NODES))
-        return format_genotype(Genotype(cell(), concat, cell(), concat))
+        reduce = cell()
+        normal = reduce if self._one_cell else cell()
+        return format_genotype(Genotype(normal, concat, reduce, concat))
 
     def mutate(self, architecture: str, rng: random.Random) -> str:
         """One edge gets another operation, or another input."""
         genotype = parse(architecture)
-        which = rng.choice(("normal", "reduce")) if self.layers > 1 else "reduce"
+        which = "reduce" if self._one_cell else rng.choice(("normal", "reduce"))
         edges = list(getattr(genotype, which))
         place = rng.randrange(len(edges))
         operation, source = edges[place]
@@ -151,7 +192,7 @@ class DARTS(SearchSpace):
         else:
             source = rng.choice([k for k in range(INPUTS + place // 2) if k != source])
         edges[place] = (operation, source)
-        return format_genotype(genotype._replace(**{which: tuple(edges)}))
+        return self._format_changed(genotype, **{which: tuple(edges)})
 
     def crossover(self, first: str, second: str, rng: random.Random) -> str:
         """Each node of each cell, with its two edges, from one of the parents."""
@@ -163,9 +204,40 @@ class DARTS(SearchSpace):
                 edge for node in range(NODES) for edge in rng.choice(pair)[2 * node : 2 * node + 2]
             )
 
-        return format_genotype(parents[0]._replace(normal=cell("normal"), reduce=cell("reduce")))
+        cells = {"reduce": cell("reduce")}
+        if not self._one_cell:
+            cells["normal"] = cell("normal")
+        return self._format_changed(parents[0], **cells)
+
+    def _format_changed(self, genotype: Genotype, **cells: tuple[Edge, ...]) -> str:
+        genotype = genotype._replace(**cells)  # type: ignore[arg-type]
+        if self._one_cell:
+            genotype = genotype._replace(
+                normal=genotype.reduce, normal_concat=genotype.reduce_concat
+            )
+        return format_genotype(genotype)
+
+    def formats(self, architecture: str) -> dict[str, str]:
+        genotype = parse(architecture)
+        cells = {
+            "normal_cell": _by_node(genotype.normal),
+            "reduction_cell": _by_node(genotype.reduce),
+        }
+        return {
+            "DARTS, PC-DARTS, P-DARTS, NAS-Bench-301": format_genotype(genotype),
+            "operations and inputs by node, JSON": json.dumps(cells),
+        }
+
+    def graphs(self, architecture: str) -> list[Graph]:
+        genotype = parse(architecture)
+        normal = _graph("normal cell", genotype.normal, genotype.normal_concat)
+        reduction = _graph("reduction cell", genotype.reduce, genotype.reduce_concat)
+        if genotype[:2] == genotype[2:]:
+            return [reduction._replace(title="normal and reduction cell")]
+        return [normal, reduction]
 
 
+@lru_cache(4096)  # a search asks for the form, the size and the children of the same text
 def parse(text: str) -> Genotype:
     """Reads ``Genotype(...)``. Raises `ArchitectureError` that points at the mistake."""
 
@@ -287,3 +359,33 @@ def _canonical_cell(edges: tuple[Edge, ...], concat: tuple[int, ...]) -> str:
         used = sorted(f"{name}({k})" for name, k in pair if name != "none")
         texts.append("+".join(used) or "none")
     return f"{'; '.join(texts)} -> {','.join(map(str, sorted(concat)))}"
+
+
+def _cell_weights(edges: tuple[Edge, ...], reduction: int) -> tuple[int, int]:
+    """Parameters of the operations of a cell: so many times C^2, and so many times C."""
+    squares = linear = 0
+    for name, source in edges:
+        kind, _, size = name.rpartition("_")
+        if kind in ("sep_conv", "dil_conv"):  # depthwise, pointwise, normalisation
+            times = 2 if kind == "sep_conv" else 1
+            squares += times
+            linear += times * (int(size[0]) ** 2 + 2)
+        elif name == "skip_connect" and reduction and source < INPUTS:  # a factorised reduction
+            squares += 1
+            linear += 2
+    return squares, linear
+
+
+def _graph(title: str, edges: tuple[Edge, ...], concat: tuple[int, ...]) -> Graph:
+    nodes = ("c_{k-2}", "c_{k-1}", *map(str, range(NODES)), "c_{k}")
+    drawn = [
+        (source, INPUTS + place // 2, name)
+        for place, (name, source) in enumerate(edges)
+        if name != "none"
+    ]
+    drawn += [(node, len(nodes) - 1, "") for node in sorted(concat)]
+    return Graph(title, nodes, tuple(drawn))
+
+
+def _by_node(edges: tuple[Edge, ...]) -> list[list[Edge]]:
+    return [list(edges[2 * node : 2 * node + 2]) for node in range(NODES)]

@@ -1,0 +1,49 @@
+"""Plain descriptions of what scores depend on: kept beside results, and compared before more are added."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import torch
+
+from swapnas_ext.scoring import Scorer
+from swapnas_ext.spaces import SearchSpace
+
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def describe_scorer(scorer: Scorer) -> dict[str, Any]:
+    """The settings of a scorer, and a digest of its inputs, for JSON."""
+    settings = scorer.settings
+    initialize = settings.initialize
+    return {
+        "inputs": _digest(scorer),
+        "samples": scorer.samples,
+        "repeats": settings.repeats,
+        "init": "keep" if initialize is None else initialize.__name__.rstrip("_"),
+        "seed": settings.seed,
+        "tolerance": settings.tolerance,
+        "capture": settings.plan.mode,
+        "select": repr(settings.plan.select),
+        "autocast": str(settings.autocast),
+        "channels_last": settings.channels_last,
+        "mu": scorer.mu,
+        "sigma": scorer.sigma,
+    }
+
+
+def describe_space(space: SearchSpace) -> dict[str, Any]:
+    """The class of a space, and those of its attributes that are plain values, for JSON."""
+    kind = type(space)
+    attributes = {name: value for name, value in vars(space).items() if isinstance(value, _PLAIN)}
+    return {"class": f"{kind.__module__}:{kind.__qualname__}", **attributes}
+
+
+def _digest(scorer: Scorer) -> str:
+    digest = hashlib.sha256()
+    args, kwargs = scorer.batch.on(torch.device("cpu"))
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, torch.Tensor):
+            digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

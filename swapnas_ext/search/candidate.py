@@ -1,0 +1,68 @@
+"""What a search knows of one architecture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of scoring an architecture. One of ``patterns``, ``over`` and ``error`` is set.
+
+    Attributes:
+        patterns: the SWAP-Score, not regularised: mean over the repeats.
+        patterns_std: over the repeats.
+        neurons, saturation: as of `SwapScore`.
+        flops: of one forward pass of the final network on one sample, two for a multiplication with
+            addition; None where they are not limited.
+        latency: seconds of the same, median; None where it is not limited.
+        seconds: what all of it took.
+        over: which limit the architecture exceeds, and was not scored for.
+        error: why it could not be scored.
+    """
+
+    patterns: float | None = None
+    patterns_std: float | None = None
+    neurons: int | None = None
+    saturation: float | None = None
+    flops: int | None = None
+    latency: float | None = None
+    seconds: float = 0.0
+    over: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An architecture of a search, and what came of it.
+
+    Attributes:
+        number: in the order in which they were proposed, from 0.
+        phase: which search of a family proposed it first.
+        architecture, form: its string, and its canonical form.
+        parents: numbers of the candidates that it was made from; none where it was made at random.
+        parameters: of the final network.
+        outcome: None while it is being scored.
+        finished: seconds since the epoch.
+    """
+
+    number: int
+    phase: int
+    architecture: str
+    form: str
+    parents: tuple[int, ...]
+    parameters: int
+    outcome: Outcome | None = None
+    finished: float | None = None
+
+    @property
+    def scored(self) -> bool:
+        return self.outcome is not None and self.outcome.patterns is not None
+
+    @property
+    def patterns(self) -> float:
+        """The SWAP-Score, not regularised; NaN where it was not scored."""
+        if self.outcome is None or self.outcome.patterns is None:
+            return math.nan
+        return self.outcome.patterns

@@ -1,0 +1,304 @@
+"""Runs a search: asks the strategy, has its proposals scored, records what comes of them.
+
+The order of everything that decides the result is fixed: so many proposals are out at a time, and the
+strategy is told of them in the order in which it made them, whoever finishes first. So a seed gives
+one result, with any workers. And so a run resumes by doing again, with recorded outcomes, what it did.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from swapnas_ext.search import size_control
+from swapnas_ext.search.candidate import Candidate
+from swapnas_ext.search.history import History, HistoryError
+from swapnas_ext.search.optuna_study import OptunaStudy
+from swapnas_ext.search.result import SearchResult
+from swapnas_ext.search.settings import SearchSettings
+from swapnas_ext.search.size_control import Control
+from swapnas_ext.search.strategies import (
+    Evolution,
+    Individual,
+    Proposal,
+    RandomSearch,
+    Strategy,
+)
+from swapnas_ext.search.workers import Chunk, Crew
+from swapnas_ext.spaces import SearchSpace
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a search is.
+
+    Attributes:
+        done, total: candidates.
+        scored: candidates scored since it was started or resumed.
+        best: the highest score of the present phase; None where there is none.
+        failed: candidates that could not be scored.
+    """
+
+    done: int
+    total: int
+    scored: int
+    best: Individual | None
+    failed: int
+
+
+@dataclass
+class _Out:
+    """A proposal that is out: its candidates, and the chunk that is being scored, if any is."""
+
+    proposal: Proposal
+    forms: list[str]
+    chunk: Chunk | None
+
+
+class Driver:
+    """One run of a search.
+
+    Args:
+        space: of the networks that are scored.
+        settings: what to do.
+        history: where candidates are recorded; those that it has are not scored again.
+        crew: who scores.
+        report: is told of progress, after every few candidates.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        settings: SearchSettings,
+        history: History,
+        crew: Crew,
+        report: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self._space = space
+        self._final = space.final()
+        self._settings = settings
+        self._history = history
+        self._crew = crew
+        self._report = report
+        self._recorded = {candidate.form: candidate for candidate in history.candidates()}
+        self._candidates: dict[str, Candidate] = {}  # of this run, by form, in order
+        self._forms: dict[str, str] = {}  # of architectures that are admitted, and not yet proposed
+        self._being_scored: dict[int, list[str]] = {}  # forms of a chunk, by its id
+        self._done = self._scored = self._failed = 0
+        self._best: Individual | None = None
+        self._smallest: int | None = None  # of those beyond max_params
+        self.controls: list[Control] = []
+        self.exhausted = False
+
+    def run(self) -> None:
+        """Until all candidates are tried, or no new ones are found.
+
+        Raises:
+            HistoryError: the run file can't be written, or was made by another version of the search.
+            RuntimeError: the workers can't work.
+            ValueError: no candidate is within the limits; says the closest.
+        """
+        settings = self._settings
+        if settings.target_params:
+            self._calibrate()
+        else:
+            self.controls = [Control(settings.mu, settings.sigma)]
+        self._history.write_about(controls=[(c.mu, c.sigma) for c in self.controls])
+        share, rest = divmod(settings.candidates - len(self._candidates), len(self.controls))
+        for phase, control in enumerate(self.controls):
+            rng = random.Random(f"{settings.seed} {phase}")
+            budget = share + (phase < rest)
+            self._phase(phase, control, self._strategy(rng), budget)
+        self._check_limits()
+
+    def result(self) -> SearchResult:
+        """What is known so far."""
+        return SearchResult(
+            list(self._candidates.values()), tuple(self.controls), self._settings.target_params
+        )
+
+    def _calibrate(self) -> None:
+        settings = self._settings
+        most = min(settings.calibration, settings.candidates)
+        rng = random.Random(f"{settings.seed} calibration")
+        self._phase(-1, Control(), RandomSearch(self._space, rng), most)
+        sample = [candidate for candidate in self._candidates.values() if candidate.scored]
+        self.controls = [
+            size_control.for_target(
+                target,
+                [math.log(candidate.patterns) for candidate in sample],
+                [candidate.parameters for candidate in sample],
+            )
+            for target in settings.target_params
+        ]
+
+    def _strategy(self, rng: random.Random) -> Strategy:
+        settings = self._settings
+        if settings.strategy == "random":
+            return RandomSearch(self._space, rng, settings.children)
+        if settings.strategy == "optuna":
+            return OptunaStudy(
+                self._space, rng, population=settings.population, chunk=settings.children
+            )
+        return Evolution(
+            self._space,
+            rng,
+            population=settings.population,
+            tournament=settings.tournament,
+            children=settings.children,
+            crossover=settings.crossover,
+            cycles=settings.cycles,
+            ageing=settings.strategy == "ageing",
+        )
+
+    def _phase(self, phase: int, control: Control, strategy: Strategy, budget: int) -> None:
+        proposed: set[str] = set()  # forms of this phase
+        out: deque[_Out] = deque()
+        self._best = None
+
+        def admit(architecture: str) -> bool:
+            form = self._space.canonical(architecture)
+            if form in proposed or not self._small_enough(architecture):
+                return False
+            proposed.add(form)
+            self._forms[architecture] = form
+            return True
+
+        asking = True
+        while True:
+            while asking and len(out) < self._settings.ahead and len(proposed) < budget:
+                proposal = strategy.ask(budget - len(proposed), admit)
+                if proposal is None:
+                    asking = False
+                    break
+                out.append(self._start(phase, proposal))
+            if not out:
+                break
+            while out[0].chunk is not None and not out[0].chunk.done:
+                self._collect()
+            oldest = out.popleft()
+            scored = [
+                Individual(
+                    candidate.number,
+                    architecture,
+                    control.log_score(candidate),
+                    candidate.parameters,
+                )
+                for architecture, candidate in zip(
+                    oldest.proposal.architectures,
+                    (self._candidates[form] for form in oldest.forms),
+                    strict=True,
+                )
+                if candidate.scored
+            ]
+            strategy.tell(oldest.proposal, scored)
+            for individual in scored:
+                if self._best is None or individual.log_score > self._best.log_score:
+                    self._best = individual
+            self._done += len(oldest.forms)
+            self._tell_progress()
+        self.exhausted |= not asking and self._settings.cycles is None
+
+    def _small_enough(self, architecture: str) -> bool:
+        if self._settings.max_params is None:
+            return True
+        size = self._final.size(architecture)
+        if size <= self._settings.max_params:
+            return True
+        self._smallest = size if self._smallest is None else min(self._smallest, size)
+        return False
+
+    def _start(self, phase: int, proposal: Proposal) -> _Out:
+        """Numbers the candidates, and hands out those without a known outcome."""
+        forms, new = [], []
+        for architecture in proposal.architectures:
+            form = self._forms.pop(architecture)
+            forms.append(form)
+            if form in self._candidates:
+                continue
+            candidate = Candidate(
+                number=len(self._candidates),
+                phase=phase,
+                architecture=architecture,
+                form=form,
+                parents=proposal.parents,
+                parameters=self._final.size(architecture),
+            )
+            recorded = self._recorded.get(form)
+            if recorded is not None:
+                self._check_same(candidate, recorded)
+                candidate = recorded
+                self._failed += not candidate.scored
+            else:
+                new.append(candidate)
+            self._candidates[form] = candidate
+        chunk = None
+        if new:
+            chunk = Chunk([candidate.architecture for candidate in new])
+            self._being_scored[id(chunk)] = [candidate.form for candidate in new]
+            # Every worker gets a part of what is out, and another part of it later.
+            out = self._settings.ahead * self._settings.children
+            self._crew.submit(chunk, max(1, out // (2 * self._crew.capacity)))
+        return _Out(proposal, forms, chunk)
+
+    def _check_same(self, candidate: Candidate, recorded: Candidate) -> None:
+        same = replace(recorded, outcome=None, finished=None)
+        if candidate != same:
+            raise HistoryError(
+                f"the run can't be continued: candidate {recorded.number} is now {candidate}, and was "
+                f"{same}. It was made by another version of the search, or of the space"
+            )
+
+    def _collect(self) -> None:
+        finished = []
+        for chunk, places in self._crew.collect():
+            forms = self._being_scored[id(chunk)]
+            for place in places:
+                candidate = replace(
+                    self._candidates[forms[place]],
+                    outcome=chunk.outcomes[place],
+                    finished=time.time(),
+                )
+                finished.append(candidate)
+            if chunk.done:
+                del self._being_scored[id(chunk)]
+        self._history.record(finished)
+        for candidate in finished:
+            self._candidates[candidate.form] = candidate
+            self._scored += 1
+            self._failed += not candidate.scored
+
+    def _tell_progress(self) -> None:
+        if self._report is not None:
+            total = self._settings.candidates
+            self._report(Progress(self._done, total, self._scored, self._best, self._failed))
+
+    def _check_limits(self) -> None:
+        if any(candidate.scored for candidate in self._candidates.values()):
+            return
+        if self._smallest is not None and not self._candidates:
+            raise ValueError(
+                f"no architecture of at most {self._settings.max_params:,.0f} parameters was found; the "
+                f"smallest that was tried has {self._smallest:,}"
+            )
+        outcomes = [c.outcome for c in self._candidates.values() if c.outcome is not None]
+        for name, limit, unit in (
+            ("flops", self._settings.max_flops, "FLOPs"),
+            ("latency", self._settings.max_latency, "seconds"),
+        ):
+            beyond = [getattr(outcome, name) for outcome in outcomes if outcome.over == name]
+            if beyond:
+                raise ValueError(
+                    f"none of {len(outcomes):,} architectures takes at most {limit:,g} {unit}; the closest "
+                    f"takes {min(beyond):,g}"
+                )
+        errors = [outcome.error for outcome in outcomes if outcome.error]
+        if errors:
+            raise RuntimeError(
+                f"none of {len(outcomes):,} architectures could be scored: {errors[0]}"
+            )
+        raise ValueError("no architecture was found: the space gave none that is new")

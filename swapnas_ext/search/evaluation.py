@@ -1,0 +1,134 @@
+"""Scoring an architecture where its network is built: in a worker."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from swapnas_ext import initialization
+from swapnas_ext.result import ScoreWarning
+from swapnas_ext.scoring import Scorer
+from swapnas_ext.search.candidate import Outcome
+from swapnas_ext.spaces import SearchSpace
+from swapnas_ext.untouched import own_random_state
+
+_LATENCY_RUNS = 5
+_building = threading.Lock()  # torch has one random state for all threads
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Builds, measures and scores. Travels to the workers once.
+
+    Args:
+        space, scorer: what to score with.
+        device: where the networks run, as ``"cuda"``.
+        max_flops, max_latency: of one sample through the final network (see `SearchSpace.final`), in
+            operations, and in seconds on ``device`` with one thread. Networks beyond are not scored.
+    """
+
+    space: SearchSpace
+    scorer: Scorer
+    device: str = "cpu"
+    max_flops: float | None = None
+    max_latency: float | None = None
+
+    def __call__(self, architectures: Sequence[str]) -> list[Outcome]:
+        with (
+            one_thread(),
+            own_random_state(torch.device("cpu")) as seed,
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore", ScoreWarning)  # the search sums them up
+            return [self._outcome(architecture, seed) for architecture in architectures]
+
+    def _outcome(self, architecture: str, seed: Callable[[int], None]) -> Outcome:
+        start = time.perf_counter()
+        flops = latency = None
+        try:
+            if self.max_flops is not None:
+                flops = self._flops(architecture)
+                if flops > self.max_flops:
+                    return _over("flops", start, flops=flops)
+            if self.max_latency is not None:
+                latency = self._latency(architecture)
+                if latency > self.max_latency:
+                    return _over("latency", start, flops=flops, latency=latency)
+            score = self.scorer(lambda: self._network(architecture, seed))
+        except Exception as error:  # the network's code may raise anything
+            seconds = time.perf_counter() - start
+            return Outcome(error=f"{type(error).__name__}: {error}", seconds=seconds)
+        return Outcome(
+            patterns=score.mean,
+            patterns_std=score.std,
+            neurons=score.neurons,
+            saturation=score.saturation,
+            flops=flops,
+            latency=latency,
+            seconds=time.perf_counter() - start,
+        )
+
+    def _network(self, architecture: str, seed: Callable[[int], None]) -> nn.Module:
+        settings = self.scorer.settings
+        overwritten = initialization.is_known(settings.initialize)
+        with _building:
+            seed(settings.seed)  # for weights that the scorer leaves as they are
+            network = self.space.build(architecture, initialized=not overwritten)
+        return network if self.device == "cpu" else network.to(self.device)
+
+    def _flops(self, architecture: str) -> int:
+        final = self.space.final()
+        with torch.device("meta"):
+            network = final.build(architecture).eval()
+            sample = _sample(final).to("meta")
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            network(sample)
+        return counter.get_total_flops()
+
+    def _latency(self, architecture: str) -> float:
+        final = self.space.final()
+        network = final.build(architecture).eval().to(self.device)
+        sample = _sample(final).to(self.device)
+        times = []
+        with torch.no_grad():
+            network(sample)
+            for _ in range(_LATENCY_RUNS):
+                start = time.perf_counter()
+                network(sample)
+                if sample.is_cuda:
+                    torch.cuda.synchronize(sample.device)
+                times.append(time.perf_counter() - start)
+        return statistics.median(times)
+
+
+def _over(limit: str, start: float, flops: int | None, latency: float | None = None) -> Outcome:
+    seconds = time.perf_counter() - start
+    return Outcome(over=limit, flops=flops, latency=latency, seconds=seconds)
+
+
+def _sample(space: SearchSpace) -> Tensor:
+    return space.inputs(1)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Scores must not depend on where they are made: with more threads, convolutions may round otherwise.
+    Several workers are also faster than several threads."""
+    threads = torch.get_num_threads()
+    if threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

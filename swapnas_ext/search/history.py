@@ -1,0 +1,295 @@
+"""Where a search is kept: an SQLite file."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from swapnas_ext.search.candidate import Candidate, Outcome
+from swapnas_ext.version import __version__
+
+FORMAT = 1
+_APPLICATION = 0x53574150  # "SWAP": tells these files from other SQLite files
+
+_OUTCOME = tuple(field.name for field in fields(Outcome))
+_SCHEMA = f"""
+PRAGMA application_id = {_APPLICATION};
+PRAGMA user_version = {FORMAT};
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE candidate (
+    number INTEGER PRIMARY KEY,
+    phase INTEGER NOT NULL,
+    architecture TEXT NOT NULL,
+    form TEXT NOT NULL UNIQUE,
+    parents TEXT NOT NULL,
+    parameters INTEGER NOT NULL,
+    patterns REAL, patterns_std REAL, neurons INTEGER, saturation REAL, flops INTEGER,
+    latency REAL, seconds REAL NOT NULL, over TEXT, error TEXT,
+    finished REAL NOT NULL
+);
+"""
+
+
+class HistoryError(RuntimeError):
+    """A run file that can't be used, or can no longer be written."""
+
+
+class History:
+    """The run file of a search; ``path=None`` keeps it in memory.
+
+    Made by `create`, `resume` or `read`. What is recorded survives the process (``kill -9`` too): a
+    commit to SQLite's write-ahead log for every `record`.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
+        self._connection = connection
+        self._path = path
+        self._lock: FileLock | None = None
+
+    @classmethod
+    def create(cls, path: Path | None, settings: dict[str, Any]) -> History:
+        """A new run.
+
+        Raises:
+            HistoryError: the file exists, or its folder can't be written to.
+        """
+        if path is None:
+            history = cls(sqlite3.connect(":memory:"), None)
+        else:
+            if path.exists() and path.stat().st_size > 0:
+                raise HistoryError(
+                    f"{path} exists: continue it with --resume {path}, or choose another file"
+                )
+            if not path.parent.is_dir():
+                raise HistoryError(f"can't make {path}: there is no folder {path.parent}")
+            lock = _lock(path)
+            try:
+                history = cls(_open(path, "rwc"), path)
+            except BaseException:
+                lock.release()
+                raise
+            history._lock = lock
+        with history._told():
+            if path is not None:
+                history._connection.execute("PRAGMA journal_mode = WAL")
+            about = {"settings": settings, "version": __version__, "started": time.time()}
+            rows = [(name, json.dumps(value)) for name, value in about.items()]
+            # One transaction, so that a file has all of it or nothing.
+            history._connection.executescript(f"BEGIN;{_SCHEMA}{_inserts(rows)}COMMIT;")
+            history._connection.execute("PRAGMA synchronous = NORMAL")
+        return history
+
+    @classmethod
+    def resume(cls, path: Path) -> History:
+        """A run to go on with.
+
+        Raises:
+            FileNotFoundError: no such file.
+            HistoryError: not a run file, or one that another search is writing, or that can't be written.
+        """
+        _check_exists(path)
+        lock = _lock(path)
+        try:
+            history = cls._opened(path, "rw")
+            history._lock = lock
+            with history._told():
+                history._connection.execute("PRAGMA synchronous = NORMAL")
+                history._write_about(
+                    {"version": __version__}
+                )  # finds out whether it can be written
+        except BaseException:
+            lock.release()
+            raise
+        return history
+
+    @classmethod
+    def read(cls, path: Path) -> History:
+        """A run to look at, which a search may be writing.
+
+        Raises:
+            FileNotFoundError: no such file.
+            HistoryError: not a run file.
+        """
+        _check_exists(path)
+        try:
+            return cls._opened(path, "ro")
+        except HistoryError:
+            if os.access(path.parent, os.W_OK) or _log(path).exists():
+                raise
+            # SQLite wants to write beside the file, even to read it, unless it is told that nobody does.
+            return cls._opened(path, "ro&immutable=1")
+
+    @classmethod
+    def _opened(cls, path: Path, mode: str) -> History:
+        history = cls(_open(path, mode), path)
+        try:
+            with history._told():
+                (application,) = history._connection.execute("PRAGMA application_id").fetchone()
+                (version,) = history._connection.execute("PRAGMA user_version").fetchone()
+                if application != _APPLICATION:
+                    raise HistoryError(f"{path} is not a run file of swapnas")
+                if version != FORMAT:
+                    raise HistoryError(
+                        f"{path} has format {version}, made by another version of swapnas_ext "
+                        f"({history._about().get('version', 'unknown')}); {__version__} reads format "
+                        f"{FORMAT}"
+                    )
+                (state,) = history._connection.execute("PRAGMA quick_check(1)").fetchone()
+                if state != "ok":
+                    raise HistoryError(f"{path} is damaged: {state}")
+        except BaseException:
+            history._connection.close()
+            raise
+        return history
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As given to `create`."""
+        about = self._about()
+        if "settings" not in about:
+            raise HistoryError(f"{self._path} is damaged: it has no settings")
+        return about["settings"]
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the run was made with, when it was started and ended, and how."""
+        with self._told():
+            return self._about()
+
+    def write_about(self, **values: Any) -> None:
+        with self._told():
+            self._write_about(values)
+
+    def candidates(self) -> list[Candidate]:
+        """All that are recorded, by number."""
+        with self._told():
+            names = ("number", "phase", "architecture", "form", "parents", "parameters", "finished")
+            query = f"SELECT {', '.join((*names, *_OUTCOME))} FROM candidate ORDER BY number"
+            return [
+                Candidate(
+                    number=row[0],
+                    phase=row[1],
+                    architecture=row[2],
+                    form=row[3],
+                    parents=tuple(json.loads(row[4])),
+                    parameters=row[5],
+                    finished=row[6],
+                    outcome=Outcome(*row[7:]),
+                )
+                for row in self._connection.execute(query)
+            ]
+
+    def record(self, candidates: Sequence[Candidate]) -> None:
+        """Writes candidates with their outcomes, all or none."""
+        rows = []
+        for candidate in candidates:
+            assert candidate.outcome is not None
+            outcome = asdict(candidate.outcome)
+            rows.append(
+                (
+                    candidate.number,
+                    candidate.phase,
+                    candidate.architecture,
+                    candidate.form,
+                    json.dumps(candidate.parents),
+                    candidate.parameters,
+                    *(outcome[name] for name in _OUTCOME),
+                    candidate.finished,
+                )
+            )
+        names = ("number", "phase", "architecture", "form", "parents", "parameters")
+        columns = ", ".join((*names, *_OUTCOME, "finished"))
+        marks = ", ".join("?" * (len(names) + len(_OUTCOME) + 1))
+        with self._told(), self._connection:
+            self._connection.executemany(
+                f"INSERT INTO candidate ({columns}) VALUES ({marks})", rows
+            )
+
+    def close(self) -> None:
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> History:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _about(self) -> dict[str, Any]:
+        rows = self._connection.execute("SELECT name, value FROM about").fetchall()
+        return {name: json.loads(value) for name, value in rows}
+
+    def _write_about(self, values: dict[str, Any]) -> None:
+        with self._connection:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO about VALUES (?, ?)",
+                [(name, json.dumps(value)) for name, value in values.items()],
+            )
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """SQLite's errors, with the file and what to do."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise HistoryError(f"{self._path}: {error}{_advice(error)}") from error
+        except (ValueError, TypeError) as error:
+            raise HistoryError(f"{self._path} is damaged: {error}") from error
+
+
+def _inserts(rows: list[tuple[str, str]]) -> str:
+    def quoted(text: str) -> str:
+        return "'" + text.replace("'", "''") + "'"
+
+    values = ", ".join(f"({quoted(name)}, {quoted(value)})" for name, value in rows)
+    return f"INSERT INTO about VALUES {values};"
+
+
+def _advice(error: sqlite3.Error) -> str:
+    text = str(error)
+    if "readonly" in text:
+        return "; a search has to write to it: make the file and its folder writable"
+    if "full" in text or "disk I/O" in text:
+        return "; what is recorded is safe: make room, and continue with --resume"
+    if "not a database" in text or "malformed" in text or "no such" in text:
+        return "; it is not a run file of swapnas, or a damaged one"
+    return ""
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def _check_exists(path: Path) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no run file {path}")
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    try:
+        return sqlite3.connect(uri, uri=True, timeout=10)
+    except sqlite3.Error as error:
+        raise HistoryError(f"can't open {path}: {error}") from error
+
+
+def _lock(path: Path) -> FileLock:
+    lock = FileLock(path.with_name(path.name + ".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise HistoryError(f"another search is writing to {path}") from None
+    except OSError as error:
+        raise HistoryError(f"can't write beside {path}: {error}") from error
+    return lock

@@ -1,0 +1,92 @@
+"""Workers on a Ray cluster, or on this machine through Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import torch
+
+from swapnas_ext.allocator import keep_freed_memory
+from swapnas_ext.search.candidate import Outcome
+from swapnas_ext.search.evaluation import Evaluator
+
+
+def ray_workers(
+    evaluator: Evaluator, workers: int | None = None, address: str | None = None
+) -> list[RayWorker]:
+    """Actors that score, with one CPU each (and a GPU, where the evaluator's device is one).
+
+    Args:
+        workers: how many; by default as many as the cluster has CPUs (or GPUs).
+        address: of a running cluster, such as ``"auto"`` or ``"ray://host:10001"``. By default, the Ray
+            that this process uses already, or else a new one on this machine.
+
+    Raises:
+        ImportError: Ray is not installed.
+        ConnectionError: no cluster at the address.
+        ValueError: the cluster has no room for one worker, or for so many.
+    """
+    ray = _ray()
+    if not ray.is_initialized():
+        _connect(ray, workers, address)
+    resource = "CPU" if evaluator.device == "cpu" else "GPU"
+    there = int(ray.cluster_resources().get(resource, 0))
+    wanted = there if workers is None else workers
+    if wanted < 1 or wanted > there:
+        raise ValueError(f"{max(wanted, 1)} Ray workers take a {resource} each; Ray has {there}")
+    stored = ray.put(evaluator)  # once for all
+    return [RayWorker(ray, stored, gpus=int(resource == "GPU")) for _ in range(wanted)]
+
+
+class RayWorker:
+    """One actor. Ray starts it anew where it dies."""
+
+    depth = 2
+
+    def __init__(self, ray: Any, evaluator: Any, gpus: int) -> None:
+        self._ray = ray
+        actor = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=-1, max_task_retries=0)(_Actor)
+        self._actor = actor.remote(evaluator)
+
+    def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
+        return self._actor.evaluate.remote(list(architectures)).future()
+
+    def died(self, error: BaseException) -> bool:
+        return isinstance(error, self._ray.exceptions.RayActorError)
+
+    def restart(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self._ray.kill(self._actor)
+
+
+class _Actor:
+    def __init__(self, evaluator: Evaluator) -> None:
+        torch.set_num_threads(1)
+        keep_freed_memory()
+        self._evaluator = evaluator
+
+    def evaluate(self, architectures: list[str]) -> list[Outcome]:
+        return self._evaluator(architectures)
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise ImportError("Ray is not installed; run: pip install 'swapnas-ext[ray]'") from error
+    return ray
+
+
+def _connect(ray: Any, workers: int | None, address: str | None) -> None:
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
+    if address is None:
+        ray.init(address="local", num_cpus=workers, include_dashboard=False, **options)
+        return
+    try:
+        ray.init(address=address, **options)
+    except Exception as error:  # Ray has one for every way in which this can fail
+        raise ConnectionError(f"no Ray cluster answers at {address}: {error}") from error

@@ -1,0 +1,90 @@
+"""Models of the size that is wanted: mu and sigma without labels, and hard limits.
+
+Sizes here are numbers of parameters of the final network (see `SearchSpace.final`). As everywhere, mu
+is in thousands of parameters and sigma in squared thousands.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from swapnas_ext import regularization
+from swapnas_ext.search.candidate import Candidate
+
+_OFF_TARGET = 0.01
+_SHARE_OF_SIZE = 0.5
+
+
+@dataclass(frozen=True)
+class Control:
+    """The factor that scores are multiplied by: none, or exp(-(Theta - mu)^2 / sigma)."""
+
+    mu: float | None = None
+    sigma: float | None = None
+
+    def __post_init__(self) -> None:
+        regularization.check_mu_sigma(self.mu, self.sigma)
+
+    def log_factor(self, parameters: int) -> float:
+        if self.mu is None or self.sigma is None:
+            return 0.0
+        return regularization.log_factor(parameters / 1e3, self.mu, self.sigma)
+
+    def log_score(self, candidate: Candidate) -> float:
+        """Natural logarithm of the regularised score."""
+        return math.log(candidate.patterns) + self.log_factor(candidate.parameters)
+
+
+def for_target(target: float, log_patterns: Sequence[float], parameters: Sequence[int]) -> Control:
+    """Pulls a search towards ``target`` parameters: mu is the target, and sigma such that the score that
+    a network gains by its size is outweighed by the factor when it is 1 % of mu away from mu.
+
+    The gain by size is taken to be the standard deviation of log-scores over that of sizes, which no
+    slope between the two exceeds.
+
+    Args:
+        log_patterns, parameters: of a random sample of the space.
+
+    Raises:
+        ValueError: fewer than two architectures, or all of one size.
+    """
+    _, size_spread, score_spread = _spreads(log_patterns, parameters)
+    mu = target / 1e3
+    gain = score_spread / size_spread
+    # log-score + gain * Theta - (Theta - mu)^2 / sigma is highest at mu + gain * sigma / 2.
+    return Control(mu, 2 * _OFF_TARGET * mu / max(gain, _OFF_TARGET / mu))
+
+
+def for_ranking(log_patterns: Sequence[float], parameters: Sequence[int]) -> Control:
+    """Makes scores rank better where accuracy grows with size: mu is the largest size of a random sample,
+    and sigma such that over the sample the logarithm of the factor varies half as much as that of the
+    score.
+
+    Arguments and errors as for `for_target`.
+    """
+    sizes, _, score_spread = _spreads(log_patterns, parameters)
+    mu = max(sizes)
+    factor_spread = statistics.pstdev((size - mu) ** 2 for size in sizes)
+    return Control(mu, factor_spread / (_SHARE_OF_SIZE * score_spread))
+
+
+def _spreads(
+    log_patterns: Sequence[float], parameters: Sequence[int]
+) -> tuple[list[float], float, float]:
+    """Sizes in thousands, their standard deviation, and that of the log-scores."""
+    if len(log_patterns) < 2:
+        raise ValueError(
+            f"sigma is calibrated with a sample of scored architectures, got {len(log_patterns)}"
+        )
+    sizes = [count / 1e3 for count in parameters]
+    size_spread, score_spread = statistics.pstdev(sizes), statistics.pstdev(log_patterns)
+    if size_spread == 0 or score_spread == 0:
+        same = "size" if size_spread == 0 else "score"
+        raise ValueError(
+            f"all {len(sizes)} architectures of the sample have one {same}: nothing to calibrate with; "
+            "give mu and sigma"
+        )
+    return sizes, size_spread, score_spread

@@ -1,0 +1,282 @@
+"""Who scores: this process, local processes, any executor. Hands out chunks of architectures, and
+survives workers that die."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+
+from swapnas_ext.allocator import keep_freed_memory
+from swapnas_ext.search.candidate import Outcome
+from swapnas_ext.search.evaluation import Evaluator
+
+_GIVE_UP_AFTER = 3  # deaths, where no worker has ever scored anything
+
+
+class Worker(Protocol):
+    """One place where networks are scored."""
+
+    depth: int
+    """Chunks that it holds at a time: one that it works on, and those that wait for it."""
+
+    def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]: ...
+
+    def died(self, error: BaseException) -> bool:
+        """Whether this is how a submitted chunk ends where the worker died."""
+
+    def restart(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Chunk:
+    """Architectures that are scored together, and what came of those that are done."""
+
+    architectures: Sequence[str]
+    outcomes: list[Outcome | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.outcomes = [None] * len(self.architectures)
+
+    @property
+    def done(self) -> bool:
+        return all(outcome is not None for outcome in self.outcomes)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some architectures of a chunk: all, or, after a worker died on them, one."""
+
+    chunk: Chunk
+    places: range
+    alone: bool = False
+
+    def load(self, depth: int) -> int:
+        """Of a worker that holds so many; one with a part alone is full until that is done."""
+        return depth if self.alone else 1
+
+    @property
+    def architectures(self) -> Sequence[str]:
+        return [self.chunk.architectures[place] for place in self.places]
+
+
+class Crew:
+    """Workers, and the chunks that they work on. For use by one thread.
+
+    Where a worker dies, it is started anew, and each architecture that it had is scored again by a
+    worker that has nothing else. One that a worker dies on then is an outcome with an error.
+    """
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = list(workers)
+        self._waiting: deque[_Part] = deque()
+        self._running: dict[Future[list[Outcome]], tuple[int, _Part]] = {}
+        self._load = [0] * len(self._workers)
+        self._ever_scored = False
+        self._deaths = 0
+
+    @property
+    def capacity(self) -> int:
+        """Parts of chunks that the workers hold at a time."""
+        return sum(worker.depth for worker in self._workers)
+
+    def submit(self, chunk: Chunk, at_a_time: int) -> None:
+        """Has a chunk scored, so many architectures at a time."""
+        end = len(chunk.architectures)
+        for start in range(0, end, at_a_time):
+            self._waiting.append(_Part(chunk, range(start, min(start + at_a_time, end))))
+        self._hand_out()
+
+    def collect(self) -> list[tuple[Chunk, range]]:
+        """Waits until some architectures are scored; says which, by their places in their chunks.
+
+        Raises:
+            RuntimeError: the workers die before they score anything, or an executor is broken.
+        """
+        finished: list[tuple[Chunk, range]] = []
+        while not finished and (self._running or self._waiting):
+            self._hand_out()
+            ended, _ = wait(self._running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                if future not in self._running:  # ended with its worker, which another told of
+                    continue
+                index, part = self._running.pop(future)
+                self._load[index] -= part.load(self._workers[index].depth)
+                try:
+                    outcomes = future.result()
+                except BaseException as error:
+                    if not self._workers[index].died(error):
+                        raise
+                    finished += self._bury(index, part, error)
+                    continue
+                self._ever_scored = True
+                for place, outcome in zip(part.places, outcomes, strict=True):
+                    part.chunk.outcomes[place] = outcome
+                finished.append((part.chunk, part.places))
+        self._hand_out()
+        return finished
+
+    def close(self) -> None:
+        """Ends the workers; what they work on is lost."""
+        self._waiting.clear()
+        self._running.clear()
+        for worker in self._workers:
+            worker.close()
+
+    def _hand_out(self) -> None:
+        while self._waiting:
+            part = self._waiting[0]
+            index = min(range(len(self._workers)), key=self._load.__getitem__)
+            worker = self._workers[index]
+            load = part.load(worker.depth)
+            if self._load[index] + load > worker.depth:
+                return
+            self._waiting.popleft()
+            self._load[index] += load
+            future = worker.submit(part.architectures)
+            self._running[future] = index, part
+
+    def _bury(self, index: int, part: _Part, error: BaseException) -> list[tuple[Chunk, range]]:
+        """Starts a worker anew; what it had is scored again, one by one, or ends with an error."""
+        self._deaths += 1
+        if not self._ever_scored and self._deaths >= _GIVE_UP_AFTER:
+            raise RuntimeError(
+                f"{self._deaths} workers died before one of them scored anything: {error}. In a script, "
+                'a search with workers belongs under: if __name__ == "__main__":'
+            ) from error
+        lost = [part]
+        for future, (worker, other) in list(self._running.items()):
+            if worker == index:
+                del self._running[future]
+                lost.append(other)
+        self._load[index] = 0
+        self._workers[index].restart()
+        finished = []
+        for gone in lost:
+            if gone.alone:
+                place = gone.places[0]
+                gone.chunk.outcomes[place] = Outcome(error=f"its worker died: {error}")
+                finished.append((gone.chunk, gone.places))
+            else:
+                parts = [_Part(gone.chunk, range(k, k + 1), alone=True) for k in gone.places]
+                self._waiting.extendleft(reversed(parts))
+        return finished
+
+
+class ThisProcess:
+    """Scores where it is called."""
+
+    depth = 1
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+
+    def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
+        future: Future[list[Outcome]] = Future()
+        future.set_result(self._evaluator(architectures))
+        return future
+
+    def died(self, error: BaseException) -> bool:
+        return False
+
+    def restart(self) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
+class LocalProcess:
+    """A process of its own, started when it is first needed."""
+
+    depth = 2
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+        self.restart()
+
+    def restart(self) -> None:
+        self._executor = ProcessPoolExecutor(
+            1,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start,
+            initargs=(self._evaluator,),
+        )
+
+    def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
+        try:
+            return self._executor.submit(_evaluate, architectures)
+        except BrokenExecutor as error:  # it died while it was idle
+            future: Future[list[Outcome]] = Future()
+            future.set_exception(error)
+            return future
+
+    def died(self, error: BaseException) -> bool:
+        return isinstance(error, BrokenExecutor)
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+class ExecutorWorker:
+    """An executor of the caller's, which is left open. The evaluator travels with every chunk."""
+
+    def __init__(self, evaluator: Evaluator, executor: Executor) -> None:
+        self._evaluator = evaluator
+        self._executor = executor
+        self.depth = 2 * (getattr(executor, "_max_workers", None) or 4)
+
+    def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
+        return self._executor.submit(self._evaluator, architectures)
+
+    def died(self, error: BaseException) -> bool:
+        return False  # a broken executor can't be mended from here
+
+    def restart(self) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
+# ---- in a local process ------------------------------------------------------------------------------
+
+_evaluator: Evaluator
+
+
+def _start(evaluator: Evaluator) -> None:
+    global _evaluator
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the search, which ends the workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    _evaluator = evaluator
+
+
+def _end_with_parent() -> None:
+    """A search that is killed can't end its workers."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _evaluate(architectures: Sequence[str]) -> list[Outcome]:
+    return _evaluator(architectures)
