@@ -13,7 +13,7 @@ from __future__ import annotations
 from swapnas_ext.search.candidate import Candidate, Outcome
 from swapnas_ext.search.driver import Progress
 from swapnas_ext.search.history import History, HistoryError
-from swapnas_ext.search.ray_workers import ray_workers
+from swapnas_ext.search.ray_workers import RayCluster
 from swapnas_ext.search.result import Ranked, SearchResult
 from swapnas_ext.search.run import calibrate, evolve, search
 from swapnas_ext.search.settings import SearchSettings
@@ -27,10 +27,10 @@ __all__ = [
     "Outcome",
     "Progress",
     "Ranked",
+    "RayCluster",
     "SearchResult",
     "SearchSettings",
     "calibrate",
     "evolve",
-    "ray_workers",
     "search",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,15 +14,23 @@ from swapnas_ext.search.candidate import Outcome
 from swapnas_ext.search.evaluation import Evaluator
 
 
-def ray_workers(
-    evaluator: Evaluator, workers: int | None = None, address: str | None = None
-) -> list[RayWorker]:
-    """Actors that score, with one CPU each (and a GPU, where the evaluator's device is one).
+@dataclass(frozen=True)
+class RayCluster:
+    """Where Ray scores.
 
     Args:
-        workers: how many; by default as many as the cluster has CPUs (or GPUs).
+        workers: how many, of one CPU each (and a GPU, where networks run on one); by default as many as
+            the cluster has room for.
         address: of a running cluster, such as ``"auto"`` or ``"ray://host:10001"``. By default, the Ray
             that this process uses already, or else a new one on this machine.
+    """
+
+    workers: int | None = None
+    address: str | None = None
+
+
+def ray_workers(evaluator: Evaluator, cluster: RayCluster) -> list[RayWorker]:
+    """Actors that score.
 
     Raises:
         ImportError: Ray is not installed.
@@ -30,11 +39,11 @@ def ray_workers(
     """
     ray = _ray()
     if not ray.is_initialized():
-        _connect(ray, workers, address)
+        _connect(ray, cluster)
     resource = "CPU" if evaluator.device == "cpu" else "GPU"
     there = int(ray.cluster_resources().get(resource, 0))
-    wanted = there if workers is None else workers
-    if wanted < 1 or wanted > there:
+    wanted = there if cluster.workers is None else cluster.workers
+    if not 1 <= wanted <= there:
         raise ValueError(f"{max(wanted, 1)} Ray workers take a {resource} each; Ray has {there}")
     stored = ray.put(evaluator)  # once for all
     return [RayWorker(ray, stored, gpus=int(resource == "GPU")) for _ in range(wanted)]
@@ -81,12 +90,12 @@ def _ray() -> Any:
     return ray
 
 
-def _connect(ray: Any, workers: int | None, address: str | None) -> None:
+def _connect(ray: Any, cluster: RayCluster) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
-    if address is None:
-        ray.init(address="local", num_cpus=workers, include_dashboard=False, **options)
+    if cluster.address is None:
+        ray.init(address="local", num_cpus=cluster.workers, include_dashboard=False, **options)
         return
     try:
-        ray.init(address=address, **options)
+        ray.init(address=cluster.address, **options)
     except Exception as error:  # Ray has one for every way in which this can fail
-        raise ConnectionError(f"no Ray cluster answers at {address}: {error}") from error
+        raise ConnectionError(f"no Ray cluster answers at {cluster.address}: {error}") from error

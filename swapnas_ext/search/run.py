@@ -15,7 +15,7 @@ from swapnas_ext.search import size_control
 from swapnas_ext.search.driver import Driver, Progress
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.history import History
-from swapnas_ext.search.ray_workers import ray_workers
+from swapnas_ext.search.ray_workers import RayCluster, ray_workers
 from swapnas_ext.search.result import SearchResult
 from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control
@@ -28,7 +28,7 @@ from swapnas_ext.search.workers import (
 )
 from swapnas_ext.spaces import SearchSpace
 
-Workers = int | str | Executor | None
+Workers = int | Executor | RayCluster | None
 
 
 def search(
@@ -49,8 +49,7 @@ def search(
     Args:
         space, scorer, settings: what to search, and how.
         workers: who scores: None for this process; a number of local processes, one thread each; an
-            executor (of processes, or threads), which is left open; or ``"ray"`` or the address of a Ray
-            cluster, for as many workers as it has CPUs.
+            executor (of processes, or threads), which is left open; or a `RayCluster`.
         history: the run file, where everything is recorded. Where it exists, the run goes on from there.
         device: where the networks run.
         report: is called with the `Progress` after every few candidates.
@@ -175,12 +174,10 @@ def _workers(evaluator: Evaluator, workers: Workers) -> Sequence[Worker]:
         return [ThisProcess(evaluator)]
     if isinstance(workers, Executor):
         return [ExecutorWorker(evaluator, workers)]
-    if isinstance(workers, str):
-        return ray_workers(evaluator, address=None if workers == "ray" else workers)
+    if isinstance(workers, RayCluster):
+        return ray_workers(evaluator, workers)
     if isinstance(workers, bool) or not isinstance(workers, int):
-        raise TypeError(
-            f"workers must be a number, an executor, 'ray' or an address, got {workers!r}"
-        )
+        raise TypeError(f"workers must be a number, an executor or a RayCluster, got {workers!r}")
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     return [LocalProcess(evaluator) for _ in range(workers)]

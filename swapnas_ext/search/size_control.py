@@ -15,7 +15,7 @@ from swapnas_ext import regularization
 from swapnas_ext.search.candidate import Candidate
 
 _OFF_TARGET = 0.01
-_SHARE_OF_SIZE = 0.5
+_SHARE_OF_SIZE = 0.25
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def for_target(target: float, log_patterns: Sequence[float], parameters: Sequenc
 
 def for_ranking(log_patterns: Sequence[float], parameters: Sequence[int]) -> Control:
     """Makes scores rank better where accuracy grows with size: mu is the largest size of a random sample,
-    and sigma such that over the sample the logarithm of the factor varies half as much as that of the
+    and sigma such that over the sample the logarithm of the factor varies a quarter as much as that of
     score.
 
     Arguments and errors as for `for_target`.

@@ -3,6 +3,7 @@ order in which it proposed them."""
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ class Individual:
     architecture: str
     log_score: float
     parameters: int
+
+    @property
+    def score(self) -> float:
+        return math.exp(self.log_score)
 
 
 @dataclass(frozen=True)

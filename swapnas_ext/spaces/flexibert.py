@@ -168,7 +168,7 @@ class FlexiBERT(SearchSpace):
             nodes.append(f"{layer.num_feed_forward} x feed-forward {layer.feed_forward_dimension}")
         nodes.append("classes")
         edges = tuple((node, node + 1, "") for node in range(len(nodes) - 1))
-        return [Graph("encoder", tuple(nodes), edges)]
+        return [Graph("network", tuple(nodes), edges)]
 
 
 def from_entry(entry: Mapping[str, Any]) -> str:

@@ -59,9 +59,8 @@ class _Object(dict[str, Any]):
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
-        seen: set[str] = set()
-        twice = (key for key, _ in pairs if key in seen or seen.add(key))
-        self.twice = next(twice, None)
+        keys = [key for key, _ in pairs]
+        self.twice = next((key for key in self if keys.count(key) > 1), None)
 
 
 @lru_cache(4096)  # a search asks for the form, the size and the children of the same text
@@ -71,16 +70,14 @@ def parse(text: str) -> Architecture:
     if len(text) > _MAX_TEXT:
         raise ArchitectureError(text, 0, f"{len(text):,} characters are too many for this space")
     try:
-        value = json.loads(text, object_pairs_hook=_Object)
-    except json.JSONDecodeError as error:
-        raise ArchitectureError(text, error.pos, f"not JSON: {error.msg}") from None
-    except (RecursionError, ValueError):
-        raise ArchitectureError(text, 0, "not the JSON of an architecture") from None
-    try:
-        return _architecture(value)
+        return _architecture(json.loads(text, object_pairs_hook=_Object))
     except _Mistake as mistake:
         place = _place(text, mistake.path, at_key=mistake.at_key)
         raise ArchitectureError(text, place, mistake.problem) from None
+    except json.JSONDecodeError as error:
+        raise ArchitectureError(text, error.pos, f"not JSON: {error.msg}") from None
+    except (RecursionError, ValueError):  # brackets without end, a number of thousands of digits
+        raise ArchitectureError(text, 0, "not the JSON of an architecture") from None
 
 
 def format_architecture(architecture: Architecture) -> str:

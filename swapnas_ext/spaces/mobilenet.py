@@ -162,7 +162,7 @@ class MobileNet(SearchSpace):
                 channels.append(divisible(stage.width * float(width)))
         nodes.append("head")
         edges = tuple((node, node + 1, f"{count}") for node, count in enumerate(channels))
-        return [Graph("blocks, and channels between them", tuple(nodes), edges)]
+        return [Graph("network", tuple(nodes), edges)]
 
 
 @lru_cache(4096)  # a search asks for the size and the children of the same text

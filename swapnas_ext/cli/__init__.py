@@ -1,0 +1,33 @@
+"""The ``swapnas`` command."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from swapnas_ext.allocator import keep_freed_memory
+from swapnas_ext.build_info import build_info
+from swapnas_ext.cli.calibrate import calibrate
+from swapnas_ext.cli.score import score
+from swapnas_ext.cli.search import search
+from swapnas_ext.cli.show import show
+from swapnas_ext.cli.spaces import spaces
+from swapnas_ext.version import __version__
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="swapnas")
+def main() -> None:
+    """Training-free scores for neural architecture search."""
+    keep_freed_memory()
+
+
+@main.command()
+def info() -> None:
+    """Shows what was built, and what it runs on."""
+    click.echo(json.dumps(build_info(), indent=2))
+
+
+for command in (score, search, show, calibrate, spaces):
+    main.add_command(command)

@@ -1,0 +1,3 @@
+from swapnas_ext.cli import main
+
+main()

@@ -1,0 +1,85 @@
+"""``swapnas calibrate``: mu and sigma without labels."""
+
+from __future__ import annotations
+
+import json
+import statistics
+
+import click
+
+from swapnas_ext.cli.options import (
+    COUNT,
+    EXPECTED,
+    Scoring,
+    SpaceChoice,
+    fail,
+    local_workers,
+    scoring_options,
+    space_options,
+    workers_option,
+)
+from swapnas_ext.cli.progress import progress_bar
+from swapnas_ext.search import calibrate as run_calibration
+
+EXAMPLES = """
+\b
+Examples:
+  swapnas calibrate --space nasbench201
+  swapnas calibrate --space darts --target-params 2.5M --json
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@space_options
+@click.option("--architectures", default=200, show_default=True, help="Size of the sample.")
+@click.option("--target-params", type=COUNT, help="Size wanted, in parameters, as 1.5M.")
+@click.option("--seed", default=0, show_default=True, help="Of the sample and of the weights.")
+@workers_option
+@click.option("--json", "as_json", is_flag=True, help="Prints JSON.")
+@scoring_options
+def calibrate(
+    choice: SpaceChoice,
+    architectures: int,
+    target_params: float | None,
+    seed: int,
+    workers: int | None,
+    as_json: bool,
+    scoring: Scoring,
+) -> None:
+    """Finds mu and sigma from random architectures of a space; no accuracies are needed.
+
+    For ranking: mu is the largest size of the sample, and sigma such that size weighs a quarter of what
+    the score does. With --target-params: for a search that is to find models of that size.
+    """
+    try:
+        space = choice.get()
+        with progress_bar("calibrating", architectures) as report:
+            control, result = run_calibration(
+                space,
+                scoring.scorer(space, seed=seed),
+                samples=architectures,
+                target_params=target_params,
+                seed=seed,
+                workers=local_workers(workers),
+                report=report,
+            )
+    except EXPECTED as error:
+        fail(error)
+    sizes = sorted(row.parameters for row in result.ranked())
+    if as_json:
+        summary = {
+            "mu": control.mu,
+            "sigma": control.sigma,
+            "unit": "thousands of parameters",
+            "architectures": len(sizes),
+            "smallest": sizes[0],
+            "median": statistics.median(sizes),
+            "largest": sizes[-1],
+        }
+        click.echo(json.dumps(summary, indent=2))
+        return
+    click.echo(
+        f"{len(sizes)} architectures of {sizes[0]:,} to {sizes[-1]:,} parameters, median "
+        f"{statistics.median(sizes):,.0f}"
+    )
+    click.echo(f"--mu {control.mu:.6g} --sigma {control.sigma:.6g}    (thousands of parameters)")

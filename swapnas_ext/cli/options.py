@@ -1,0 +1,274 @@
+"""Options that several commands share, and what they make."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
+
+import click
+import torch
+from torch import Tensor
+
+from swapnas_ext import data, initialization, spaces
+from swapnas_ext.scoring import Scorer
+from swapnas_ext.sites import MODES
+from swapnas_ext.spaces import SearchSpace
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+EXPECTED = (ValueError, TypeError, ImportError, OSError, RuntimeError, AssertionError)
+"""What is told as an error of the command, without a traceback. Torch asserts that it has CUDA."""
+
+
+def fail(error: BaseException) -> NoReturn:
+    raise click.ClickException(str(error)) from error
+
+
+def cores() -> int:
+    """That this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Quantity(click.ParamType):
+    """A number with a unit, as 1.5M parameters, or 20ms."""
+
+    def __init__(self, name: str, units: dict[str, float]) -> None:
+        self.name = name
+        self._units = units
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        match = re.fullmatch(r"\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([a-zA-Z]*)\s*", value)
+        try:
+            if match is None or match[2] not in self._units:
+                raise ValueError
+            return float(match[1]) * self._units[match[2]]
+        except ValueError:
+            known = ", ".join(unit for unit in self._units if unit)
+            self.fail(f"{value!r} is no number, nor one with a unit of {known}", param, ctx)
+
+
+COUNT = Quantity("count", {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12})
+SECONDS = Quantity("time", {"s": 1, "ms": 1e-3, "us": 1e-6, "": 1})
+
+
+@dataclass(frozen=True)
+class SpaceChoice:
+    """A search space by name, and the options of its class. For JSON."""
+
+    name: str | None
+    options: dict[str, Any]
+
+    def get(self) -> SearchSpace:
+        """Raises ValueError where there is no name, or no such option."""
+        if self.name is None:
+            raise ValueError(f"give a --space; known: {', '.join(spaces.names())}")
+        return spaces.get(self.name, **self.renamed())
+
+    def renamed(self) -> dict[str, Any]:
+        """The options by the names that the space's class gives them."""
+        assert self.name is not None
+        known = inspect.signature(spaces.space_class(self.name)).parameters
+        named = {}
+        for name, value in self.options.items():
+            parameter = _PARAMETERS.get((self.name, name), name)
+            if parameter not in known:
+                takes = ", ".join(known) or "none"
+                raise ValueError(f"--space {self.name} has no option {name}; it has: {takes}")
+            named[parameter] = value
+        return named
+
+
+_PARAMETERS = {("darts", "cells"): "layers"}
+"""Where a space calls an option of the command otherwise."""
+
+
+def space_options(command: Command) -> Command:
+    """Gives a command ``choice``, a `SpaceChoice`."""
+
+    @click.option(
+        "--space",
+        metavar="NAME",
+        help=f"Search space: {', '.join(spaces.names())}, or MODULE:CLASS of your own.",
+    )
+    @click.option("--dataset", help="Of nasbench201: cifar10 (default), cifar100, imagenet16-120.")
+    @click.option(
+        "--network", help="Of darts: workload (default, as published), cifar10, imagenet."
+    )
+    @click.option("--channels", type=int, help="Of the space's networks. Default: as published.")
+    @click.option(
+        "--cells", type=int, help="Cells (of nasbench201: a stage). Default: as published."
+    )
+    @click.option(
+        "--space-option",
+        "others",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Another option of the space, see `swapnas spaces`. Repeatable.",
+    )
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any,
+        space: str | None,
+        dataset: str | None,
+        network: str | None,
+        channels: int | None,
+        cells: int | None,
+        others: tuple[str, ...],
+        **rest: Any,
+    ) -> Any:
+        given: dict[str, Any] = {
+            "dataset": dataset,
+            "network": network,
+            "channels": channels,
+            "cells": cells,
+        }
+        options = {name: value for name, value in given.items() if value is not None}
+        for text in others:
+            name, equals, value = text.partition("=")
+            if not equals or not name.isidentifier():
+                raise click.UsageError(f"--space-option takes NAME=VALUE, got {text!r}")
+            options[name] = _value(value)
+        return command(*args, choice=SpaceChoice(space, options), **rest)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def _value(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How networks are scored. For JSON."""
+
+    images: str | None
+    samples: int
+    size: int | None
+    repeats: int
+    init: str
+    tolerance: float | None
+    max_memory: int | None
+    device: str
+    capture: Any
+    select: tuple[str, ...]
+    autocast: str | None
+    channels_last: bool
+
+    def inputs(self, space: SearchSpace | None) -> Tensor:
+        if space is not None:
+            return space.inputs(self.samples, self.images, self.size)
+        size = data.DEFAULT_SIZE if self.size is None else self.size
+        if self.images is None:
+            return data.photograph(self.samples, size)
+        return data.images(self.images, self.samples, size)
+
+    def scorer(
+        self,
+        space: SearchSpace | None,
+        *,
+        seed: int,
+        mu: float | None = None,
+        sigma: float | None = None,
+    ) -> Scorer:
+        return Scorer(
+            self.inputs(space),
+            repeats=self.repeats,
+            init=self.init,
+            mu=mu,
+            sigma=sigma,
+            seed=seed,
+            capture=self.capture,
+            select=tuple(self.select) or None,
+            tolerance=self.tolerance,
+            max_memory=None if self.max_memory is None else self.max_memory << 20,
+            autocast=getattr(torch, self.autocast) if self.autocast else None,
+            channels_last=self.channels_last,
+        )
+
+
+def scoring_options(command: Command) -> Command:
+    """Gives a command ``scoring``, a `Scoring`."""
+
+    @click.option(
+        "--images",
+        type=click.Path(),
+        help="A folder of images, an .npz file or one image (of flexibert: a text). Default: a photograph "
+        "(a text) that comes along.",
+    )
+    @click.option("--samples", default=16, show_default=True, help="S, images in the mini-batch.")
+    @click.option(
+        "--size", type=int, help="Pixels; default: what the space's networks take, or 32."
+    )
+    @click.option(
+        "--repeats", default=1, show_default=True, help="Initialisations to average over."
+    )
+    @click.option(
+        "--tolerance",
+        type=float,
+        help="Ends the repeats when the mean's standard error is below this part of it, such as 0.01.",
+    )
+    @click.option("--max-memory", type=int, metavar="MIB", help="For repeats that run at once.")
+    @click.option(
+        "--init",
+        type=click.Choice(initialization.NAMES),
+        default="gaussian",
+        show_default=True,
+        help="Weight initialisation; keep: the model's own.",
+    )
+    @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
+    @click.option(
+        "--capture",
+        type=click.Choice(MODES),
+        default="auto",
+        show_default=True,
+        help="Activations that are modules, or all as the operators that compute them; auto: both.",
+    )
+    @click.option(
+        "--select",
+        multiple=True,
+        metavar="PATTERN",
+        help="Only activations of such names, as 'layer4.*'. Repeatable.",
+    )
+    @click.option(
+        "--autocast",
+        type=click.Choice(["bfloat16", "float16"]),
+        help="Runs the models in this type.",
+    )
+    @click.option("--channels-last", is_flag=True, help="Runs the models in this memory layout.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, **given: Any) -> Any:
+        scoring = Scoring(**{name: given.pop(name) for name in Scoring.__dataclass_fields__})
+        return command(*args, scoring=scoring, **given)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def workers_option(command: Command) -> Command:
+    return click.option(
+        "--workers",
+        type=click.IntRange(1),
+        help="Local processes, one thread each. Default: one a core.",
+    )(command)
+
+
+def local_workers(workers: int | None) -> int:
+    """As many as are asked for, and no more than there are cores."""
+    if workers is not None and workers > cores():
+        click.echo(
+            f"--workers {workers}: {cores()} cores are busy with {cores()} of them", err=True
+        )
+    return cores() if workers is None else min(workers, cores())

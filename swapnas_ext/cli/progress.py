@@ -1,0 +1,41 @@
+"""The progress bar of searches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from swapnas_ext.search import Progress
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[Progress], None]]:
+    """Gives what is to be called with the progress of a search."""
+    bar = Bar(
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[state]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    start = time.perf_counter()
+    with bar:
+        task = bar.add_task("", total=total, state="starting")
+
+        def report(progress: Progress) -> None:
+            rate = progress.scored / (time.perf_counter() - start)
+            parts = [f"{rate:.0f} candidates/s"]
+            if progress.best is not None:
+                parts.insert(0, f"best {progress.best.score:.6g}")
+            if progress.failed:
+                parts.append(f"{progress.failed} without a score")
+            bar.update(task, completed=progress.done, state=", ".join(parts))
+
+        yield report

@@ -1,0 +1,275 @@
+"""``swapnas search``: SWAP-NAS."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from swapnas_ext import spaces
+from swapnas_ext.cli.options import (
+    COUNT,
+    EXPECTED,
+    SECONDS,
+    Scoring,
+    SpaceChoice,
+    fail,
+    local_workers,
+    scoring_options,
+    space_options,
+    workers_option,
+)
+from swapnas_ext.cli.progress import progress_bar
+from swapnas_ext.report.search_table import to_table
+from swapnas_ext.result import SATURATED
+from swapnas_ext.search import History, RayCluster, SearchResult, SearchSettings
+from swapnas_ext.search import search as run_search
+from swapnas_ext.search.run import Workers
+from swapnas_ext.search.settings import STRATEGIES
+
+EXAMPLES = """
+\b
+Examples:
+  swapnas search --space darts --candidates 5000 --workers 2 --seed 1 --run run.db
+  swapnas search --resume run.db                         # after Ctrl-C, or whatever ended it
+  swapnas search --space darts --target-params 2.5M --run run.db
+  swapnas search --space darts --target-params 1.5M,2M,3M,4M --run family.db    # a model of each size
+  swapnas search --space nasbench201 --images photos/ --max-flops 100M --strategy ageing
+  swapnas search --space my_package.spaces:MySpace --ray-address auto --candidates 100000
+  swapnas show run.db --html run.html
+"""
+
+
+class _Counts(click.ParamType):
+    name = "count,..."
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        return tuple(COUNT.convert(part, param, ctx) for part in value.split(","))
+
+
+_OF_SEARCH = tuple(name for name in SearchSettings.__dataclass_fields__ if name != "cycles")
+_DEFAULTS = SearchSettings()
+
+
+@click.command(epilog=EXAMPLES)
+@space_options
+@click.option(
+    "--candidates", default=_DEFAULTS.candidates, show_default=True, help="Architectures to try."
+)
+@click.option(
+    "--strategy",
+    type=click.Choice(STRATEGIES),
+    default=_DEFAULTS.strategy,
+    show_default=True,
+    help="evolution: SWAP-NAS, the worst leaves; ageing: the oldest leaves; optuna: NSGA-II over score "
+    "and size.",
+)
+@click.option(
+    "--population",
+    default=_DEFAULTS.population,
+    show_default=True,
+    help="P, individuals of the population.",
+)
+@click.option(
+    "--tournament",
+    default=_DEFAULTS.tournament,
+    show_default=True,
+    help="k, individuals that a parent is the best of.",
+)
+@click.option(
+    "--children",
+    default=_DEFAULTS.children,
+    show_default=True,
+    help="M, mutants of a parent, of which the best joins the population.",
+)
+@click.option(
+    "--crossover",
+    default=_DEFAULTS.crossover,
+    show_default=True,
+    help="How often the parent is a crossover of the best two.",
+)
+@click.option(
+    "--ahead",
+    default=_DEFAULTS.ahead,
+    show_default=True,
+    help="Cycles that run at a time. More keep more workers busy; 1 is the published algorithm to the "
+    "letter. The result depends on it, and not on the workers.",
+)
+@click.option(
+    "--seed",
+    default=_DEFAULTS.seed,
+    show_default=True,
+    help="Of the search's choices and of the weights.",
+)
+@click.option(
+    "--run", type=click.Path(path_type=Path), help="The run file to make. Default: a name by date."
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    help="The run file to go on with; needs no other options.",
+)
+@workers_option
+@click.option("--ray", is_flag=True, help="Scores with Ray on this machine.")
+@click.option(
+    "--ray-address", metavar="ADDRESS", help="Scores on a Ray cluster: auto, or ray://host:10001."
+)
+@click.option(
+    "--target-params",
+    type=_Counts(),
+    default=(),
+    help="Size wanted, in parameters of the final network, as 1.5M; several, as 1M,2M,4M, make a family.",
+)
+@click.option("--mu", type=float, help="The size wanted, in thousands of parameters; with --sigma.")
+@click.option(
+    "--sigma", type=float, help="In squared thousands of parameters: see swapnas calibrate."
+)
+@click.option(
+    "--calibration",
+    default=_DEFAULTS.calibration,
+    show_default=True,
+    help="Random architectures that set sigma for --target-params.",
+)
+@click.option("--max-params", type=COUNT, help="Parameters of the final network, at most, as 3.3M.")
+@click.option(
+    "--max-flops", type=COUNT, help="Operations of the final network on one sample, as 600M."
+)
+@click.option(
+    "--max-latency", type=SECONDS, help="The time that they take here on one thread, as 20ms."
+)
+@scoring_options
+@click.pass_context
+def search(
+    context: click.Context,
+    choice: SpaceChoice,
+    scoring: Scoring,
+    run: Path | None,
+    resume: Path | None,
+    workers: int | None,
+    ray: bool,
+    ray_address: str | None,
+    **of_search: Any,
+) -> None:
+    """Searches a space for architectures with high SWAP-Scores (SWAP-NAS).
+
+    Every candidate is kept in a run file as soon as it is scored. Ctrl-C ends with the result so far, and
+    --resume goes on to the very result of an uninterrupted run. No architecture is scored twice, nor two
+    that compute the same function.
+    """
+    try:
+        if resume is not None:
+            if run is not None:
+                raise ValueError("give --run for a new run, or --resume for one to go on with")
+            choice, scoring, settings = _resumed(resume, context, choice, scoring, of_search)
+            path = resume
+        else:
+            settings = SearchSettings(**of_search)
+            path = run or Path(time.strftime(f"search-{choice.name}-%Y%m%d-%H%M%S.db"))
+            if path.exists() and path.stat().st_size > 0:
+                raise ValueError(
+                    f"{path} exists: go on with it by --resume {path}, or choose another"
+                )
+        space = choice.get()
+        scorer = scoring.scorer(space, seed=settings.seed)
+        with progress_bar("searching", settings.candidates) as report:
+            found = run_search(
+                space,
+                scorer,
+                settings,
+                workers=_workers(workers, ray, ray_address),
+                history=path,
+                device=scoring.device,
+                report=report,
+                command={"space": asdict(choice), "scoring": asdict(scoring)},
+            )
+    except EXPECTED as error:
+        fail(error)
+    _conclude(found, path, settings)
+
+
+def _resumed(
+    path: Path,
+    context: click.Context,
+    choice: SpaceChoice,
+    scoring: Scoring,
+    of_search: dict[str, Any],
+) -> tuple[SpaceChoice, Scoring, SearchSettings]:
+    """What a run was made with; what is given on the command line has to be the same."""
+    with History.read(path) as history:
+        made_with = history.settings
+    command = made_with.get("command")
+    if command is None:
+        raise ValueError(
+            f"{path} was not made by this command: go on with it in Python, with "
+            f"swap.search.search(..., history={str(path)!r})"
+        )
+    given = {
+        name
+        for name in context.params
+        if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+    }
+    was = SpaceChoice(**command["space"])
+    if choice.name not in (None, was.name):
+        raise ValueError(f"{path} is a run of the space {was.name}, not of {choice.name}")
+    if choice.name is None and was.name not in spaces.names():
+        raise ValueError(f"{path} is a run of a space of your own: give --space {was.name} too")
+    if choice.options and choice.options != was.options:
+        raise ValueError(
+            f"{path} was made with the space's options {was.options}, not {choice.options}"
+        )
+    old = {**command["scoring"], "select": tuple(command["scoring"]["select"])}
+    new = asdict(scoring)
+    settings = dict(made_with["search"])
+    settings["target_params"] = tuple(settings["target_params"])
+    for name in given:
+        if name in old and new[name] != old[name]:
+            raise ValueError(f"{path} was made with {name}={old[name]}, not {new[name]}")
+        if name in _OF_SEARCH:
+            settings[name] = of_search[name]  # the search tells what may differ
+    return was, Scoring(**old), SearchSettings(**settings)
+
+
+def _workers(workers: int | None, ray: bool, ray_address: str | None) -> Workers:
+    if not ray and ray_address is None:
+        return local_workers(workers)
+    if ray and ray_address is not None:
+        raise ValueError("--ray is for this machine, --ray-address for a cluster: give one of them")
+    return RayCluster(workers, ray_address)
+
+
+def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None:
+    shown = shlex.quote(str(path))
+    if not found.ranked():
+        click.echo(
+            f"interrupted before anything was scored: {len(found.candidates)} tried", err=True
+        )
+        sys.exit(130)
+    click.echo(to_table(found, top=5), nl=False)
+    scored = found.ranked()
+    saturated = sum((row.candidate.outcome.saturation or 0) >= SATURATED for row in scored)
+    if saturated:
+        click.echo(
+            f"{saturated:,} of {len(scored):,} are saturated, and not told apart well: more --samples "
+            "would tell them apart",
+            err=True,
+        )
+    if found.interrupted:
+        click.echo(
+            f"interrupted at {len(found.candidates):,} of {settings.candidates:,}: go on with swapnas "
+            f"search --resume {shown}",
+            err=True,
+        )
+        sys.exit(130)
+    if found.exhausted:
+        click.echo(
+            f"ended at {len(found.candidates):,} of {settings.candidates:,}: no new architectures were found",
+            err=True,
+        )
+    click.echo(f"all of it: swapnas show {shown}   a page: swapnas show {shown} --html page.html")

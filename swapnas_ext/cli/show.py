@@ -1,0 +1,72 @@
+"""``swapnas show``: what a run found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from swapnas_ext import spaces
+from swapnas_ext.cli.options import EXPECTED, fail
+from swapnas_ext.report.search_page import to_page
+from swapnas_ext.report.search_table import to_json, to_table
+from swapnas_ext.search import History, SearchResult
+from swapnas_ext.spaces import SearchSpace
+
+EXAMPLES = """
+\b
+Examples:
+  swapnas show run.db
+  swapnas show run.db --json | python -c 'import json, sys; print(json.load(sys.stdin)["best"][0])'
+  swapnas show run.db --html page.html
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Prints JSON.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Writes one self-contained HTML page.",
+)
+@click.option("--top", default=10, show_default=True, help="How many of the best.")
+@click.option(
+    "--space", metavar="MODULE:CLASS", help="A space of your own, for its drawings and formats."
+)
+def show(run: Path, as_json: bool, html: Path | None, top: int, space: str | None) -> None:
+    """Shows a run: the best, in the formats of other code bases, how the search went, and pictures.
+
+    Also while a search is writing it.
+    """
+    try:
+        if as_json and html is not None:
+            raise ValueError("give --json or --html, not both")
+        if top < 1:
+            raise ValueError(f"--top must be at least 1, got {top}")
+        with History.read(run) as history:
+            about = history.about
+            result = SearchResult.of(history)
+        drawn = _space(space, about)
+        if html is not None:
+            html.write_text(to_page(result, about, drawn, top=top), encoding="utf-8")
+            click.echo(f"wrote {html}", err=True)
+        elif as_json:
+            click.echo(to_json(result, about, drawn, top=top), nl=False)
+        else:
+            click.echo(to_table(result, top=top, about=about, space=drawn), nl=False)
+    except EXPECTED as error:
+        fail(error)
+
+
+def _space(given: str | None, about: dict) -> SearchSpace | None:  # type: ignore[type-arg]
+    """For formats and drawings. A run file is data: modules that it names are not imported, but those of
+    this package."""
+    if given is not None:
+        return spaces.get(given)
+    kind = about["settings"].get("space", {}).get("class", "")
+    for name in spaces.names():
+        own = spaces.space_class(name)
+        if kind == f"{own.__module__}:{own.__qualname__}":
+            return own()
+    return None

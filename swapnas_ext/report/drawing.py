@@ -1,0 +1,157 @@
+"""Pictures for reports, as SVG."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
+
+if TYPE_CHECKING:
+    from swapnas_ext.spaces import Graph
+
+INK = "#1f2933"
+ACCENT = "#c2410c"
+MUTED = "#9aa5b1"
+
+_COLUMN = 2.4  # between the layers of a graph
+
+
+def to_svg(figure: Figure) -> str:
+    """The figure as an SVG element, to stand in a page; the same figure gives the same text."""
+    buffer = io.StringIO()
+    figure.savefig(
+        buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None}
+    )
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def draw_graph(graph: Graph) -> Figure:
+    """Nodes in layers, as far from the inputs as the longest way to them; edges with their labels."""
+    layers = _layers(graph)
+    columns: dict[int, list[int]] = defaultdict(list)
+    for node, layer in enumerate(layers):
+        columns[layer].append(node)
+    places = {}
+    for layer, nodes in columns.items():
+        for rank, node in enumerate(nodes):
+            # Off the middle, so that an edge past a node does not run through it.
+            shift = 0.35 * (-1) ** layer if len(nodes) == 1 and 0 < layer < max(layers) else 0.0
+            places[node] = (_COLUMN * layer, 1.5 * ((len(nodes) - 1) / 2 - rank) + shift)
+    figure = Figure(
+        figsize=(1.5 + 1.25 * (max(layers) + 1), 1.2 + 0.9 * max(map(len, columns.values())))
+    )
+    axes = figure.add_subplot()
+    axes.axis("off")
+    _draw_edges(axes, graph, places)
+    for node, label in enumerate(graph.nodes):
+        axes.text(
+            *places[node],
+            label,
+            ha="center",
+            va="center",
+            fontsize=9,
+            color=INK,
+            zorder=3,
+            bbox={"boxstyle": "round,pad=0.35", "fc": "#e4ecf7", "ec": INK, "lw": 0.8},
+        )
+    xs, ys = zip(*places.values(), strict=True)
+    axes.set_xlim(min(xs) - 0.8, max(xs) + 0.8)
+    axes.set_ylim(min(ys) - 1.2, max(ys) + 1.2)
+    axes.set_title(graph.title, fontsize=10, color=INK)
+    return figure
+
+
+def _layers(graph: Graph) -> list[int]:
+    layers = [0] * len(graph.nodes)
+    for source, target, _ in sorted(graph.edges, key=lambda edge: edge[1]):
+        layers[target] = max(layers[target], layers[source] + 1)
+    last = len(layers) - 1
+    layers[last] = max(layers[last], max(layers))  # the output stands at the end
+    return layers
+
+
+def _draw_edges(axes: Axes, graph: Graph, places: dict[int, tuple[float, float]]) -> None:
+    between: dict[tuple[int, int], int] = defaultdict(int)
+    for source, target, label in graph.edges:
+        (x0, y0), (x1, y1) = places[source], places[target]
+        nth = between[source, target]
+        between[source, target] += 1
+        # Long edges bow out, those between the same nodes to both sides.
+        bow = (0.06 * (round((x1 - x0) / _COLUMN) - 1) + 0.22 * ((nth + 1) // 2)) * (-1) ** nth
+        axes.add_patch(
+            FancyArrowPatch(
+                (x0, y0),
+                (x1, y1),
+                connectionstyle=f"arc3,rad={bow}",
+                arrowstyle="-|>",
+                mutation_scale=9,
+                shrinkA=14,
+                shrinkB=14,
+                color=INK if label else MUTED,
+                lw=1.0 if label else 0.6,
+                zorder=1,
+            )
+        )
+        if label:
+            # Where the quadratic curve of arc3 is after 45 % of its way: off the middle, where edges cross.
+            along, off = 0.45, 2 * 0.45 * 0.55 * bow
+            axes.text(
+                x0 + along * (x1 - x0) + off * (y1 - y0),
+                y0 + along * (y1 - y0) - off * (x1 - x0),
+                label,
+                fontsize=6.5,
+                color=ACCENT,
+                ha="center",
+                va="center",
+                zorder=2,
+                bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.85},
+            )
+
+
+def draw_curve(points: Sequence[tuple[int, float]], scores: Sequence[tuple[int, float]]) -> Figure:
+    """The score of each candidate, and the best so far, by number of candidates."""
+    figure, axes = _axes("candidates", "score")
+    axes.scatter(
+        *_columns(scores), s=5, color=MUTED, alpha=0.5, lw=0, rasterized=len(scores) > 5000
+    )
+    axes.step(*_columns(points), where="post", color=ACCENT, lw=1.6)
+    return figure
+
+
+def draw_sizes(
+    scores: Sequence[tuple[int, float]],
+    front: Sequence[tuple[int, float]],
+    chosen: Sequence[tuple[int, float]],
+) -> Figure:
+    """Unregularised scores against numbers of parameters: all, the Pareto front, and those chosen."""
+    figure, axes = _axes("parameters, millions", "patterns")
+    millions = [[(size / 1e6, score) for size, score in rows] for rows in (scores, front, chosen)]
+    axes.scatter(
+        *_columns(millions[0]), s=5, color=MUTED, alpha=0.5, lw=0, rasterized=len(scores) > 5000
+    )
+    axes.step(*_columns(millions[1]), where="post", color=INK, lw=1.2, label="Pareto front")
+    axes.scatter(
+        *_columns(millions[2]), s=45, color=ACCENT, marker="*", zorder=3, label="shown above"
+    )
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _axes(x: str, y: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(5.6, 3.6))
+    axes = figure.add_subplot()
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    return figure, axes
+
+
+def _columns(rows: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in rows], [y for _, y in rows]

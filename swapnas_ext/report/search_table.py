@@ -1,0 +1,173 @@
+"""What a search found, as a terminal table or JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from swapnas_ext.report.scores import as_text
+
+if TYPE_CHECKING:
+    from swapnas_ext.search import Ranked, SearchResult
+    from swapnas_ext.spaces import SearchSpace
+
+
+def shown_rows(result: SearchResult, top: int) -> list[Ranked]:
+    """The family, where one was wanted, or else the best."""
+    return result.family or result.ranked()[:top]
+
+
+def to_json(
+    result: SearchResult, about: dict[str, Any], space: SearchSpace | None, *, top: int
+) -> str:
+    """``best``: what `shown_rows` gives, best first; ``family``: the best for each wanted size, in their
+    order; ``front``: the largest scores for their sizes; and how the search went."""
+    family = [
+        {"target_params": target, **_entry(row, space)}
+        for target, row in zip(result.targets, result.family, strict=False)
+    ]
+    content = {
+        "best": [_entry(row, space) for row in result.ranked()[:top]],
+        "family": family,
+        "front": [_entry(row, None) for row in result.front],
+        "controls": [{"mu": control.mu, "sigma": control.sigma} for control in result.controls],
+        "candidates": len(result.candidates),
+        "failed": [
+            {"architecture": candidate.architecture, "error": candidate.outcome.error}
+            for candidate in result.failed
+            if candidate.outcome is not None
+        ],
+        "interrupted": result.interrupted,
+        "exhausted": result.exhausted,
+        "settings": about["settings"],
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def _entry(row: Ranked, space: SearchSpace | None) -> dict[str, Any]:
+    outcome = row.candidate.outcome
+    assert outcome is not None
+    entry = {
+        "architecture": row.architecture,
+        "score": row.score,
+        "log_score": row.log_score,
+        "params": row.parameters,
+        "patterns": row.candidate.patterns,
+        "flops": outcome.flops,
+        "latency": outcome.latency,
+        "neurons": outcome.neurons,
+        "saturation": outcome.saturation,
+        "number": row.candidate.number,
+        "parents": list(row.candidate.parents),
+    }
+    if space is not None:
+        entry["formats"] = space.formats(row.architecture)
+    return entry
+
+
+def to_table(
+    result: SearchResult,
+    *,
+    top: int,
+    about: dict[str, Any] | None = None,
+    space: SearchSpace | None = None,
+) -> str:
+    """The best, with more of the run where ``about`` is given."""
+    parts = []
+    if about is not None:
+        parts.append(summary(result, about) + "\n\n")
+    parts.append(_best(shown_rows(result, top), result.targets))
+    if about is not None:
+        parts.append("\n" + as_text(_curve(result)))
+        if space is not None and result.ranked():
+            parts.append(_formats(shown_rows(result, top)[0], space))
+        parts.append(_failures(result))
+    return "".join(parts)
+
+
+def summary(result: SearchResult, about: dict[str, Any]) -> str:
+    """One line: what was searched, and how far it came."""
+    search = about["settings"]["search"]
+    kind = about["settings"]["space"]["class"].rpartition(":")[2]
+    state = about.get("ended") or "running, or killed"
+    scored = sum(candidate.scored for candidate in result.candidates)
+    seconds = sum(c.outcome.seconds for c in result.candidates if c.outcome is not None)
+    return (
+        f"{kind}, {search['strategy']}, seed {search['seed']}: {len(result.candidates):,} of "
+        f"{search['candidates']:,} candidates, {scored:,} scored in {seconds:.1f} s of work; {state}"
+    )
+
+
+def _best(rows: Sequence[Ranked], targets: Sequence[float]) -> str:
+    extras = [
+        name
+        for name in ("flops", "latency")
+        if any(getattr(row.candidate.outcome, name) is not None for row in rows)
+    ]
+    table = Table(box=None, pad_edge=False)
+    headings = ["wanted"] if targets else ["rank"]
+    headings += ["score", "params"]
+    if any(row.log_factor for row in rows):
+        headings.append("patterns")
+    for heading in (*headings, *extras):
+        table.add_column(heading, justify="right")
+    table.add_column("architecture", overflow="fold", min_width=20)
+    for place, row in enumerate(rows):
+        cells = [f"{targets[place]:,.0f}" if targets else str(place + 1)]
+        cells += [f"{row.score:.6g}", f"{row.parameters:,}"]
+        if "patterns" in headings:
+            cells.append(f"{row.candidate.patterns:.6g}")
+        if "flops" in extras:
+            cells.append(f"{row.candidate.outcome.flops or 0:.3g}")
+        if "latency" in extras:
+            cells.append(f"{1e3 * (row.candidate.outcome.latency or 0):.3g} ms")
+        table.add_row(*cells, row.architecture)
+    return as_text(table)
+
+
+def best_so_far(result: SearchResult) -> list[tuple[int, float]]:
+    """(number of the candidate, its score) wherever a new best was found, and the last one."""
+    rows = sorted(result.ranked(), key=lambda row: row.candidate.number)
+    curve: list[tuple[int, float]] = []
+    for row in rows:
+        if not curve or row.score > curve[-1][1]:
+            curve.append((row.candidate.number, row.score))
+    if rows:
+        curve.append((rows[-1].candidate.number, curve[-1][1]))
+    return curve
+
+
+def _curve(result: SearchResult) -> Table:
+    curve = best_so_far(result)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("after", justify="right")
+    table.add_column("best", justify="right")
+    total = len(result.candidates)
+    for share in (0.01, 0.03, 0.1, 0.3, 1.0):
+        until = max(1, round(share * total))
+        known = [score for number, score in curve if number < until]
+        table.add_row(f"{until:,}", f"{known[-1]:.6g}" if known else "-")
+    return table
+
+
+def _formats(row: Ranked, space: SearchSpace) -> str:
+    formats = space.formats(row.architecture)
+    if not formats:
+        return ""
+    lines = "".join(f"  {name}:\n    {text}\n" for name, text in formats.items())
+    return f"\nthe first one, for\n{lines}"
+
+
+def _failures(result: SearchResult) -> str:
+    failed = result.failed
+    if not failed:
+        return ""
+    lines = [f"\n{len(failed)} could not be scored:\n"]
+    for candidate in failed[:5]:
+        assert candidate.outcome is not None
+        error = (candidate.outcome.error or "").splitlines()[0]
+        lines.append(f"  {candidate.architecture}: {error}\n")
+    return "".join(lines)

@@ -1,0 +1,443 @@
+"""NAS-Bench-101 (Ying et al., ICML 2019, arXiv 1902.09635): cells of at most 7 vertices and 9 edges.
+
+A cell is written as its adjacency matrix, row by row, and the operations of its vertices::
+
+    0111010000000100000010000100000000100000010000000:input,conv1x1-bn-relu,conv3x3-bn-relu,...,output
+
+Vertices that are on no path from the input to the output are removed before a network is built; the
+limit of nine edges is on what remains. Tables that keep the matrix as a number lose its leading zeros:
+``text.zfill(49)`` brings them back.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from swapnas_ext.spaces.base import ArchitectureError, Graph, SearchSpace
+
+OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
+INPUT, OUTPUT = "input", "output"
+MAX_VERTICES = 7
+MAX_EDGES = 9
+_KERNELS = {"conv3x3-bn-relu": 3, "conv1x1-bn-relu": 1}
+_MAX_STACKS = 6  # an image of 32 pixels is halved five times
+_MIN_CHANNELS = 4  # the output concatenates up to four vertices; each needs a channel
+_TRIES = 100
+
+
+class Cell(NamedTuple):
+    """``matrix[i][j]`` is 1 where vertex i feeds vertex j > i; the first of the ``operations`` is the
+    input, the last the output."""
+
+    matrix: tuple[tuple[int, ...], ...]
+    operations: tuple[str, ...]
+
+
+class NASBench101(SearchSpace):
+    """The networks of NAS-Bench-101, for CIFAR-10.
+
+    Args:
+        channels: of the stem and the first stack; each stack has twice those of the one before.
+        stacks: with a max pooling that halves the image before each but the first.
+        cells: in each stack.
+        classes: number of outputs.
+    """
+
+    def __init__(
+        self, *, channels: int = 128, stacks: int = 3, cells: int = 3, classes: int = 10
+    ) -> None:
+        if channels < _MIN_CHANNELS:
+            raise ValueError(
+                f"channels must be at least {_MIN_CHANNELS}, for the vertices that the output "
+                f"concatenates, got {channels}"
+            )
+        if cells < 1 or classes < 1:
+            raise ValueError(f"cells and classes must be at least 1, got {cells} and {classes}")
+        if not 1 <= stacks <= _MAX_STACKS:
+            raise ValueError(
+                f"stacks must be from 1 to {_MAX_STACKS}, since each halves the 32 pixels, got {stacks}"
+            )
+        self.channels = channels
+        self.stacks = stacks
+        self.cells = cells
+        self.classes = classes
+        self.input_size = (3, 32, 32)
+
+    def parse(self, text: str) -> Cell:
+        return parse(text)
+
+    def format(self, parsed: Cell) -> str:
+        return format_cell(parsed)
+
+    def canonical(self, architecture: str) -> str:
+        """The pruned cell with its vertices in an order that is the same for all isomorphic cells; it is
+        an architecture string itself.
+
+        The benchmark counts isomorphic cells as one architecture, and so does this. Where the channels
+        don't divide evenly among the vertices that feed the output, which of them get one more depends on
+        their order in the cell: there, isomorphic cells differ by a channel here and there.
+        """
+        return _canonical(architecture)
+
+    def _build(self, architecture: str) -> nn.Module:
+        widths = [self.channels << stack for stack in range(self.stacks)]
+        return Network(prune(parse(architecture)), widths, self.cells, self.classes)
+
+    def size(self, architecture: str) -> int:
+        cell = prune(parse(architecture))
+        last = len(cell.operations) - 1
+        kernels = [_KERNELS.get(name, 0) ** 2 for name in cell.operations]
+        width = self.channels
+        total = (27 + 2) * width  # the stem
+        for stack in range(self.stacks):
+            channels_in, width = width, self.channels << stack
+            widths = vertex_channels(cell.matrix, width)
+            total += self.cells * sum(
+                kernel * c**2 + 2 * c
+                for kernel, c in zip(kernels[1:last], widths[1:last], strict=True)
+                if kernel
+            )
+            projected = [c for c, reads in zip(widths, cell.matrix[0], strict=True) if reads]
+            inputs = channels_in + (self.cells - 1) * width  # of all the stack's cells
+            total += sum(projected) * (inputs + 2 * self.cells)
+        return total + width * self.classes + self.classes
+
+    def sample(self, rng: random.Random) -> str:
+        """Each edge with probability one half and each operation at random, until that is a cell."""
+        while True:
+            matrix = _matrix(MAX_VERTICES, lambda i, j: rng.randrange(2))
+            inner = [rng.choice(OPERATIONS) for _ in range(MAX_VERTICES - 2)]
+            cell = Cell(matrix, (INPUT, *inner, OUTPUT))
+            if _is_valid(cell):
+                return format_cell(cell)
+
+    def mutate(self, architecture: str, rng: random.Random) -> str:
+        """One edge is put in or taken out, or one vertex gets another operation, such that the pruned
+        cell is another one.
+
+        Cells of fewer than seven vertices get unused ones first. In the few cells where no single change
+        makes a difference, unused parts are changed until one does.
+        """
+        form = _canonical(architecture)
+        cell = _padded(parse(architecture), MAX_VERTICES, rng)
+        while True:
+            changes = list(_single_changes(cell))
+            rng.shuffle(changes)
+            for changed in filter(_is_valid, changes):
+                text = format_cell(changed)
+                if _canonical(text) != form:
+                    return text
+            cell = next(filter(_is_valid, changes))
+
+    def crossover(self, first: str, second: str, rng: random.Random) -> str:
+        """Each edge and each operation from one of the parents; where no such child is found that is a
+        cell, one of the parents."""
+        parents = parse(first), parse(second)
+        vertices = max(len(parent.operations) for parent in parents)
+        pair = [_padded(parent, vertices, rng) for parent in parents]
+        for _ in range(_TRIES):
+            matrix = _matrix(vertices, lambda i, j: rng.choice(pair).matrix[i][j])
+            operations = zip(*(parent.operations for parent in pair), strict=True)
+            child = Cell(matrix, tuple(rng.choice(names) for names in operations))
+            if _is_valid(child):
+                return format_cell(child)
+        return format_cell(rng.choice(parents))
+
+    def formats(self, architecture: str) -> dict[str, str]:
+        cell = parse(architecture)
+        return {
+            "NAS-Bench-101 ModelSpec": _model_spec(cell),
+            "NAS-Bench-101 ModelSpec, pruned": _model_spec(prune(cell)),
+        }
+
+    def graphs(self, architecture: str) -> list[Graph]:
+        cell = prune(parse(architecture))
+        return [Graph("cell", cell.operations, tuple((i, j, "") for i, j in _edges(cell)))]
+
+
+@lru_cache(4096)  # a search asks for the form, the size and the children of the same text
+def parse(text: str) -> Cell:
+    """The cell of an architecture string, as it is written there. Raises `ArchitectureError` that
+    points at the mistake."""
+    digits, colon, names = text.partition(":")
+    for position, digit in enumerate(digits):
+        if digit not in "01":
+            raise ArchitectureError(
+                text, position, f"expected 0 or 1, or ':' after the matrix, found {digit!r}"
+            )
+    if not colon:
+        raise ArchitectureError(text, len(text), "expected ':' after the matrix, found the end")
+    operations = _parse_operations(text, len(digits) + 1, names)
+    vertices = len(operations)
+    if len(digits) != vertices**2:
+        raise ArchitectureError(
+            text,
+            min(len(digits), vertices**2),
+            f"expected {vertices**2} digits for {vertices} vertices, found {len(digits)}",
+        )
+    rows = [digits[i * vertices : (i + 1) * vertices] for i in range(vertices)]
+    for i, row in enumerate(rows):
+        if "1" in row[: i + 1]:
+            raise ArchitectureError(
+                text,
+                i * vertices + row.index("1"),
+                "expected 0 on the diagonal and below: edges lead to later vertices",
+            )
+    cell = Cell(tuple(tuple(map(int, row)) for row in rows), operations)
+    live = _live(cell.matrix)
+    if not live:
+        raise ArchitectureError(text, 0, "no path leads from the input to the output")
+    edges = [(i, j) for i, j in _edges(cell) if i in live and j in live]
+    if len(edges) > MAX_EDGES:
+        i, j = edges[MAX_EDGES]
+        raise ArchitectureError(
+            text,
+            i * vertices + j,
+            f"{len(edges)} edges are on paths from the input to the output; at most {MAX_EDGES}",
+        )
+    return cell
+
+
+def _parse_operations(text: str, position: int, names: str) -> tuple[str, ...]:
+    operations = names.split(",")
+    for vertex, name in enumerate(operations):
+        expected = OPERATIONS
+        if vertex == 0:
+            expected = (INPUT,)
+        elif vertex == len(operations) - 1:
+            expected = (OUTPUT,)
+        if name not in expected:
+            shown = name if len(name) <= 20 else name[:20] + "..."
+            known = " or ".join(expected)
+            raise ArchitectureError(text, position, f"expected {known}, found {shown!r}")
+        if vertex == MAX_VERTICES:
+            raise ArchitectureError(
+                text, position, f"{len(operations)} vertices; at most {MAX_VERTICES}"
+            )
+        position += len(name) + 1
+    if len(operations) < 2:
+        raise ArchitectureError(text, len(text), f"expected ',' and {OUTPUT}, found the end")
+    return tuple(operations)
+
+
+def format_cell(cell: Cell) -> str:
+    """The string of a cell; `parse` reads it back."""
+    digits = "".join(str(entry) for row in cell.matrix for entry in row)
+    return f"{digits}:{','.join(cell.operations)}"
+
+
+def prune(cell: Cell) -> Cell:
+    """The cell without the vertices that are on no path from the input to the output."""
+    live = _live(cell.matrix)
+    if len(live) == len(cell.operations):
+        return cell
+    matrix = tuple(tuple(cell.matrix[i][j] for j in live) for i in live)
+    return Cell(matrix, tuple(cell.operations[i] for i in live))
+
+
+def vertex_channels(matrix: tuple[tuple[int, ...], ...], channels: int) -> list[int]:
+    """Channels of each vertex of a pruned cell that gives ``channels``; of the input, those are not known
+    here and 0.
+
+    The vertices that feed the output share its channels, the first ones getting one more where that
+    doesn't divide; the others have as many as the widest vertex that they feed.
+    """
+    last = len(matrix) - 1
+    widths = [0] * last + [channels]
+    feeding = [v for v in range(1, last) if matrix[v][last]]
+    if feeding:
+        share, more = divmod(channels, len(feeding))
+        for place, v in enumerate(feeding):
+            widths[v] = share + (place < more)
+    for v in reversed(range(1, last)):
+        if not matrix[v][last]:
+            widths[v] = max(widths[j] for j in range(v + 1, last) if matrix[v][j])
+    return widths
+
+
+def _live(matrix: tuple[tuple[int, ...], ...]) -> list[int]:
+    """The vertices on paths from the input to the output, in order; none if there is no path."""
+    last = len(matrix) - 1
+    reached = {0}
+    for i, row in enumerate(matrix):
+        if i in reached:
+            reached.update(j for j, edge in enumerate(row) if edge)
+    leading = {last}
+    for i in reversed(range(last)):
+        if any(edge and j in leading for j, edge in enumerate(matrix[i])):
+            leading.add(i)
+    live = sorted(reached & leading)
+    return live if len(live) > 1 else []
+
+
+def _edges(cell: Cell) -> Iterator[tuple[int, int]]:
+    return ((i, j) for i, row in enumerate(cell.matrix) for j, edge in enumerate(row) if edge)
+
+
+def _is_valid(cell: Cell) -> bool:
+    live = _live(cell.matrix)
+    return bool(live) and sum(cell.matrix[i][j] for i in live for j in live) <= MAX_EDGES
+
+
+def _matrix(vertices: int, edge) -> tuple[tuple[int, ...], ...]:  # type: ignore[no-untyped-def]
+    """Upper triangular, with the entries that ``edge(i, j)`` gives."""
+    return tuple(
+        (0,) * (i + 1) + tuple(edge(i, j) for j in range(i + 1, vertices)) for i in range(vertices)
+    )
+
+
+def _padded(cell: Cell, vertices: int, rng: random.Random) -> Cell:
+    """The cell with unused vertices before the output, of random operations."""
+    more = vertices - len(cell.operations)
+    if more == 0:
+        return cell
+    rows = [(*row[:-1], *(0,) * more, row[-1]) for row in cell.matrix]
+    matrix = (*rows[:-1], *((0,) * vertices,) * more, rows[-1])
+    unused = (rng.choice(OPERATIONS) for _ in range(more))
+    return Cell(matrix, (*cell.operations[:-1], *unused, OUTPUT))
+
+
+def _single_changes(cell: Cell) -> Iterator[Cell]:
+    """The cells with one edge more or less, or one other operation."""
+    matrix, operations = cell
+    for i, row in enumerate(matrix):
+        for j in range(i + 1, len(row)):
+            flipped = (*row[:j], 1 - row[j], *row[j + 1 :])
+            yield Cell((*matrix[:i], flipped, *matrix[i + 1 :]), operations)
+    for v in range(1, len(operations) - 1):
+        for name in OPERATIONS:
+            if name != operations[v]:
+                yield Cell(matrix, (*operations[:v], name, *operations[v + 1 :]))
+
+
+def _model_spec(cell: Cell) -> str:
+    return f"ModelSpec(matrix={[list(row) for row in cell.matrix]}, ops={list(cell.operations)})"
+
+
+# ---- isomorphism ---------------------------------------------------------------------------------
+
+
+@lru_cache(4096)
+def _canonical(text: str) -> str:
+    cell = prune(parse(text))
+    order = (0, *_least_order(cell), len(cell.operations) - 1)
+    matrix = tuple(tuple(cell.matrix[i][j] for j in order) for i in order)
+    return format_cell(Cell(matrix, tuple(cell.operations[i] for i in order)))
+
+
+def _least_order(cell: Cell) -> tuple[int, ...]:
+    """An order of the inner vertices, sources first, that gives the least sequence of vertices told by
+    their operation, the places that they read from, and whether they feed the output.
+
+    The sequence says all of the cell, so that isomorphic cells have the same and others don't.
+    """
+    matrix, operations = cell
+    last = len(operations) - 1
+    sources = [[i for i in range(1, last) if matrix[i][v]] for v in range(last)]
+    orders: list[dict[int, int]] = [{}]  # the places of the vertices chosen so far
+    for place in range(1, last):
+        # Every order that begins with the least sequence so far is followed; only symmetries have many.
+        extended: dict[tuple[str, int, int], list[dict[int, int]]] = {}
+        for places in orders:
+            for v in range(1, last):
+                if v in places or not all(i in places for i in sources[v]):
+                    continue
+                reads = matrix[0][v] + sum(1 << places[i] for i in sources[v])
+                key = (operations[v], reads, matrix[v][last])
+                extended.setdefault(key, []).append({**places, v: place})
+        orders = extended[min(extended)]
+    return tuple(orders[0])
+
+
+# ---- the networks --------------------------------------------------------------------------------
+
+
+class ConvBNReLU(nn.Sequential):
+    def __init__(self, channels_in: int, channels_out: int, kernel: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=False),
+            nn.BatchNorm2d(channels_out, eps=1e-5, momentum=0.003),
+            nn.ReLU(),
+        )
+
+
+def _operation(name: str, channels: int) -> nn.Module:
+    if name == "maxpool3x3":
+        return nn.MaxPool2d(3, stride=1, padding=1)
+    return ConvBNReLU(channels, channels, _KERNELS[name])
+
+
+class CellModule(nn.Module):
+    """A pruned cell. A vertex works on the sum of what feeds it; the input of the cell is projected to
+    its channels first, wider vertices are cut to them. The output concatenates the vertices that feed it,
+    and adds the projected input if that does too."""
+
+    def __init__(self, cell: Cell, channels_in: int, channels: int) -> None:
+        super().__init__()
+        self.last = len(cell.operations) - 1
+        self.widths = vertex_channels(cell.matrix, channels)
+        self.sources = [
+            [i for i in range(1, self.last) if cell.matrix[i][v]] for v in range(self.last + 1)
+        ]
+        self.projections = nn.ModuleDict(
+            {
+                str(v): ConvBNReLU(channels_in, self.widths[v], kernel=1)
+                for v in range(1, self.last + 1)
+                if cell.matrix[0][v]
+            }
+        )
+        self.vertices = nn.ModuleDict(
+            {
+                str(v): _operation(cell.operations[v], self.widths[v])
+                for v in range(1, self.last)
+            }
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        values: dict[int, Tensor] = {}
+        for v in range(1, self.last):
+            terms = [values[i][:, : self.widths[v]] for i in self.sources[v]]
+            values[v] = self.vertices[str(v)](self._sum(x, v, terms))
+        feeding = [values[i] for i in self.sources[self.last]]
+        return self._sum(x, self.last, [torch.cat(feeding, 1)] if feeding else [])
+
+    def _sum(self, x: Tensor, vertex: int, terms: list[Tensor]) -> Tensor:
+        """The terms, and the projected input where that feeds the vertex."""
+        if str(vertex) in self.projections:
+            terms = [*terms, self.projections[str(vertex)](x)]
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return total
+
+
+class Network(nn.Module):
+    """Stem, stacks of cells with a max pooling between them, linear classifier.
+
+    ``[S, 3, H, W] -> logits [S, classes]``
+    """
+
+    def __init__(self, cell: Cell, widths: list[int], cells: int, classes: int) -> None:
+        super().__init__()
+        self.stem = ConvBNReLU(3, widths[0], kernel=3)
+        modules: list[nn.Module] = []
+        channels = widths[0]
+        for stack, width in enumerate(widths):
+            if stack > 0:
+                modules.append(nn.MaxPool2d(2, stride=2))
+            for _ in range(cells):
+                modules.append(CellModule(cell, channels, width))
+                channels = width
+        self.cells = nn.Sequential(*modules)
+        self.head = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.cells(self.stem(x)))
