@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from swapnas_ext.scoring import Scorer
-from swapnas_ext.spaces import SearchSpace
+from swapnas_ext.spaces import SearchSpace, name_of
 
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -34,10 +34,11 @@ def describe_scorer(scorer: Scorer) -> dict[str, Any]:
 
 
 def describe_space(space: SearchSpace) -> dict[str, Any]:
-    """The class of a space, and those of its attributes that are plain values, for JSON."""
+    """The name of a space, and those of its attributes that are plain values, for JSON."""
     kind = type(space)
     attributes = {name: value for name, value in vars(space).items() if isinstance(value, _PLAIN)}
-    return {"class": f"{kind.__module__}:{kind.__qualname__}", **attributes}
+    name = name_of(space) or f"{kind.__module__}:{kind.__qualname__}"
+    return {"name": name, **attributes}
 
 
 def _digest(scorer: Scorer) -> str:

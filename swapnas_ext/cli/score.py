@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
-from swapnas_ext import initialization
+from swapnas_ext import initialization, spaces
 from swapnas_ext.cli.options import (
     EXPECTED,
     Scoring,
@@ -125,8 +125,8 @@ def score(
     """
     try:
         texts = [*archs, *(_lines(arch_file) if arch_file else ())]
+        space = None if choice.name is None else choice.get()
         _check_goes_together(choice, texts, factories, everything=everything, device=scoring.device)
-        space = None if factories else choice.get()
         initialized = not initialization.is_known(initialization.get(scoring.init))
         candidates = _candidates(space, texts, factories, initialized)
         target = torch.empty(0, device=scoring.device).device
@@ -182,8 +182,10 @@ def _check_goes_together(
         raise ValueError(
             "give architectures (--arch, --arch-file, with --space) or models (--model)"
         )
-    elif factories and choice.options:
-        raise ValueError(f"--{next(iter(choice.options))} goes with --space")
+    elif factories and (choice.name is not None or choice.options):
+        raise ValueError("--model goes without --space and its options")
+    elif texts and choice.name is None:
+        raise ValueError(f"architectures need --space; known: {', '.join(spaces.names())}")
 
 
 def _lines(file: io.TextIOBase) -> Iterator[str]:

@@ -64,9 +64,5 @@ def _space(given: str | None, about: dict) -> SearchSpace | None:  # type: ignor
     this package."""
     if given is not None:
         return spaces.get(given)
-    kind = about["settings"].get("space", {}).get("class", "")
-    for name in spaces.names():
-        own = spaces.space_class(name)
-        if kind == f"{own.__module__}:{own.__qualname__}":
-            return own()
-    return None
+    name = about["settings"]["space"]["name"]
+    return spaces.get(name) if name in spaces.names() else None

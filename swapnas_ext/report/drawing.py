@@ -18,7 +18,10 @@ INK = "#1f2933"
 ACCENT = "#c2410c"
 MUTED = "#9aa5b1"
 
-_COLUMN = 2.4  # between the layers of a graph
+_COLUMN, _ROW = 2.4, 1.5  # between nodes
+_CHAIN = 6  # nodes in a row
+
+Place = tuple[float, float]
 
 
 def to_svg(figure: Figure) -> str:
@@ -32,20 +35,12 @@ def to_svg(figure: Figure) -> str:
 
 
 def draw_graph(graph: Graph) -> Figure:
-    """Nodes in layers, as far from the inputs as the longest way to them; edges with their labels."""
-    layers = _layers(graph)
-    columns: dict[int, list[int]] = defaultdict(list)
-    for node, layer in enumerate(layers):
-        columns[layer].append(node)
-    places = {}
-    for layer, nodes in columns.items():
-        for rank, node in enumerate(nodes):
-            # Off the middle, so that an edge past a node does not run through it.
-            shift = 0.35 * (-1) ** layer if len(nodes) == 1 and 0 < layer < max(layers) else 0.0
-            places[node] = (_COLUMN * layer, 1.5 * ((len(nodes) - 1) / 2 - rank) + shift)
-    figure = Figure(
-        figsize=(1.5 + 1.25 * (max(layers) + 1), 1.2 + 0.9 * max(map(len, columns.values())))
-    )
+    """Nodes in layers, as far from the inputs as the longest way to them; edges with their labels. A long
+    chain runs in rows."""
+    places = _chain_places(graph) or _layer_places(graph)
+    xs, ys = zip(*places, strict=True)
+    width, height = (max(xs) - min(xs)) / _COLUMN, (max(ys) - min(ys)) / _ROW
+    figure = Figure(figsize=(1.6 + 2.6 * width, 1.4 + 1.3 * height))
     axes = figure.add_subplot()
     axes.axis("off")
     _draw_edges(axes, graph, places)
@@ -60,11 +55,38 @@ def draw_graph(graph: Graph) -> Figure:
             zorder=3,
             bbox={"boxstyle": "round,pad=0.35", "fc": "#e4ecf7", "ec": INK, "lw": 0.8},
         )
-    xs, ys = zip(*places.values(), strict=True)
     axes.set_xlim(min(xs) - 0.8, max(xs) + 0.8)
     axes.set_ylim(min(ys) - 1.2, max(ys) + 1.2)
     axes.set_title(graph.title, fontsize=10, color=INK)
     return figure
+
+
+def _chain_places(graph: Graph) -> list[Place]:
+    """Rows of a chain, or nothing where the graph is none, or a short one."""
+    chain = all(target == source + 1 for source, target, _ in graph.edges)
+    if not chain or len(graph.nodes) <= _CHAIN:
+        return []
+    places = []
+    for node in range(len(graph.nodes)):
+        row, column = divmod(node, _CHAIN)
+        forwards = column if row % 2 == 0 else _CHAIN - 1 - column
+        places.append((_COLUMN * forwards, -_ROW * row))
+    return places
+
+
+def _layer_places(graph: Graph) -> list[Place]:
+    layers = _layers(graph)
+    columns: dict[int, list[int]] = defaultdict(list)
+    for node, layer in enumerate(layers):
+        columns[layer].append(node)
+    places = {}
+    for layer, nodes in columns.items():
+        for rank, node in enumerate(nodes):
+            # Off the middle, so that an edge past a node does not run through it.
+            alone = len(nodes) == 1 and 0 < layer < max(layers)
+            shift = 0.6 * _ROW * (-1) ** layer if alone else 0.0
+            places[node] = (_COLUMN * layer, _ROW * ((len(nodes) - 1) / 2 - rank) + shift)
+    return [places[node] for node in range(len(layers))]
 
 
 def _layers(graph: Graph) -> list[int]:
@@ -76,14 +98,14 @@ def _layers(graph: Graph) -> list[int]:
     return layers
 
 
-def _draw_edges(axes: Axes, graph: Graph, places: dict[int, tuple[float, float]]) -> None:
-    between: dict[tuple[int, int], int] = defaultdict(int)
+def _draw_edges(axes: Axes, graph: Graph, places: list[Place]) -> None:
+    labels: dict[tuple[int, int], list[str]] = defaultdict(list)
     for source, target, label in graph.edges:
+        labels[source, target].append(label)
+    for nth, ((source, target), names) in enumerate(labels.items()):
         (x0, y0), (x1, y1) = places[source], places[target]
-        nth = between[source, target]
-        between[source, target] += 1
-        # Long edges bow out, those between the same nodes to both sides.
-        bow = (0.06 * (round((x1 - x0) / _COLUMN) - 1) + 0.22 * ((nth + 1) // 2)) * (-1) ** nth
+        label = "\n".join(name for name in names if name)
+        bow = 0.09 * max(0, round((x1 - x0) / _COLUMN) - 1)  # long edges pass the nodes between
         axes.add_patch(
             FancyArrowPatch(
                 (x0, y0),
@@ -99,13 +121,14 @@ def _draw_edges(axes: Axes, graph: Graph, places: dict[int, tuple[float, float]]
             )
         )
         if label:
-            # Where the quadratic curve of arc3 is after 45 % of its way: off the middle, where edges cross.
-            along, off = 0.45, 2 * 0.45 * 0.55 * bow
+            # On the curve that arc3 draws, near its end: edges to a node are fewer than those from it.
+            along = (0.56, 0.74)[nth % 2]
+            off = 2 * along * (1 - along) * bow
             axes.text(
                 x0 + along * (x1 - x0) + off * (y1 - y0),
                 y0 + along * (y1 - y0) - off * (x1 - x0),
                 label,
-                fontsize=6.5,
+                fontsize=7,
                 color=ACCENT,
                 ha="center",
                 va="center",

@@ -91,12 +91,12 @@ def to_table(
 def summary(result: SearchResult, about: dict[str, Any]) -> str:
     """One line: what was searched, and how far it came."""
     search = about["settings"]["search"]
-    kind = about["settings"]["space"]["class"].rpartition(":")[2]
+    space = about["settings"]["space"]["name"]
     state = about.get("ended") or "running, or killed"
     scored = sum(candidate.scored for candidate in result.candidates)
     seconds = sum(c.outcome.seconds for c in result.candidates if c.outcome is not None)
     return (
-        f"{kind}, {search['strategy']}, seed {search['seed']}: {len(result.candidates):,} of "
+        f"{space}, {search['strategy']}, seed {search['seed']}: {len(result.candidates):,} of "
         f"{search['candidates']:,} candidates, {scored:,} scored in {seconds:.1f} s of work; {state}"
     )
 

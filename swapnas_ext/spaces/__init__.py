@@ -53,6 +53,15 @@ def space_class(name: str) -> type[SearchSpace]:
     return found
 
 
+def name_of(space: SearchSpace) -> str | None:
+    """The name that `get` makes such a space by; None for one of one's own."""
+    kind = type(space)
+    for name, (module_name, class_name) in _CLASSES.items():
+        if (kind.__module__, kind.__name__) == (f"swapnas_ext.spaces.{module_name}", class_name):
+            return name
+    return None
+
+
 def get(name: str, **options: Any) -> SearchSpace:
     """The search space of that name (or ``MODULE:CLASS``); ``options`` go to its class.
 
@@ -62,4 +71,4 @@ def get(name: str, **options: Any) -> SearchSpace:
     return space_class(name)(**options)
 
 
-__all__ = ["ArchitectureError", "Graph", "SearchSpace", "get", "names", "space_class"]
+__all__ = ["ArchitectureError", "Graph", "SearchSpace", "get", "name_of", "names", "space_class"]

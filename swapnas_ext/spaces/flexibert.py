@@ -45,7 +45,7 @@ Choice = TypeVar("Choice")
 
 
 class FlexiBERT(SearchSpace):
-    """The networks of the FlexiBERT benchmark, 2 * (48^2 + 48^4) of them: they take token ids.
+    """The networks of the FlexiBERT benchmark, 10,621,440 of them: they take token ids.
 
     Args:
         vocabulary: number of token ids.
@@ -70,7 +70,7 @@ class FlexiBERT(SearchSpace):
         _check_length("sequence_length", sequence_length)
         self.vocabulary = vocabulary
         self.sequence_length = sequence_length
-        self.input_size = (1, sequence_length, 1)  # a column of tokens, so to speak
+        self.input_size = (1, sequence_length, 1)  # one channel: a column of tokens
 
     def parse(self, text: str) -> Architecture:
         return parse(text)

@@ -25,16 +25,17 @@ _EMBEDDING_STD = 0.02
 
 
 @lru_cache(8)
-def _drawn(rows: int) -> Tensor:
-    generator = torch.Generator().manual_seed(rows)
-    return torch.randn(rows, EMBEDDING, generator=generator, device="cpu") * _EMBEDDING_STD
+def _drawn(rows: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.randn(rows, EMBEDDING, generator=generator, device="cpu", dtype=torch.float32)
+    return values * _EMBEDDING_STD
 
 
-def _embedding(rows: int) -> nn.Embedding:
-    """One of so many rows; always the same values. Initialisers leave embeddings as they are, and a score
-    is to depend on its seed alone."""
+def _embedding(rows: int, seed: int) -> nn.Embedding:
+    """Always of the same values: initialisers leave embeddings as they are, and a score is to depend on
+    its own seed alone."""
     embedding = nn.Embedding(rows, EMBEDDING, _weight=torch.empty(rows, EMBEDDING))
-    embedding.weight.data.copy_(_drawn(rows))
+    embedding.weight.data.copy_(_drawn(rows, seed))
     return embedding
 
 
@@ -43,9 +44,9 @@ class Embeddings(nn.Module):
 
     def __init__(self, vocabulary: int, hidden: int) -> None:
         super().__init__()
-        self.word = _embedding(vocabulary)
-        self.position = _embedding(POSITIONS)
-        self.token_type = _embedding(TOKEN_TYPES)
+        self.word = _embedding(vocabulary, seed=0)
+        self.position = _embedding(POSITIONS, seed=1)
+        self.token_type = _embedding(TOKEN_TYPES, seed=2)
         self.norm = nn.LayerNorm(EMBEDDING, eps=_EPSILON)
         self.project = nn.Identity() if hidden == EMBEDDING else nn.Linear(EMBEDDING, hidden)
 
@@ -71,7 +72,8 @@ def _attention(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
 
 
 class SelfAttention(nn.Module):
-    """Scaled dot products; ``weighted``: with a matrix between query and key (Luong et al., EMNLP 2015)."""
+    """Scaled dot products; ``weighted``: with a matrix between query and key, the general form of Luong et
+    al. (EMNLP 2015)."""
 
     def __init__(self, hidden: int, heads: int, *, weighted: bool) -> None:
         super().__init__()

@@ -393,10 +393,7 @@ class CellModule(nn.Module):
             }
         )
         self.vertices = nn.ModuleDict(
-            {
-                str(v): _operation(cell.operations[v], self.widths[v])
-                for v in range(1, self.last)
-            }
+            {str(v): _operation(cell.operations[v], self.widths[v]) for v in range(1, self.last)}
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,0 +1,498 @@
+"""TransNAS-Bench-101 (Duan et al., CVPR 2021, arXiv 2105.11871): 4,096 cells and 3,256 skeletons.
+
+Architectures are written as base channels, skeleton and cell::
+
+    64-41414-1_02_333    the micro space: one skeleton, the operations of the cell's six edges
+    64-1234-basic        the macro space: 4 to 6 modules of residual blocks
+
+A skeleton has a code for each module: 1 changes nothing, 2 doubles the channels, 3 halves the image, 4
+does both. A cell has a code for each edge, grouped by the node that it leads to: 0 nothing, 1 a skip
+connection, 2 and 3 convolutions of 1x1 and 3x3.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from abc import abstractmethod
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from swapnas_ext.spaces.base import ArchitectureError, Graph, SearchSpace
+from swapnas_ext.spaces.nasbench201 import EDGES, ReLUConvBN
+from swapnas_ext.spaces.nasbench201 import _canonical as sums_of_cell
+
+OPERATIONS = ("none", "skip_connect", "conv1x1", "conv3x3")
+"""By their codes."""
+NONE, SKIP = 0, 1
+MICRO_SKELETON = (4, 1, 4, 1, 4)
+DEPTHS = range(4, 7)  # modules of a macro skeleton, and how many of them may change what
+DOUBLINGS = range(1, 4)
+HALVINGS = range(1, 5)
+BLOCKS = 2  # cells or residual blocks in a module; the first changes channels and image
+_KERNELS = {2: 1, 3: 3}
+_MODULE_CODES = (1, 2, 3, 4)
+_CHANGES = {
+    1: "nothing changes",
+    2: "channels doubled",
+    3: "image halved",
+    4: "channels doubled, image halved",
+}
+_MAX_CHANNELS = 9999
+_TRIES = 100
+
+
+class Architecture(NamedTuple):
+    """``modules`` are the codes of the skeleton, ``cell`` those of the edges in the order of ``EDGES``;
+    an empty cell stands for a residual block."""
+
+    channels: int
+    modules: tuple[int, ...]
+    cell: tuple[int, ...]
+
+
+class _TransNAS(SearchSpace):
+    """What the two spaces share."""
+
+    def __init__(self, *, channels: int = 64, image_size: int = 256, classes: int = 47) -> None:
+        if not 2 <= channels <= _MAX_CHANNELS:
+            raise ValueError(f"channels must be from 2 to {_MAX_CHANNELS}, got {channels}")
+        if image_size < 1 or classes < 1:
+            raise ValueError(
+                f"image_size and classes must be at least 1, got {image_size} and {classes}"
+            )
+        self.channels = channels
+        self.classes = classes
+        self.input_size = (3, image_size, image_size)
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[str]:
+        """All architectures with the channels of this space."""
+
+    @abstractmethod
+    def parse(self, text: str) -> Architecture: ...
+
+    def format(self, parsed: Architecture) -> str:
+        return format_architecture(parsed)
+
+    def _build(self, architecture: str) -> nn.Module:
+        return Network(self.parse(architecture), self.classes)
+
+    def size(self, architecture: str) -> int:
+        parsed = self.parse(architecture)
+        half, width = parsed.channels // 2, parsed.channels
+        total = (27 + 2) * half + (9 * half + 2) * width  # the stem
+        for channels_in, width, stride in _blocks(parsed):
+            total += _block_weights(parsed.cell, channels_in, width, stride)
+        return total + width * self.classes + self.classes
+
+
+class TransNASMicro(_TransNAS):
+    """The cells of TransNAS-Bench-101, in the networks of its scene classification.
+
+    Args:
+        channels: C, of the stem, in the architectures that are sampled and listed; 64 in all published
+            ones. A string says its own.
+        image_size: sides of the images in pixels. All published networks take 256; smaller images
+            are scored faster.
+        classes: number of outputs, the 47 published scenes by default.
+
+    `canonical` gives 2,217 distinct forms to the 4,096 cells.
+    """
+
+    def __len__(self) -> int:
+        return len(OPERATIONS) ** len(EDGES)
+
+    def __iter__(self) -> Iterator[str]:
+        cells = itertools.product(range(len(OPERATIONS)), repeat=len(EDGES))
+        return (self._format_cell(cell) for cell in cells)
+
+    def _format_cell(self, cell: tuple[int, ...]) -> str:
+        return format_architecture(Architecture(self.channels, MICRO_SKELETON, cell))
+
+    def parse(self, text: str) -> Architecture:
+        return parse_micro(text)
+
+    def canonical(self, architecture: str) -> str:
+        """The cell as the sums that it computes, such as ``64-41414: a=conv3x3(x); a+a``.
+
+        As in `NASBench201.canonical`: zeros, dead edges and the order of sums don't matter, and a skip is
+        its input. But where a cell changes channels and image, a skip from the cell's input has
+        weights. It is an operation of its own here, ``skip(x)``, so that cells of one form compute the
+        same function of their live weights in every place of the skeleton. (That an operation on zero
+        is zero holds until a batch normalisation learns a shift.)
+        """
+        parsed = self.parse(architecture)
+        names = tuple(
+            "skip" if code == SKIP and source == 0 else OPERATIONS[code]
+            for (source, _), code in zip(EDGES, parsed.cell, strict=True)
+        )
+        return f"{parsed.channels}-{_digits(parsed.modules)}: {_sums(names)}"
+
+    def sample(self, rng: random.Random) -> str:
+        return self._format_cell(tuple(rng.randrange(len(OPERATIONS)) for _ in EDGES))
+
+    def mutate(self, architecture: str, rng: random.Random) -> str:
+        """One edge gets another operation."""
+        parsed = self.parse(architecture)
+        cell = list(parsed.cell)
+        edge = rng.randrange(len(cell))
+        cell[edge] = rng.choice([code for code in range(len(OPERATIONS)) if code != cell[edge]])
+        return self.format(parsed._replace(cell=tuple(cell)))
+
+    def crossover(self, first: str, second: str, rng: random.Random) -> str:
+        """The channels and each edge's operation from one of the parents."""
+        parents = self.parse(first), self.parse(second)
+        pairs = zip(*(parent.cell for parent in parents), strict=True)
+        cell = tuple(rng.choice(pair) for pair in pairs)
+        return self.format(rng.choice(parents)._replace(cell=cell))
+
+    def formats(self, architecture: str) -> dict[str, str]:
+        cell = self.parse(architecture).cell
+        return {"TransNAS-Bench-101": architecture, "NASLib op_indices": str(list(cell))}
+
+    def graphs(self, architecture: str) -> list[Graph]:
+        edges = zip(EDGES, self.parse(architecture).cell, strict=True)
+        drawn = tuple(
+            (source, node, OPERATIONS[code]) for (source, node), code in edges if code != NONE
+        )
+        return [Graph("cell", ("in", "1", "2", "out"), drawn)]
+
+
+class TransNASMacro(_TransNAS):
+    """The skeletons of TransNAS-Bench-101, in the networks of its scene classification.
+
+    There are four to six modules of two residual blocks; one to three of them double the channels, and
+    one to four halve the image.
+
+    Args:
+        channels: C, of the stem, in the architectures that are sampled and listed; 64 in all published
+            ones. A string says its own.
+        image_size: sides of the images in pixels. All published networks take 256; smaller images
+            are scored faster.
+        classes: number of outputs, the 47 published scenes by default.
+    """
+
+    def __len__(self) -> int:
+        return len(_skeletons())
+
+    def __iter__(self) -> Iterator[str]:
+        return (self._format_modules(modules) for modules in _skeletons())
+
+    def _format_modules(self, modules: tuple[int, ...]) -> str:
+        return format_architecture(Architecture(self.channels, modules, ()))
+
+    def parse(self, text: str) -> Architecture:
+        return parse_macro(text)
+
+    def canonical(self, architecture: str) -> str:
+        """The string itself: no two skeletons make the same network."""
+        return self.format(self.parse(architecture))
+
+    def sample(self, rng: random.Random) -> str:
+        return self._format_modules(rng.choice(_skeletons()))
+
+    def mutate(self, architecture: str, rng: random.Random) -> str:
+        """One module gets another code, or is put in, or taken out."""
+        parsed = self.parse(architecture)
+        kinds = [
+            [modules for modules in changed if _fault(modules) is None]
+            for changed in (_replaced(parsed.modules), _longer(parsed.modules), _shorter(parsed.modules))
+        ]
+        modules = rng.choice(rng.choice([kind for kind in kinds if kind]))
+        return self.format(parsed._replace(modules=modules))
+
+    def crossover(self, first: str, second: str, rng: random.Random) -> str:
+        """The channels, the number of modules and each module's code from one of the parents; where the
+        codes don't fit together, one of the parents."""
+        parents = self.parse(first), self.parse(second)
+        for _ in range(_TRIES):
+            child = rng.choice(parents)
+            columns = itertools.zip_longest(*(parent.modules for parent in parents))
+            codes = (rng.choice([code for code in column if code]) for column in columns)
+            modules = tuple(itertools.islice(codes, len(rng.choice(parents).modules)))
+            if _fault(modules) is None:
+                return self.format(child._replace(modules=modules))
+        return self.format(rng.choice(parents))
+
+    def formats(self, architecture: str) -> dict[str, str]:
+        modules = self.parse(architecture).modules
+        padded = [*modules, *(0,) * (DEPTHS[-1] - len(modules))]
+        return {"TransNAS-Bench-101": architecture, "NASLib op_indices": str(padded)}
+
+    def graphs(self, architecture: str) -> list[Graph]:
+        parsed = self.parse(architecture)
+        widths = [parsed.channels, *(width for _, width, _ in _blocks(parsed)[1::BLOCKS])]
+        nodes = (f"stem, {widths[0]} channels", *(f"{width} channels" for width in widths[1:]))
+        edges = ((i, i + 1, _CHANGES[code]) for i, code in enumerate(parsed.modules))
+        return [Graph("skeleton", nodes, tuple(edges))]
+
+
+# ---- strings -------------------------------------------------------------------------------------
+
+
+@lru_cache(4096)  # a search asks for the form, the size and the children of the same text
+def parse_micro(text: str) -> Architecture:
+    """Reads ``64-41414-1_02_333``. Raises `ArchitectureError` that points at the mistake."""
+    channels, position = _parse_channels(text)
+    skeleton = _digits(MICRO_SKELETON) + "-"
+    if not text.startswith(skeleton, position):
+        raise ArchitectureError(text, position, f"expected {skeleton!r}, the micro space's skeleton")
+    position += len(skeleton)
+    cell = []
+    for place in "0_00_000":
+        found = text[position : position + 1]
+        expected = "_" if place == "_" else "0123"
+        if not found or found not in expected:
+            what = "'_' before the next node" if place == "_" else "an operation's code, 0 to 3"
+            raise ArchitectureError(text, position, f"expected {what}, found {_shown(found)}")
+        if place != "_":
+            cell.append(int(found))
+        position += 1
+    if position != len(text):
+        raise ArchitectureError(text, position, "expected the end of the cell")
+    return Architecture(channels, MICRO_SKELETON, tuple(cell))
+
+
+@lru_cache(4096)
+def parse_macro(text: str) -> Architecture:
+    """Reads ``64-1234-basic``. Raises `ArchitectureError` that points at the mistake."""
+    channels, start = _parse_channels(text)
+    position = start
+    while (found := text[position : position + 1]) and found in "1234":
+        position += 1
+    modules = tuple(map(int, text[start:position]))
+    if found != "-":
+        problem = f"expected a module's code, 1 to 4, or '-' after the last, found {_shown(found)}"
+        raise ArchitectureError(text, position, problem)
+    if fault := _fault(modules):
+        raise ArchitectureError(text, start + fault[0], fault[1])
+    position += 1
+    if text[position:] != "basic":
+        raise ArchitectureError(text, position, "expected 'basic', the macro space's block")
+    return Architecture(channels, modules, ())
+
+
+def _parse_channels(text: str) -> tuple[int, int]:
+    """The number of channels that begins a string, and the place after it."""
+    digits, dash, _ = text.partition("-")
+    number = int(digits) if len(digits) <= len(str(_MAX_CHANNELS)) and digits.isdecimal() else 0
+    if number < 2 or digits != str(number):
+        expected = f"expected the number of channels, 2 to {_MAX_CHANNELS}"
+        raise ArchitectureError(text, 0, f"{expected}, found {_shown(digits)}")
+    if not dash:
+        raise ArchitectureError(text, len(text), "expected '-' after the channels, found the end")
+    return number, len(digits) + 1
+
+
+def _shown(found: str) -> str:
+    return repr(found if len(found) <= 20 else found[:20] + "...") if found else "the end"
+
+
+def format_architecture(architecture: Architecture) -> str:
+    """The string of an architecture of either space."""
+    channels, modules, cell = architecture
+    codes = _digits(cell)
+    block = f"{codes[0]}_{codes[1:3]}_{codes[3:]}" if cell else "basic"
+    return f"{channels}-{_digits(modules)}-{block}"
+
+
+def _digits(codes: tuple[int, ...]) -> str:
+    return "".join(map(str, codes))
+
+
+@lru_cache(4096)
+def _sums(names: tuple[str, ...]) -> str:
+    return sums_of_cell(names)
+
+
+# ---- skeletons -----------------------------------------------------------------------------------
+
+
+def _doubles(code: int) -> bool:
+    return code in (2, 4)
+
+
+def _halves(code: int) -> bool:
+    return code in (3, 4)
+
+
+def _fault(modules: tuple[int, ...]) -> tuple[int, str] | None:
+    """The place where a macro skeleton leaves the space, and why; None if it doesn't."""
+    everything = range(len(modules))
+    doubling = [i for i in everything if _doubles(modules[i])]
+    halving = [i for i in everything if _halves(modules[i])]
+    for places, allowed, what in (
+        (everything, DEPTHS, "modules"),
+        (doubling, DOUBLINGS, "modules that double the channels"),
+        (halving, HALVINGS, "modules that halve the image"),
+    ):
+        count, most = len(places), allowed[-1]
+        if count not in allowed:
+            place = places[most] if count > most else len(modules)
+            return place, f"expected {allowed[0]} to {most} {what}, found {count}"
+    return None
+
+
+@lru_cache(1)
+def _skeletons() -> list[tuple[int, ...]]:
+    """Those of the macro space, shorter ones first."""
+    codes = (itertools.product(_MODULE_CODES, repeat=depth) for depth in DEPTHS)
+    return [modules for modules in itertools.chain(*codes) if _fault(modules) is None]
+
+
+def _replaced(modules: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    for i, old in enumerate(modules):
+        yield from (
+            (*modules[:i], code, *modules[i + 1 :]) for code in _MODULE_CODES if code != old
+        )
+
+
+def _longer(modules: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    for i in range(len(modules) + 1):
+        yield from ((*modules[:i], code, *modules[i:]) for code in _MODULE_CODES)
+
+
+def _shorter(modules: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    return ((*modules[:i], *modules[i + 1 :]) for i in range(len(modules)))
+
+
+def _blocks(architecture: Architecture) -> list[tuple[int, int, int]]:
+    """Channels in, channels out and stride of each cell or residual block."""
+    blocks = []
+    channels = architecture.channels
+    for code in architecture.modules:
+        width = channels * (2 if _doubles(code) else 1)
+        blocks.append((channels, width, 2 if _halves(code) else 1))
+        blocks += [(width, width, 1)] * (BLOCKS - 1)
+        channels = width
+    return blocks
+
+
+def _block_weights(cell: tuple[int, ...], channels_in: int, channels: int, stride: int) -> int:
+    changes = stride > 1 or channels_in != channels
+    if not cell:
+        both = 9 * (channels_in + channels) * channels + 2 * 2 * channels
+        return both + changes * (channels_in + 2) * channels
+    total = 0
+    for (source, _), code in zip(EDGES, cell, strict=True):
+        kernel = _KERNELS.get(code, 0)
+        if code == SKIP and source == 0 and changes:
+            kernel = 1  # the two halves of a factorised reduction
+        if kernel:
+            total += (kernel**2 * (channels if source else channels_in) + 2) * channels
+    return total
+
+
+# ---- the networks --------------------------------------------------------------------------------
+
+
+class FactorizedReduction(nn.Module):
+    """A skip connection that changes channels or image: half of its channels see the image shifted by a
+    pixel, so that none is lost."""
+
+    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.relu = nn.ReLU(inplace=False)
+        self.straight = nn.Conv2d(channels_in, channels // 2, 1, stride=stride, bias=False)
+        self.shifted = nn.Conv2d(
+            channels_in, channels - channels // 2, 1, stride=stride, bias=False
+        )
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(x)
+        shifted = nn.functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
+        return self.norm(torch.cat([self.straight(x), self.shifted(shifted)], 1))
+
+
+def _operation(code: int, channels_in: int, channels: int, stride: int) -> nn.Module:
+    if code != SKIP:
+        return ReLUConvBN(channels_in, channels, kernel=_KERNELS[code], stride=stride)
+    if stride == 1 and channels_in == channels:
+        return nn.Identity()
+    return FactorizedReduction(channels_in, channels, stride)
+
+
+class CellModule(nn.Module):
+    """Sums, at each node, the operations on the edges that lead there; those on the cell's input change
+    channels and image."""
+
+    def __init__(
+        self, cell: tuple[int, ...], channels_in: int, channels: int, stride: int
+    ) -> None:
+        super().__init__()
+        self.channels = channels
+        self.stride = stride
+        self.edges = nn.ModuleDict()
+        for (source, node), code in zip(EDGES, cell, strict=True):
+            if code != NONE:
+                shape = (channels, channels, 1) if source else (channels_in, channels, stride)
+                self.edges[f"{source}to{node}"] = _operation(code, *shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        nodes = [x]
+        for node in (1, 2, 3):
+            total = None
+            for source in range(node):
+                edge = f"{source}to{node}"
+                if edge in self.edges:
+                    y = self.edges[edge](nodes[source])
+                    total = y if total is None else total + y
+            nodes.append(self._zeros(x) if total is None else total)
+        return nodes[3]
+
+    def _zeros(self, x: Tensor) -> Tensor:
+        one = torch.zeros_like(x[:, :1, :: self.stride, :: self.stride])
+        return one.repeat(1, self.channels, 1, 1)
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            ReLUConvBN(channels_in, channels, kernel=3, stride=stride),
+            ReLUConvBN(channels, channels, kernel=3),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or channels_in != channels:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(channels_in, channels, 1, stride=stride, bias=False),
+                nn.BatchNorm2d(channels),
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.shortcut(x) + self.body(x)
+
+
+class Network(nn.Module):
+    """A stem that divides the image's sides by four, the blocks of the skeleton, linear classifier.
+
+    ``[S, 3, H, W] -> logits [S, classes]``
+    """
+
+    def __init__(self, architecture: Architecture, classes: int) -> None:
+        super().__init__()
+        half, width = architecture.channels // 2, architecture.channels
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, half, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(half),
+            ReLUConvBN(half, width, kernel=3, stride=2),
+        )
+        blocks: list[nn.Module] = []
+        for channels_in, width, stride in _blocks(architecture):
+            if architecture.cell:
+                blocks.append(CellModule(architecture.cell, channels_in, width, stride))
+            else:
+                blocks.append(ResidualBlock(channels_in, width, stride))
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.blocks(self.stem(x)))
