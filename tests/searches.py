@@ -1,0 +1,82 @@
+"""What the tests of searches share: a small space, and workers whose scores need no networks."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import swapnas_ext as swap
+from swapnas_ext.search import Candidate, History, Outcome, SearchSettings
+from swapnas_ext.search.driver import Driver
+from swapnas_ext.search.workers import Crew
+from swapnas_ext.spaces import SearchSpace
+
+OPTIONS: dict[str, Any] = {"channels": 2, "cells": 1}
+SMALL = {"population": 12, "tournament": 4, "children": 3}
+
+
+def small_space() -> SearchSpace:
+    return swap.spaces.get("nasbench201", **OPTIONS)
+
+
+def small_scorer(**options: Any) -> swap.Scorer:
+    return swap.Scorer(swap.data.photograph(8, 16), init="gaussian", **options)
+
+
+def made_up_score(architecture: str) -> float:
+    """Convolutions are good; the rest is chance."""
+    return 100.0 * architecture.count("conv") + zlib.crc32(architecture.encode()) % 100 + 1
+
+
+class MadeUpWorker:
+    """Scores without networks, and remembers what."""
+
+    depth = 2
+
+    def __init__(self, failing: frozenset[str] = frozenset()) -> None:
+        self.seen: list[str] = []
+        self._failing = failing
+
+    def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
+        self.seen += architectures
+        future: Future[list[Outcome]] = Future()
+        future.set_result([self.outcome(architecture) for architecture in architectures])
+        return future
+
+    def outcome(self, architecture: str) -> Outcome:
+        if architecture in self._failing:
+            return Outcome(error="ValueError: it does not like this one")
+        return Outcome(patterns=made_up_score(architecture), seconds=0.001)
+
+    def died(self, error: BaseException) -> bool:
+        return False
+
+    def restart(self) -> None:
+        raise AssertionError
+
+    def close(self) -> None:
+        pass
+
+
+def drive(
+    settings: SearchSettings,
+    workers: Sequence[Any] | None = None,
+    history: History | None = None,
+    space: SearchSpace | None = None,
+) -> Driver:
+    """A finished search with made-up scores."""
+    history = History.create(None, {"search": {}}) if history is None else history
+    crew = Crew([MadeUpWorker()] if workers is None else workers)
+    driver = Driver(small_space() if space is None else space, settings, history, crew)
+    driver.run()
+    return driver
+
+
+def essence(candidates: Sequence[Candidate]) -> list[tuple[Any, ...]]:
+    """What has to be the same in every run of a seed."""
+    return [
+        (c.number, c.phase, c.architecture, c.form, c.parents, c.parameters, c.patterns)
+        for c in candidates
+    ]

@@ -1,0 +1,462 @@
+"""Searches: the strategies, limits, families, and one result for one seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from searches import (
+    SMALL,
+    MadeUpWorker,
+    drive,
+    essence,
+    made_up_score,
+    small_scorer,
+    small_space,
+)
+from torch import nn
+
+import swapnas_ext as swap
+from swapnas_ext.search import (
+    Control,
+    Outcome,
+    SearchResult,
+    SearchSettings,
+    calibrate,
+    evolve,
+    search,
+)
+from swapnas_ext.search.settings import STRATEGIES
+from swapnas_ext.search.strategies import Evolution, Individual, Proposal
+
+# ---- Algorithm 1 ---------------------------------------------------------------------------------
+
+
+def algorithm_1(cycles: int, seed: int, ageing: bool) -> tuple[list[str], list[str]]:
+    """The published algorithm, written down once more: all that it scores, and its last population."""
+    space, rng = small_space(), random.Random(f"{seed} 0")
+    known: set[str] = set()
+    scored: list[str] = []
+
+    def new(architecture: str) -> bool:
+        form = space.canonical(architecture)
+        if form in known:
+            return False
+        known.add(form)
+        scored.append(architecture)
+        return True
+
+    def rank(architecture: str) -> tuple[float, int]:
+        return made_up_score(architecture), -scored.index(architecture)
+
+    population: list[str] = []
+    while len(population) < SMALL["population"]:
+        if new(architecture := space.sample(rng)):
+            population.append(architecture)
+    for _ in range(cycles):
+        drawn = sorted(rng.sample(population, SMALL["tournament"]), key=rank, reverse=True)
+        parent = drawn[0]
+        if rng.random() < 0.5:
+            parent = space.crossover(drawn[0], drawn[1], rng)
+        children = []
+        for _ in range(SMALL["children"]):
+            child = space.mutate(parent, rng)
+            while not new(child):
+                child = space.mutate(child, rng)
+            children.append(child)
+        population.append(max(children, key=rank))
+        population.remove(population[0] if ageing else min(population, key=rank))
+    return scored, population
+
+
+@pytest.mark.parametrize("ageing", [False, True])
+@given(seed=st.integers(0, 1000), cycles=st.integers(0, 12))
+@settings(max_examples=15)
+def test_evolution_is_algorithm_1(ageing: bool, seed: int, cycles: int) -> None:
+    expected, _ = algorithm_1(cycles, seed, ageing)
+    made = drive(
+        SearchSettings(
+            strategy="ageing" if ageing else "evolution",
+            candidates=1000,
+            cycles=cycles,
+            ahead=1,
+            seed=seed,
+            **SMALL,
+        )
+    )
+    assert [candidate.architecture for candidate in made.result().candidates] == expected
+
+
+@pytest.mark.parametrize(("ageing", "leaves"), [(False, 2), (True, 0)])
+def test_who_leaves_the_population(ageing: bool, leaves: int) -> None:
+    evolution = Evolution(
+        small_space(),
+        random.Random(0),
+        population=3,
+        tournament=2,
+        children=3,
+        crossover=0.0,
+        ageing=ageing,
+    )
+    names = iter("abcdefghij")
+    evolution.ask(9, lambda _: True)
+    founders = [Individual(n, next(names), score, 1) for n, score in enumerate((3.0, 5.0, 1.0))]
+    evolution.tell(Proposal(("x", "y", "z")), founders)
+    assert evolution.population == founders
+    children = [Individual(3 + n, next(names), score, 1) for n, score in enumerate((2.0, 4.0))]
+    evolution.tell(Proposal(("u", "v"), (0,)), children)
+    remaining = [founder for founder in founders if founder.number != leaves]
+    assert evolution.population == [*remaining, children[1]]  # the best child joins
+    evolution.tell(Proposal(("w",), (0,)), [])  # no child could be scored
+    assert len(evolution.population) == 3
+
+
+def test_a_child_that_is_worst_of_all_leaves_again() -> None:
+    evolution = Evolution(
+        small_space(), random.Random(0), population=2, tournament=2, children=2, crossover=0.0
+    )
+    founders = [Individual(0, "a", 3.0, 1), Individual(1, "b", 5.0, 1)]
+    evolution.tell(Proposal(("a", "b")), founders)
+    evolution.tell(Proposal(("c",), (0,)), [Individual(2, "c", 1.0, 1)])
+    assert evolution.population == founders
+
+
+# ---- one result for one seed ---------------------------------------------------------------------
+
+
+class SlowestFirst(MadeUpWorker):
+    """Finishes what it has in the opposite order."""
+
+    depth = 5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._held: list[Any] = []
+
+    def submit(self, architectures: Sequence[str]) -> Any:
+        future: Any = super().submit(architectures)
+        outcomes = future.result()
+        held: Any = type(future)()
+        self._held.append((held, outcomes))
+        if len(self._held) == self.depth:
+            self.release()
+        return held
+
+    def release(self) -> None:
+        for held, outcomes in reversed(self._held):
+            held.set_result(outcomes)
+        self._held.clear()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("ahead", [1, 4])
+def test_workers_make_no_difference(strategy: str, ahead: int) -> None:
+    made = SearchSettings(candidates=90, strategy=strategy, ahead=ahead, seed=3, **SMALL)
+    expected = essence(drive(made).result().candidates)
+    assert len(expected) == 90
+    for workers in (1, 2, 7):
+        crew = [MadeUpWorker() for _ in range(workers)]
+        assert essence(drive(made, crew).result().candidates) == expected
+    other = SearchSettings(candidates=90, strategy=strategy, ahead=ahead, seed=4, **SMALL)
+    assert essence(drive(other).result().candidates) != expected
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_no_form_is_scored_twice(strategy: str) -> None:
+    worker = MadeUpWorker()
+    drive(SearchSettings(candidates=400, strategy=strategy, **SMALL), [worker])
+    space = small_space()
+    assert len(worker.seen) == 400
+    assert len({space.canonical(architecture) for architecture in worker.seen}) == 400
+
+
+def test_evolution_finds_more_than_chance() -> None:
+    scores = {
+        strategy: [
+            drive(SearchSettings(candidates=150, strategy=strategy, seed=seed, **SMALL))
+            .result()
+            .best.score
+            for seed in range(8)
+        ]
+        for strategy in ("evolution", "random")
+    }
+    assert sum(scores["evolution"]) > sum(scores["random"]) + 8 * 20
+
+
+@pytest.fixture(scope="module")
+def expected() -> SearchResult:
+    """With real networks, in this process."""
+    made = SearchSettings(candidates=40, seed=1, **SMALL)
+    return search(small_space(), small_scorer(), made)
+
+
+def test_scores_are_those_of_the_scorer(expected: SearchResult) -> None:
+    space, scorer = small_space(), small_scorer()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for row in expected.ranked()[:5]:
+            assert row.score == float(scorer(space.build(row.architecture)))
+            assert row.parameters == space.size(row.architecture)
+    finally:
+        torch.set_num_threads(threads)
+    assert expected.best.score == max(row.score for row in expected.ranked())
+
+
+def test_local_processes_and_executors_give_the_same(expected: SearchResult) -> None:
+    made = SearchSettings(candidates=40, seed=1, **SMALL)
+    found = search(small_space(), small_scorer(), made, workers=2)
+    assert essence(found.candidates) == essence(expected.candidates)
+    with ThreadPoolExecutor(3) as threads:
+        found = search(small_space(), small_scorer(), made, workers=threads)
+        assert essence(found.candidates) == essence(expected.candidates)
+        assert threads.submit(int, 3).result() == 3  # it is left open
+
+
+def test_leaves_the_process_as_it_was(expected: SearchResult) -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state(), torch.get_num_threads(), random.getstate()
+    search(small_space(), small_scorer(), SearchSettings(candidates=5, **SMALL))
+    after = torch.get_rng_state(), torch.get_num_threads(), random.getstate()
+    assert torch.equal(before[0], after[0])
+    assert before[1:] == after[1:]
+
+
+def test_weights_of_the_networks_own_are_the_same_everywhere() -> None:
+    made = SearchSettings(candidates=12, seed=1, **SMALL)
+    scorer = swap.Scorer(swap.data.photograph(8, 16), init="keep")
+    torch.manual_seed(1)
+    first = search(small_space(), scorer, made)
+    torch.manual_seed(2)
+    with ThreadPoolExecutor(2) as threads:
+        second = search(small_space(), scorer, made, workers=threads)
+    assert essence(first.candidates) == essence(second.candidates)
+
+
+def test_evolve_is_the_published_algorithm() -> None:
+    arguments = {**SMALL, "cycles": 5, "seed": 2}
+    found = evolve(small_space(), small_scorer(), **arguments)
+    assert len(found.candidates) == SMALL["population"] + 5 * SMALL["children"]
+    with ThreadPoolExecutor(2) as threads:
+        again = evolve(small_space(), small_scorer(), workers=threads, **arguments)
+    assert essence(again.candidates) == essence(found.candidates)
+    assert evolve(small_space(), small_scorer(), ageing=True, **arguments).best.score > 0
+
+
+# ---- sizes and limits ----------------------------------------------------------------------------
+
+
+def test_regularised_by_the_size_of_the_final_network() -> None:
+    made = SearchSettings(candidates=80, mu=1.0, sigma=0.5, **SMALL)
+    found = drive(made).result()
+    for row in found.ranked():
+        factor = swap.regularization.factor(row.parameters / 1e3, 1.0, 0.5)
+        assert row.score == pytest.approx(row.candidate.patterns * factor)
+        assert row.candidate.patterns == made_up_score(row.architecture)
+    scores = [row.score for row in found.ranked()]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_max_params_is_kept() -> None:
+    space = small_space()
+    sizes = [space.size(architecture) for architecture in space]  # type: ignore[attr-defined]
+    limit = sorted(sizes)[len(sizes) // 3]
+    found = drive(SearchSettings(candidates=100, max_params=limit, **SMALL)).result()
+    assert max(candidate.parameters for candidate in found.candidates) <= limit
+    assert len(found.candidates) == 100
+
+
+def test_limits_that_nothing_meets_say_the_closest() -> None:
+    space = small_space()
+    smallest = min(space.size(architecture) for architecture in space)  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match=rf"at most 10 parameters.* has {smallest:,}"):
+        drive(SearchSettings(candidates=20, max_params=10, **SMALL))
+    with pytest.raises(ValueError, match=r"none of 20 .* at most 100 FLOPs; the closest takes \d"):
+        search(space, small_scorer(), SearchSettings(candidates=20, max_flops=100, **SMALL))
+    with pytest.raises(ValueError, match=r"at most 1e-09 seconds; the closest takes"):
+        search(space, small_scorer(), SearchSettings(candidates=6, max_latency=1e-9, **SMALL))
+
+
+def test_flops_and_latency_are_measured() -> None:
+    space = small_space()
+    made = SearchSettings(candidates=12, max_flops=1e9, max_latency=10.0, **SMALL)
+    for row in search(space, small_scorer(), made).ranked()[:4]:
+        outcome = row.candidate.outcome
+        assert outcome is not None
+        assert outcome.flops == _flops(space, row.architecture)
+        assert outcome.latency is not None
+        assert 0 < outcome.latency < 10
+
+
+def _flops(space: swap.spaces.SearchSpace, architecture: str) -> int:
+    """Two for each multiplication, of convolutions and the classifier."""
+    total = 0
+
+    def count(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
+        nonlocal total
+        weight: Any = module.weight
+        total += 2 * weight[0].numel() * output.numel()
+
+    model = space.build(architecture).eval()
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.register_forward_hook(count)
+    model(torch.zeros(1, *space.input_size))
+    return total
+
+
+def test_some_beyond_the_limit_cost_only_themselves() -> None:
+    space = small_space()
+    sample = [space.sample(random.Random(k)) for k in range(30)]
+    limit = sorted(_flops(space, architecture) for architecture in sample)[15]
+    made = SearchSettings(candidates=40, max_flops=limit, **SMALL)
+    found = search(space, small_scorer(), made)
+    over = [c for c in found.candidates if c.outcome is not None and c.outcome.over]
+    assert 0 < len(over) < 40
+    assert all(c.outcome is not None and c.outcome.patterns is None for c in over)
+    assert not found.failed
+    assert len(found.ranked()) == 40 - len(over)
+    assert all((row.candidate.outcome.flops or 0) <= limit for row in found.ranked())
+
+
+def test_a_family_has_a_model_for_each_size() -> None:
+    targets = (600.0, 900.0, 1200.0)
+    made = SearchSettings(candidates=600, target_params=targets, **SMALL)
+    worker = MadeUpWorker()
+    found = drive(made, [worker]).result()
+    assert len(found.controls) == len(found.family) == 3
+    for target, row in zip(targets, found.family, strict=True):
+        assert row.parameters == pytest.approx(target, rel=0.15)
+    assert [control.mu for control in found.controls] == [0.6, 0.9, 1.2]
+    phases = {candidate.phase for candidate in found.candidates}
+    assert phases == {-1, 0, 1, 2}
+    assert len(set(worker.seen)) == len(worker.seen) == len(found.candidates)  # shared by all
+    sizes = [row.parameters for row in found.front]
+    patterns = [row.candidate.patterns for row in found.front]
+    assert sizes == sorted(sizes)
+    assert patterns == sorted(patterns)
+    for row in found.ranked(Control()):
+        assert any(
+            best.parameters <= row.parameters and best.log_score >= row.log_score
+            for best in found.front
+        )
+
+
+def test_calibration_uses_no_labels_and_repeats() -> None:
+    control, found = calibrate(small_space(), small_scorer(), samples=20, seed=1)
+    assert control.mu == max(candidate.parameters for candidate in found.candidates) / 1e3
+    assert control == calibrate(small_space(), small_scorer(), samples=20, seed=1)[0]
+    aimed, _ = calibrate(small_space(), small_scorer(), samples=20, target_params=900, seed=1)
+    assert aimed.mu == 0.9
+    assert aimed.sigma is not None
+    assert aimed.sigma > 0
+
+
+# ---- failures ------------------------------------------------------------------------------------
+
+
+def test_what_can_not_be_scored_costs_only_itself() -> None:
+    made = SearchSettings(candidates=60, **SMALL)
+    tried = [candidate.architecture for candidate in drive(made).result().candidates]
+    failing = frozenset(tried[::4])
+    found = drive(made, [MadeUpWorker(failing)]).result()
+    assert len(found.candidates) == 60
+    assert {tried[0], tried[4]} <= {candidate.architecture for candidate in found.failed}
+    assert not failing & {row.architecture for row in found.ranked()}
+
+
+def test_nothing_that_can_be_scored() -> None:
+    class Refusing(MadeUpWorker):
+        def outcome(self, architecture: str) -> Outcome:
+            return Outcome(error="ValueError: no")
+
+    with pytest.raises(RuntimeError, match=r"none of 24 .* could be scored: ValueError: no"):
+        drive(SearchSettings(candidates=24, **SMALL), [Refusing()])
+
+
+def test_a_space_that_is_used_up() -> None:
+    few = list(small_space())[:40]  # type: ignore[call-overload]
+
+    class Tiny(type(small_space())):  # type: ignore[misc]
+        def sample(self, rng: random.Random) -> str:
+            return rng.choice(few)
+
+        def mutate(self, architecture: str, rng: random.Random) -> str:
+            return self.sample(rng)
+
+        def crossover(self, first: str, second: str, rng: random.Random) -> str:
+            return first
+
+    space = Tiny(channels=2, cells=1)
+    forms = {space.canonical(architecture) for architecture in few}
+    for strategy in ("evolution", "random"):
+        made = drive(SearchSettings(candidates=1000, strategy=strategy, **SMALL), space=space)
+        assert made.exhausted
+        assert {candidate.form for candidate in made.result().candidates} == forms
+
+
+def test_ctrl_c_gives_the_result_so_far(tmp_path: Path) -> None:
+    made = SearchSettings(candidates=60, seed=1, **SMALL)
+
+    def impatient(progress: Any) -> None:
+        if progress.done >= 20:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "run.db"
+    found = search(small_space(), small_scorer(), made, history=path, report=impatient)
+    assert found.interrupted
+    assert 20 <= len(found.ranked()) < 60
+    whole = search(small_space(), small_scorer(), made, history=path)
+    assert not whole.interrupted
+    assert essence(whole.candidates) == essence(
+        search(small_space(), small_scorer(), made).candidates
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"strategy": "luck"}, "strategy must be one of evolution, ageing"),
+        ({"candidates": 0}, "candidates must be at least 1"),
+        ({"tournament": 0}, "tournament must be"),
+        ({"crossover": 1.5}, "crossover must be from 0 to 1"),
+        ({"mu": 1.0}, "mu and sigma go together"),
+        ({"mu": 1.0, "sigma": 1.0, "target_params": (1e6,)}, "not both"),
+        ({"max_params": -1.0}, "max_params must be positive"),
+        ({"max_flops": float("nan")}, "max_flops must be positive"),
+        ({"target_params": (1e6,) * 4, "candidates": 3}, "too few for 4 sizes"),
+        ({"cycles": -1}, "cycles must be"),
+    ],
+)
+def test_bad_settings(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        SearchSettings(**options)
+
+
+def test_other_bad_arguments() -> None:
+    made = SearchSettings(candidates=5, **SMALL)
+    with pytest.raises(TypeError, match="candidates must be an int"):
+        SearchSettings(candidates=1.5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="not to the scorer"):
+        search(small_space(), small_scorer(mu=1.0, sigma=1.0), made)
+    with pytest.raises(ValueError, match="workers must be at least 1"):
+        search(small_space(), small_scorer(), made, workers=0)
+    with pytest.raises(TypeError, match="workers must be a number"):
+        search(small_space(), small_scorer(), made, workers="all")  # type: ignore[arg-type]
+
+
+def test_optuna_sees_score_and_size() -> None:
+    found = drive(SearchSettings(candidates=200, strategy="optuna", population=20)).result()
+    assert len(found.candidates) == 200
+    early = [c.patterns for c in found.candidates[:60]]
+    late = [c.patterns for c in found.candidates[-60:]]
+    assert sum(late) > sum(early) or min(c.parameters for c in found.candidates[-60:]) <= min(
+        c.parameters for c in found.candidates[:60]
+    )
