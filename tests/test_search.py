@@ -327,14 +327,14 @@ def test_some_beyond_the_limit_cost_only_themselves() -> None:
 
 
 def test_a_family_has_a_model_for_each_size() -> None:
-    targets = (600.0, 900.0, 1200.0)
+    targets = (1500.0, 2500.0, 4000.0)
     made = SearchSettings(candidates=600, target_params=targets, **SMALL)
     worker = MadeUpWorker()
     found = drive(made, [worker]).result()
     assert len(found.controls) == len(found.family) == 3
     for target, row in zip(targets, found.family, strict=True):
         assert row.parameters == pytest.approx(target, rel=0.15)
-    assert [control.mu for control in found.controls] == [0.6, 0.9, 1.2]
+    assert [control.mu for control in found.controls] == [1.5, 2.5, 4.0]
     phases = {candidate.phase for candidate in found.candidates}
     assert phases == {-1, 0, 1, 2}
     assert len(set(worker.seen)) == len(worker.seen) == len(found.candidates)  # shared by all
@@ -353,8 +353,8 @@ def test_calibration_uses_no_labels_and_repeats() -> None:
     control, found = calibrate(small_space(), small_scorer(), samples=20, seed=1)
     assert control.mu == max(candidate.parameters for candidate in found.candidates) / 1e3
     assert control == calibrate(small_space(), small_scorer(), samples=20, seed=1)[0]
-    aimed, _ = calibrate(small_space(), small_scorer(), samples=20, target_params=900, seed=1)
-    assert aimed.mu == 0.9
+    aimed, _ = calibrate(small_space(), small_scorer(), samples=20, target_params=2000, seed=1)
+    assert aimed.mu == 2.0
     assert aimed.sigma is not None
     assert aimed.sigma > 0
 

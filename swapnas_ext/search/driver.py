@@ -255,7 +255,8 @@ class Driver:
 
     def _collect(self) -> None:
         finished = []
-        for chunk, places in self._crew.collect():
+        collected = self._crew.collect()
+        for chunk, places in collected:
             forms = self._being_scored[id(chunk)]
             for place in places:
                 candidate = replace(
@@ -264,8 +265,9 @@ class Driver:
                     finished=time.time(),
                 )
                 finished.append(candidate)
+        for chunk, _ in collected:
             if chunk.done:
-                del self._being_scored[id(chunk)]
+                self._being_scored.pop(id(chunk), None)
         self._history.record(finished)
         for candidate in finished:
             self._candidates[candidate.form] = candidate

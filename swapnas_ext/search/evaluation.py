@@ -22,12 +22,12 @@ from swapnas_ext.spaces import SearchSpace
 from swapnas_ext.untouched import own_random_state
 
 _LATENCY_RUNS = 5
-_building = threading.Lock()  # torch has one random state for all threads
+_taking_turns = threading.Lock()  # torch has one random state for all threads
 
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Builds, measures and scores. Travels to the workers once.
+    """Builds, measures and scores. Travels to the workers once. In one process, threads take turns.
 
     Args:
         space, scorer: what to score with.
@@ -44,6 +44,7 @@ class Evaluator:
 
     def __call__(self, architectures: Sequence[str]) -> list[Outcome]:
         with (
+            _taking_turns,
             one_thread(),
             own_random_state(torch.device("cpu")) as seed,
             warnings.catch_warnings(),
@@ -80,16 +81,15 @@ class Evaluator:
     def _network(self, architecture: str, seed: Callable[[int], None]) -> nn.Module:
         settings = self.scorer.settings
         overwritten = initialization.is_known(settings.initialize)
-        with _building:
-            seed(settings.seed)  # for weights that the scorer leaves as they are
-            network = self.space.build(architecture, initialized=not overwritten)
+        seed(settings.seed)  # for weights that the scorer leaves as they are
+        network = self.space.build(architecture, initialized=not overwritten)
         return network if self.device == "cpu" else network.to(self.device)
 
     def _flops(self, architecture: str) -> int:
         final = self.space.final()
+        sample = _sample(final).to("meta")
         with torch.device("meta"):
             network = final.build(architecture).eval()
-            sample = _sample(final).to("meta")
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             network(sample)
         return counter.get_total_flops()

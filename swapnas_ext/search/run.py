@@ -49,7 +49,7 @@ def search(
     Args:
         space, scorer, settings: what to search, and how.
         workers: who scores: None for this process; a number of local processes, one thread each; an
-            executor (of processes, or threads), which is left open; or a `RayCluster`.
+            executor of processes (or threads, which take turns), which is left open; or a `RayCluster`.
         history: the run file, where everything is recorded. Where it exists, the run goes on from there.
         device: where the networks run.
         report: is called with the `Progress` after every few candidates.
