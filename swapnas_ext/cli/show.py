@@ -8,7 +8,6 @@ import click
 
 from swapnas_ext import spaces
 from swapnas_ext.cli.options import EXPECTED, fail
-from swapnas_ext.report.search_page import to_page
 from swapnas_ext.report.search_table import to_json, to_table
 from swapnas_ext.search import History, SearchResult
 from swapnas_ext.spaces import SearchSpace
@@ -49,6 +48,8 @@ def show(run: Path, as_json: bool, html: Path | None, top: int, space: str | Non
             result = SearchResult.of(history)
         drawn = _space(space, about)
         if html is not None:
+            from swapnas_ext.report.search_page import to_page  # brings matplotlib
+
             html.write_text(to_page(result, about, drawn, top=top), encoding="utf-8")
             click.echo(f"wrote {html}", err=True)
         elif as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import statistics
 import threading
 import time
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from swapnas_ext import initialization
+from swapnas_ext.allocator import keep_freed_memory
 from swapnas_ext.result import ScoreWarning
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search.candidate import Outcome
@@ -117,6 +119,13 @@ def _over(limit: str, start: float, flops: int | None, latency: float | None = N
 
 def _sample(space: SearchSpace) -> Tensor:
     return space.inputs(1)
+
+
+def prepare_process() -> None:
+    """For a process that does nothing but evaluate."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    gc.freeze()  # networks come and go; what was imported stays, and need not be looked through again
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +193,7 @@ class History:
         rows = []
         for candidate in candidates:
             assert candidate.outcome is not None
-            outcome = asdict(candidate.outcome)
+            outcome = vars(candidate.outcome)
             rows.append(
                 (
                     candidate.number,

@@ -7,11 +7,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
-from swapnas_ext.allocator import keep_freed_memory
 from swapnas_ext.search.candidate import Outcome
-from swapnas_ext.search.evaluation import Evaluator
+from swapnas_ext.search.evaluation import Evaluator, prepare_process
 
 
 @dataclass(frozen=True)
@@ -74,8 +71,7 @@ class RayWorker:
 
 class _Actor:
     def __init__(self, evaluator: Evaluator) -> None:
-        torch.set_num_threads(1)
-        keep_freed_memory()
+        prepare_process()
         self._evaluator = evaluator
 
     def evaluate(self, architectures: list[str]) -> list[Outcome]:

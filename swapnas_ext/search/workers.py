@@ -20,11 +20,8 @@ from concurrent.futures import (
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import torch
-
-from swapnas_ext.allocator import keep_freed_memory
 from swapnas_ext.search.candidate import Outcome
-from swapnas_ext.search.evaluation import Evaluator
+from swapnas_ext.search.evaluation import Evaluator, prepare_process
 
 _GIVE_UP_AFTER = 3  # deaths, where no worker has ever scored anything
 
@@ -265,8 +262,7 @@ def _start(evaluator: Evaluator) -> None:
     global _evaluator
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the search, which ends the workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
-    keep_freed_memory()
+    prepare_process()
     _evaluator = evaluator
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import json
 import random
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -241,6 +242,9 @@ class DARTS(SearchSpace):
 def parse(text: str) -> Genotype:
     """Reads ``Genotype(...)``. Raises `ArchitectureError` that points at the mistake."""
 
+    if (exact := _parse_exactly(text)) is not None:
+        return exact
+
     def fail(problem: str, node: ast.AST | None = None) -> ArchitectureError:
         place = _place(text, node) if node is not None else 0
         return ArchitectureError(text, place, problem)
@@ -275,6 +279,37 @@ def parse(text: str) -> Genotype:
     if missing:
         raise ArchitectureError(text, len(text), f"missing {', '.join(missing)}")
     return Genotype(**fields)  # type: ignore[arg-type]
+
+
+_EDGES = r"\[((?:\('\w+', \d\), ){7}\('\w+', \d\))\]"
+_CONCAT = r"\[(\d(?:, \d)*)\]"
+_EXACT = re.compile(
+    rf"Genotype\(normal={_EDGES}, normal_concat={_CONCAT}, reduce={_EDGES}, reduce_concat={_CONCAT}\)"
+)
+_EDGE = re.compile(r"'(\w+)', (\d)")
+
+
+def _parse_exactly(text: str) -> Genotype | None:
+    """A genotype as `format_genotype` writes it, ten times as fast; None for all others, right or wrong."""
+    match = _EXACT.fullmatch(text)
+    if match is None:
+        return None
+    cells = []
+    for edges_text, concat_text in (match.group(1, 2), match.group(3, 4)):
+        edges = tuple((name, int(source)) for name, source in _EDGE.findall(edges_text))
+        concat = tuple(map(int, concat_text.split(", ")))
+        valid = (
+            all(
+                name in OPERATIONS and source < INPUTS + place // 2
+                for place, (name, source) in enumerate(edges)
+            )
+            and len(set(concat)) == len(concat)
+            and all(INPUTS <= node < INPUTS + NODES for node in concat)
+        )
+        if not valid:
+            return None
+        cells += [edges, concat]
+    return Genotype(*cells)
 
 
 def format_genotype(genotype: Genotype) -> str:

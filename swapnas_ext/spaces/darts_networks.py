@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from swapnas_ext.spaces.uninitialized import copied
+
 
 class ReLUConvBN(nn.Sequential):
     def __init__(
@@ -89,6 +91,7 @@ OPERATIONS = (
 )
 
 
+@copied
 def operation(name: str, channels: int, stride: int) -> nn.Module:
     if name == "none":
         return Zero(stride)
@@ -103,6 +106,10 @@ def operation(name: str, channels: int, stride: int) -> nn.Module:
     if kind == "sep_conv":
         return DepthwiseSeparable(channels, kernel, stride, dilation=1, repeats=2)
     return DepthwiseSeparable(channels, kernel, stride, dilation=2, repeats=1)
+
+
+_relu_conv_bn = copied(ReLUConvBN)
+_factorized_reduce = copied(FactorizedReduce)
 
 
 class CellModule(nn.Module):
@@ -121,9 +128,11 @@ class CellModule(nn.Module):
         super().__init__()
         before, last = widths
         self.preprocess0 = (
-            FactorizedReduce(before, channels) if reduced_before else ReLUConvBN(before, channels)
+            _factorized_reduce(before, channels)
+            if reduced_before
+            else _relu_conv_bn(before, channels)
         )
-        self.preprocess1 = ReLUConvBN(last, channels)
+        self.preprocess1 = _relu_conv_bn(last, channels)
         self.sources = [source for _, source in edges]
         self.concat = list(concat)
         self.operations = nn.ModuleList(

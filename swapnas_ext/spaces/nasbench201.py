@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext.spaces.base import ArchitectureError, Graph, SearchSpace
+from swapnas_ext.spaces.uninitialized import copied
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = tuple((source, node) for node in (1, 2, 3) for source in range(node))
@@ -221,6 +222,7 @@ class ReLUConvBN(nn.Sequential):
         )
 
 
+@copied
 def _operation(name: str, channels: int) -> nn.Module:
     if name == "skip_connect":
         return nn.Identity()
@@ -269,6 +271,9 @@ class Reduction(nn.Module):
         return self.shortcut(x) + self.body(x)
 
 
+_reduction = copied(Reduction)
+
+
 class Network(nn.Module):
     """Stem, three stages of cells with a reduction before the second and third, linear classifier.
 
@@ -284,7 +289,7 @@ class Network(nn.Module):
         for stage in range(3):
             width = channels << stage
             if stage > 0:
-                stages.append(Reduction(width // 2, width))
+                stages.append(_reduction(width // 2, width))
             stages += [CellModule(cell, width) for _ in range(cells)]
         self.cells = nn.Sequential(*stages)
         self.head = nn.Sequential(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import Any, TypeVar
 
+import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
@@ -47,3 +51,56 @@ def _reset_unless_skipping(kind: type[nn.Module]):  # type: ignore[no-untyped-de
             original(module)
 
     return reset_parameters
+
+
+Made = TypeVar("Made", bound=nn.Module)
+
+
+def copied(make: Callable[..., Made]) -> Callable[..., Made]:
+    """Within `uninitialized`, has ``make`` make one module for the same arguments, and gives copies of it:
+    several times as fast as the constructors. The module itself is never given away."""
+    originals: dict[tuple[Any, ...], Made] = {}
+
+    @wraps(make)
+    def made(*args: Any, **options: Any) -> Made:
+        if not getattr(_skipping, "on", False):
+            return make(*args, **options)
+        key = (
+            *args,
+            *options.items(),
+            torch.get_default_dtype(),
+            torch.get_default_device(),
+        )
+        original = originals.get(key)
+        if original is None:
+            original = originals[key] = make(*args, **options)
+        return _copy(original)
+
+    return made
+
+
+def _copy(module: Made) -> Made:
+    """As ``copy.deepcopy``, for modules whose other attributes are not changed in place."""
+    copy = module.__class__.__new__(module.__class__)
+    attributes = copy.__dict__
+    for name, value in module.__dict__.items():
+        kind = type(value)
+        if kind in _CONTAINERS:
+            # Nearly all are empty, and an OrderedDict takes its time to copy nothing.
+            value = kind(value) if value else kind()
+        attributes[name] = value
+    new_weight = torch.empty_like if isinstance(module, _KINDS) else torch.clone
+    for name, parameter in module._parameters.items():
+        if parameter is not None:
+            weight = new_weight(parameter.detach())
+            copy._parameters[name] = nn.Parameter(weight, parameter.requires_grad)
+    for name, buffer in module._buffers.items():
+        if buffer is not None:
+            copy._buffers[name] = buffer.clone()
+    for name, child in module._modules.items():
+        if child is not None:
+            copy._modules[name] = _copy(child)
+    return copy
+
+
+_CONTAINERS = frozenset({dict, OrderedDict, set, list})
