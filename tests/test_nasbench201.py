@@ -195,7 +195,9 @@ def test_malformed_strings_are_pointed_at(text: str, position: int, problem: str
 
 
 def test_bad_options() -> None:
-    with pytest.raises(ValueError, match="unknown search space 'nas'; known: darts, nasbench101, nasbench201"):
+    with pytest.raises(
+        ValueError, match="unknown search space 'nas'; known: darts, nasbench101, nasbench201"
+    ):
         swap.spaces.get("nas")
     with pytest.raises(ValueError, match="cifar10, cifar100, imagenet16-120"):
         swap.spaces.get("nasbench201", dataset="mnist")

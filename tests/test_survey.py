@@ -140,8 +140,14 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--all", "--space", "darts"], "too large to list"),
         (["--all", "--space", "nasbench201", "--arch", "x"], "without --arch"),
         (["--all", "--space", "nasbench201", "--device", "cuda"], "scores on the CPU"),
-        (["--space", "nasbench201", "--network", "cifar10"], "nasbench201 has no option network; it has: dataset"),
-        (["--space", "darts", "--dataset", "cifar10"], "darts has no option dataset; it has: network"),
+        (
+            ["--space", "nasbench201", "--network", "cifar10"],
+            "nasbench201 has no option network; it has: dataset",
+        ),
+        (
+            ["--space", "darts", "--dataset", "cifar10"],
+            "darts has no option dataset; it has: network",
+        ),
     ],
 )
 def test_bad_input(arguments: list[str], problem: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -31,12 +32,11 @@ def ray_workers(evaluator: Evaluator, cluster: RayCluster) -> list[RayWorker]:
 
     Raises:
         ImportError: Ray is not installed.
-        ConnectionError: no cluster at the address.
+        ConnectionError: no cluster at the address, or this process is connected to another.
         ValueError: the cluster has no room for one worker, or for so many.
     """
     ray = _ray()
-    if not ray.is_initialized():
-        _connect(ray, cluster)
+    _connect(ray, cluster)
     resource = "CPU" if evaluator.device == "cpu" else "GPU"
     there = int(ray.cluster_resources().get(resource, 0))
     wanted = there if cluster.workers is None else cluster.workers
@@ -47,23 +47,27 @@ def ray_workers(evaluator: Evaluator, cluster: RayCluster) -> list[RayWorker]:
 
 
 class RayWorker:
-    """One actor. Ray starts it anew where it dies."""
+    """One actor; another, where it dies."""
 
     depth = 2
 
     def __init__(self, ray: Any, evaluator: Any, gpus: int) -> None:
         self._ray = ray
-        actor = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=-1, max_task_retries=0)(_Actor)
-        self._actor = actor.remote(evaluator)
+        self._evaluator = evaluator
+        # Ray's own restarts would fail what is submitted before the actor is up again.
+        self._class = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(
+            _Actor
+        )
+        self.restart()
+
+    def restart(self) -> None:
+        self._actor = self._class.remote(self._evaluator)
 
     def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
         return self._actor.evaluate.remote(list(architectures)).future()
 
     def died(self, error: BaseException) -> bool:
         return isinstance(error, self._ray.exceptions.RayActorError)
-
-    def restart(self) -> None:
-        pass
 
     def close(self) -> None:
         self._ray.kill(self._actor)
@@ -87,11 +91,27 @@ def _ray() -> Any:
 
 
 def _connect(ray: Any, cluster: RayCluster) -> None:
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
-    if cluster.address is None:
+    address = cluster.address
+    if ray.is_initialized():
+        here = ray.get_runtime_context().gcs_address
+        if address not in (None, "auto", "local", here):
+            raise ConnectionError(
+                f"this process is connected to Ray at {here} already: ray.shutdown() before {address}"
+            )
+        return
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+    if address is None or address == "local":
         ray.init(address="local", num_cpus=cluster.workers, include_dashboard=False, **options)
         return
     try:
-        ray.init(address=cluster.address, **options)
+        _check_answers(address)
+        ray.init(address=address, **options)
     except Exception as error:  # Ray has one for every way in which this can fail
-        raise ConnectionError(f"no Ray cluster answers at {cluster.address}: {error}") from error
+        raise ConnectionError(f"no Ray cluster answers at {address}: {error}") from error
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself would try for minutes, and end the process."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()

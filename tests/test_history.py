@@ -1,0 +1,317 @@
+"""Run files: nothing lost, nothing half-changed, and clear errors."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from searches import SMALL, MadeUpWorker, drive, essence, small_scorer, small_space
+
+from swapnas_ext.search import (
+    Candidate,
+    History,
+    HistoryError,
+    Outcome,
+    SearchResult,
+    SearchSettings,
+    search,
+)
+
+OUTCOMES = (
+    Outcome(patterns=12.5, patterns_std=1.0, neurons=100, saturation=0.5, seconds=0.1),
+    Outcome(over="flops", flops=10**12, seconds=0.2),
+    Outcome(error='ValueError: it\'s "bad"\n', seconds=0.3),
+    Outcome(patterns=3.0, flops=5, latency=0.001),
+)
+
+
+def candidate(number: int, outcome: Outcome) -> Candidate:
+    return Candidate(number, 0, f"a{number}", f"form {number}", (1, 2), 10 + number, outcome, 1.5)
+
+
+def test_what_is_recorded_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "odd name ?#%.db"
+    wanted = [candidate(number, outcome) for number, outcome in enumerate(OUTCOMES)]
+    settings = {"space": {"name": "it's"}, "search": {"candidates": 4}}
+    with History.create(path, settings) as history:
+        history.record(wanted[:1])
+        history.record(wanted[1:])
+        with History.read(path) as reader:  # while it is being written
+            assert reader.candidates() == wanted
+    with History.read(path) as history:
+        assert history.candidates() == wanted
+        assert history.settings == settings
+    with History.resume(path) as history:
+        history.write_about(ended="complete")
+        assert history.about["ended"] == "complete"
+
+
+def test_a_record_is_all_or_nothing(tmp_path: Path) -> None:
+    with History.create(tmp_path / "run.db", {}) as history:
+        history.record([candidate(0, OUTCOMES[0])])
+        twice = [candidate(1, OUTCOMES[0]), candidate(0, OUTCOMES[0])]
+        with pytest.raises(HistoryError, match="UNIQUE"):
+            history.record(twice)
+        assert len(history.candidates()) == 1
+
+
+def test_replaying_gives_the_same(tmp_path: Path) -> None:
+    made = SearchSettings(candidates=80, seed=1, **SMALL)
+    whole = drive(made, history=History.create(None, {})).result()
+    for recorded in (0, 1, 13, 50, 79):
+        with History.create(tmp_path / f"{recorded}.db", {}) as history:
+            # Whatever was done when it was killed: not just the first ones.
+            some = [c for c in whole.candidates if (c.number * 7) % 80 < recorded]
+            history.record(some)
+            worker = MadeUpWorker()
+            again = drive(made, [worker], history).result()
+            assert essence(again.candidates) == essence(whole.candidates)
+            assert len(worker.seen) == 80 - len(some)
+            assert essence(history.candidates()) == essence(whole.candidates)
+
+
+def test_more_candidates_continue_a_finished_run(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    arguments = (small_space(), small_scorer())
+    short = search(*arguments, SearchSettings(candidates=25, seed=1, **SMALL), history=path)
+    longer = SearchSettings(candidates=40, seed=1, **SMALL)
+    found = search(*arguments, longer, history=path)
+    assert essence(found.candidates[: len(short.candidates)]) == essence(short.candidates)
+    assert essence(found.candidates) == essence(search(*arguments, longer).candidates)
+    with pytest.raises(ValueError, match="made with candidates=40, not 25"):
+        search(*arguments, SearchSettings(candidates=25, seed=1, **SMALL), history=path)
+
+
+@pytest.mark.parametrize(
+    ("space", "scorer", "settings", "problem"),
+    [
+        ({"cells": 2}, {}, {}, "made with cells=1, not 2"),
+        ({}, {"seed": 1}, {}, "made with seed=0, not 1"),
+        ({}, {"repeats": 2}, {}, "made with repeats=1, not 2"),
+        ({}, {}, {"seed": 4}, "made with seed=0, not 4"),
+        ({}, {}, {"strategy": "ageing"}, "made with strategy=evolution, not ageing"),
+        ({}, {}, {"mu": 1.0, "sigma": 2.0}, "made with mu=None, not 1.0"),
+    ],
+)
+def test_other_settings_are_refused(
+    tmp_path: Path,
+    space: dict[str, Any],
+    scorer: dict[str, Any],
+    settings: dict[str, Any],
+    problem: str,
+) -> None:
+    path = tmp_path / "run.db"
+    made = SearchSettings(candidates=6, **SMALL)
+    search(small_space(), small_scorer(), made, history=path)
+    before = path.read_bytes()
+    other = type(small_space())(**{"channels": 2, "cells": 1, **space})
+    with pytest.raises(ValueError, match=problem):
+        search(other, small_scorer(**scorer), replace(made, **settings), history=path)
+    assert path.read_bytes() == before
+
+
+def test_a_run_that_another_version_made_is_refused(tmp_path: Path) -> None:
+    made = SearchSettings(candidates=30, seed=1, **SMALL)
+    with History.create(tmp_path / "run.db", {}) as history:
+        history.record([replace(candidate(3, OUTCOMES[0]), form=_first_form(made))])
+        with pytest.raises(HistoryError, match="can't be continued: candidate 3 is now"):
+            drive(made, history=history)
+
+
+def _first_form(made: SearchSettings) -> str:
+    return drive(made).result().candidates[0].form
+
+
+def _make(path: Path) -> Path:
+    search(small_space(), small_scorer(), SearchSettings(candidates=6, **SMALL), history=path)
+    return path
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="there is no run file"):
+        History.read(tmp_path / "none.db")
+    text = tmp_path / "text.db"
+    text.write_text("this is no database, but it is long enough to look like something" * 20)
+    other = tmp_path / "other.db"
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE candidate (x)")
+    connection.close()
+    for path in (text, other):
+        before = path.read_bytes()
+        for opened in (History.read, History.resume):
+            with pytest.raises(HistoryError, match="not a run file"):
+                opened(path)
+        with pytest.raises(HistoryError, match="not a run file"):
+            _make(path)
+        assert path.read_bytes() == before
+    path = _make(tmp_path / "run.db")
+    with pytest.raises(HistoryError, match="exists: continue it"):
+        History.create(path, {})
+    with pytest.raises(HistoryError, match="there is no folder"):
+        History.create(tmp_path / "none" / "run.db", {})
+
+
+def test_an_empty_file_is_as_good_as_none(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    path.touch()
+    _make(path)
+    assert len(SearchResult.of(History.read(path)).candidates) == 6
+
+
+def test_another_format(tmp_path: Path) -> None:
+    path = _make(tmp_path / "run.db")
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    for opened in (History.read, History.resume):
+        with pytest.raises(HistoryError, match="has format 99, made by another version"):
+            opened(path)
+
+
+@pytest.mark.parametrize("kept", [10, 512, 4096, 8000])
+def test_a_file_cut_short(tmp_path: Path, kept: int) -> None:
+    path = _make(tmp_path / "run.db")
+    path.write_bytes(path.read_bytes()[:kept])
+    for opened in (History.read, History.resume):
+        with pytest.raises(HistoryError):
+            opened(path)
+
+
+def test_scribbled_over(tmp_path: Path) -> None:
+    path = _make(tmp_path / "run.db")
+    content = bytearray(path.read_bytes())
+    content[4096:] = os.urandom(len(content) - 4096)
+    path.write_bytes(content)
+    with pytest.raises(HistoryError):
+        History.read(path).candidates()
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    made = SearchSettings(candidates=200, seed=1, **SMALL)
+    with History.create(path, {"search": {}}) as history:
+        (pages,) = history._connection.execute("PRAGMA page_count").fetchone()
+        history._connection.execute(f"PRAGMA max_page_count = {pages + 4}")
+        with pytest.raises(HistoryError, match="full; what is recorded is safe: make room"):
+            drive(made, history=history)
+        before = len(history.candidates())
+        assert 0 < before < 200
+    with History.resume(path) as history:
+        worker = MadeUpWorker()
+        found = drive(made, [worker], history).result()
+        assert len(worker.seen) == 200 - before
+    assert essence(found.candidates) == essence(drive(made).result().candidates)
+
+
+def test_a_file_that_can_only_be_read(tmp_path: Path) -> None:
+    with History.read(_make(tmp_path / "run.db")) as history:
+        with pytest.raises(HistoryError, match="readonly database; a search has to write to it"):
+            history.record([candidate(100, OUTCOMES[0])])
+        assert len(history.candidates()) == 6
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_files_that_can_not_be_written(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = _make(folder / "run.db")
+    path.chmod(stat.S_IRUSR)
+    with pytest.raises(HistoryError, match="readonly database; a search has to write to it"):
+        _make(path)
+    (folder / "run.db.lock").unlink()
+    folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        with pytest.raises(HistoryError, match="can't write beside"):
+            _make(path)
+        with pytest.raises(HistoryError, match="can't"):
+            _make(folder / "new.db")
+        with History.read(path) as history:
+            assert len(history.candidates()) == 6
+    finally:
+        folder.chmod(stat.S_IRWXU)
+
+
+def test_two_searches_on_one_file(tmp_path: Path) -> None:
+    path = _make(tmp_path / "run.db")
+    with History.resume(path):
+        with pytest.raises(HistoryError, match="another search is writing to"):
+            _make(path)
+        with History.read(path) as reader:
+            assert len(reader.candidates()) == 6
+    with multiprocessing.get_context("spawn").Pool(1) as pool, History.resume(path):
+        told = pool.apply(_resume_elsewhere, (path,))
+    assert "another search is writing to" in told
+    History.resume(path).close()
+
+
+def _resume_elsewhere(path: Path) -> str:
+    try:
+        History.resume(path)
+    except HistoryError as error:
+        return str(error)
+    return "resumed"
+
+
+# ---- kill -9 ---------------------------------------------------------------------------------------
+
+COMMAND = (
+    *(sys.executable, "-m", "swapnas_ext.cli", "search", "--space", "nasbench201"),
+    *("--channels", "2", "--cells", "1", "--samples", "8", "--candidates", "400"),
+)
+
+
+def _children(process: subprocess.Popen[bytes]) -> list[int]:
+    text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def _recorded(path: Path) -> int:
+    try:
+        with History.read(path) as history:
+            return len(history.candidates())
+    except (OSError, HistoryError):  # it is not there yet
+        return 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes in /proc")
+def test_killed_and_resumed_it_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    path = tmp_path / "killed.db"
+    process = subprocess.Popen(
+        [*COMMAND, "--workers", "1", "--run", path], stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while _recorded(path) < 60 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    workers = _children(process)
+    assert workers
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    recorded = _recorded(path)
+    assert 60 <= recorded < 400, "it was to be killed on its way"
+
+    resume = [sys.executable, "-m", "swapnas_ext.cli", "search", "--resume", path]
+    subprocess.run([*resume, "--workers", "2"], check=True, capture_output=True)
+    whole = tmp_path / "whole.db"
+    subprocess.run([*COMMAND, "--workers", "2", "--run", whole], check=True, capture_output=True)
+    with History.read(path) as killed, History.read(whole) as expected:
+        assert essence(killed.candidates()) == essence(expected.candidates())
+        assert len(killed.candidates()) == 400
+    for worker in workers:  # none outlives the search
+        assert not _alive(worker)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
