@@ -40,7 +40,7 @@ $(VENV)/bench-tools: pyproject.toml $(VENV)/installed
 
 install: $(VENV)/installed  ## builds and installs the package into .venv
 
-demo: install  ## scores a few dozen NAS-Bench-201 networks on a photograph
+demo: install  ## scores NAS-Bench-201 networks on a photograph, and searches the DARTS space
 	$(PY) examples/demo.py
 
 test: install  ## runs the C++ and the Python tests

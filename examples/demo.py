@@ -1,12 +1,16 @@
-"""Scores a few dozen NAS-Bench-201 networks on the bundled photograph and prints the ranking.
+"""Scores NAS-Bench-201 networks on the bundled photograph, then searches the DARTS space.
 
 One call of `Scorer` for each network: its weights are drawn, it runs once on 16 patches of the
-photograph, and its distinct activation patterns are counted while it runs.
+photograph, and its distinct activation patterns are counted while it runs. The search (SWAP-NAS) makes
+such scores the fitness of an evolution, and leaves a run file and a page.
 """
 
 import random
+import subprocess
+import sys
 import time
 from functools import partial
+from pathlib import Path
 
 from rich.progress import track
 
@@ -15,9 +19,10 @@ from swapnas_ext.report.scores import best_first, score_row, to_table
 
 NETWORKS = 36
 SHOWN = 5
+CANDIDATES = 1000
 
 
-def main() -> None:
+def score() -> None:
     space = swap.spaces.get("nasbench201")
     scorer = swap.Scorer(swap.data.photograph(samples=16), init="gaussian", seed=0)
     rng = random.Random(0)
@@ -36,7 +41,26 @@ def main() -> None:
     print(f"{NETWORKS} NAS-Bench-201 networks, 16 patches of one photograph, no training.\n")
     print(f"The best {SHOWN}:\n{to_table(rows[:SHOWN])}")
     print(f"The last {SHOWN}:\n{to_table(rows[-SHOWN:], first_rank=NETWORKS - SHOWN + 1)}")
-    print(f"Built and scored in {seconds:.1f} s on {swap.build_info()['threads']} threads.")
+    print(f"Built and scored in {seconds:.1f} s on {swap.build_info()['threads']} threads.\n")
+
+
+def search() -> None:
+    run, page = Path("demo-search.db"), Path("demo-search.html")
+    run.unlink(missing_ok=True)  # of an earlier demo
+    command = [sys.executable, "-m", "swapnas_ext.cli"]
+    options = ["--candidates", str(CANDIDATES), "--seed", "1", "--target-params", "3.3M"]
+    print(f"$ swapnas search --space darts {' '.join(options)} --run {run}", flush=True)
+    subprocess.run(
+        [*command, "search", "--space", "darts", *options, "--run", str(run)], check=True
+    )
+    print(f"\n$ swapnas show {run} --html {page}", flush=True)
+    subprocess.run([*command, "show", str(run), "--html", str(page)], check=True)
+    print(f"The page: {page.resolve().as_uri()}")
+
+
+def main() -> None:
+    score()
+    search()
 
 
 if __name__ == "__main__":

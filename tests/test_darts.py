@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from torch import nn
 
 import swapnas_ext as swap
 from swapnas_ext.spaces import ArchitectureError
-from swapnas_ext.spaces.darts import DARTS, Genotype, format_genotype, parse
+from swapnas_ext.spaces.darts import DARTS, Genotype, _parse_exactly, format_genotype, parse
 from swapnas_ext.spaces.darts_networks import OPERATIONS, FactorizedReduce, Zero, operation
 
 V2 = (  # of Liu et al., second order
@@ -179,3 +180,58 @@ def test_published_correlation(benchmark_data: Path) -> None:
     scores = [scorer(space.build(row["genotype"], initialized=False)) for row in rows]
     rho = spearmanr(scores, [float(row["val_cifar10"]) for row in rows]).statistic
     assert rho > 0.85
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"layers": 2},
+        {"layers": 3},
+        {"network": "cifar10", "channels": 5, "layers": 7},
+        {"network": "imagenet", "channels": 6, "layers": 5, "classes": 7},
+    ],
+)
+@given(seed=st.integers(0, 2**31))
+@settings(max_examples=10)
+def test_size_without_building(options: dict[str, Any], seed: int) -> None:
+    space = DARTS(**options)
+    rng = random.Random(seed)
+    text = space.mutate(space.sample(rng), rng)
+    genotype = parse(text)
+    if not space._one_cell:
+        concat = tuple(rng.sample(range(2, 6), rng.randint(1, 4)))
+        text = format_genotype(genotype._replace(reduce_concat=concat))
+    assert space.size(text) == count(space.build(text))
+
+
+@given(seed=st.integers(0, 2**31))
+def test_a_network_of_one_kind_of_cell_has_one_cell(seed: int) -> None:
+    rng = random.Random(seed)
+    space = DARTS()
+    first, second = space.sample(rng), space.sample(rng)
+    for text in (first, space.mutate(first, rng), space.crossover(first, second, rng)):
+        genotype = parse(text)
+        assert genotype[:2] == genotype[2:]
+    deep = DARTS("cifar10")
+    assert any(parse(deep.sample(rng)).normal != parse(deep.sample(rng)).reduce for _ in range(3))
+
+
+def test_the_final_network() -> None:
+    assert DARTS().final().size(V2) == DARTS("cifar10").size(V2)
+    assert DARTS(final="imagenet").final().size(V2) == DARTS("imagenet").size(V2)
+    for space in (DARTS("cifar10"), DARTS(final="workload")):
+        assert space.final() is space
+    with pytest.raises(ValueError, match="final must be one of"):
+        DARTS(final="mnist")
+
+
+def test_the_fast_parser_takes_nothing_that_the_other_refuses() -> None:
+    """They agree on every text that differs in one character from a genotype."""
+    rng = random.Random(0)
+    for _ in range(2000):
+        place = rng.randrange(len(V2))
+        text = V2[:place] + rng.choice("0123456789_'abc,() []") + V2[place + 1 :]
+        exact = _parse_exactly(text)
+        if exact is not None:
+            assert exact == parse(text.replace("Genotype(", "Genotype( "))

@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 import swapnas_ext as swap
 from swapnas_ext.spaces import ArchitectureError
@@ -19,6 +20,7 @@ from swapnas_ext.spaces.nasbench201 import EDGES, OPERATIONS, NASBench201, parse
 
 SPACE = NASBench201()
 CELLS = list(SPACE)
+CELL = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|none~0|avg_pool_3x3~1|nor_conv_1x1~2|"
 ALL = "|{0}~0|+|{0}~0|{0}~1|+|{0}~0|{0}~1|{0}~2|"
 cells = st.sampled_from(CELLS)
 
@@ -221,3 +223,47 @@ def test_rank_correlation_on_the_benchmark_table(benchmark_data: Path) -> None:
     scores = [scorer(space.build(row["arch_str"])) for row in rows]
     rho = stats.spearmanr(scores, [float(row["val_cifar10"]) for row in rows]).statistic
     assert rho > 0.5
+
+
+def test_networks_built_from_copies_are_networks() -> None:
+    """Without initialisation, parts are copies: of the same structure, and with nothing shared."""
+    space = NASBench201(channels=4, cells=2)
+    plain = space.build(CELL)
+    first, second = (space.build(CELL, initialized=False) for _ in range(2))
+    assert str(first) == str(plain)
+    described = [(name, x.shape, x.dtype, x.requires_grad) for name, x in plain.named_parameters()]
+    seen: set[int] = set()
+    for network in (first, second):
+        parameters = list(network.named_parameters())
+        assert [(n, x.shape, x.dtype, x.requires_grad) for n, x in parameters] == described
+        assert all(isinstance(x, nn.Parameter) for _, x in parameters)
+        for tensor in (*network.parameters(), *network.buffers()):
+            assert tensor.data_ptr() not in seen
+            seen.add(tensor.data_ptr())
+        modules = {id(module) for module in network.modules()}
+        assert not seen & modules
+        seen |= modules
+    first.apply(lambda module: module.register_forward_hook(lambda *_: None))
+    first.eval()
+    assert all(module.training and not module._forward_hooks for module in second.modules())
+    third = space.build(CELL, initialized=False)
+    assert all(module.training and not module._forward_hooks for module in third.modules())
+    scorer = swap.Scorer(torch.randn(8, 3, 32, 32), init="gaussian")
+    assert scorer(second) == scorer(plain)
+    third.load_state_dict(plain.state_dict())
+    x = torch.randn(2, 3, 32, 32)
+    assert torch.equal(third(x), plain(x))
+
+
+def test_copies_follow_the_default_type_and_device() -> None:
+    space = NASBench201(channels=4, cells=1)
+    space.build(CELL, initialized=False)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert next(space.build(CELL, initialized=False).parameters()).dtype == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    with torch.device("meta"):
+        assert space.build(CELL, initialized=False).head[-1].weight.is_meta  # type: ignore[index]
+        assert all(x.is_meta for x in space.build(CELL, initialized=False).parameters())
+    assert not any(x.is_meta for x in space.build(CELL, initialized=False).parameters())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import sys
 import time
@@ -163,6 +164,8 @@ def search(
     --resume goes on to the very result of an uninterrupted run. No architecture is scored twice, nor two
     that compute the same function.
     """
+    if scoring.images is not None:  # --resume may be given elsewhere
+        scoring = dataclasses.replace(scoring, images=str(Path(scoring.images).resolve()))
     try:
         if resume is not None:
             if run is not None:
@@ -204,12 +207,28 @@ def _resumed(
     """What a run was made with; what is given on the command line has to be the same."""
     with History.read(path) as history:
         made_with = history.settings
-    command = made_with.get("command")
-    if command is None:
+    if made_with.get("command") is None:
         raise ValueError(
             f"{path} was not made by this command: go on with it in Python, with "
             f"swap.search.search(..., history={str(path)!r})"
         )
+    try:
+        return _as_made(path, context, choice, scoring, of_search, made_with)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} was made by another version: its settings have no {error}"
+        ) from error
+
+
+def _as_made(
+    path: Path,
+    context: click.Context,
+    choice: SpaceChoice,
+    scoring: Scoring,
+    of_search: dict[str, Any],
+    made_with: dict[str, Any],
+) -> tuple[SpaceChoice, Scoring, SearchSettings]:
+    command = made_with["command"]
     given = {
         name
         for name in context.params

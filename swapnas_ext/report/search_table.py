@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from swapnas_ext.spaces import SearchSpace
 
 
+_FRONT = 6
+"""Rows of the Pareto front in a terminal."""
+
+
 def shown_rows(result: SearchResult, top: int) -> list[Ranked]:
     """The family, where one was wanted, or else the best."""
     return result.family or result.ranked()[:top]
@@ -81,7 +85,7 @@ def to_table(
         parts.append(summary(result, about) + "\n\n")
     parts.append(_best(shown_rows(result, top), result.targets))
     if about is not None:
-        parts.append("\n" + as_text(_curve(result)))
+        parts.append("\n" + as_text(_curve(result)) + "\n" + as_text(_front(result)))
         if space is not None and result.ranked():
             parts.append(_formats(shown_rows(result, top)[0], space))
         parts.append(_failures(result))
@@ -150,6 +154,18 @@ def _curve(result: SearchResult) -> Table:
         until = max(1, round(share * total))
         known = [score for number, score in curve if number < until]
         table.add_row(f"{until:,}", f"{known[-1]:.6g}" if known else "-")
+    return table
+
+
+def _front(result: SearchResult) -> Table:
+    front = result.front
+    table = Table(box=None, pad_edge=False)
+    table.add_column("params", justify="right")
+    table.add_column("patterns, at most", justify="right")
+    shown = min(len(front), _FRONT)
+    for place in range(shown):
+        row = front[round(place * (len(front) - 1) / max(1, shown - 1))]
+        table.add_row(f"{row.parameters:,}", f"{row.candidate.patterns:.6g}")
     return table
 
 

@@ -214,8 +214,12 @@ class History:
                 f"INSERT INTO candidate ({columns}) VALUES ({marks})", rows
             )
 
-    def close(self) -> None:
+    def close(self, *, discard: bool = False) -> None:
+        """``discard`` removes the file."""
         self._connection.close()
+        if discard and self._path is not None:
+            for path in (self._path, _log(self._path)):
+                path.unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.release()
             self._lock = None

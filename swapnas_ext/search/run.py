@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -74,23 +75,24 @@ def search(
         "device": device,
         "command": command,
     }
-    with _open(None if history is None else Path(history), about) as record:
-        crew = Crew(_workers(evaluator, workers))
-        driver = Driver(space, settings, record, crew, report)
-        ended = "failed"
-        try:
-            driver.run()
-            ended = "exhausted" if driver.exhausted else "complete"
-        except KeyboardInterrupt:
-            ended = "interrupted"
-        finally:
-            crew.close()
-        record.write_about(ended=ended)
-        return replace(
-            driver.result(),
-            interrupted=ended == "interrupted",
-            exhausted=ended == "exhausted",
-        )
+    path = None if history is None else Path(history)
+    crew = Crew(_workers(evaluator, workers))
+    try:
+        with _opened(path, about) as record:
+            driver = Driver(space, settings, record, crew, report)
+            try:
+                driver.run()
+                ended = "exhausted" if driver.exhausted else "complete"
+            except KeyboardInterrupt:
+                ended = "interrupted"
+            record.write_about(ended=ended)
+            return replace(
+                driver.result(),
+                interrupted=ended == "interrupted",
+                exhausted=ended == "exhausted",
+            )
+    finally:
+        crew.close()
 
 
 def evolve(
@@ -183,18 +185,24 @@ def _workers(evaluator: Evaluator, workers: Workers) -> Sequence[Worker]:
     return [LocalProcess(evaluator) for _ in range(workers)]
 
 
-def _open(path: Path | None, about: dict[str, Any]) -> History:
-    if path is None or not path.exists() or path.stat().st_size == 0:
-        return History.create(path, about)
-    history = History.resume(path)
+@contextmanager
+def _opened(path: Path | None, about: dict[str, Any]) -> Iterator[History]:
+    """A new run, or the one at the path. A new one that fails before anything is recorded leaves no
+    file."""
+    if path is not None and path.exists() and path.stat().st_size > 0:
+        with History.resume(path) as history:
+            made_with = history.settings
+            _check_same(made_with, about, path)
+            history.write_about(settings={**made_with, "search": about["search"]}, ended="")
+            yield history
+        return
+    history = History.create(path, about)
     try:
-        made_with = history.settings
-        _check_same(made_with, about, path)
-        history.write_about(settings={**made_with, "search": about["search"]}, ended="")
+        yield history
     except BaseException:
-        history.close()
+        history.close(discard=not history.candidates())
         raise
-    return history
+    history.close()
 
 
 def _check_same(made_with: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
