@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from searches import essence
 
 import swapnas_ext as swap
-from searches import essence
 from swapnas_ext.cli import main, options
 from swapnas_ext.search import History
 
@@ -279,8 +279,17 @@ def test_a_space_of_ones_own(tmp_path: Path) -> None:
 def test_ctrl_c(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     process = subprocess.Popen(
-        [sys.executable, "-m", "swapnas_ext.cli", "search", *SEARCH]
-        + ["--candidates", "100000", "--run", str(path)],
+        [
+            sys.executable,
+            "-m",
+            "swapnas_ext.cli",
+            "search",
+            *SEARCH,
+            "--candidates",
+            "100000",
+            "--run",
+            str(path),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
