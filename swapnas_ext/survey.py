@@ -18,10 +18,10 @@ from typing import Any
 import torch
 
 from swapnas_ext import regularization, spaces
-from swapnas_ext.allocator import keep_freed_memory
 from swapnas_ext.description import describe_scorer
 from swapnas_ext.result import ScoreWarning
 from swapnas_ext.scoring import Scorer
+from swapnas_ext.search.evaluation import prepare_process
 from swapnas_ext.spaces import SearchSpace
 from swapnas_ext.version import __version__
 
@@ -207,8 +207,7 @@ def _start_worker(
     space_name: str, options: dict[str, Any], scorer: Scorer, initialized: bool
 ) -> None:
     global _worker
-    torch.set_num_threads(1)
-    keep_freed_memory()
+    prepare_process()
     warnings.simplefilter("ignore", ScoreWarning)  # the command sums them up
     _worker = spaces.get(space_name, **options), scorer, initialized
 

@@ -225,6 +225,7 @@ def test_rank_correlation_on_the_benchmark_table(benchmark_data: Path) -> None:
     assert rho > 0.5
 
 
+@pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
 def test_networks_built_from_copies_are_networks() -> None:
     """Without initialisation, parts are copies: of the same structure, and with nothing shared."""
     space = NASBench201(channels=4, cells=2)

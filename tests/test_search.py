@@ -197,6 +197,7 @@ def expected() -> SearchResult:
     return search(small_space(), small_scorer(), made)
 
 
+@pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
 def test_scores_are_those_of_the_scorer(expected: SearchResult) -> None:
     space, scorer = small_space(), small_scorer()
     threads = torch.get_num_threads()

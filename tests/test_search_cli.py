@@ -38,6 +38,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
 def test_json(finished: Path) -> None:
     result = run("show", finished, "--json", "--top", 7)
     assert result.exit_code == 0, result.output

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
+import os
 import statistics
 import threading
 import time
@@ -122,10 +124,19 @@ def _sample(space: SearchSpace) -> Tensor:
 
 
 def prepare_process() -> None:
-    """For a process that does nothing but evaluate."""
+    """For a process that does nothing but score. It ends where the one that started it is gone."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     keep_freed_memory()
     gc.freeze()  # networks come and go; what was imported stays, and need not be looked through again
+
+
+def _end_with_parent() -> None:
+    """A search that is killed can't end its workers."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

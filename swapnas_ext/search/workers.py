@@ -4,9 +4,7 @@ survives workers that die."""
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import (
@@ -261,17 +259,8 @@ _evaluator: Evaluator
 def _start(evaluator: Evaluator) -> None:
     global _evaluator
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the search, which ends the workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     prepare_process()
     _evaluator = evaluator
-
-
-def _end_with_parent() -> None:
-    """A search that is killed can't end its workers."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _evaluate(architectures: Sequence[str]) -> list[Outcome]:

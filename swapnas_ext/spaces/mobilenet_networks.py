@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from swapnas_ext.spaces.uninitialized import copied
+
 DIVISOR = 8
 FIRST_WIDTH = 16
 FINAL_WIDTH, HEAD_WIDTH = 960, 1280
@@ -117,6 +119,9 @@ class InvertedResidual(nn.Module):
         return x + self.body(x) if self.shortcut else self.body(x)
 
 
+_inverted_residual = copied(InvertedResidual)
+
+
 class MobileNetV3(nn.Module):
     """Stem, a fixed block, five stages, head: ``[S, 3, H, W] -> logits [S, classes]``.
 
@@ -140,7 +145,7 @@ class MobileNetV3(nn.Module):
             channels_out = divisible(stage.width * width)
             for place, (kernel, expansion) in enumerate(choices):
                 kind = stage if place == 0 else stage._replace(stride=1)
-                blocks.append(InvertedResidual(channels, channels_out, kernel, expansion, kind))
+                blocks.append(_inverted_residual(channels, channels_out, kernel, expansion, kind))
                 channels = channels_out
         self.blocks = nn.Sequential(*blocks)
         final, head = divisible(FINAL_WIDTH * width), divisible(HEAD_WIDTH * width)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext.spaces.base import ArchitectureError, Graph, SearchSpace
+from swapnas_ext.spaces.uninitialized import copied
 
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 INPUT, OUTPUT = "input", "output"
@@ -372,6 +373,10 @@ class ConvBNReLU(nn.Sequential):
         )
 
 
+_conv_bn_relu = copied(ConvBNReLU)
+
+
+@copied
 def _operation(name: str, channels: int) -> nn.Module:
     if name == "maxpool3x3":
         return nn.MaxPool2d(3, stride=1, padding=1)
@@ -392,7 +397,7 @@ class CellModule(nn.Module):
         ]
         self.projections = nn.ModuleDict(
             {
-                str(v): ConvBNReLU(channels_in, self.widths[v], kernel=1)
+                str(v): _conv_bn_relu(channels_in, self.widths[v], kernel=1)
                 for v in range(1, self.last + 1)
                 if cell.matrix[0][v]
             }

@@ -69,7 +69,7 @@ class NASBench201(SearchSpace):
         twice is told from two convolutions. Cells of one form compute the same function of their live
         weights; their numbers of parameters may differ, since dead edges have some too.
         """
-        return _canonical(parse(architecture))
+        return sums_of_cell(parse(architecture))
 
     def _build(self, architecture: str) -> nn.Module:
         return Network(parse(architecture), self.channels, self.cells, self.classes)
@@ -158,7 +158,8 @@ Sum = tuple[int, ...]
 """A sum of values, sorted: 0 is the cell's input, k the k-th operation. Empty is zero."""
 
 
-def _canonical(cell: Cell) -> str:
+def sums_of_cell(cell: Cell) -> str:
+    """The canonical form, see `NASBench201.canonical`; other names of operations are kept as they are."""
     operations: list[tuple[str, Sum]] = [("x", ())]
     nodes: list[Sum] = [(0,)]
     for node in (1, 2, 3):

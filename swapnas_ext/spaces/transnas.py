@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext.spaces.base import ArchitectureError, Graph, SearchSpace
-from swapnas_ext.spaces.nasbench201 import EDGES, ReLUConvBN
-from swapnas_ext.spaces.nasbench201 import _canonical as sums_of_cell
+from swapnas_ext.spaces.nasbench201 import EDGES, ReLUConvBN, sums_of_cell
+from swapnas_ext.spaces.uninitialized import copied
 
 OPERATIONS = ("none", "skip_connect", "conv1x1", "conv3x3")
 """By their codes."""
@@ -408,6 +408,7 @@ class FactorizedReduction(nn.Module):
         return self.norm(torch.cat([self.straight(x), self.shifted(shifted)], 1))
 
 
+@copied
 def _operation(code: int, channels_in: int, channels: int, stride: int) -> nn.Module:
     if code != SKIP:
         return ReLUConvBN(channels_in, channels, kernel=_KERNELS[code], stride=stride)
@@ -465,6 +466,9 @@ class ResidualBlock(nn.Module):
         return self.shortcut(x) + self.body(x)
 
 
+_residual_block = copied(ResidualBlock)
+
+
 class Network(nn.Module):
     """A stem that divides the image's sides by four, the blocks of the skeleton, linear classifier.
 
@@ -484,7 +488,7 @@ class Network(nn.Module):
             if architecture.cell:
                 blocks.append(CellModule(architecture.cell, channels_in, width, stride))
             else:
-                blocks.append(ResidualBlock(channels_in, width, stride))
+                blocks.append(_residual_block(channels_in, width, stride))
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
 
