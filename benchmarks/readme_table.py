@@ -59,6 +59,33 @@ def options() -> str:
     return "\n".join(lines)
 
 
+def search() -> str:
+    lines = ["| work | here | against | ratio | aim |", "|---|---|---|---|---|"]
+    for row in rows("search"):
+        if "seconds" in row:
+            rate = f"{row['candidates_per_second']:.0f} candidates/s"
+            lines.append(f"| {row['work']} | {row['seconds']:.1f} s | | {rate} | {row['bound']} |")
+        elif "ours_ms" in row:
+            other = f"{row['against']}, {row['others_ms'][row['against']] / 1e3:.1f} s"
+            lines.append(
+                f"| {row['work']} | {row['ours_ms'] / 1e3:.1f} s | {other} | {row['ratio']:.2g}x | "
+                f"{row['bound']} |"
+            )
+    return "\n".join(lines)
+
+
+def found() -> str:
+    lines = ["| what | validation accuracy | test accuracy |", "|---|---|---|"]
+    for row in rows("search"):
+        if "val_cifar10" in row:
+            cells = [
+                f"{row[name]:.2f} ± {row[f'{name}_std']:.2f}"
+                for name in ("val_cifar10", "test_cifar10_mean")
+            ]
+            lines.append(f"| {row['work']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def rho() -> str:
     return "\n".join(
         f"- {row['work']}: {row['rho']:.3f} (parameters alone: {row['rho_of_parameters']:.3f})"
@@ -70,7 +97,7 @@ def rho() -> str:
 def main() -> None:
     path = Path(__file__).parents[1] / "README.md"
     text = path.read_text()
-    for make in (speed, proxies, options, rho):
+    for make in (speed, proxies, options, search, found, rho):
         begin, end = f"<!-- {make.__name__} -->\n", f"<!-- /{make.__name__} -->"
         before, _, rest = text.partition(begin)
         _, _, after = rest.partition(end)

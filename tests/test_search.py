@@ -461,3 +461,21 @@ def test_optuna_sees_score_and_size() -> None:
     assert sum(late) > sum(early) or min(c.parameters for c in found.candidates[-60:]) <= min(
         c.parameters for c in found.candidates[:60]
     )
+
+
+def test_the_example_of_a_space_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "examples"))
+    import own_space
+
+    space = own_space.Stack()
+    rng = random.Random(0)
+    for _ in range(200):
+        first, second = space.sample(rng), space.sample(rng)
+        for text in (first, space.mutate(first, rng), space.crossover(first, second, rng)):
+            assert space.format(space.parse(text)) == text
+    for text, place in (("16k3-32k9", 5), ("16k3", 0), ("", 0), ("16k3-", 5), ("16k3-x", 5)):
+        with pytest.raises(swap.spaces.ArchitectureError) as told:
+            space.parse(text)
+        assert told.value.position == place
+    found = evolve(space, small_scorer(), population=4, tournament=2, cycles=1, max_params=20_000)
+    assert found.best.parameters <= 20_000
