@@ -16,7 +16,8 @@ from torch import nn
 
 import swapnas_ext as swap
 from swapnas_ext.spaces import ArchitectureError
-from swapnas_ext.spaces.darts import DARTS, Genotype, _parse_exactly, format_genotype, parse
+from swapnas_ext.spaces.darts import DARTS
+from swapnas_ext.spaces.darts_genotype import Genotype, _parse_exactly, format_genotype, parse
 from swapnas_ext.spaces.darts_networks import OPERATIONS, FactorizedReduce, Zero, operation
 
 V2 = (  # of Liu et al., second order
