@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 
 import swapnas_ext as swap
 from swapnas_ext.spaces import ArchitectureError
-from swapnas_ext.spaces.nasbench101 import (
+from swapnas_ext.spaces.nasbench101 import CellModule, NASBench101
+from swapnas_ext.spaces.nasbench101_cell import (
     MAX_EDGES,
     OPERATIONS,
     Cell,
-    CellModule,
-    NASBench101,
     format_cell,
     parse,
     prune,

@@ -16,13 +16,8 @@ from hypothesis import strategies as st
 import swapnas_ext as swap
 from swapnas_ext.spaces import ArchitectureError, SearchSpace
 from swapnas_ext.spaces.nasbench201 import EDGES, ReLUConvBN
-from swapnas_ext.spaces.transnas import (
-    CellModule,
-    FactorizedReduction,
-    ResidualBlock,
-    TransNASMacro,
-    TransNASMicro,
-)
+from swapnas_ext.spaces.transnas import TransNASMacro, TransNASMicro
+from swapnas_ext.spaces.transnas_networks import CellModule, FactorizedReduction, ResidualBlock
 
 MICRO, MACRO = TransNASMicro(), TransNASMacro()
 CELLS, SKELETONS = list(MICRO), list(MACRO)

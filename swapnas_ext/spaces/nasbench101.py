@@ -13,34 +13,32 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from functools import lru_cache
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from swapnas_ext.spaces.base import ArchitectureError, Graph, SearchSpace
+from swapnas_ext.spaces.base import Graph, SearchSpace
+from swapnas_ext.spaces.nasbench101_cell import (
+    INPUT,
+    KERNELS,
+    MAX_VERTICES,
+    OPERATIONS,
+    OUTPUT,
+    Cell,
+    Matrix,
+    canonical_text,
+    edges_of,
+    format_cell,
+    is_valid,
+    parse,
+    prune,
+    vertex_channels,
+)
 from swapnas_ext.spaces.uninitialized import copied
 
-OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
-INPUT, OUTPUT = "input", "output"
-MAX_VERTICES = 7
-MAX_EDGES = 9
-_KERNELS = {"conv3x3-bn-relu": 3, "conv1x1-bn-relu": 1}
 _MAX_STACKS = 6  # an image of 32 pixels is halved five times
 _MIN_CHANNELS = 4  # the output concatenates up to four vertices; each needs a channel
 _TRIES = 100
-
-
-Matrix = tuple[tuple[int, ...], ...]
-
-
-class Cell(NamedTuple):
-    """``matrix[i][j]`` is 1 where vertex i feeds vertex j > i; the first of the ``operations`` is the
-    input, the last the output."""
-
-    matrix: Matrix
-    operations: tuple[str, ...]
 
 
 class NASBench101(SearchSpace):
@@ -89,7 +87,7 @@ class NASBench101(SearchSpace):
         don't divide evenly among the vertices that feed the output, which of them get one more depends on
         their order in the cell: there, isomorphic cells differ by a channel here and there.
         """
-        return _canonical(architecture)
+        return canonical_text(architecture)
 
     def _build(self, architecture: str) -> nn.Module:
         widths = [self.channels << stack for stack in range(self.stacks)]
@@ -98,7 +96,7 @@ class NASBench101(SearchSpace):
     def size(self, architecture: str) -> int:
         cell = prune(parse(architecture))
         last = len(cell.operations) - 1
-        kernels = [_KERNELS.get(name, 0) ** 2 for name in cell.operations]
+        kernels = [KERNELS.get(name, 0) ** 2 for name in cell.operations]
         width = self.channels
         total = (27 + 2) * width  # the stem
         for stack in range(self.stacks):
@@ -120,7 +118,7 @@ class NASBench101(SearchSpace):
             matrix = _matrix(MAX_VERTICES, lambda i, j: rng.randrange(2))
             inner = [rng.choice(OPERATIONS) for _ in range(MAX_VERTICES - 2)]
             cell = Cell(matrix, (INPUT, *inner, OUTPUT))
-            if _is_valid(cell):
+            if is_valid(cell):
                 return format_cell(cell)
 
     def mutate(self, architecture: str, rng: random.Random) -> str:
@@ -130,16 +128,16 @@ class NASBench101(SearchSpace):
         Cells of fewer than seven vertices get unused ones first. In the few cells where no single change
         makes a difference, unused parts are changed until one does.
         """
-        form = _canonical(architecture)
+        form = canonical_text(architecture)
         cell = _padded(parse(architecture), MAX_VERTICES, rng)
         while True:
             changes = list(_single_changes(cell))
             rng.shuffle(changes)
-            for changed in filter(_is_valid, changes):
+            for changed in filter(is_valid, changes):
                 text = format_cell(changed)
-                if _canonical(text) != form:
+                if canonical_text(text) != form:
                     return text
-            cell = next(filter(_is_valid, changes))
+            cell = next(filter(is_valid, changes))
 
     def crossover(self, first: str, second: str, rng: random.Random) -> str:
         """Each edge and each operation from one of the parents; where no such child is found that is a
@@ -151,7 +149,7 @@ class NASBench101(SearchSpace):
             matrix = _matrix(vertices, lambda i, j: rng.choice(pair).matrix[i][j])
             operations = zip(*(parent.operations for parent in pair), strict=True)
             child = Cell(matrix, tuple(rng.choice(names) for names in operations))
-            if _is_valid(child):
+            if is_valid(child):
                 return format_cell(child)
         return format_cell(rng.choice(parents))
 
@@ -164,131 +162,7 @@ class NASBench101(SearchSpace):
 
     def graphs(self, architecture: str) -> list[Graph]:
         cell = prune(parse(architecture))
-        return [Graph("cell", cell.operations, tuple((i, j, "") for i, j in _edges(cell)))]
-
-
-@lru_cache(4096)  # a search asks for the form, the size and the children of the same text
-def parse(text: str) -> Cell:
-    """The cell of an architecture string, as it is written there. Raises `ArchitectureError` that
-    points at the mistake."""
-    digits, colon, names = text.partition(":")
-    for position, digit in enumerate(digits):
-        if digit not in "01":
-            raise ArchitectureError(
-                text, position, f"expected 0 or 1, or ':' after the matrix, found {digit!r}"
-            )
-    if not colon:
-        raise ArchitectureError(text, len(text), "expected ':' after the matrix, found the end")
-    operations = _parse_operations(text, len(digits) + 1, names)
-    vertices = len(operations)
-    if len(digits) != vertices**2:
-        raise ArchitectureError(
-            text,
-            min(len(digits), vertices**2),
-            f"expected {vertices**2} digits for {vertices} vertices, found {len(digits)}",
-        )
-    rows = [digits[i * vertices : (i + 1) * vertices] for i in range(vertices)]
-    for i, row in enumerate(rows):
-        if "1" in row[: i + 1]:
-            raise ArchitectureError(
-                text,
-                i * vertices + row.index("1"),
-                "expected 0 on the diagonal and below: edges lead to later vertices",
-            )
-    cell = Cell(tuple(tuple(map(int, row)) for row in rows), operations)
-    live = _live(cell.matrix)
-    if not live:
-        raise ArchitectureError(text, 0, "no path leads from the input to the output")
-    edges = [(i, j) for i, j in _edges(cell) if i in live and j in live]
-    if len(edges) > MAX_EDGES:
-        i, j = edges[MAX_EDGES]
-        raise ArchitectureError(
-            text,
-            i * vertices + j,
-            f"{len(edges)} edges are on paths from the input to the output; at most {MAX_EDGES}",
-        )
-    return cell
-
-
-def _parse_operations(text: str, position: int, names: str) -> tuple[str, ...]:
-    operations = names.split(",")
-    for vertex, name in enumerate(operations):
-        expected = OPERATIONS
-        if vertex == 0:
-            expected = (INPUT,)
-        elif vertex == len(operations) - 1:
-            expected = (OUTPUT,)
-        if name not in expected:
-            shown = repr(name if len(name) <= 20 else name[:20] + "...") if name else "nothing"
-            known = " or ".join(expected)
-            raise ArchitectureError(text, position, f"expected {known}, found {shown}")
-        if vertex == MAX_VERTICES:
-            raise ArchitectureError(
-                text, position, f"{len(operations)} vertices; at most {MAX_VERTICES}"
-            )
-        position += len(name) + 1
-    if len(operations) < 2:
-        raise ArchitectureError(text, len(text), f"expected ',' and {OUTPUT}, found the end")
-    return tuple(operations)
-
-
-def format_cell(cell: Cell) -> str:
-    """The string of a cell; `parse` reads it back."""
-    digits = "".join(str(entry) for row in cell.matrix for entry in row)
-    return f"{digits}:{','.join(cell.operations)}"
-
-
-def prune(cell: Cell) -> Cell:
-    """The cell without the vertices that are on no path from the input to the output."""
-    live = _live(cell.matrix)
-    if len(live) == len(cell.operations):
-        return cell
-    matrix = tuple(tuple(cell.matrix[i][j] for j in live) for i in live)
-    return Cell(matrix, tuple(cell.operations[i] for i in live))
-
-
-def vertex_channels(matrix: Matrix, channels: int) -> list[int]:
-    """Channels of each vertex of a pruned cell that gives ``channels``; 0 for its input, which has what
-    it is given.
-
-    The vertices that feed the output share its channels, the first ones getting one more where that
-    doesn't divide; the others have as many as the widest vertex that they feed.
-    """
-    last = len(matrix) - 1
-    widths = [0] * last + [channels]
-    feeding = [v for v in range(1, last) if matrix[v][last]]
-    if feeding:
-        share, more = divmod(channels, len(feeding))
-        for place, v in enumerate(feeding):
-            widths[v] = share + (place < more)
-    for v in reversed(range(1, last)):
-        if not matrix[v][last]:
-            widths[v] = max(widths[j] for j in range(v + 1, last) if matrix[v][j])
-    return widths
-
-
-def _live(matrix: Matrix) -> list[int]:
-    """The vertices on paths from the input to the output, in order; none if there is no path."""
-    last = len(matrix) - 1
-    reached = {0}
-    for i, row in enumerate(matrix):
-        if i in reached:
-            reached.update(j for j, edge in enumerate(row) if edge)
-    leading = {last}
-    for i in reversed(range(last)):
-        if any(edge and j in leading for j, edge in enumerate(matrix[i])):
-            leading.add(i)
-    live = sorted(reached & leading)
-    return live if len(live) > 1 else []
-
-
-def _edges(cell: Cell) -> Iterator[tuple[int, int]]:
-    return ((i, j) for i, row in enumerate(cell.matrix) for j, edge in enumerate(row) if edge)
-
-
-def _is_valid(cell: Cell) -> bool:
-    live = _live(cell.matrix)
-    return bool(live) and sum(cell.matrix[i][j] for i in live for j in live) <= MAX_EDGES
+        return [Graph("cell", cell.operations, tuple((i, j, "") for i, j in edges_of(cell)))]
 
 
 def _matrix(vertices: int, edge: Callable[[int, int], int]) -> Matrix:
@@ -326,41 +200,6 @@ def _model_spec(cell: Cell) -> str:
     return f"ModelSpec(matrix={[list(row) for row in cell.matrix]}, ops={list(cell.operations)})"
 
 
-# ---- isomorphism ---------------------------------------------------------------------------------
-
-
-@lru_cache(4096)
-def _canonical(text: str) -> str:
-    cell = prune(parse(text))
-    order = (0, *_least_order(cell), len(cell.operations) - 1)
-    matrix = tuple(tuple(cell.matrix[i][j] for j in order) for i in order)
-    return format_cell(Cell(matrix, tuple(cell.operations[i] for i in order)))
-
-
-def _least_order(cell: Cell) -> tuple[int, ...]:
-    """An order of the inner vertices, sources first, that gives the least sequence of vertices told by
-    their operation, the places that they read from, and whether they feed the output.
-
-    The sequence says all of the cell, so that isomorphic cells have the same and others don't.
-    """
-    matrix, operations = cell
-    last = len(operations) - 1
-    sources = [[i for i in range(1, last) if matrix[i][v]] for v in range(last)]
-    orders: list[dict[int, int]] = [{}]  # the places of the vertices chosen so far
-    for place in range(1, last):
-        # Every order that begins with the least sequence so far is followed; only symmetries have many.
-        extended: dict[tuple[str, int, int], list[dict[int, int]]] = {}
-        for places in orders:
-            for v in range(1, last):
-                if v in places or not all(i in places for i in sources[v]):
-                    continue
-                reads = matrix[0][v] + sum(1 << places[i] for i in sources[v])
-                key = (operations[v], reads, matrix[v][last])
-                extended.setdefault(key, []).append({**places, v: place})
-        orders = extended[min(extended)]
-    return tuple(orders[0])
-
-
 # ---- the networks --------------------------------------------------------------------------------
 
 
@@ -380,7 +219,7 @@ _conv_bn_relu = copied(ConvBNReLU)
 def _operation(name: str, channels: int) -> nn.Module:
     if name == "maxpool3x3":
         return nn.MaxPool2d(3, stride=1, padding=1)
-    return ConvBNReLU(channels, channels, _KERNELS[name])
+    return ConvBNReLU(channels, channels, KERNELS[name])
 
 
 class CellModule(nn.Module):

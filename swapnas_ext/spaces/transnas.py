@@ -16,24 +16,29 @@ import itertools
 import random
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from swapnas_ext.spaces.base import ArchitectureError, Graph, SearchSpace
-from swapnas_ext.spaces.nasbench201 import EDGES, ReLUConvBN, sums_of_cell
-from swapnas_ext.spaces.uninitialized import copied
+from swapnas_ext.spaces.nasbench201 import EDGES, sums_of_cell
+from swapnas_ext.spaces.transnas_networks import (
+    BLOCKS,
+    KERNELS,
+    NONE,
+    SKIP,
+    Architecture,
+    Network,
+    blocks_of,
+    doubles,
+    halves,
+)
 
 OPERATIONS = ("none", "skip_connect", "conv1x1", "conv3x3")
 """By their codes."""
-NONE, SKIP = 0, 1
 MICRO_SKELETON = (4, 1, 4, 1, 4)
 DEPTHS = range(4, 7)  # modules of a macro skeleton, and how many of them may change what
 DOUBLINGS = range(1, 4)
 HALVINGS = range(1, 5)
-BLOCKS = 2  # cells or residual blocks in a module; the first changes channels and image
-_KERNELS = {2: 1, 3: 3}
 _MODULE_CODES = (1, 2, 3, 4)
 _CHANGES = {
     1: "nothing changes",
@@ -43,15 +48,6 @@ _CHANGES = {
 }
 _MAX_CHANNELS = 9999
 _TRIES = 100
-
-
-class Architecture(NamedTuple):
-    """``modules`` are the codes of the skeleton, ``cell`` those of the edges in the order of ``EDGES``;
-    an empty cell stands for a residual block."""
-
-    channels: int
-    modules: tuple[int, ...]
-    cell: tuple[int, ...]
 
 
 class _TransNAS(SearchSpace):
@@ -78,7 +74,7 @@ class _TransNAS(SearchSpace):
         parsed = self.parse(architecture)
         half, width = parsed.channels // 2, parsed.channels
         total = (27 + 2) * half + (9 * half + 2) * width  # the stem
-        for channels_in, width, stride in _blocks(parsed):
+        for channels_in, width, stride in blocks_of(parsed):
             total += _block_weights(parsed.cell, channels_in, width, stride)
         return total + width * self.classes + self.classes
 
@@ -222,7 +218,7 @@ class TransNASMacro(_TransNAS):
 
     def graphs(self, architecture: str) -> list[Graph]:
         parsed = self.parse(architecture)
-        widths = [parsed.channels, *(width for _, width, _ in _blocks(parsed)[1::BLOCKS])]
+        widths = [parsed.channels, *(width for _, width, _ in blocks_of(parsed)[1::BLOCKS])]
         nodes = (f"stem, {widths[0]} channels", *(f"{width} channels" for width in widths[1:]))
         edges = ((i, i + 1, _CHANGES[code]) for i, code in enumerate(parsed.modules))
         return [Graph("skeleton", nodes, tuple(edges))]
@@ -311,19 +307,11 @@ def _sums(names: tuple[str, ...]) -> str:
 # ---- skeletons -----------------------------------------------------------------------------------
 
 
-def _doubles(code: int) -> bool:
-    return code in (2, 4)
-
-
-def _halves(code: int) -> bool:
-    return code in (3, 4)
-
-
 def _fault(modules: tuple[int, ...]) -> tuple[int, str] | None:
     """The place where a macro skeleton leaves the space, and why; None if it doesn't."""
     everything = range(len(modules))
-    doubling = [i for i in everything if _doubles(modules[i])]
-    halving = [i for i in everything if _halves(modules[i])]
+    doubling = [i for i in everything if doubles(modules[i])]
+    halving = [i for i in everything if halves(modules[i])]
     for places, allowed, what in (
         (everything, DEPTHS, "modules"),
         (doubling, DOUBLINGS, "modules that double the channels"),
@@ -359,18 +347,6 @@ def _shorter(modules: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     return ((*modules[:i], *modules[i + 1 :]) for i in range(len(modules)))
 
 
-def _blocks(architecture: Architecture) -> list[tuple[int, int, int]]:
-    """Channels in, channels out and stride of each cell or residual block."""
-    blocks = []
-    channels = architecture.channels
-    for code in architecture.modules:
-        width = channels * (2 if _doubles(code) else 1)
-        blocks.append((channels, width, 2 if _halves(code) else 1))
-        blocks += [(width, width, 1)] * (BLOCKS - 1)
-        channels = width
-    return blocks
-
-
 def _block_weights(cell: tuple[int, ...], channels_in: int, channels: int, stride: int) -> int:
     changes = stride > 1 or channels_in != channels
     if not cell:
@@ -378,119 +354,9 @@ def _block_weights(cell: tuple[int, ...], channels_in: int, channels: int, strid
         return both + changes * (channels_in + 2) * channels
     total = 0
     for (source, _), code in zip(EDGES, cell, strict=True):
-        kernel = _KERNELS.get(code, 0)
+        kernel = KERNELS.get(code, 0)
         if code == SKIP and source == 0 and changes:
             kernel = 1  # the two halves of a factorised reduction
         if kernel:
             total += (kernel**2 * (channels if source else channels_in) + 2) * channels
     return total
-
-
-# ---- the networks --------------------------------------------------------------------------------
-
-
-class FactorizedReduction(nn.Module):
-    """A skip connection that changes channels or image: half of its channels see the image shifted by a
-    pixel, so that none is lost."""
-
-    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
-        super().__init__()
-        self.relu = nn.ReLU(inplace=False)
-        self.straight = nn.Conv2d(channels_in, channels // 2, 1, stride=stride, bias=False)
-        self.shifted = nn.Conv2d(
-            channels_in, channels - channels // 2, 1, stride=stride, bias=False
-        )
-        self.norm = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.relu(x)
-        shifted = nn.functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
-        return self.norm(torch.cat([self.straight(x), self.shifted(shifted)], 1))
-
-
-@copied
-def _operation(code: int, channels_in: int, channels: int, stride: int) -> nn.Module:
-    if code != SKIP:
-        return ReLUConvBN(channels_in, channels, kernel=_KERNELS[code], stride=stride)
-    if stride == 1 and channels_in == channels:
-        return nn.Identity()
-    return FactorizedReduction(channels_in, channels, stride)
-
-
-class CellModule(nn.Module):
-    """Sums, at each node, the operations on the edges that lead there; those on the cell's input change
-    channels and image."""
-
-    def __init__(self, cell: tuple[int, ...], channels_in: int, channels: int, stride: int) -> None:
-        super().__init__()
-        self.channels = channels
-        self.stride = stride
-        self.edges = nn.ModuleDict()
-        for (source, node), code in zip(EDGES, cell, strict=True):
-            if code != NONE:
-                shape = (channels, channels, 1) if source else (channels_in, channels, stride)
-                self.edges[f"{source}to{node}"] = _operation(code, *shape)
-
-    def forward(self, x: Tensor) -> Tensor:
-        nodes = [x]
-        for node in (1, 2, 3):
-            total = None
-            for source in range(node):
-                edge = f"{source}to{node}"
-                if edge in self.edges:
-                    y = self.edges[edge](nodes[source])
-                    total = y if total is None else total + y
-            nodes.append(self._zeros(x) if total is None else total)
-        return nodes[3]
-
-    def _zeros(self, x: Tensor) -> Tensor:
-        one = torch.zeros_like(x[:, :1, :: self.stride, :: self.stride])
-        return one.repeat(1, self.channels, 1, 1)
-
-
-class ResidualBlock(nn.Module):
-    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            ReLUConvBN(channels_in, channels, kernel=3, stride=stride),
-            ReLUConvBN(channels, channels, kernel=3),
-        )
-        self.shortcut: nn.Module = nn.Identity()
-        if stride > 1 or channels_in != channels:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(channels_in, channels, 1, stride=stride, bias=False),
-                nn.BatchNorm2d(channels),
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.shortcut(x) + self.body(x)
-
-
-_residual_block = copied(ResidualBlock)
-
-
-class Network(nn.Module):
-    """A stem that divides the image's sides by four, the blocks of the skeleton, linear classifier.
-
-    ``[S, 3, H, W] -> logits [S, classes]``
-    """
-
-    def __init__(self, architecture: Architecture, classes: int) -> None:
-        super().__init__()
-        half, width = architecture.channels // 2, architecture.channels
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, half, 3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(half),
-            ReLUConvBN(half, width, kernel=3, stride=2),
-        )
-        blocks: list[nn.Module] = []
-        for channels_in, width, stride in _blocks(architecture):
-            if architecture.cell:
-                blocks.append(CellModule(architecture.cell, channels_in, width, stride))
-            else:
-                blocks.append(_residual_block(channels_in, width, stride))
-        self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.blocks(self.stem(x)))
