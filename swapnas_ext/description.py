@@ -36,9 +36,15 @@ def describe_scorer(scorer: Scorer) -> dict[str, Any]:
 def describe_space(space: SearchSpace) -> dict[str, Any]:
     """The name of a space, and those of its attributes that are plain values, for JSON."""
     kind = type(space)
-    attributes = {name: value for name, value in vars(space).items() if isinstance(value, _PLAIN)}
+    attributes = {name: value for name, value in vars(space).items() if _is_plain(value)}
     name = name_of(space) or f"{kind.__module__}:{kind.__qualname__}"
     return {"name": name, **attributes}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    return isinstance(value, _PLAIN)
 
 
 def _digest(scorer: Scorer) -> str:

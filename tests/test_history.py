@@ -187,6 +187,74 @@ def test_a_file_cut_short(tmp_path: Path, kept: int) -> None:
             opened(path)
 
 
+def test_rows_that_are_none(tmp_path: Path) -> None:
+    for change in (
+        "UPDATE about SET value = '[]' WHERE name = 'settings'",
+        "UPDATE about SET value = '{}' WHERE name = 'settings'",
+        "UPDATE about SET value = '{' WHERE name = 'settings'",
+        "DELETE FROM about",
+        "UPDATE candidate SET architecture = X'00' WHERE number = 2",
+        "UPDATE candidate SET patterns = 0 WHERE number = 2",
+        "UPDATE candidate SET patterns = 'abc' WHERE number = 2",
+        "UPDATE candidate SET parents = 'x' WHERE number = 2",
+        "UPDATE candidate SET parameters = X'0102' WHERE number = 2",
+    ):
+        path = tmp_path / "run.db"
+        path.unlink(missing_ok=True)
+        _make(path)
+        with sqlite3.connect(path) as connection:
+            connection.execute(change)
+        connection.close()
+        with pytest.raises(HistoryError, match="is damaged"), History.read(path) as history:
+            SearchResult.of(history)
+
+
+def test_a_link_to_a_run_is_that_run(tmp_path: Path) -> None:
+    path = _make(tmp_path / "run.db")
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    with History.resume(path), pytest.raises(HistoryError, match="another search is writing"):
+        History.resume(link)
+    with History.read(link) as history:
+        assert len(history.candidates()) == 6
+
+
+def test_a_run_file_that_is_removed_meanwhile(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    with History.create(path, {"search": {}}) as history:
+        history.record([candidate(0, OUTCOMES[0])])
+        path.unlink()
+        with pytest.raises(HistoryError, match="was removed or replaced"):
+            history.record([candidate(1, OUTCOMES[0])])
+
+
+def test_a_run_that_fails_at_once_leaves_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    made = SearchSettings(candidates=6, max_params=10, **SMALL)
+    with pytest.raises(ValueError, match="at most 10 parameters"):
+        search(small_space(), small_scorer(), made, history=path)
+    with pytest.raises((RuntimeError, AssertionError)):
+        search(small_space(), small_scorer(), made, history=path, device="nowhere")
+    assert [file.name for file in tmp_path.iterdir()] in ([], ["run.db.lock"])
+
+
+def test_a_family_does_not_grow(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    family = {"target_params": (2000.0, 3500.0), "calibration": 10, **SMALL}
+    arguments = (small_space(), small_scorer())
+    first = search(*arguments, SearchSettings(candidates=40, **family), history=path)
+    with pytest.raises(ValueError, match="made with candidates=40, not 60"):
+        search(*arguments, SearchSettings(candidates=60, **family), history=path)
+    again = search(*arguments, SearchSettings(candidates=40, **family), history=path)
+    assert essence(again.candidates) == essence(first.candidates)
+    one = {**family, "target_params": (2000.0,)}
+    path = tmp_path / "one.db"
+    search(*arguments, SearchSettings(candidates=30, **one), history=path)
+    longer = SearchSettings(candidates=45, **one)
+    grown = search(*arguments, longer, history=path)
+    assert essence(grown.candidates) == essence(search(*arguments, longer).candidates)
+
+
 def test_scribbled_over(tmp_path: Path) -> None:
     path = _make(tmp_path / "run.db")
     content = bytearray(path.read_bytes())

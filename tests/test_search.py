@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,8 +25,10 @@ from searches import (
 from torch import nn
 
 import swapnas_ext as swap
+from swapnas_ext.report.search_table import to_table
 from swapnas_ext.search import (
     Control,
+    History,
     Outcome,
     SearchResult,
     SearchSettings,
@@ -371,6 +374,97 @@ def test_what_can_not_be_scored_costs_only_itself() -> None:
     assert len(found.candidates) == 60
     assert {tried[0], tried[4]} <= {candidate.architecture for candidate in found.failed}
     assert not failing & {row.architecture for row in found.ranked()}
+
+
+def test_tight_limits_are_not_given_up_early() -> None:
+    """Few architectures are small enough to be found at random; their mutants are."""
+
+    class Rare(type(small_space())):  # type: ignore[misc]
+        def sample(self, rng: random.Random) -> str:
+            return small if rng.random() < 1e-3 else large
+
+        def size(self, architecture: str) -> int:
+            return 10**6 if architecture == large else super().size(architecture)
+
+    large, small = list(small_space())[-1], list(small_space())[700]  # type: ignore[call-overload]
+    for ahead in (1, 8):
+        made = SearchSettings(candidates=25, ahead=ahead, max_params=5e5, **SMALL)
+        found = drive(made, space=Rare(channels=2, cells=1)).result()
+        assert len(found.candidates) == 25
+
+
+def test_ctrl_c_while_calibrating(tmp_path: Path) -> None:
+    def impatient(progress: Any) -> None:
+        raise KeyboardInterrupt
+
+    made = SearchSettings(candidates=60, target_params=(2000.0, 3000.0), **SMALL)
+    path = tmp_path / "run.db"
+    found = search(small_space(), small_scorer(), made, history=path, report=impatient)
+    assert found.interrupted
+    assert found.family == []
+    assert found.best.score > 0
+    with History.read(path) as history:
+        assert SearchResult.of(history).family == []
+        assert to_table(SearchResult.of(history), top=3, about=history.about)
+    whole = search(small_space(), small_scorer(), made, history=path)
+    assert essence(whole.candidates) == essence(
+        search(small_space(), small_scorer(), made).candidates
+    )
+    assert len(whole.family) == 2
+
+
+class Nasty(type(small_space())):  # type: ignore[misc]
+    """Networks that raise what no one expects."""
+
+    def _build(self, architecture: str) -> nn.Module:
+        kind = zlib.crc32(architecture.encode()) % 8
+        if kind == 0:
+            raise SystemExit(3)
+        if kind == 1:
+            raise NoText
+        if kind == 2:
+            raise ValueError("a lone surrogate: \udc80")
+        return super()._build(architecture)
+
+
+class NoText(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_whatever_a_network_raises_costs_only_itself(tmp_path: Path) -> None:
+    made = SearchSettings(candidates=40, **SMALL)
+    space = Nasty(channels=2, cells=1)
+    found = search(space, small_scorer(), made, history=tmp_path / "run.db")
+    errors = {(c.outcome.error or "").split(":")[0] for c in found.failed if c.outcome}
+    assert errors == {"SystemExit", "NoText", "ValueError"}
+    assert len(found.candidates) == 40
+
+
+def test_what_can_not_travel_to_workers_is_told() -> None:
+    class Local(type(small_space())):  # type: ignore[misc]
+        pass
+
+    made = SearchSettings(candidates=6, **SMALL)
+    with pytest.raises(TypeError, match="have to travel to worker processes, and can't"):
+        search(Local(channels=2, cells=1), small_scorer(), made, workers=1)
+
+
+def test_limits_come_before_calibration() -> None:
+    made = SearchSettings(candidates=40, target_params=(1e6,), max_params=10.0, **SMALL)
+    with pytest.raises(ValueError, match="the smallest that was tried has 1,332"):
+        drive(made)
+
+
+def test_all_failing_ends_early() -> None:
+    class Refusing(MadeUpWorker):
+        def outcome(self, architecture: str) -> Outcome:
+            return Outcome(error="ValueError: no")
+
+    worker = Refusing()
+    with pytest.raises(RuntimeError, match="could be scored: ValueError: no"):
+        drive(SearchSettings(candidates=1000, **SMALL), [worker])
+    assert len(worker.seen) < 150
 
 
 def test_nothing_that_can_be_scored() -> None:

@@ -71,7 +71,12 @@ class SpaceChoice:
         """Raises ValueError where there is no name, or no such option."""
         if self.name is None:
             raise ValueError(f"give a --space; known: {', '.join(spaces.names())}")
-        return spaces.get(self.name, **self.renamed())
+        try:
+            return spaces.get(self.name, **self.renamed())
+        except TypeError as error:
+            raise ValueError(
+                f"--space {self.name} does not take {self.options}: {error}"
+            ) from error
 
     def renamed(self) -> dict[str, Any]:
         """The options by the names that the space's class gives them."""

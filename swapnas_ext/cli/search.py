@@ -175,6 +175,8 @@ def search(
         else:
             settings = SearchSettings(**of_search)
             path = run or Path(time.strftime(f"search-{choice.name}-%Y%m%d-%H%M%S.db"))
+            if path.is_dir():
+                raise ValueError(f"--run {path} is a folder: give the name of a file")
             if path.exists() and path.stat().st_size > 0:
                 raise ValueError(
                     f"{path} exists: go on with it by --resume {path}, or choose another"
@@ -239,10 +241,9 @@ def _as_made(
         raise ValueError(f"{path} is a run of the space {was.name}, not of {choice.name}")
     if choice.name is None and was.name not in spaces.names():
         raise ValueError(f"{path} is a run of a space of your own: give --space {was.name} too")
-    if choice.options and choice.options != was.options:
-        raise ValueError(
-            f"{path} was made with the space's options {was.options}, not {choice.options}"
-        )
+    for name, value in choice.options.items():
+        if was.options.get(name) != value:
+            raise ValueError(f"{path} was made with {name}={was.options.get(name)}, not {value}")
     old = {**command["scoring"], "select": tuple(command["scoring"]["select"])}
     new = asdict(scoring)
     settings = dict(made_with["search"])
@@ -267,7 +268,8 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
     shown = shlex.quote(str(path))
     if not found.ranked():
         click.echo(
-            f"interrupted before anything was scored: {len(found.candidates)} tried", err=True
+            f"interrupted before anything was scored; swapnas search --resume {shown} starts over",
+            err=True,
         )
         sys.exit(130)
     click.echo(to_table(found, top=5), nl=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +35,10 @@ def to_page(
 ) -> str:
     """The best with their drawings and formats, the curve of the search, score against size, failures,
     settings. Nothing in it is fetched from elsewhere."""
-    rows = shown_rows(result, top)
+    rows, targets = shown_rows(result, top)
     parts = [f"<h1>SWAP-NAS search</h1><p>{escape(summary(result, about))}</p>"]
     if rows:
-        parts += [_table(rows, result.targets), _pictures(result, rows)]
+        parts += [_table(rows, targets), _pictures(result, rows)]
         if space is not None:
             parts += [_architecture(place, row, space) for place, row in enumerate(rows)]
     parts += [_failures(result), _settings(about)]
@@ -49,7 +50,7 @@ def to_page(
     )
 
 
-def _table(rows: list[Ranked], targets: tuple[float, ...]) -> str:
+def _table(rows: list[Ranked], targets: Sequence[float]) -> str:
     first = "wanted" if targets else "rank"
     extras = [
         (name, unit, factor)
@@ -117,5 +118,5 @@ def _failures(result: SearchResult) -> str:
 
 
 def _settings(about: dict[str, Any]) -> str:
-    text = json.dumps({**about, "settings": about["settings"]}, indent=2)
+    text = json.dumps(about, indent=2)
     return f"<details><summary>settings</summary><pre>{escape(text)}</pre></details>"

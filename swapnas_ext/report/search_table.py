@@ -19,15 +19,17 @@ _FRONT = 6
 """Rows of the Pareto front in a terminal."""
 
 
-def shown_rows(result: SearchResult, top: int) -> list[Ranked]:
-    """The family, where one was wanted, or else the best."""
-    return result.family or result.ranked()[:top]
+def shown_rows(result: SearchResult, top: int) -> tuple[list[Ranked], Sequence[float]]:
+    """The family and its sizes, where several sizes were wanted; or else the best, and no sizes."""
+    if len(result.targets) > 1 and result.family:
+        return result.family, result.targets
+    return result.ranked()[:top], ()
 
 
 def to_json(
     result: SearchResult, about: dict[str, Any], space: SearchSpace | None, *, top: int
 ) -> str:
-    """``best``: what `shown_rows` gives, best first; ``family``: the best for each wanted size, in their
+    """``best``: by score, best first; ``family``: the best for each wanted size, in their
     order; ``front``: the largest scores for their sizes; and how the search went."""
     family = [
         {"target_params": target, **_entry(row, space)}
@@ -83,11 +85,12 @@ def to_table(
     parts = []
     if about is not None:
         parts.append(summary(result, about) + "\n\n")
-    parts.append(_best(shown_rows(result, top), result.targets))
+    rows, targets = shown_rows(result, top)
+    parts.append(_best(rows, targets))
     if about is not None:
         parts.append("\n" + as_text(_curve(result)) + "\n" + as_text(_front(result)))
-        if space is not None and result.ranked():
-            parts.append(_formats(shown_rows(result, top)[0], space))
+        if space is not None and rows:
+            parts.append(_formats(rows[0], space))
         parts.append(_failures(result))
     return "".join(parts)
 

@@ -31,6 +31,9 @@ from swapnas_ext.search.strategies import (
 from swapnas_ext.search.workers import Chunk, Crew
 from swapnas_ext.spaces import SearchSpace
 
+_ALL_FAIL = 50
+"""Errors without one score, after which it is not the candidates' fault."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -89,6 +92,7 @@ class Driver:
         self._forms: dict[str, str] = {}  # of architectures that are admitted, and not yet proposed
         self._being_scored: dict[int, list[str]] = {}  # forms of a chunk, by its id
         self._done = self._scored = self._failed = 0
+        self._any_score = False  # or a limit that was exceeded: something else than errors
         self._best: Individual | None = None
         self._smallest: int | None = None  # of those beyond max_params
         self.controls: list[Control] = []
@@ -126,6 +130,7 @@ class Driver:
         most = min(settings.calibration, settings.candidates)
         rng = random.Random(f"{settings.seed} calibration")
         self._phase(-1, Control(), RandomSearch(self._space, rng), most)
+        self._check_limits()
         sample = [candidate for candidate in self._candidates.values() if candidate.scored]
         self.controls = [
             size_control.for_target(
@@ -173,7 +178,7 @@ class Driver:
             while asking and len(out) < self._settings.ahead and len(proposed) < budget:
                 proposal = strategy.ask(budget - len(proposed), admit)
                 if proposal is None:
-                    asking = False
+                    asking = bool(out)  # what is out may give it another idea
                     break
                 out.append(self._start(phase, proposal))
             if not out:
@@ -181,22 +186,11 @@ class Driver:
             while out[0].chunk is not None and not out[0].chunk.done:
                 self._collect()
             oldest = out.popleft()
-            scored = [
-                Individual(
-                    candidate.number,
-                    architecture,
-                    control.log_score(candidate),
-                    candidate.parameters,
-                )
-                for architecture, candidate in zip(
-                    oldest.proposal.architectures,
-                    (self._candidates[form] for form in oldest.forms),
-                    strict=True,
-                )
-                if candidate.scored
-            ]
-            strategy.tell(oldest.proposal, scored)
-            for individual in scored:
+            individuals = [_individual(self._candidates[form], control) for form in oldest.forms]
+            strategy.tell(oldest.proposal, individuals)
+            for individual in individuals:
+                if individual is None:
+                    continue
                 if self._best is None or individual.log_score > self._best.log_score:
                     self._best = individual
             self._done += len(oldest.forms)
@@ -206,7 +200,7 @@ class Driver:
     def _small_enough(self, architecture: str) -> bool:
         if self._settings.max_params is None:
             return True
-        size = self._final.size(architecture)
+        size = int(self._final.size(architecture))
         if size <= self._settings.max_params:
             return True
         self._smallest = size if self._smallest is None else min(self._smallest, size)
@@ -226,7 +220,7 @@ class Driver:
                 architecture=architecture,
                 form=form,
                 parents=proposal.parents,
-                parameters=self._final.size(architecture),
+                parameters=int(self._final.size(architecture)),
             )
             recorded = self._recorded.get(form)
             if recorded is not None:
@@ -273,6 +267,11 @@ class Driver:
             self._candidates[candidate.form] = candidate
             self._scored += 1
             self._failed += not candidate.scored
+            self._any_score |= candidate.scored or not (
+                candidate.outcome is not None and candidate.outcome.error
+            )
+        if not self._any_score and self._failed >= _ALL_FAIL:
+            self._check_limits()
 
     def _tell_progress(self) -> None:
         if self._report is not None:
@@ -304,3 +303,14 @@ class Driver:
                 f"none of {len(outcomes):,} architectures could be scored: {errors[0]}"
             )
         raise ValueError("no architecture was found: the space gave none that is new")
+
+
+def _individual(candidate: Candidate, control: Control) -> Individual | None:
+    if not candidate.scored:
+        return None
+    return Individual(
+        candidate.number,
+        candidate.architecture,
+        control.log_score(candidate),
+        candidate.parameters,
+    )

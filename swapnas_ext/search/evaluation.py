@@ -69,9 +69,10 @@ class Evaluator:
                 if latency > self.max_latency:
                     return _over("latency", start, flops=flops, latency=latency)
             score = self.scorer(lambda: self._network(architecture, seed))
-        except Exception as error:  # the network's code may raise anything
-            seconds = time.perf_counter() - start
-            return Outcome(error=f"{type(error).__name__}: {error}", seconds=seconds)
+        except BaseException as error:  # the network's code may raise anything, SystemExit too
+            if isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None:
+                raise  # Ctrl-C; processes of a search don't get it
+            return Outcome(error=_text(error), seconds=time.perf_counter() - start)
         return Outcome(
             patterns=score.mean,
             patterns_std=score.std,
@@ -112,6 +113,14 @@ class Evaluator:
                     torch.cuda.synchronize(sample.device)
                 times.append(time.perf_counter() - start)
         return statistics.median(times)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # its own __str__ fails
+        text = type(error).__name__
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _over(limit: str, start: float, flops: int | None, latency: float | None = None) -> Outcome:

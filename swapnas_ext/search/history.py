@@ -53,6 +53,7 @@ class History:
     def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
         self._connection = connection
         self._path = path
+        self._file = None if path is None else path.stat().st_ino
         self._lock: FileLock | None = None
 
     @classmethod
@@ -65,6 +66,7 @@ class History:
         if path is None:
             history = cls(sqlite3.connect(":memory:"), None)
         else:
+            path = path.resolve()  # a link to a run is that run
             if path.exists() and path.stat().st_size > 0:
                 raise HistoryError(
                     f"{path} exists: continue it with --resume {path}, or choose another file"
@@ -96,7 +98,7 @@ class History:
             FileNotFoundError: no such file.
             HistoryError: not a run file, or one that another search is writing, or that can't be written.
         """
-        _check_exists(path)
+        path = _existing(path)
         lock = _lock(path)
         try:
             history = cls._opened(path, "rw")
@@ -119,7 +121,7 @@ class History:
             FileNotFoundError: no such file.
             HistoryError: not a run file.
         """
-        _check_exists(path)
+        path = _existing(path)
         try:
             return cls._opened(path, "ro")
         except HistoryError:
@@ -155,7 +157,7 @@ class History:
     def settings(self) -> dict[str, Any]:
         """As given to `create`."""
         about = self._about()
-        if "settings" not in about:
+        if not isinstance(about.get("settings"), dict):
             raise HistoryError(f"{self._path} is damaged: it has no settings")
         return about["settings"]
 
@@ -163,7 +165,13 @@ class History:
     def about(self) -> dict[str, Any]:
         """What the run was made with, when it was started and ended, and how."""
         with self._told():
-            return self._about()
+            about = self._about()
+        settings = about.get("settings")
+        if not isinstance(settings, dict) or not all(
+            isinstance(settings.get(part), dict) for part in ("space", "search")
+        ):
+            raise HistoryError(f"{self._path} is damaged: its settings say no space and search")
+        return about
 
     def write_about(self, **values: Any) -> None:
         with self._told():
@@ -174,22 +182,15 @@ class History:
         with self._told():
             names = ("number", "phase", "architecture", "form", "parents", "parameters", "finished")
             query = f"SELECT {', '.join((*names, *_OUTCOME))} FROM candidate ORDER BY number"
-            return [
-                Candidate(
-                    number=row[0],
-                    phase=row[1],
-                    architecture=row[2],
-                    form=row[3],
-                    parents=tuple(json.loads(row[4])),
-                    parameters=row[5],
-                    finished=row[6],
-                    outcome=Outcome(*row[7:]),
-                )
-                for row in self._connection.execute(query)
-            ]
+            return [_candidate(row) for row in self._connection.execute(query)]
 
     def record(self, candidates: Sequence[Candidate]) -> None:
-        """Writes candidates with their outcomes, all or none."""
+        """Writes candidates with their outcomes, all or none.
+
+        Raises:
+            HistoryError: the file can't be written, or is gone.
+        """
+        self._check_still_there()
         rows = []
         for candidate in candidates:
             assert candidate.outcome is not None
@@ -209,9 +210,22 @@ class History:
         names = ("number", "phase", "architecture", "form", "parents", "parameters")
         columns = ", ".join((*names, *_OUTCOME, "finished"))
         marks = ", ".join("?" * (len(names) + len(_OUTCOME) + 1))
-        with self._told(), self._connection:
+        with self._told(writing=True), self._connection:
             self._connection.executemany(
                 f"INSERT INTO candidate ({columns}) VALUES ({marks})", rows
+            )
+
+    def _check_still_there(self) -> None:
+        """SQLite would go on writing to a file that no one can find."""
+        if self._path is None:
+            return
+        try:
+            same = self._path.stat().st_ino == self._file
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise HistoryError(
+                f"{self._path} was removed or replaced while a search was writing to it"
             )
 
     def close(self, *, discard: bool = False) -> None:
@@ -242,14 +256,37 @@ class History:
             )
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self, *, writing: bool = False) -> Iterator[None]:
         """SQLite's errors, with the file and what to do."""
         try:
             yield
         except sqlite3.Error as error:
             raise HistoryError(f"{self._path}: {error}{_advice(error)}") from error
         except (ValueError, TypeError) as error:
+            if writing:
+                raise
             raise HistoryError(f"{self._path} is damaged: {error}") from error
+
+
+def _candidate(row: tuple[Any, ...]) -> Candidate:
+    """Raises ValueError or TypeError where a row is not what `record` writes."""
+    number, phase, architecture, form, parents, parameters, finished, *outcome = row
+    candidate = Candidate(
+        number,
+        phase,
+        architecture,
+        form,
+        tuple(json.loads(parents)),
+        parameters,
+        Outcome(*outcome),
+        finished,
+    )
+    patterns = outcome[_OUTCOME.index("patterns")]
+    whole = all(type(value) is int for value in (number, phase, parameters))
+    texts = all(type(value) is str for value in (architecture, form))
+    if not whole or not texts or (patterns is not None and not patterns > 0):
+        raise ValueError(f"candidate {number} is none")
+    return candidate
 
 
 def _inserts(rows: list[tuple[str, str]]) -> str:
@@ -275,9 +312,11 @@ def _log(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
-def _check_exists(path: Path) -> None:
+def _existing(path: Path) -> Path:
+    """The file itself, so that a link to a run is that run."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no run file {path}")
+    return path.resolve()
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:

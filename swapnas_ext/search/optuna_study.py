@@ -56,11 +56,9 @@ class OptunaStudy:
                 self.study.tell(trial, state=self._failed)
         return Proposal(tuple(found)) if found else None
 
-    def tell(self, proposal: Proposal, scored: Sequence[Individual]) -> None:
-        by_architecture = {individual.architecture: individual for individual in scored}
-        for architecture in proposal.architectures:
+    def tell(self, proposal: Proposal, individuals: Sequence[Individual | None]) -> None:
+        for architecture, individual in zip(proposal.architectures, individuals, strict=True):
             trial = self._trials.pop(architecture)
-            individual = by_architecture.get(architecture)
             if individual is None:
                 self.study.tell(trial, state=self._failed)
             else:

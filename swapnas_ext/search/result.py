@@ -43,7 +43,7 @@ class SearchResult:
 
     Attributes:
         candidates: all that were tried.
-        controls: mu and sigma, one of them for each size that was wanted.
+        controls: mu and sigma, one of them for each size that was wanted; none before they are known.
         targets: the sizes that were wanted, in parameters; empty where none were.
         interrupted: whether it ended with Ctrl-C, before all candidates were tried.
         exhausted: whether it ended since no new architectures were found.
@@ -59,7 +59,7 @@ class SearchResult:
     def of(cls, history: History) -> SearchResult:
         """What a run file has."""
         about = history.about
-        controls = tuple(Control(*pair) for pair in about.get("controls", [(None, None)]))
+        controls = tuple(Control(*pair) for pair in about.get("controls", []))
         targets = tuple(about["settings"].get("search", {}).get("target_params", ()))
         ended = about.get("ended", "")
         return cls(
@@ -88,11 +88,12 @@ class SearchResult:
 
     @property
     def family(self) -> list[Ranked]:
-        """The best for each size that was wanted, in the order of ``targets``."""
-        if not any(candidate.scored for candidate in self.candidates):
+        """The best for each size that was wanted, in the order of ``targets``; empty where there are none, or
+        the search ended before it could tell."""
+        complete = 0 < len(self.targets) == len(self.controls)
+        if not complete or not any(candidate.scored for candidate in self.candidates):
             return []
-        wanted = self.controls if self.targets else ()
-        return [self.ranked(control)[0] for control in wanted]
+        return [self.ranked(control)[0] for control in self.controls]
 
     @property
     def front(self) -> list[Ranked]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from swapnas_ext.description import describe_scorer, describe_space
 from swapnas_ext.scoring import Scorer
@@ -67,6 +70,7 @@ def search(
             "a search regularises scores itself, by the size of the final networks: give mu and sigma to "
             "its settings, not to the scorer"
         )
+    torch.empty(0, device=device)  # raises where there is no such device
     evaluator = Evaluator(space, scorer, device, settings.max_flops, settings.max_latency)
     about = {
         "space": describe_space(space),
@@ -182,13 +186,19 @@ def _workers(evaluator: Evaluator, workers: Workers) -> Sequence[Worker]:
         raise TypeError(f"workers must be a number, an executor or a RayCluster, got {workers!r}")
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
+    try:
+        pickle.dumps(evaluator)
+    except Exception as error:  # whatever the space and the scorer bring
+        raise TypeError(
+            f"the space and the scorer have to travel to worker processes, and can't: {error}; make them of "
+            "classes and functions of a module, or score in this process"
+        ) from error
     return [LocalProcess(evaluator) for _ in range(workers)]
 
 
 @contextmanager
 def _opened(path: Path | None, about: dict[str, Any]) -> Iterator[History]:
-    """A new run, or the one at the path. A new one that fails before anything is recorded leaves no
-    file."""
+    """A new run, or the one at the path. A new one that fails before anything is scored leaves no file."""
     if path is not None and path.exists() and path.stat().st_size > 0:
         with History.resume(path) as history:
             made_with = history.settings
@@ -200,9 +210,15 @@ def _opened(path: Path | None, about: dict[str, Any]) -> Iterator[History]:
     try:
         yield history
     except BaseException:
-        history.close(discard=not history.candidates())
+        history.close(discard=not any(candidate.scored for candidate in history.candidates()))
         raise
     history.close()
+
+
+def _can_grow(made_with: dict[str, Any]) -> bool:
+    """Whether a run with more candidates begins as this one did. The searches of a family share them out."""
+    targets, calibration = len(made_with["target_params"]), made_with["calibration"]
+    return targets == 0 or (targets == 1 and made_with["candidates"] > calibration)
 
 
 def _check_same(made_with: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
@@ -215,7 +231,7 @@ def _check_same(made_with: dict[str, Any], wanted: dict[str, Any], path: Path) -
         for name in sorted({*before, *now}):
             if before.get(name) == now.get(name):
                 continue
-            if name == "candidates" and before[name] < now[name]:
+            if name == "candidates" and before[name] < now[name] and _can_grow(before):
                 continue
             raise ValueError(
                 f"{path} was made with {name}={before.get(name)}, not {now.get(name)}; choose another run "

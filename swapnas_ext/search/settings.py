@@ -66,8 +66,14 @@ class SearchSettings:
                 raise TypeError(f"{name} must be an int, got {type(value).__name__}")
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
-        if self.cycles is not None and self.cycles < 0:
-            raise ValueError(f"cycles must be at least 0, got {self.cycles}")
+        if self.cycles is not None:
+            if isinstance(self.cycles, bool) or not isinstance(self.cycles, int):
+                raise TypeError(f"cycles must be an int, got {type(self.cycles).__name__}")
+            if self.cycles < 0:
+                raise ValueError(f"cycles must be at least 0, got {self.cycles}")
+        if not isinstance(self.target_params, tuple):
+            kind = type(self.target_params).__name__
+            raise TypeError(f"target_params must be a tuple of sizes, got {kind}")
         if not 0 <= self.crossover <= 1:
             raise ValueError(f"crossover must be from 0 to 1, got {self.crossover}")
         regularization.check_mu_sigma(self.mu, self.sigma)

@@ -51,6 +51,8 @@ def for_target(target: float, log_patterns: Sequence[float], parameters: Sequenc
     Raises:
         ValueError: fewer than two architectures, or all of one size.
     """
+    if not (math.isfinite(target) and target > 0):
+        raise ValueError(f"a target is a positive number of parameters, got {target}")
     _, size_spread, score_spread = _spreads(log_patterns, parameters)
     mu = target / 1e3
     gain = score_spread / size_spread

@@ -43,8 +43,9 @@ class Strategy(Protocol):
         """The next architectures, ``most`` of them at most; None where no new ones can be found. Each
         architecture that is admitted has to be proposed."""
 
-    def tell(self, proposal: Proposal, scored: Sequence[Individual]) -> None:
-        """Those of the proposal that got a score."""
+    def tell(self, proposal: Proposal, individuals: Sequence[Individual | None]) -> None:
+        """What became of each of the proposal; None where there is no score. Where a form was known
+        already, the individual is the one that was scored."""
 
 
 TRIES = 10_000  # random architectures, before a space is taken to hold no new ones
@@ -78,7 +79,7 @@ class RandomSearch:
     def ask(self, most: int, admit: Admit) -> Proposal | None:
         return new_samples(self._space, self._rng, min(most, self._chunk), admit)
 
-    def tell(self, proposal: Proposal, scored: Sequence[Individual]) -> None:
+    def tell(self, proposal: Proposal, individuals: Sequence[Individual | None]) -> None:
         pass
 
 
@@ -113,7 +114,7 @@ class Evolution:
         ageing: bool = False,
     ) -> None:
         self.population: list[Individual] = []  # oldest first
-        self._size = population
+        self._size = self._founders = population
         self._founders_asked = self._founders_told = 0
         self._cycles_left = cycles
         self._space = space
@@ -125,21 +126,24 @@ class Evolution:
 
     def ask(self, most: int, admit: Admit) -> Proposal | None:
         most = min(most, self._children)
-        if self._founders_asked < self._size:
-            most = min(most, self._size - self._founders_asked)
+        if self._founders_asked < self._founders:
+            most = min(most, self._founders - self._founders_asked)
             founders = new_samples(self._space, self._rng, most, admit)
             if founders is not None:
                 self._founders_asked += len(founders.architectures)
                 return founders
-            self._founders_asked = self._size  # there are no more: a small space, or narrow limits
+            self._founders = (
+                self._founders_asked
+            )  # there are no more: a small space, or narrow limits
         if self._cycles_left == 0:
             return None
         if self._cycles_left is not None:
             self._cycles_left -= 1
         return self._mutants(most, admit) or new_samples(self._space, self._rng, most, admit)
 
-    def tell(self, proposal: Proposal, scored: Sequence[Individual]) -> None:
-        if self._founders_told < self._size and not proposal.parents:
+    def tell(self, proposal: Proposal, individuals: Sequence[Individual | None]) -> None:
+        scored = [individual for individual in individuals if individual is not None]
+        if self._founders_told < self._founders and not proposal.parents:
             self._founders_told += len(proposal.architectures)
             self.population += scored
         elif scored:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -15,13 +16,14 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from swapnas_ext.search.candidate import Outcome
 from swapnas_ext.search.evaluation import Evaluator, prepare_process
 
-_GIVE_UP_AFTER = 3  # deaths, where no worker has ever scored anything
+_GIVE_UP_AFTER = 5  # deaths, where no worker has ever scored anything
 
 
 class Worker(Protocol):
@@ -165,7 +167,11 @@ class Crew:
         self._workers[index].restart()
         finished = []
         for gone in lost:
-            if gone.alone:
+            if (
+                gone.alone and not self._ever_scored
+            ):  # it may be the workers' fault: see about the others
+                self._waiting.append(gone)
+            elif gone.alone:
                 place = gone.places[0]
                 gone.chunk.outcomes[place] = Outcome(error=f"its worker died: {error}")
                 finished.append((gone.chunk, gone.places))
@@ -208,6 +214,7 @@ class LocalProcess:
         self.restart()
 
     def restart(self) -> None:
+        self._started = False
         self._executor = ProcessPoolExecutor(
             1,
             mp_context=multiprocessing.get_context("spawn"),
@@ -217,7 +224,11 @@ class LocalProcess:
 
     def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
         try:
-            return self._executor.submit(_evaluate, architectures)
+            if self._started:
+                return self._executor.submit(_evaluate, architectures)
+            with _children_ignore_ctrl_c():
+                self._started = True
+                return self._executor.submit(_evaluate, architectures)
         except BrokenExecutor as error:  # it died while it was idle
             future: Future[list[Outcome]] = Future()
             future.set_exception(error)
@@ -227,7 +238,23 @@ class LocalProcess:
         return isinstance(error, BrokenExecutor)
 
     def close(self) -> None:
+        processes = list((self._executor._processes or {}).values())
         self._executor.shutdown(wait=False, cancel_futures=True)
+        for process in processes:  # or Python would wait for what they work on
+            process.terminate()
+
+
+@contextmanager
+def _children_ignore_ctrl_c() -> Iterator[None]:
+    """Ctrl-C is for the search, which ends its workers; those that are just starting too."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class ExecutorWorker:
@@ -258,7 +285,7 @@ _evaluator: Evaluator
 
 def _start(evaluator: Evaluator) -> None:
     global _evaluator
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the search, which ends the workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare_process()
     _evaluator = evaluator
 

@@ -42,11 +42,10 @@ def space_class(name: str) -> type[SearchSpace]:
             f"unknown search space {name!r}; known: {', '.join(_CLASSES)}, or MODULE:CLASS for one "
             "of your own"
         )
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        module = importlib.import_module(module_name)
-    finally:
-        sys.path.pop(0)
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)  # and left there: worker processes look in the same places
+    module = importlib.import_module(module_name)
     found = getattr(module, class_name, None)
     if not isinstance(found, type) or not issubclass(found, SearchSpace):
         raise ValueError(f"{name}: {module_name} has no subclass {class_name!r} of SearchSpace")

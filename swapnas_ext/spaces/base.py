@@ -62,7 +62,8 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def canonical(self, architecture: str) -> str:
-        """One form for all architectures whose networks compute the same function of their weights."""
+        """A text for architectures whose networks compute the same function of their weights. No two that
+        differ may share one; a search scores each form once."""
 
     @abstractmethod
     def _build(self, architecture: str) -> nn.Module:

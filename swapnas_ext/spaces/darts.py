@@ -76,6 +76,7 @@ class DARTS(SearchSpace):
         *defaults, pixels = NETWORKS[network]
         self.network = network
         self._final = final
+        self._classes_given = classes
         self.channels, self.layers, self.classes = (
             default if value is None else value
             for value, default in zip(given, defaults, strict=True)
@@ -93,7 +94,7 @@ class DARTS(SearchSpace):
     def final(self) -> SearchSpace:
         if self.network != "workload" or self._final == "workload":
             return self
-        return DARTS(self._final)
+        return DARTS(self._final, classes=self._classes_given)
 
     def parse(self, text: str) -> Genotype:
         return parse(text)
