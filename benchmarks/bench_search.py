@@ -82,6 +82,36 @@ def test_darts_search_as_a_command(
     print(f"\nDARTS: {two:.1f} s with 2 workers, {one:.1f} s with 1")
 
 
+def test_two_workers_called_from_python(
+    rows: list[dict[str, Any]],
+    benchmark: Any,
+    darts: tuple[swap.spaces.SearchSpace, swap.Scorer],
+    tmp_path: Path,
+) -> None:
+    """The search alone, with the start of its workers, and without that of the command."""
+    settings = SearchSettings(candidates=CANDIDATES, seed=1)
+    times: dict[int, list[float]] = {1: [], 2: []}
+
+    def run(workers: int) -> None:
+        start = time.perf_counter()
+        search(*darts, settings, workers=workers, history=tmp_path / f"{time.time_ns()}.db")
+        times[workers].append(time.perf_counter() - start)
+
+    benchmark.pedantic(run, args=(2,), setup=lambda: run(1), rounds=2)
+    one, two = (statistics.median(times[workers]) for workers in (1, 2))
+    rows.append(
+        {
+            "work": "2 workers, same search, called from Python",
+            "ours_ms": 1e3 * two,
+            "others_ms": {"1 worker": 1e3 * one},
+            "against": "1 worker",
+            "ratio": one / two,
+            "bound": ">= 1.8",
+            "kept": one >= 1.8 * two,
+        }
+    )
+
+
 def test_ray_against_local_processes(
     compare: Any, darts: tuple[swap.spaces.SearchSpace, swap.Scorer]
 ) -> None:

@@ -68,7 +68,7 @@ def search() -> str:
         elif "ours_ms" in row:
             other = f"{row['against']}, {row['others_ms'][row['against']] / 1e3:.1f} s"
             lines.append(
-                f"| {row['work']} | {row['ours_ms'] / 1e3:.1f} s | {other} | {row['ratio']:.2g}x | "
+                f"| {row['work']} | {row['ours_ms'] / 1e3:.1f} s | {other} | {row['ratio']:.3g}x | "
                 f"{row['bound']} |"
             )
     return "\n".join(lines)

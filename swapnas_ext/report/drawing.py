@@ -120,6 +120,7 @@ def _draw_edges(axes: Axes, graph: Graph, places: list[Place]) -> None:
                 color=INK if label else MUTED,
                 lw=1.0 if label else 0.6,
                 zorder=1,
+                clip_on=False,
             )
         )
         if label:
@@ -161,9 +162,7 @@ def draw_sizes(
         *_columns(millions[0]), s=5, color=MUTED, alpha=0.5, lw=0, rasterized=len(scores) > 5000
     )
     axes.step(*_columns(millions[1]), where="post", color=INK, lw=1.2, label="Pareto front")
-    axes.scatter(
-        *_columns(millions[2]), s=45, color=ACCENT, marker="*", zorder=3, label="shown above"
-    )
+    axes.scatter(*_columns(millions[2]), s=45, color=ACCENT, marker="*", zorder=3, label="best")
     axes.legend(frameon=False, fontsize=8)
     return figure
 
