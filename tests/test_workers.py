@@ -73,7 +73,7 @@ def test_workers_that_never_come_up() -> None:
         def restart(self) -> None:
             pass
 
-    with pytest.raises(RuntimeError, match=r"3 workers died before .*__main__"):
+    with pytest.raises(RuntimeError, match=r"5 workers died before .*__main__"):
         drive(SETTINGS, [Dead(), Dead()])
 
 
