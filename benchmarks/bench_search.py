@@ -144,7 +144,7 @@ class Recorded:
         future.set_result([self._outcomes[architecture] for architecture in architectures])
         return future
 
-    def died(self, error: BaseException) -> bool:
+    def revive(self, error: BaseException) -> bool:
         return False
 
     def close(self) -> None:

@@ -9,7 +9,10 @@
 
 from __future__ import annotations
 
-from swapnas_ext import data, regularization, search, spaces
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from swapnas_ext import data, regularization, spaces
 from swapnas_ext.activations import Rule
 from swapnas_ext.allocator import keep_freed_memory
 from swapnas_ext.build_info import build_info
@@ -23,6 +26,16 @@ from swapnas_ext.result import ScoreWarning, SwapScore
 from swapnas_ext.scoring import Scorer, score
 from swapnas_ext.sites import Layer
 from swapnas_ext.version import __version__
+
+if TYPE_CHECKING:
+    from swapnas_ext import search
+
+
+def __getattr__(name: str) -> Any:
+    if name == "search":  # a tenth of a second to import, and most programs only score
+        return importlib.import_module("swapnas_ext.search")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "Layer",

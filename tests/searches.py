@@ -50,11 +50,8 @@ class MadeUpWorker:
             return Outcome(error="ValueError: it does not like this one")
         return Outcome(patterns=made_up_score(architecture), seconds=0.001)
 
-    def died(self, error: BaseException) -> bool:
+    def revive(self, error: BaseException) -> bool:
         return False
-
-    def restart(self) -> None:
-        raise AssertionError
 
     def close(self) -> None:
         pass

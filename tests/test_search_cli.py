@@ -19,6 +19,7 @@ from searches import essence
 import swapnas_ext as swap
 from swapnas_ext.cli import main, options
 from swapnas_ext.search import History
+from swapnas_ext.search.evaluation import one_thread
 
 SPACE = ("--space", "nasbench201", "--channels", "2", "--cells", "1")
 SEARCH = (*SPACE, "--samples", "8", "--population", "12", "--tournament", "4", "--workers", "1")
@@ -56,23 +57,8 @@ def test_json(finished: Path) -> None:
     assert content["family"] == content["failed"] == []
     assert not content["interrupted"]
     scorer = swap.Scorer(swap.data.photograph(8), init="gaussian", seed=1)
-    with options_threads():
+    with one_thread():
         assert best[0]["score"] == float(scorer(space.build(best[0]["architecture"])))
-
-
-class options_threads:
-    """One thread, as in the workers."""
-
-    def __enter__(self) -> None:
-        import torch
-
-        self._threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-
-    def __exit__(self, *exception: object) -> None:
-        import torch
-
-        torch.set_num_threads(self._threads)
 
 
 def test_table(finished: Path) -> None:

@@ -67,11 +67,8 @@ def test_workers_that_never_come_up() -> None:
             future.set_exception(BrokenExecutor("gone"))
             return future
 
-        def died(self, error: BaseException) -> bool:
+        def revive(self, error: BaseException) -> bool:
             return isinstance(error, BrokenExecutor)
-
-        def restart(self) -> None:
-            pass
 
     with pytest.raises(RuntimeError, match=r"5 workers died before .*__main__"):
         drive(SETTINGS, [Dead(), Dead()])
@@ -105,11 +102,10 @@ class Fragile(MadeUpWorker):
                 return
             future.set_result([self.outcome(architecture) for architecture in architectures])
 
-    def died(self, error: BaseException) -> bool:
-        return isinstance(error, BrokenExecutor)
-
-    def restart(self) -> None:
+    def revive(self, error: BaseException) -> bool:
+        assert isinstance(error, BrokenExecutor)
         self.restarts += 1
+        return True
 
 
 @pytest.mark.parametrize("seed", range(20))

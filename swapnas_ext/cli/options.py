@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from swapnas_ext import data, initialization, spaces
+from swapnas_ext.result import SATURATED
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.sites import MODES
 from swapnas_ext.spaces import SearchSpace
@@ -277,3 +278,15 @@ def local_workers(workers: int | None) -> int:
             f"--workers {workers}: {cores()} cores are busy with {cores()} of them", err=True
         )
     return cores() if workers is None else min(workers, cores())
+
+
+def tell_saturated(saturations: Iterable[float]) -> None:
+    """A line where some of these scores can't be told apart."""
+    values = list(saturations)
+    saturated = sum(value >= SATURATED for value in values)
+    if saturated:
+        click.echo(
+            f"{saturated:,} of {len(values):,} are saturated, and not told apart well: more --samples "
+            "would tell them apart",
+            err=True,
+        )

@@ -1,4 +1,4 @@
-"""The progress bar of searches."""
+"""Progress bars."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from rich.progress import Progress as Bar
 from swapnas_ext.search import Progress
 
 
-@contextmanager
-def progress_bar(what: str, total: int) -> Iterator[Callable[[Progress], None]]:
-    """Gives what is to be called with the progress of a search."""
-    bar = Bar(
+def bar(what: str) -> Bar:
+    """With how far it is, the ``state`` of its task, and the time left."""
+    return Bar(
         TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
@@ -25,9 +24,14 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[Progress], None]]:
         console=Console(stderr=True),
         transient=True,
     )
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[Progress], None]]:
+    """Gives what is to be called with the progress of a search."""
     start = time.perf_counter()
-    with bar:
-        task = bar.add_task("", total=total, state="starting")
+    with bar(what) as shown:
+        task = shown.add_task("", total=total, state="starting")
 
         def report(progress: Progress) -> None:
             rate = progress.scored / (time.perf_counter() - start)
@@ -36,6 +40,6 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[Progress], None]]:
                 parts.insert(0, f"best {progress.best.score:.6g}")
             if progress.failed:
                 parts.append(f"{progress.failed} without a score")
-            bar.update(task, completed=progress.done, state=", ".join(parts))
+            shown.update(task, completed=progress.done, state=", ".join(parts))
 
         yield report

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import math
 import sys
@@ -15,8 +14,6 @@ from pathlib import Path
 
 import click
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
 from swapnas_ext import initialization, spaces
@@ -28,18 +25,21 @@ from swapnas_ext.cli.options import (
     local_workers,
     scoring_options,
     space_options,
+    tell_saturated,
     workers_option,
 )
+from swapnas_ext.cli.progress import bar
+from swapnas_ext.named import named
 from swapnas_ext.report.profile import to_profile
 from swapnas_ext.report.scores import ScoreRow, best_first, score_row, to_csv, to_json, to_table
-from swapnas_ext.result import SATURATED, ScoreWarning, SwapScore
+from swapnas_ext.result import ScoreWarning, SwapScore
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.spaces import SearchSpace
 from swapnas_ext.survey import Survey, read
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Named:
     """A model to score, and how to make it."""
 
     name: str
@@ -200,48 +200,29 @@ def _candidates(
     texts: list[str],
     factories: tuple[str, ...],
     initialized: bool,
-) -> list[Candidate]:
+) -> list[Named]:
     if space is None:
-        return [Candidate(text, _factory(text)) for text in factories]
+        return [Named(text, _factory(text)) for text in factories]
     for text in texts:
         space.check(text)
-    return [Candidate(text, partial(space.build, text, initialized=initialized)) for text in texts]
+    return [Named(text, partial(space.build, text, initialized=initialized)) for text in texts]
 
 
 def _factory(text: str) -> Callable[[], nn.Module]:
-    module_name, colon, name = text.partition(":")
-    if not colon or not name:
-        raise ValueError(
-            f"--model takes MODULE:NAME, such as my_package.models:make_net, got {text!r}"
-        )
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        module = importlib.import_module(module_name)
-    finally:
-        sys.path.pop(0)
-    if not callable(factory := getattr(module, name, None)):
+    factory = named(text)
+    if not callable(factory):
+        module_name, _, name = text.partition(":")
         raise ValueError(f"--model {text}: {module_name} has no function or class {name!r}")
     return factory
 
 
-def _progress() -> Progress:
-    columns = (
-        TextColumn("scoring"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("best {task.fields[best]}"),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=Console(stderr=True), transient=True)
-
-
 def _scored(
-    candidates: list[Candidate], scorer: Scorer, device: torch.device, seed: int
+    candidates: list[Named], scorer: Scorer, device: torch.device, seed: int
 ) -> Iterator[tuple[str, SwapScore]]:
     best = -math.inf
-    with _progress() as progress, warnings.catch_warnings():
+    with bar("scoring") as progress, warnings.catch_warnings():
         warnings.simplefilter("ignore", ScoreWarning)  # shown with each model
-        task = progress.add_task("", total=len(candidates), best="-")
+        task = progress.add_task("", total=len(candidates), state="")
         for candidate in candidates:
             torch.manual_seed(seed)  # for --init keep: the weights that the model draws itself
             try:
@@ -251,7 +232,7 @@ def _scored(
                 raise RuntimeError(f"{candidate.name}: {kind}{error}") from error
             yield candidate.name, result
             best = max(best, result.value)
-            progress.update(task, advance=1, best=f"{best:.6g}")
+            progress.update(task, advance=1, state=f"best {best:.6g}")
 
 
 def _survey(survey: Survey, workers: int) -> None:
@@ -265,13 +246,13 @@ def _survey(survey: Survey, workers: int) -> None:
     scored = 0
     start = time.perf_counter()
     try:
-        with _progress() as progress:
-            task = progress.add_task("", total=total, completed=done, best=f"{best:.6g}")
+        with bar("scoring") as progress:
+            task = progress.add_task("", total=total, completed=done, state=f"best {best:.6g}")
             for rows in survey.run(groups, workers):
                 scored += 1
                 done += len(rows)
                 best = max(best, *(row["score"] for row in rows))
-                progress.update(task, completed=done, best=f"{best:.6g}")
+                progress.update(task, completed=done, state=f"best {best:.6g}")
     except KeyboardInterrupt:
         click.echo(
             f"interrupted: {done:,} of {total:,} are in {survey.output}; the same command continues",
@@ -284,12 +265,7 @@ def _survey(survey: Survey, workers: int) -> None:
     click.echo(f"scored {scored:,} networks in {seconds:.1f} s; the best:")
     for row in rows[:5]:
         click.echo(f"  {float(row['score']):.6g}  {row['architecture']}")
-    saturated = sum(float(row["saturation"]) >= SATURATED for row in rows)
-    if saturated:
-        click.echo(
-            f"{saturated:,} are saturated, and not told apart well: more --samples would tell them apart",
-            err=True,
-        )
+    tell_saturated(float(row["saturation"]) for row in rows)
 
 
 def _write(rows: list[ScoreRow], output_format: str, output: Path | None) -> None:

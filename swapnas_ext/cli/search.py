@@ -23,13 +23,14 @@ from swapnas_ext.cli.options import (
     local_workers,
     scoring_options,
     space_options,
+    tell_saturated,
     workers_option,
 )
 from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.report.search_table import to_table
-from swapnas_ext.result import SATURATED
 from swapnas_ext.search import History, RayCluster, SearchResult, SearchSettings
 from swapnas_ext.search import search as run_search
+from swapnas_ext.search.history import is_taken
 from swapnas_ext.search.run import Workers
 from swapnas_ext.search.settings import STRATEGIES
 
@@ -177,7 +178,7 @@ def search(
             path = run or Path(time.strftime(f"search-{choice.name}-%Y%m%d-%H%M%S.db"))
             if path.is_dir():
                 raise ValueError(f"--run {path} is a folder: give the name of a file")
-            if path.exists() and path.stat().st_size > 0:
+            if is_taken(path):
                 raise ValueError(
                     f"{path} exists: go on with it by --resume {path}, or choose another"
                 )
@@ -266,21 +267,15 @@ def _workers(workers: int | None, ray: bool, ray_address: str | None) -> Workers
 
 def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None:
     shown = shlex.quote(str(path))
-    if not found.ranked():
+    ranked = found.ranked()
+    if not ranked:
         click.echo(
             f"interrupted before anything was scored; swapnas search --resume {shown} starts over",
             err=True,
         )
         sys.exit(130)
     click.echo(to_table(found, top=5), nl=False)
-    scored = found.ranked()
-    saturated = sum((row.candidate.outcome.saturation or 0) >= SATURATED for row in scored)
-    if saturated:
-        click.echo(
-            f"{saturated:,} of {len(scored):,} are saturated, and not told apart well: more --samples "
-            "would tell them apart",
-            err=True,
-        )
+    tell_saturated(row.candidate.outcome.saturation or 0 for row in ranked)
     if found.interrupted:
         click.echo(
             f"interrupted at {len(found.candidates):,} of {settings.candidates:,}: go on with swapnas "

@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from swapnas_ext.report.drawing import draw_curve, draw_graph, draw_sizes, to_svg
-from swapnas_ext.report.search_table import best_so_far, shown_rows, summary
+from swapnas_ext.report.search_table import best_so_far, columns, shown_rows, summary
 
 if TYPE_CHECKING:
     from swapnas_ext.search import Ranked, SearchResult
@@ -51,23 +51,12 @@ def to_page(
 
 
 def _table(rows: list[Ranked], targets: Sequence[float]) -> str:
-    first = "wanted" if targets else "rank"
-    extras = [
-        (name, unit, factor)
-        for name, unit, factor in (("flops", "MFLOPs", 1e-6), ("latency", "ms", 1e3))
-        if any(getattr(row.candidate.outcome, name) is not None for row in rows)
+    cells = columns(rows, targets)
+    cells["architecture"] = [f"<code>{escape(text)}</code>" for text in cells["architecture"]]
+    lines = ["".join(f"<th>{heading}</th>" for heading in cells)]
+    lines += [
+        "".join(f"<td>{cell}</td>" for cell in line) for line in zip(*cells.values(), strict=True)
     ]
-    headings = [first, "score", "parameters", "patterns", *(unit for _, unit, _ in extras)]
-    lines = ["".join(f"<th>{heading}</th>" for heading in (*headings, "architecture"))]
-    for place, row in enumerate(rows):
-        cells = [f"{targets[place]:,.0f}" if targets else str(place + 1)]
-        cells += [f"{row.score:.6g}", f"{row.parameters:,}", f"{row.candidate.patterns:,.6g}"]
-        cells += [
-            f"{factor * (getattr(row.candidate.outcome, name) or 0):.4g}"
-            for name, _, factor in extras
-        ]
-        cells.append(f"<code>{escape(row.architecture)}</code>")
-        lines.append("".join(f"<td>{cell}</td>" for cell in cells))
     return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
 
 

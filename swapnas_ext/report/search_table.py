@@ -108,30 +108,31 @@ def summary(result: SearchResult, about: dict[str, Any]) -> str:
     )
 
 
-def _best(rows: Sequence[Ranked], targets: Sequence[float]) -> str:
-    extras = [
-        name
-        for name in ("flops", "latency")
-        if any(getattr(row.candidate.outcome, name) is not None for row in rows)
-    ]
-    table = Table(box=None, pad_edge=False)
-    headings = ["wanted"] if targets else ["rank"]
-    headings += ["score", "params"]
+def columns(rows: Sequence[Ranked], targets: Sequence[float]) -> dict[str, list[str]]:
+    """Headings and cells of a table of the best; ``targets`` are the sizes wanted, of a family."""
+    table = {
+        "wanted" if targets else "rank": [f"{target:,.0f}" for target in targets]
+        or [str(place + 1) for place in range(len(rows))],
+        "score": [f"{row.score:.6g}" for row in rows],
+        "params": [f"{row.parameters:,}" for row in rows],
+    }
     if any(row.log_factor for row in rows):
-        headings.append("patterns")
-    for heading in (*headings, *extras):
+        table["patterns"] = [f"{row.candidate.patterns:.6g}" for row in rows]
+    for heading, name, unit in (("MFLOPs", "flops", 1e6), ("ms", "latency", 1e-3)):
+        values = [getattr(row.candidate.outcome, name) for row in rows]
+        if any(value is not None for value in values):
+            table[heading] = [f"{(value or 0) / unit:.4g}" for value in values]
+    return table | {"architecture": [row.architecture for row in rows]}
+
+
+def _best(rows: Sequence[Ranked], targets: Sequence[float]) -> str:
+    cells = columns(rows, targets)
+    table = Table(box=None, pad_edge=False)
+    for heading in list(cells)[:-1]:
         table.add_column(heading, justify="right")
     table.add_column("architecture", overflow="fold", min_width=20)
-    for place, row in enumerate(rows):
-        cells = [f"{targets[place]:,.0f}" if targets else str(place + 1)]
-        cells += [f"{row.score:.6g}", f"{row.parameters:,}"]
-        if "patterns" in headings:
-            cells.append(f"{row.candidate.patterns:.6g}")
-        if "flops" in extras:
-            cells.append(f"{row.candidate.outcome.flops or 0:.3g}")
-        if "latency" in extras:
-            cells.append(f"{1e3 * (row.candidate.outcome.latency or 0):.3g} ms")
-        table.add_row(*cells, row.architecture)
+    for line in zip(*cells.values(), strict=True):
+        table.add_row(*line)
     return as_text(table)
 
 

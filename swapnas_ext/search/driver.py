@@ -89,10 +89,10 @@ class Driver:
         self._report = report
         self._recorded = {candidate.form: candidate for candidate in history.candidates()}
         self._candidates: dict[str, Candidate] = {}  # of this run, by form, in order
-        self._forms: dict[str, str] = {}  # of architectures that are admitted, and not yet proposed
-        self._being_scored: dict[int, list[str]] = {}  # forms of a chunk, by its id
+        # Form and parameters of the architectures that are admitted, and not yet proposed.
+        self._admitted: dict[str, tuple[str, int]] = {}
+        self._being_scored: dict[str, Candidate] = {}  # by architecture
         self._done = self._scored = self._failed = 0
-        self._any_score = False  # or a limit that was exceeded: something else than errors
         self._best: Individual | None = None
         self._smallest: int | None = None  # of those beyond max_params
         self.controls: list[Control] = []
@@ -117,7 +117,7 @@ class Driver:
             rng = random.Random(f"{settings.seed} {phase}")
             budget = share + (phase < rest)
             self._phase(phase, control, self._strategy(rng), budget)
-        self._check_limits()
+        self._check_any_scored()
 
     def result(self) -> SearchResult:
         """What is known so far."""
@@ -130,7 +130,7 @@ class Driver:
         most = min(settings.calibration, settings.candidates)
         rng = random.Random(f"{settings.seed} calibration")
         self._phase(-1, Control(), RandomSearch(self._space, rng), most)
-        self._check_limits()
+        self._check_any_scored()
         sample = [candidate for candidate in self._candidates.values() if candidate.scored]
         self.controls = [
             size_control.for_target(
@@ -167,10 +167,13 @@ class Driver:
 
         def admit(architecture: str) -> bool:
             form = self._space.canonical(architecture)
-            if form in proposed or not self._small_enough(architecture):
+            if form in proposed:
+                return False
+            parameters = int(self._final.size(architecture))
+            if not self._small_enough(parameters):
                 return False
             proposed.add(form)
-            self._forms[architecture] = form
+            self._admitted[architecture] = form, parameters
             return True
 
         asking = True
@@ -197,20 +200,18 @@ class Driver:
             self._tell_progress()
         self.exhausted |= not asking and self._settings.cycles is None
 
-    def _small_enough(self, architecture: str) -> bool:
-        if self._settings.max_params is None:
+    def _small_enough(self, parameters: int) -> bool:
+        most = self._settings.max_params
+        if most is None or parameters <= most:
             return True
-        size = int(self._final.size(architecture))
-        if size <= self._settings.max_params:
-            return True
-        self._smallest = size if self._smallest is None else min(self._smallest, size)
+        self._smallest = min(parameters, self._smallest or parameters)
         return False
 
     def _start(self, phase: int, proposal: Proposal) -> _Out:
         """Numbers the candidates, and hands out those without a known outcome."""
         forms, new = [], []
         for architecture in proposal.architectures:
-            form = self._forms.pop(architecture)
+            form, parameters = self._admitted.pop(architecture)
             forms.append(form)
             if form in self._candidates:
                 continue
@@ -220,7 +221,7 @@ class Driver:
                 architecture=architecture,
                 form=form,
                 parents=proposal.parents,
-                parameters=int(self._final.size(architecture)),
+                parameters=parameters,
             )
             recorded = self._recorded.get(form)
             if recorded is not None:
@@ -233,7 +234,7 @@ class Driver:
         chunk = None
         if new:
             chunk = Chunk([candidate.architecture for candidate in new])
-            self._being_scored[id(chunk)] = [candidate.form for candidate in new]
+            self._being_scored.update((candidate.architecture, candidate) for candidate in new)
             # Every worker gets a part of what is out, and another part of it later.
             out = self._settings.ahead * self._settings.children
             self._crew.submit(chunk, max(1, out // (2 * self._crew.capacity)))
@@ -248,37 +249,34 @@ class Driver:
             )
 
     def _collect(self) -> None:
-        finished = []
-        collected = self._crew.collect()
-        for chunk, places in collected:
-            forms = self._being_scored[id(chunk)]
-            for place in places:
-                candidate = replace(
-                    self._candidates[forms[place]],
-                    outcome=chunk.outcomes[place],
-                    finished=time.time(),
-                )
-                finished.append(candidate)
-        for chunk, _ in collected:
-            if chunk.done:
-                self._being_scored.pop(id(chunk), None)
+        now = time.time()
+        finished = [
+            replace(
+                self._being_scored.pop(chunk.architectures[place]),
+                outcome=chunk.outcomes[place],
+                finished=now,
+            )
+            for chunk, places in self._crew.collect()
+            for place in places
+        ]
         self._history.record(finished)
         for candidate in finished:
             self._candidates[candidate.form] = candidate
             self._scored += 1
             self._failed += not candidate.scored
-            self._any_score |= candidate.scored or not (
-                candidate.outcome is not None and candidate.outcome.error
-            )
-        if not self._any_score and self._failed >= _ALL_FAIL:
-            self._check_limits()
+        if self._failed >= _ALL_FAIL and self._all_errors():
+            self._check_any_scored()
+
+    def _all_errors(self) -> bool:
+        outcomes = (candidate.outcome for candidate in self._candidates.values())
+        return all(outcome is None or outcome.error for outcome in outcomes)
 
     def _tell_progress(self) -> None:
         if self._report is not None:
             total = self._settings.candidates
             self._report(Progress(self._done, total, self._scored, self._best, self._failed))
 
-    def _check_limits(self) -> None:
+    def _check_any_scored(self) -> None:
         if any(candidate.scored for candidate in self._candidates.values()):
             return
         if self._smallest is not None and not self._candidates:

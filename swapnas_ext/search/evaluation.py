@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -90,19 +91,24 @@ class Evaluator:
         network = self.space.build(architecture, initialized=not overwritten)
         return network if self.device == "cpu" else network.to(self.device)
 
-    def _flops(self, architecture: str) -> int:
+    @cached_property
+    def _final(self) -> tuple[SearchSpace, Tensor]:
+        """The space of the final networks, and one sample for them."""
         final = self.space.final()
-        sample = _sample(final).to("meta")
+        return final, final.inputs(1)
+
+    def _flops(self, architecture: str) -> int:
+        final, sample = self._final
         with torch.device("meta"):
             network = final.build(architecture).eval()
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            network(sample)
+            network(sample.to("meta"))
         return counter.get_total_flops()
 
     def _latency(self, architecture: str) -> float:
-        final = self.space.final()
+        final, sample = self._final
         network = final.build(architecture).eval().to(self.device)
-        sample = _sample(final).to(self.device)
+        sample = sample.to(self.device)
         times = []
         with torch.no_grad():
             network(sample)
@@ -126,10 +132,6 @@ def _text(error: BaseException) -> str:
 def _over(limit: str, start: float, flops: int | None, latency: float | None = None) -> Outcome:
     seconds = time.perf_counter() - start
     return Outcome(over=limit, flops=flops, latency=latency, seconds=seconds)
-
-
-def _sample(space: SearchSpace) -> Tensor:
-    return space.inputs(1)
 
 
 def prepare_process() -> None:

@@ -53,7 +53,7 @@ class History:
     def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
         self._connection = connection
         self._path = path
-        self._file = None if path is None else path.stat().st_ino
+        self._inode = None if path is None else path.stat().st_ino
         self._lock: FileLock | None = None
 
     @classmethod
@@ -67,7 +67,7 @@ class History:
             history = cls(sqlite3.connect(":memory:"), None)
         else:
             path = path.resolve()  # a link to a run is that run
-            if path.exists() and path.stat().st_size > 0:
+            if is_taken(path):
                 raise HistoryError(
                     f"{path} exists: continue it with --resume {path}, or choose another file"
                 )
@@ -105,9 +105,8 @@ class History:
             history._lock = lock
             with history._told():
                 history._connection.execute("PRAGMA synchronous = NORMAL")
-                history._write_about(
-                    {"version": __version__}
-                )  # finds out whether it can be written
+                # Finds out whether it can be written.
+                history._write_about({"version": __version__})
         except BaseException:
             lock.release()
             raise
@@ -156,10 +155,7 @@ class History:
     @property
     def settings(self) -> dict[str, Any]:
         """As given to `create`."""
-        about = self._about()
-        if not isinstance(about.get("settings"), dict):
-            raise HistoryError(f"{self._path} is damaged: it has no settings")
-        return about["settings"]
+        return self.about["settings"]
 
     @property
     def about(self) -> dict[str, Any]:
@@ -220,7 +216,7 @@ class History:
         if self._path is None:
             return
         try:
-            same = self._path.stat().st_ino == self._file
+            same = self._path.stat().st_ino == self._inode
         except FileNotFoundError:
             same = False
         if not same:
@@ -266,6 +262,11 @@ class History:
             if writing:
                 raise
             raise HistoryError(f"{self._path} is damaged: {error}") from error
+
+
+def is_taken(path: Path) -> bool:
+    """Whether there is something at the path: an empty file is as good as none."""
+    return path.exists() and path.stat().st_size > 0
 
 
 def _candidate(row: tuple[Any, ...]) -> Candidate:

@@ -58,16 +58,19 @@ class RayWorker:
         self._class = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(
             _Actor
         )
-        self.restart()
+        self._renew()
 
-    def restart(self) -> None:
+    def _renew(self) -> None:
         self._actor = self._class.remote(self._evaluator)
 
     def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
         return self._actor.evaluate.remote(list(architectures)).future()
 
-    def died(self, error: BaseException) -> bool:
-        return isinstance(error, self._ray.exceptions.RayActorError)
+    def revive(self, error: BaseException) -> bool:
+        if not isinstance(error, self._ray.exceptions.RayActorError):
+            return False
+        self._renew()
+        return True
 
     def close(self) -> None:
         self._ray.kill(self._actor)

@@ -18,7 +18,7 @@ from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import size_control
 from swapnas_ext.search.driver import Driver, Progress
 from swapnas_ext.search.evaluation import Evaluator
-from swapnas_ext.search.history import History
+from swapnas_ext.search.history import History, is_taken
 from swapnas_ext.search.ray_workers import RayCluster, ray_workers
 from swapnas_ext.search.result import SearchResult
 from swapnas_ext.search.settings import SearchSettings
@@ -199,7 +199,7 @@ def _workers(evaluator: Evaluator, workers: Workers) -> Sequence[Worker]:
 @contextmanager
 def _opened(path: Path | None, about: dict[str, Any]) -> Iterator[History]:
     """A new run, or the one at the path. A new one that fails before anything is scored leaves no file."""
-    if path is not None and path.exists() and path.stat().st_size > 0:
+    if path is not None and is_taken(path):
         with History.resume(path) as history:
             made_with = history.settings
             _check_same(made_with, about, path)

@@ -57,13 +57,14 @@ def for_target(target: float, log_patterns: Sequence[float], parameters: Sequenc
     mu = target / 1e3
     gain = score_spread / size_spread
     # log-score + gain * Theta - (Theta - mu)^2 / sigma is highest at mu + gain * sigma / 2.
+    # Where scores hardly grow with size, sigma is 2 mu^2, and not without bound.
     return Control(mu, 2 * _OFF_TARGET * mu / max(gain, _OFF_TARGET / mu))
 
 
 def for_ranking(log_patterns: Sequence[float], parameters: Sequence[int]) -> Control:
     """Makes scores rank better where accuracy grows with size: mu is the largest size of a random sample,
     and sigma such that over the sample the logarithm of the factor varies a quarter as much as that of
-    score.
+    the score.
 
     Arguments and errors as for `for_target`.
     """

@@ -30,14 +30,13 @@ class Worker(Protocol):
     """One place where networks are scored."""
 
     depth: int
-    """Chunks that it holds at a time: one that it works on, and those that wait for it."""
+    """Parts of chunks that it holds at a time: one that it works on, and those that wait for it."""
 
     def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]: ...
 
-    def died(self, error: BaseException) -> bool:
-        """Whether this is how a submitted chunk ends where the worker died."""
-
-    def restart(self) -> None: ...
+    def revive(self, error: BaseException) -> bool:
+        """Where this error of something submitted says that the worker died: starts it anew. False where
+        it says something else."""
 
     def close(self) -> None: ...
 
@@ -119,7 +118,7 @@ class Crew:
                 try:
                     outcomes = future.result()
                 except BaseException as error:
-                    if not self._workers[index].died(error):
+                    if not self._workers[index].revive(error):
                         raise
                     finished += self._bury(index, part, error)
                     continue
@@ -151,7 +150,7 @@ class Crew:
             self._running[future] = index, part
 
     def _bury(self, index: int, part: _Part, error: BaseException) -> list[tuple[Chunk, range]]:
-        """Starts a worker anew; what it had is scored again, one by one, or ends with an error."""
+        """What a worker had when it died is scored again, one by one, or ends with an error."""
         self._deaths += 1
         if not self._ever_scored and self._deaths >= _GIVE_UP_AFTER:
             raise RuntimeError(
@@ -164,17 +163,14 @@ class Crew:
                 del self._running[future]
                 lost.append(other)
         self._load[index] = 0
-        self._workers[index].restart()
         finished = []
         for gone in lost:
-            if (
-                gone.alone and not self._ever_scored
-            ):  # it may be the workers' fault: see about the others
-                self._waiting.append(gone)
-            elif gone.alone:
+            if gone.alone and self._ever_scored:
                 place = gone.places[0]
                 gone.chunk.outcomes[place] = Outcome(error=f"its worker died: {error}")
                 finished.append((gone.chunk, gone.places))
+            elif gone.alone:
+                self._waiting.append(gone)  # it may be the workers' fault: see about the others
             else:
                 parts = [_Part(gone.chunk, range(k, k + 1), alone=True) for k in gone.places]
                 self._waiting.extendleft(reversed(parts))
@@ -194,11 +190,8 @@ class ThisProcess:
         future.set_result(self._evaluator(architectures))
         return future
 
-    def died(self, error: BaseException) -> bool:
+    def revive(self, error: BaseException) -> bool:
         return False
-
-    def restart(self) -> None:
-        raise NotImplementedError
 
     def close(self) -> None:
         pass
@@ -211,9 +204,9 @@ class LocalProcess:
 
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
-        self.restart()
+        self._renew()
 
-    def restart(self) -> None:
+    def _renew(self) -> None:
         self._started = False
         self._executor = ProcessPoolExecutor(
             1,
@@ -234,8 +227,11 @@ class LocalProcess:
             future.set_exception(error)
             return future
 
-    def died(self, error: BaseException) -> bool:
-        return isinstance(error, BrokenExecutor)
+    def revive(self, error: BaseException) -> bool:
+        if not isinstance(error, BrokenExecutor):
+            return False
+        self._renew()
+        return True
 
     def close(self) -> None:
         processes = list((self._executor._processes or {}).values())
@@ -268,11 +264,8 @@ class ExecutorWorker:
     def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
         return self._executor.submit(self._evaluator, architectures)
 
-    def died(self, error: BaseException) -> bool:
+    def revive(self, error: BaseException) -> bool:
         return False  # a broken executor can't be mended from here
-
-    def restart(self) -> None:
-        raise NotImplementedError
 
     def close(self) -> None:
         pass

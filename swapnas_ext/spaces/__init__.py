@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import sys
-from pathlib import Path
 from typing import Any
 
+from swapnas_ext.named import named
 from swapnas_ext.spaces.base import ArchitectureError, Graph, SearchSpace
 
 _CLASSES = {
@@ -36,18 +35,14 @@ def space_class(name: str) -> type[SearchSpace]:
     if name in _CLASSES:
         module_name, class_name = _CLASSES[name]
         return getattr(importlib.import_module(f"swapnas_ext.spaces.{module_name}"), class_name)
-    module_name, colon, class_name = name.partition(":")
-    if not colon:
+    if ":" not in name:
         raise ValueError(
             f"unknown search space {name!r}; known: {', '.join(_CLASSES)}, or MODULE:CLASS for one "
             "of your own"
         )
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)  # and left there: worker processes look in the same places
-    module = importlib.import_module(module_name)
-    found = getattr(module, class_name, None)
+    found = named(name)
     if not isinstance(found, type) or not issubclass(found, SearchSpace):
+        module_name, _, class_name = name.partition(":")
         raise ValueError(f"{name}: {module_name} has no subclass {class_name!r} of SearchSpace")
     return found
 

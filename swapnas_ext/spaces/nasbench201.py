@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -232,6 +232,21 @@ def _operation(name: str, channels: int) -> nn.Module:
     return ReLUConvBN(channels, channels, kernel=3 if name == "nor_conv_3x3" else 1)
 
 
+def sum_edges(edges: nn.ModuleDict, x: Tensor, zeros: Callable[[Tensor], Tensor]) -> Tensor:
+    """The last node of a cell, whose edges ``0to1``, ``0to2``, ... lead from node to node; ``zeros(x)``
+    where nothing leads to one."""
+    nodes = [x]
+    for node in (1, 2, 3):
+        total = None
+        for source in range(node):
+            edge = f"{source}to{node}"
+            if edge in edges:
+                y = edges[edge](nodes[source])
+                total = y if total is None else total + y
+        nodes.append(zeros(x) if total is None else total)
+    return nodes[3]
+
+
 class CellModule(nn.Module):
     """Sums, at each node, the operations on the edges that lead there."""
 
@@ -243,16 +258,7 @@ class CellModule(nn.Module):
                 self.edges[f"{source}to{node}"] = _operation(operation, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        nodes = [x]
-        for node in (1, 2, 3):
-            total = None
-            for source in range(node):
-                edge = f"{source}to{node}"
-                if edge in self.edges:
-                    y = self.edges[edge](nodes[source])
-                    total = y if total is None else total + y
-            nodes.append(torch.zeros_like(x) if total is None else total)
-        return nodes[3]
+        return sum_edges(self.edges, x, torch.zeros_like)
 
 
 class Reduction(nn.Module):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from swapnas_ext.spaces.nasbench201 import EDGES, ReLUConvBN
+from swapnas_ext.spaces.nasbench201 import EDGES, ReLUConvBN, sum_edges
 from swapnas_ext.spaces.uninitialized import copied
 
 NONE, SKIP = 0, 1
@@ -89,16 +89,7 @@ class CellModule(nn.Module):
                 self.edges[f"{source}to{node}"] = _operation(code, *shape)
 
     def forward(self, x: Tensor) -> Tensor:
-        nodes = [x]
-        for node in (1, 2, 3):
-            total = None
-            for source in range(node):
-                edge = f"{source}to{node}"
-                if edge in self.edges:
-                    y = self.edges[edge](nodes[source])
-                    total = y if total is None else total + y
-            nodes.append(self._zeros(x) if total is None else total)
-        return nodes[3]
+        return sum_edges(self.edges, x, self._zeros)
 
     def _zeros(self, x: Tensor) -> Tensor:
         one = torch.zeros_like(x[:, :1, :: self.stride, :: self.stride])

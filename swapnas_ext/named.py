@@ -1,0 +1,25 @@
+"""Objects by name: ``MODULE:NAME``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def named(text: str) -> Any:
+    """What ``MODULE:NAME`` names; None where the module has no such name. Modules of the current folder
+    are found too, here and in the worker processes that this one starts.
+
+    Raises:
+        ValueError: not of that form.
+        ImportError: there is no such module.
+    """
+    module_name, colon, name = text.partition(":")
+    if not module_name or not colon or not name:
+        raise ValueError(f"expected MODULE:NAME, such as my_package.models:make_net, got {text!r}")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    return getattr(importlib.import_module(module_name), name, None)
