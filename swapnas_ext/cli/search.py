@@ -31,7 +31,7 @@ from swapnas_ext.report.search_table import to_table
 from swapnas_ext.search import History, RayCluster, SearchResult, SearchSettings
 from swapnas_ext.search import search as run_search
 from swapnas_ext.search.history import is_taken
-from swapnas_ext.search.run import Workers
+from swapnas_ext.search.start import Workers
 from swapnas_ext.search.settings import STRATEGIES
 
 EXAMPLES = """

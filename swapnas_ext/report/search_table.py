@@ -102,9 +102,10 @@ def summary(result: SearchResult, about: dict[str, Any]) -> str:
     state = about.get("ended") or "running, or killed"
     scored = sum(candidate.scored for candidate in result.candidates)
     seconds = sum(c.outcome.seconds for c in result.candidates if c.outcome is not None)
+    of_all = f" of {search['candidates']:,}" if "candidates" in search else ""
     return (
-        f"{space}, {search['strategy']}, seed {search['seed']}: {len(result.candidates):,} of "
-        f"{search['candidates']:,} candidates, {scored:,} scored in {seconds:.1f} s of work; {state}"
+        f"{space}, {search['strategy']}, seed {search['seed']}: {len(result.candidates):,}{of_all} "
+        f"candidates, {scored:,} scored in {seconds:.1f} s of work; {state}"
     )
 
 

@@ -14,8 +14,9 @@ class Outcome:
         patterns: the SWAP-Score, not regularised: mean over the repeats.
         patterns_std: over the repeats.
         neurons, saturation: as of `SwapScore`.
-        flops: of one forward pass of the final network on one sample, two for a multiplication with
-            addition; None where they are not limited.
+        flops: of one forward pass on one sample, two for a multiplication with addition: of the final
+            network where they are limited, of the scored one for listed architectures (see `FlopCount`);
+            None in other searches.
         latency: seconds of the same, median; None where it is not limited.
         seconds: what all of it took.
         over: which limit the architecture exceeds, and was not scored for.

@@ -23,6 +23,7 @@ from swapnas_ext.allocator import keep_freed_memory
 from swapnas_ext.result import ScoreWarning
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search.candidate import Outcome
+from swapnas_ext.search.flops import FlopCount
 from swapnas_ext.spaces import SearchSpace
 from swapnas_ext.untouched import own_random_state
 
@@ -39,6 +40,7 @@ class Evaluator:
         device: where the networks run, as ``"cuda"``.
         max_flops, max_latency: of one sample through the final network (see `SearchSpace.final`), in
             operations, and in seconds on ``device`` with one thread. Networks beyond are not scored.
+        count_flops: tells those of the network that is scored.
     """
 
     space: SearchSpace
@@ -46,6 +48,7 @@ class Evaluator:
     device: str = "cpu"
     max_flops: float | None = None
     max_latency: float | None = None
+    count_flops: bool = False
 
     def __call__(self, architectures: Sequence[str]) -> list[Outcome]:
         with (
@@ -69,7 +72,10 @@ class Evaluator:
                 latency = self._latency(architecture)
                 if latency > self.max_latency:
                     return _over("latency", start, flops=flops, latency=latency)
-            score = self.scorer(lambda: self._network(architecture, seed))
+            counted = FlopCount() if self.count_flops else None
+            score = self.scorer(lambda: self._network(architecture, seed, counted))
+            if counted is not None:
+                flops = counted.per_sample(self.scorer.samples)
         except BaseException as error:  # the network's code may raise anything, SystemExit too
             if isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None:
                 raise  # Ctrl-C; processes of a search don't get it
@@ -84,11 +90,15 @@ class Evaluator:
             seconds=time.perf_counter() - start,
         )
 
-    def _network(self, architecture: str, seed: Callable[[int], None]) -> nn.Module:
+    def _network(
+        self, architecture: str, seed: Callable[[int], None], counted: FlopCount | None
+    ) -> nn.Module:
         settings = self.scorer.settings
         overwritten = initialization.is_known(settings.initialize)
         seed(settings.seed)  # for weights that the scorer leaves as they are
         network = self.space.build(architecture, initialized=not overwritten)
+        if counted is not None:
+            counted.watch(network)
         return network if self.device == "cpu" else network.to(self.device)
 
     @cached_property

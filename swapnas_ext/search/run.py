@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import pickle
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,21 +14,12 @@ from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import size_control
 from swapnas_ext.search.driver import Driver, Progress
 from swapnas_ext.search.evaluation import Evaluator
-from swapnas_ext.search.history import History, is_taken
-from swapnas_ext.search.ray_workers import RayCluster, ray_workers
 from swapnas_ext.search.result import SearchResult
 from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control
-from swapnas_ext.search.workers import (
-    Crew,
-    ExecutorWorker,
-    LocalProcess,
-    ThisProcess,
-    Worker,
-)
+from swapnas_ext.search.start import Workers, hire, opened
+from swapnas_ext.search.workers import Crew
 from swapnas_ext.spaces import SearchSpace
-
-Workers = int | Executor | RayCluster | None
 
 
 def search(
@@ -80,9 +67,9 @@ def search(
         "command": command,
     }
     path = None if history is None else Path(history)
-    crew = Crew(_workers(evaluator, workers))
+    crew = Crew(hire(evaluator, workers))
     try:
-        with _opened(path, about) as record:
+        with opened(path, about) as record:
             driver = Driver(space, settings, record, crew, report)
             try:
                 driver.run()
@@ -173,67 +160,3 @@ def calibrate(
     if target_params is None:
         return size_control.for_ranking(log_patterns, parameters), result
     return size_control.for_target(target_params, log_patterns, parameters), result
-
-
-def _workers(evaluator: Evaluator, workers: Workers) -> Sequence[Worker]:
-    if workers is None:
-        return [ThisProcess(evaluator)]
-    if isinstance(workers, Executor):
-        return [ExecutorWorker(evaluator, workers)]
-    if isinstance(workers, RayCluster):
-        return ray_workers(evaluator, workers)
-    if isinstance(workers, bool) or not isinstance(workers, int):
-        raise TypeError(f"workers must be a number, an executor or a RayCluster, got {workers!r}")
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
-    try:
-        pickle.dumps(evaluator)
-    except Exception as error:  # whatever the space and the scorer bring
-        raise TypeError(
-            f"the space and the scorer have to travel to worker processes, and can't: {error}; make them of "
-            "classes and functions of a module, or score in this process"
-        ) from error
-    return [LocalProcess(evaluator) for _ in range(workers)]
-
-
-@contextmanager
-def _opened(path: Path | None, about: dict[str, Any]) -> Iterator[History]:
-    """A new run, or the one at the path. A new one that fails before anything is scored leaves no file."""
-    if path is not None and is_taken(path):
-        with History.resume(path) as history:
-            made_with = history.settings
-            _check_same(made_with, about, path)
-            history.write_about(settings={**made_with, "search": about["search"]}, ended="")
-            yield history
-        return
-    history = History.create(path, about)
-    try:
-        yield history
-    except BaseException:
-        history.close(discard=not any(candidate.scored for candidate in history.candidates()))
-        raise
-    history.close()
-
-
-def _can_grow(made_with: dict[str, Any]) -> bool:
-    """Whether a run with more candidates begins as this one did. The searches of a family share them out."""
-    targets, calibration = len(made_with["target_params"]), made_with["calibration"]
-    return targets == 0 or (targets == 1 and made_with["candidates"] > calibration)
-
-
-def _check_same(made_with: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
-    """Raises ValueError where a run was made with other settings; it may only get more candidates."""
-    wanted = json.loads(json.dumps(wanted))
-    for part in ("space", "scorer", "search", "device"):
-        before, now = made_with.get(part), wanted[part]
-        if not isinstance(before, dict) or not isinstance(now, dict):
-            before, now = {part: before}, {part: now}
-        for name in sorted({*before, *now}):
-            if before.get(name) == now.get(name):
-                continue
-            if name == "candidates" and before[name] < now[name] and _can_grow(before):
-                continue
-            raise ValueError(
-                f"{path} was made with {name}={before.get(name)}, not {now.get(name)}; choose another run "
-                "file, or the same settings to continue it"
-            )

@@ -1,0 +1,114 @@
+"""Scores given architectures as a search scores its own: by any workers, into a run file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from swapnas_ext.description import describe_scorer, describe_space
+from swapnas_ext.scoring import Scorer
+from swapnas_ext.search.candidate import Candidate
+from swapnas_ext.search.driver import Progress
+from swapnas_ext.search.evaluation import Evaluator
+from swapnas_ext.search.history import History
+from swapnas_ext.search.result import SearchResult
+from swapnas_ext.search.size_control import Control
+from swapnas_ext.search.start import Workers, hire, opened
+from swapnas_ext.search.workers import Chunk, Crew
+from swapnas_ext.spaces import SearchSpace
+
+_PART = 16
+"""Architectures that a worker is given at a time, at most."""
+
+
+def score_listed(
+    space: SearchSpace,
+    scorer: Scorer,
+    architectures: Sequence[str],
+    *,
+    workers: Workers = None,
+    history: str | Path | None = None,
+    device: str = "cpu",
+    report: Callable[[Progress], None] | None = None,
+    command: dict[str, Any] | None = None,
+) -> SearchResult:
+    """Scores architectures, those of one canonical form once, as the smallest of them that is given. FLOPs
+    are those of the scored networks. Ctrl-C ends it with what was scored so far.
+
+    Arguments and errors as for `search`. Where ``history`` exists, what it has is not scored again, in
+    whatever order and company it is asked for.
+    """
+    torch.empty(0, device=device)  # raises where there is no such device
+    evaluator = Evaluator(space, scorer, device, count_flops=True)
+    about = {
+        "space": describe_space(space),
+        "scorer": describe_scorer(scorer),
+        "search": {"strategy": "listed", "seed": scorer.settings.seed},
+        "device": device,
+        "command": command,
+    }
+    wanted = _by_form(space, architectures)
+    crew = Crew(hire(evaluator, workers))
+    try:
+        with opened(None if history is None else Path(history), about) as record:
+            interrupted = False
+            try:
+                _score(wanted, crew, record, report)
+            except KeyboardInterrupt:
+                interrupted = True
+            known = [candidate for candidate in record.candidates() if candidate.form in wanted]
+            record.write_about(
+                ended="interrupted" if interrupted else "complete", controls=[(None, None)]
+            )
+            return SearchResult(known, (Control(),), interrupted=interrupted)
+    finally:
+        crew.close()
+
+
+def _by_form(space: SearchSpace, architectures: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """The architecture of each form that is scored, and the parameters of its final network."""
+    final = space.final()
+    smallest: dict[str, tuple[str, int]] = {}
+    for architecture in architectures:
+        form, parameters = space.canonical(architecture), final.size(architecture)
+        if form not in smallest or parameters < smallest[form][1]:
+            smallest[form] = architecture, parameters
+    return smallest
+
+
+def _score(
+    wanted: dict[str, tuple[str, int]],
+    crew: Crew,
+    record: History,
+    report: Callable[[Progress], None] | None,
+) -> None:
+    recorded = {candidate.form: candidate for candidate in record.candidates()}
+    failed = sum(not candidate.scored for form, candidate in recorded.items() if form in wanted)
+    new = [
+        Candidate(number, 0, architecture, form, (), parameters)
+        for number, (form, (architecture, parameters)) in enumerate(
+            ((form, found) for form, found in wanted.items() if form not in recorded),
+            start=len(recorded),
+        )
+    ]
+    chunk = Chunk([candidate.architecture for candidate in new])
+    crew.submit(chunk, max(1, min(_PART, len(new) // (4 * crew.capacity))))
+    scored = 0
+    while scored < len(new):
+        now = time.time()
+        finished = [
+            replace(new[place], outcome=chunk.outcomes[place], finished=now)
+            for _, places in crew.collect()
+            for place in places
+        ]
+        record.record(finished)
+        scored += len(finished)
+        failed += sum(not candidate.scored for candidate in finished)
+        if report is not None:
+            done = len(wanted) - len(new) + scored
+            report(Progress(done, len(wanted), scored, None, failed))
