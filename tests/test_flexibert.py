@@ -19,7 +19,7 @@ from torch import nn
 import swapnas_ext as swap
 from swapnas_ext import text
 from swapnas_ext.spaces import ArchitectureError
-from swapnas_ext.spaces.flexibert import FlexiBERT, from_entry
+from swapnas_ext.spaces.flexibert import FlexiBERT
 from swapnas_ext.spaces.flexibert_json import (
     OPERATIONS,
     VALUES,
@@ -70,7 +70,7 @@ def test_other_ways_to_write_it() -> None:
         "scores": {"glue": 70.5},
     }
     assert SPACE.canonical(json.dumps(entry)) == TEXT
-    assert from_entry(entry) == TEXT
+    assert SPACE.from_entry(entry) == TEXT
 
 
 SECOND = TEXT.index('{"operation_type":"DSC"')
@@ -147,7 +147,7 @@ def test_published_sizes(benchmark_data: Path) -> None:
     entries = json.loads((benchmark_data / "flexibert.json").read_text())
     head = 257 * 256 + 257 * 2
     for entry, size in zip(entries, published, strict=False):
-        layers = parse(from_entry(entry)).encoder_layers
+        layers = parse(SPACE.from_entry(entry)).encoder_layers
         layers = tuple(layer._replace(feed_forward_dimension=1024) for layer in layers)
         transforms = sum(layer.operation_type == "LT" for layer in layers)
         total = FlexiBERT().size(format_architecture(Architecture(256, layers)))
@@ -156,7 +156,7 @@ def test_published_sizes(benchmark_data: Path) -> None:
 
 def test_the_benchmark_table_parses(benchmark_data: Path) -> None:
     entries = json.loads((benchmark_data / "flexibert.json").read_text())
-    found = [from_entry(entry) for entry in entries]
+    found = [SPACE.from_entry(entry) for entry in entries]
     assert (len(found), len(set(found))) == (500, 491)
     for entry, architecture in zip(entries, found, strict=True):
         SPACE.check(architecture)
@@ -272,7 +272,7 @@ def test_samples_have_all_choices() -> None:
 
 def test_formats() -> None:
     entry, model_dict = SPACE.formats(TEXT).values()
-    assert from_entry(json.loads(entry)) == TEXT
+    assert SPACE.from_entry(json.loads(entry)) == TEXT
     assert ast.literal_eval(model_dict) == {
         "l": 2,
         "o": ["sa", "c"],

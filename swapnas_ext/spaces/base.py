@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +56,15 @@ class SearchSpace(ABC):
     @abstractmethod
     def format(self, parsed: Any) -> str:
         """The string of a structure; `parse` reads it back."""
+
+    def from_entry(self, entry: Mapping[str, Any]) -> str | None:
+        """The architecture of a row of the space's published table, where that keeps it otherwise than as
+        a string in one column; None where this is no such row.
+
+        Raises:
+            ArchitectureError: it is one, and has no architecture of this space.
+        """
+        return None
 
     def check(self, architecture: str) -> None:
         """Raises `ArchitectureError` unless the string is an architecture of this space."""

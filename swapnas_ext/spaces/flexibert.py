@@ -78,6 +78,13 @@ class FlexiBERT(SearchSpace):
     def format(self, parsed: Architecture) -> str:
         return format_architecture(parsed)
 
+    def from_entry(self, entry: Mapping[str, Any]) -> str | None:
+        """Of the benchmark's own table: ``{"hidden_size": ..., "nas_config": {"encoder_layers": [...]}}``,
+        with scores or without."""
+        if "nas_config" not in entry:
+            return None
+        return format_architecture(parse(json.dumps(entry)))
+
     def canonical(self, architecture: str) -> str:
         """The compact spelling: each is another network."""
         return format_architecture(parse(architecture))
@@ -169,16 +176,6 @@ class FlexiBERT(SearchSpace):
         nodes.append("classes")
         edges = tuple((node, node + 1, "") for node in range(len(nodes) - 1))
         return [Graph("network", tuple(nodes), edges)]
-
-
-def from_entry(entry: Mapping[str, Any]) -> str:
-    """The architecture of an entry of the benchmark's table: ``{"hidden_size": ..., "nas_config":
-    {"encoder_layers": [...]}}``, with scores or without.
-
-    Raises:
-        ArchitectureError: something in it is no such entry; ``text`` is then the entry as JSON.
-    """
-    return format_architecture(parse(json.dumps(entry)))
 
 
 def _check_length(name: str, length: int) -> None:

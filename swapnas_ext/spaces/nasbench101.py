@@ -5,14 +5,15 @@ A cell is written as its adjacency matrix, row by row, and the operations of its
     0111010000000100000010000100000000100000010000000:input,conv1x1-bn-relu,conv3x3-bn-relu,...,output
 
 Vertices that are on no path from the input to the output are removed before a network is built; the
-limit of nine edges is on what remains. Tables that keep the matrix as a number lose its leading zeros:
-``text.zfill(49)`` brings them back.
+limit of nine edges is on what remains. Tables that keep the matrix as a number lose its leading zeros,
+which `NASBench101.from_entry` brings back.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +79,13 @@ class NASBench101(SearchSpace):
 
     def format(self, parsed: Cell) -> str:
         return format_cell(parsed)
+
+    def from_entry(self, entry: Mapping[str, Any]) -> str | None:
+        """Of a table with columns ``adjacency49`` and ``ops``."""
+        matrix, operations = entry.get("adjacency49"), entry.get("ops")
+        if matrix is None or operations is None:
+            return None
+        return f"{str(matrix).zfill(MAX_VERTICES**2)}:{operations}"
 
     def canonical(self, architecture: str) -> str:
         """The pruned cell with its vertices in an order that is the same for all isomorphic cells; it is

@@ -1,0 +1,1 @@
+"""How well scores rank: their correlation with a table of accuracies."""

@@ -1,0 +1,152 @@
+"""What a table of scores tells about a space, and about the scores themselves. No accuracies are needed."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from swapnas_ext.correlation.ranking import Values, spearman
+from swapnas_ext.result import SATURATED
+from swapnas_ext.search import Candidate, SearchResult
+from swapnas_ext.spaces import SearchSpace
+
+_RARE = 3
+"""Architectures with so many of an operation that are too few for a mean."""
+_STABLE = (0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class OperationEffect:
+    """What architectures score by how often they have an operation.
+
+    Attributes:
+        counts: how often it occurs, those numbers that are not rare.
+        means: of what is compared, for each count, in standard deviations from the mean of all.
+        rho: Spearman's, between the count and what is compared.
+    """
+
+    operation: str
+    counts: Sequence[int]
+    means: Sequence[float]
+    rho: float
+
+
+def operation_effects(
+    space: SearchSpace, architectures: Sequence[str], values: Sequence[float]
+) -> list[OperationEffect]:
+    """For each label in the drawings of the space's architectures (`SearchSpace.graphs`) that some have more
+    often than others; the strongest first.
+
+    Args:
+        values: a number for each architecture: log-scores, or accuracies.
+    """
+    y = np.asarray(values, dtype=float)
+    spread = y.std()
+    if spread == 0:
+        return []
+    standard = (y - y.mean()) / spread
+    tables = [_operations(space, architecture) for architecture in architectures]
+    effects = []
+    for operation in sorted({name for table in tables for name in table}):
+        x = np.array([table[operation] for table in tables])
+        common = [int(count) for count in np.unique(x) if (x == count).sum() >= _RARE]
+        if len(common) < 2:
+            continue
+        means = [float(standard[x == count].mean()) for count in common]
+        effects.append(OperationEffect(operation, common, means, spearman(x.astype(float), y)))
+    return sorted(effects, key=lambda effect: -abs(effect.rho))
+
+
+def _operations(space: SearchSpace, architecture: str) -> Counter[str]:
+    graphs = space.graphs(architecture)
+    labels = [label for graph in graphs for label in graph.nodes]
+    labels += [label for graph in graphs for _, _, label in graph.edges]
+    return Counter(label for label in labels if any(letter.isalpha() for letter in label))
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """Where scores can't tell architectures apart.
+
+    Attributes:
+        architectures: that are saturated.
+        total: that were scored.
+        among_best: that are, among the best tenth.
+        best: the saturation of the highest score.
+    """
+
+    architectures: int
+    total: int
+    among_best: int
+    best: float
+
+
+def saturation(candidates: Sequence[Candidate]) -> Saturation:
+    """Of candidates that were scored."""
+    ordered = sorted(candidates, key=lambda candidate: -candidate.patterns)
+    saturations = [(c.outcome and c.outcome.saturation) or 0.0 for c in ordered]
+    tenth = saturations[: math.ceil(len(saturations) / 10)]
+    return Saturation(
+        sum(value >= SATURATED for value in saturations),
+        len(saturations),
+        sum(value >= SATURATED for value in tenth),
+        saturations[0],
+    )
+
+
+@dataclass(frozen=True)
+class Repeatability:
+    """How far a ranking depends on the weights that were drawn.
+
+    Attributes:
+        repeats: that were made.
+        agreement: expected correlation between the log-scores of two such runs with other weights: the
+            part of their variance that lies between architectures (intraclass correlation).
+        needed: repeats for an agreement of 0.9, 0.95 and 0.99 (Spearman-Brown).
+    """
+
+    repeats: int
+    agreement: float
+    needed: Mapping[float, int]
+
+
+def repeatability(candidates: Sequence[Candidate], repeats: int) -> Repeatability | None:
+    """Of candidates that were scored with so many repeats; None where one repeat tells nothing of it."""
+    outcomes = [c.outcome for c in candidates if c.outcome is not None and c.scored]
+    if repeats < 2 or len(outcomes) < 3:
+        return None
+    means = np.array([outcome.patterns for outcome in outcomes], dtype=float)
+    relative = np.array([outcome.patterns_std for outcome in outcomes]) / means
+    within = float((relative**2).mean())  # of one repeat's log-score, to first order
+    between = float(np.log(means).var(ddof=1)) - within / repeats
+    if between <= 0:
+        return Repeatability(repeats, 0.0, {})
+    needed = {
+        wanted: max(1, math.ceil(within / between * wanted / (1 - wanted))) for wanted in _STABLE
+    }
+    return Repeatability(repeats, between / (between + within / repeats), needed)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Between two runs over the same architectures.
+
+    Attributes:
+        architectures: that both scored.
+        rho: Spearman's, between their scores.
+    """
+
+    architectures: int
+    rho: float
+
+
+def agreement(first: SearchResult, second: SearchResult) -> Agreement:
+    a, b = ({c.form: c.patterns for c in run.candidates if c.scored} for run in (first, second))
+    both = sorted(a.keys() & b.keys())
+    x: Values = np.array([a[form] for form in both])
+    y: Values = np.array([b[form] for form in both])
+    return Agreement(len(both), spearman(x, y))

@@ -1,0 +1,123 @@
+"""Scores beside accuracies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from swapnas_ext.correlation.ranking import Ranking, rank
+from swapnas_ext.correlation.table import AccuracyTable, Row
+from swapnas_ext.search import Candidate, Control, SearchResult, size_control
+from swapnas_ext.spaces import SearchSpace
+
+RAW = "SWAP-Score"
+REGULARISED = "size-regularised"
+PARAMETERS = "parameters"
+FLOPS = "FLOPs"
+
+
+@dataclass(frozen=True)
+class ScoredRow:
+    """A row of the table, and what its architecture scored.
+
+    Attributes:
+        candidate: of its canonical form.
+        parameters: of its final network.
+    """
+
+    row: Row
+    candidate: Candidate
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Correlations:
+    """A table's scores, and how well they rank its accuracies.
+
+    Attributes:
+        rows: that were scored.
+        failed: those that could not be; ``candidate.outcome.error`` says why.
+        control: what regularises by size; None where it could not be calibrated.
+        rankings: of the scores, then of the baselines.
+    """
+
+    table: AccuracyTable
+    rows: Sequence[ScoredRow]
+    failed: Sequence[ScoredRow]
+    control: Control | None
+    rankings: Sequence[Ranking]
+
+    @property
+    def predictors(self) -> dict[str, list[float]]:
+        """By name, a value for each row, higher for what should be more accurate. Scores, parameters and
+        FLOPs as natural logarithms."""
+        return predictors(self.rows, self.control)
+
+
+def predictors(rows: Sequence[ScoredRow], control: Control | None) -> dict[str, list[float]]:
+    scores = [math.log(row.candidate.patterns) for row in rows]
+    values = {RAW: scores}
+    if control is not None:
+        values[REGULARISED] = [
+            score + control.log_factor(row.parameters)
+            for score, row in zip(scores, rows, strict=True)
+        ]
+    values[PARAMETERS] = [math.log(max(1, row.parameters)) for row in rows]
+    flops = [row.candidate.outcome and row.candidate.outcome.flops for row in rows]
+    values[FLOPS] = [math.log(max(1, count)) if count is not None else math.nan for count in flops]
+    for name in rows[0].row.baselines if rows else ():
+        values[name] = [row.row.baselines[name] for row in rows]
+    return values
+
+
+def correlate(
+    table: AccuracyTable,
+    space: SearchSpace,
+    scores: SearchResult,
+    *,
+    control: Control | None = None,
+    seed: int = 0,
+) -> Correlations:
+    """Correlates what `score_listed` made of a table's architectures with their accuracies.
+
+    Args:
+        control: mu and sigma. By default they are calibrated with the scores and sizes of the table's
+            architectures; no accuracies are looked at.
+        seed: of the resamples for the intervals.
+
+    Raises:
+        ValueError: nothing was scored.
+        ImportError: SciPy is not installed.
+    """
+    final = space.final()
+    by_form = {candidate.form: candidate for candidate in scores.candidates}
+    known = [
+        ScoredRow(row, by_form[form], final.size(row.architecture))
+        for row in table.rows
+        if (form := space.canonical(row.architecture)) in by_form
+    ]
+    rows = [row for row in known if row.candidate.scored]
+    failed = [row for row in known if not row.candidate.scored]
+    if not rows:
+        raise ValueError(f"none of {len(known):,} architectures could be scored: {_why(failed)}")
+    control = control or _calibrated(rows)
+    accuracies = [row.row.accuracy for row in rows]
+    rankings = [
+        rank(name, values, accuracies, seed) for name, values in predictors(rows, control).items()
+    ]
+    return Correlations(table, rows, failed, control, rankings)
+
+
+def _calibrated(rows: Sequence[ScoredRow]) -> Control | None:
+    try:
+        return size_control.for_ranking(
+            [math.log(row.candidate.patterns) for row in rows], [row.parameters for row in rows]
+        )
+    except ValueError:  # one size or one score: nothing to calibrate with, and nothing to gain
+        return None
+
+
+def _why(failed: Sequence[ScoredRow]) -> str:
+    outcome = failed[0].candidate.outcome if failed else None
+    return (outcome and outcome.error) or "interrupted"

@@ -1,0 +1,248 @@
+"""Tables of accuracies, as they are published: CSV files, and JSON files of entries."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from swapnas_ext.spaces import ArchitectureError, SearchSpace
+
+_ARCHITECTURE = ("architecture", "arch_str", "arch", "genotype")
+_ACCURACY = ("val", "test", "acc")
+_LISTED = 5
+"""Rows of each kind of fault that an error lists."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One architecture of a table.
+
+    Attributes:
+        place: line of a CSV file, number of a JSON entry, from 1.
+        architecture: in the space's own notation.
+        accuracy: as in the table.
+        baselines: the values of the columns that are compared with; NaN where there is none.
+    """
+
+    place: int
+    architecture: str
+    accuracy: float
+    baselines: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row that can't be used: where, of which kind, and why."""
+
+    place: int
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class AccuracyTable:
+    """What was read.
+
+    Attributes:
+        name: of the file.
+        accuracy: the column that the accuracies are from.
+        rows: those that can be used.
+        faults: those that were left out.
+    """
+
+    name: str
+    accuracy: str
+    rows: Sequence[Row]
+    faults: Sequence[Fault]
+
+    def sampled(self, limit: int | None, seed: int) -> AccuracyTable:
+        """At most so many rows at random, in their order. Those of a larger limit contain them."""
+        if limit is None or limit >= len(self.rows):
+            return self
+        order = list(range(len(self.rows)))
+        random.Random(seed).shuffle(order)
+        return replace(self, rows=[self.rows[place] for place in sorted(order[:limit])])
+
+
+def read_table(
+    path: str | Path,
+    space: SearchSpace,
+    *,
+    architecture: str | None = None,
+    accuracy: str | None = None,
+    baselines: Sequence[str] = (),
+    skip_bad: bool = False,
+) -> AccuracyTable:
+    """Reads a table of a space's architectures.
+
+    Args:
+        path: a ``.csv`` file with a header line, or a ``.json`` file: a list of objects. In those, ``a.b`` is
+            the column of what is in an object inside.
+        architecture: the column of architecture strings. By default, the first that is called
+            architecture, arch_str, arch or genotype; or what the space knows of its published table
+            (`SearchSpace.from_entry`).
+        accuracy: the column of accuracies. By default, the first whose name begins with val; or else
+            with test, or with acc.
+        baselines: columns of numbers to compare with.
+        skip_bad: leaves out rows that can't be used, instead of refusing the table: those without an
+            architecture of the space, without a finite accuracy, and those whose architecture came
+            before.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it can't be read, has no such columns, or no rows; or has rows that can't be used.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no table {path}")
+    entries = _json_entries(path) if path.suffix == ".json" else _csv_entries(path)
+    whole = [entry for _, entry in entries if entry is not None]
+    columns = list(dict.fromkeys(name for entry in whole for name in flat(entry)))
+    if not whole:
+        raise ValueError(f"{path} has no rows: expected one architecture with its accuracy a row")
+    for name in (architecture, accuracy, *baselines):
+        if name is not None and name not in columns:
+            raise ValueError(f"{path} has no column {name!r}; it has: {', '.join(columns)}")
+    if architecture is None:
+        architecture = next((name for name in _ARCHITECTURE if name in columns), None)
+        if architecture is None and not any(_from_entry(space, entry) for entry in whole):
+            raise ValueError(
+                f"which column of {path} has the architectures? Name it (--architecture); it has: "
+                f"{', '.join(columns)}"
+            )
+    if accuracy is None:
+        accuracy = _first_accuracy(columns)
+    if accuracy is None:
+        raise ValueError(
+            f"which column of {path} has the accuracies? Name it (--accuracy); it has: {', '.join(columns)}"
+        )
+
+    rows: list[Row] = []
+    faults: list[Fault] = []
+    seen: dict[str, int] = {}
+    for place, entry in entries:
+        found = _row(place, entry, space, architecture, accuracy, baselines)
+        if isinstance(found, Row):
+            first = seen.setdefault(found.architecture, place)
+            if first != place:
+                found = Fault(place, "duplicate", f"the architecture of row {first}")
+        if isinstance(found, Row):
+            rows.append(found)
+        else:
+            faults.append(found)
+    if faults and not skip_bad:
+        raise ValueError(
+            f"{path}: {tell_faults(faults, len(entries))}\nmend them, or leave them out (--skip-bad)"
+        )
+    if not rows:
+        raise ValueError(f"{path}: no row can be used; {tell_faults(faults, len(entries))}")
+    return AccuracyTable(path.name, accuracy, rows, faults)
+
+
+def tell_faults(faults: Sequence[Fault], total: int) -> str:
+    """How many there are of each kind, and the first of them."""
+    lines = [f"{len(faults):,} of {total:,} rows can't be used"]
+    for kind, count in Counter(fault.kind for fault in faults).items():
+        lines.append(f"  {count:,} {kind}:")
+        shown = [fault for fault in faults if fault.kind == kind][:_LISTED]
+        lines += [f"    row {fault.place}: {fault.reason}" for fault in shown]
+        if count > _LISTED:
+            lines.append(f"    and {count - _LISTED:,} more")
+    return "\n".join(lines)
+
+
+def flat(entry: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """An entry's values by column, ``a.b`` where it is an object inside."""
+    values: dict[str, Any] = {}
+    for name, value in entry.items():
+        if isinstance(value, Mapping):
+            values |= flat(value, f"{prefix}{name}.")
+        else:
+            values[prefix + name] = value
+    return values
+
+
+Entry = Mapping[str, Any] | None
+"""A row by columns; None where it has more or fewer cells than the header line."""
+
+
+def _csv_entries(path: Path) -> list[tuple[int, Entry]]:
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            if reader.fieldnames is None:
+                raise ValueError(f"{path} is empty: expected a header line with names of columns")
+            names = reader.fieldnames
+            twice = [name for name, count in Counter(names).items() if count > 1]
+            if twice:
+                raise ValueError(f"{path} has more than one column {twice[0]!r}")
+            return [
+                (reader.line_num, None if None in entry or None in entry.values() else entry)
+                for entry in reader
+            ]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"can't read {path} as a CSV file in UTF-8: {error}") from error
+
+
+def _json_entries(path: Path) -> list[tuple[int, Entry]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"can't read {path} as JSON: {error}") from error
+    if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
+        raise ValueError(f"{path} is not a list of objects: expected one object an architecture")
+    return list(enumerate(content, start=1))
+
+
+def _first_accuracy(columns: Sequence[str]) -> str | None:
+    found: Iterator[str] = (
+        name for start in _ACCURACY for name in columns if name.lower().startswith(start)
+    )
+    return next(found, None)
+
+
+def _from_entry(space: SearchSpace, entry: Mapping[str, Any]) -> str | None:
+    """None where the space does not know such entries, or finds no architecture in this one."""
+    try:
+        return space.from_entry(entry)
+    except ArchitectureError:
+        return None
+
+
+def _row(
+    place: int,
+    entry: Entry,
+    space: SearchSpace,
+    architecture: str | None,
+    accuracy: str,
+    baselines: Sequence[str],
+) -> Row | Fault:
+    if entry is None:
+        return Fault(place, "ragged", "it has more or fewer cells than the header line")
+    values = flat(entry)
+    try:
+        text = space.from_entry(entry) if architecture is None else values.get(architecture)
+        if not isinstance(text, str):
+            return Fault(place, "without an architecture", f"there is {text!r} in its place")
+        text = space.format(space.parse(text))
+    except ArchitectureError as error:
+        return Fault(place, "unparsable", str(error))
+    measured = _number(values.get(accuracy))
+    if not math.isfinite(measured):
+        given = values.get(accuracy)
+        return Fault(place, "without an accuracy", f"{accuracy} is {given!r}, not a finite number")
+    return Row(place, text, measured, {name: _number(values.get(name)) for name in baselines})
+
+
+def _number(value: Any) -> float:
+    try:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
