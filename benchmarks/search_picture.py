@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import swapnas_ext as swap
-from swapnas_ext.report.drawing import draw_graph, draw_sizes
+from swapnas_ext.report.charts import draw_sizes
+from swapnas_ext.report.drawing import draw_graph
 from swapnas_ext.search import History, SearchResult
 
 RESULTS = Path(__file__).parent / "results"

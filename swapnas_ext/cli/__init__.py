@@ -8,7 +8,9 @@ import click
 
 from swapnas_ext.allocator import keep_freed_memory
 from swapnas_ext.build_info import build_info
+from swapnas_ext.cli.analyze import analyze
 from swapnas_ext.cli.calibrate import calibrate
+from swapnas_ext.cli.correlate import correlate
 from swapnas_ext.cli.score import score
 from swapnas_ext.cli.search import search
 from swapnas_ext.cli.show import show
@@ -29,5 +31,5 @@ def info() -> None:
     click.echo(json.dumps(build_info(), indent=2))
 
 
-for command in (score, search, show, calibrate, spaces):
+for command in (score, search, show, calibrate, correlate, analyze, spaces):
     main.add_command(command)

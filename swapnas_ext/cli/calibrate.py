@@ -13,12 +13,11 @@ from swapnas_ext.cli.options import (
     Scoring,
     SpaceChoice,
     fail,
-    local_workers,
     scoring_options,
     space_options,
-    workers_option,
 )
 from swapnas_ext.cli.progress import progress_bar
+from swapnas_ext.cli.workers import local_workers, workers_option
 from swapnas_ext.search import calibrate as run_calibration
 
 EXAMPLES = """

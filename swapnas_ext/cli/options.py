@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -28,13 +27,6 @@ EXPECTED = (ValueError, TypeError, ImportError, OSError, RuntimeError, Assertion
 
 def fail(error: BaseException) -> NoReturn:
     raise click.ClickException(str(error)) from error
-
-
-def cores() -> int:
-    """That this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class Quantity(click.ParamType):
@@ -157,6 +149,15 @@ def _value(text: str) -> int | float | str:
     return text
 
 
+def space_of_run(given: str | None, about: dict[str, Any]) -> SearchSpace | None:
+    """For formats and drawings. A run file is data: modules that it names are not imported, but those of
+    this package."""
+    if given is not None:
+        return spaces.get(given)
+    name = about["settings"]["space"]["name"]
+    return spaces.get(name) if name in spaces.names() else None
+
+
 @dataclass(frozen=True)
 class Scoring:
     """How networks are scored. For JSON."""
@@ -261,23 +262,6 @@ def scoring_options(command: Command) -> Command:
         return command(*args, scoring=scoring, **given)
 
     return wrapped  # type: ignore[return-value]
-
-
-def workers_option(command: Command) -> Command:
-    return click.option(
-        "--workers",
-        type=click.IntRange(1),
-        help="Local processes, one thread each. Default: one a core.",
-    )(command)
-
-
-def local_workers(workers: int | None) -> int:
-    """As many as are asked for, and no more than there are cores."""
-    if workers is not None and workers > cores():
-        click.echo(
-            f"--workers {workers}: {cores()} cores are busy with {cores()} of them", err=True
-        )
-    return cores() if workers is None else min(workers, cores())
 
 
 def tell_saturated(saturations: Iterable[float]) -> None:

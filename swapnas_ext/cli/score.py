@@ -22,13 +22,12 @@ from swapnas_ext.cli.options import (
     Scoring,
     SpaceChoice,
     fail,
-    local_workers,
     scoring_options,
     space_options,
     tell_saturated,
-    workers_option,
 )
 from swapnas_ext.cli.progress import bar
+from swapnas_ext.cli.workers import local_workers, workers_option
 from swapnas_ext.named import named
 from swapnas_ext.report.profile import to_profile
 from swapnas_ext.report.scores import ScoreRow, best_first, score_row, to_csv, to_json, to_table

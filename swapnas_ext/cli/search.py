@@ -20,18 +20,16 @@ from swapnas_ext.cli.options import (
     Scoring,
     SpaceChoice,
     fail,
-    local_workers,
     scoring_options,
     space_options,
     tell_saturated,
-    workers_option,
 )
 from swapnas_ext.cli.progress import progress_bar
+from swapnas_ext.cli.workers import Hands, workers_options
 from swapnas_ext.report.search_table import to_table
-from swapnas_ext.search import History, RayCluster, SearchResult, SearchSettings
+from swapnas_ext.search import History, SearchResult, SearchSettings
 from swapnas_ext.search import search as run_search
 from swapnas_ext.search.history import is_taken
-from swapnas_ext.search.start import Workers
 from swapnas_ext.search.settings import STRATEGIES
 
 EXAMPLES = """
@@ -118,11 +116,7 @@ _DEFAULTS = SearchSettings()
     type=click.Path(path_type=Path),
     help="The run file to go on with; needs no other options.",
 )
-@workers_option
-@click.option("--ray", is_flag=True, help="Scores with Ray on this machine.")
-@click.option(
-    "--ray-address", metavar="ADDRESS", help="Scores on a Ray cluster: auto, or ray://host:10001."
-)
+@workers_options
 @click.option(
     "--target-params",
     type=_Counts(),
@@ -154,9 +148,7 @@ def search(
     scoring: Scoring,
     run: Path | None,
     resume: Path | None,
-    workers: int | None,
-    ray: bool,
-    ray_address: str | None,
+    hands: Hands,
     **of_search: Any,
 ) -> None:
     """Searches a space for architectures with high SWAP-Scores (SWAP-NAS).
@@ -189,7 +181,7 @@ def search(
                 space,
                 scorer,
                 settings,
-                workers=_workers(workers, ray, ray_address),
+                workers=hands.get(),
                 history=path,
                 device=scoring.device,
                 report=report,
@@ -255,14 +247,6 @@ def _as_made(
         if name in _OF_SEARCH:
             settings[name] = of_search[name]  # the search tells what may differ
     return was, Scoring(**old), SearchSettings(**settings)
-
-
-def _workers(workers: int | None, ray: bool, ray_address: str | None) -> Workers:
-    if not ray and ray_address is None:
-        return local_workers(workers)
-    if ray and ray_address is not None:
-        raise ValueError("--ray is for this machine, --ray-address for a cluster: give one of them")
-    return RayCluster(workers, ray_address)
 
 
 def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None:

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import click
 
-from swapnas_ext import spaces
-from swapnas_ext.cli.options import EXPECTED, fail
+from swapnas_ext.cli.options import EXPECTED, fail, space_of_run
 from swapnas_ext.report.search_table import to_json, to_table
 from swapnas_ext.search import History, SearchResult
-from swapnas_ext.spaces import SearchSpace
 
 EXAMPLES = """
 \b
@@ -46,7 +44,7 @@ def show(run: Path, as_json: bool, html: Path | None, top: int, space: str | Non
         with History.read(run) as history:
             about = history.about
             result = SearchResult.of(history)
-        drawn = _space(space, about)
+        drawn = space_of_run(space, about)
         if html is not None:
             from swapnas_ext.report.search_page import to_page  # brings matplotlib
 
@@ -58,12 +56,3 @@ def show(run: Path, as_json: bool, html: Path | None, top: int, space: str | Non
             click.echo(to_table(result, top=top, about=about, space=drawn), nl=False)
     except EXPECTED as error:
         fail(error)
-
-
-def _space(given: str | None, about: dict) -> SearchSpace | None:  # type: ignore[type-arg]
-    """For formats and drawings. A run file is data: modules that it names are not imported, but those of
-    this package."""
-    if given is not None:
-        return spaces.get(given)
-    name = about["settings"]["space"]["name"]
-    return spaces.get(name) if name in spaces.names() else None

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from swapnas_ext.correlation.ranking import Values, spearman
+from swapnas_ext.correlation.ranking import spearman
 from swapnas_ext.result import SATURATED
-from swapnas_ext.search import Candidate, SearchResult
+from swapnas_ext.search import Candidate, History
 from swapnas_ext.spaces import SearchSpace
 
 _RARE = 3
 """Architectures with so many of an operation that are too few for a mean."""
-_STABLE = (0.9, 0.95, 0.99)
 
 
 @dataclass(frozen=True)
@@ -104,14 +104,24 @@ class Repeatability:
 
     Attributes:
         repeats: that were made.
-        agreement: expected correlation between the log-scores of two such runs with other weights: the
-            part of their variance that lies between architectures (intraclass correlation).
-        needed: repeats for an agreement of 0.9, 0.95 and 0.99 (Spearman-Brown).
+        between, within: variance of log-scores between architectures, and of one repeat's within one, to
+            first order.
     """
 
     repeats: int
-    agreement: float
-    needed: Mapping[float, int]
+    between: float
+    within: float
+
+    def agreement_of(self, repeats: int) -> float:
+        """Expected correlation between the log-scores of two runs with other weights and so many repeats:
+        the part of their variance that lies between architectures (intraclass correlation)."""
+        return self.between / (self.between + self.within / repeats)
+
+    def needed(self, agreement: float) -> int | None:
+        """Repeats for such an agreement (Spearman-Brown); None where there is nothing to agree on."""
+        if self.between == 0:
+            return None
+        return max(1, math.ceil(self.within / self.between * agreement / (1 - agreement)))
 
 
 def repeatability(candidates: Sequence[Candidate], repeats: int) -> Repeatability | None:
@@ -121,32 +131,48 @@ def repeatability(candidates: Sequence[Candidate], repeats: int) -> Repeatabilit
         return None
     means = np.array([outcome.patterns for outcome in outcomes], dtype=float)
     relative = np.array([outcome.patterns_std for outcome in outcomes]) / means
-    within = float((relative**2).mean())  # of one repeat's log-score, to first order
-    between = float(np.log(means).var(ddof=1)) - within / repeats
-    if between <= 0:
-        return Repeatability(repeats, 0.0, {})
-    needed = {
-        wanted: max(1, math.ceil(within / between * wanted / (1 - wanted))) for wanted in _STABLE
-    }
-    return Repeatability(repeats, between / (between + within / repeats), needed)
+    within = float((relative**2).mean())
+    between = max(0.0, float(np.log(means).var(ddof=1)) - within / repeats)
+    return Repeatability(repeats, between, within)
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """Between two runs over the same architectures.
+class Run:
+    """A run file, to be compared with others over the same architectures.
 
     Attributes:
-        architectures: that both scored.
-        rho: Spearman's, between their scores.
+        candidates: those that were scored.
     """
 
-    architectures: int
-    rho: float
+    name: str
+    samples: int
+    repeats: int
+    candidates: Sequence[Candidate]
 
+    @classmethod
+    def read(cls, path: Path) -> Run:
+        """Raises FileNotFoundError, HistoryError, or ValueError where nothing was scored."""
+        with History.read(path) as history:
+            scorer = history.settings["scorer"]
+            candidates = [candidate for candidate in history.candidates() if candidate.scored]
+        if not candidates:
+            raise ValueError(f"nothing was scored in {path}")
+        return cls(path.name, scorer["samples"], scorer["repeats"], candidates)
 
-def agreement(first: SearchResult, second: SearchResult) -> Agreement:
-    a, b = ({c.form: c.patterns for c in run.candidates if c.scored} for run in (first, second))
-    both = sorted(a.keys() & b.keys())
-    x: Values = np.array([a[form] for form in both])
-    y: Values = np.array([b[form] for form in both])
-    return Agreement(len(both), spearman(x, y))
+    @property
+    def saturated(self) -> float:
+        """The part of the architectures that are."""
+        return saturation(self.candidates).architectures / len(self.candidates)
+
+    @property
+    def milliseconds(self) -> float:
+        """That a network took, median."""
+        return 1e3 * float(np.median([c.outcome.seconds for c in self.candidates if c.outcome]))
+
+    def agreement(self, other: Run) -> float:
+        """Spearman's rho between the scores of architectures that both have; NaN where that are too few."""
+        mine, others = ({c.form: c.patterns for c in run.candidates} for run in (self, other))
+        both = sorted(mine.keys() & others.keys())
+        return spearman(
+            np.array([mine[form] for form in both]), np.array([others[form] for form in both])
+        )

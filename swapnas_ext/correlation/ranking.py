@@ -100,6 +100,11 @@ def spearman(x: Values, y: Values) -> float:
     return float(_functions()[0](x, y)) if not _undefined(x, y) else np.nan
 
 
+def check_scipy() -> None:
+    """Raises ImportError where SciPy is not installed."""
+    _functions()
+
+
 def _undefined(x: Values, y: Values) -> str:
     if len(x) < 3:
         return f"undefined: {len(x)} rows, where at least 3 are needed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from swapnas_ext.correlation.ranking import Ranking, rank
@@ -39,6 +39,7 @@ class Correlations:
         rows: that were scored.
         failed: those that could not be; ``candidate.outcome.error`` says why.
         control: what regularises by size; None where it could not be calibrated.
+        repeats: of the scores.
         rankings: of the scores, then of the baselines.
     """
 
@@ -46,6 +47,7 @@ class Correlations:
     rows: Sequence[ScoredRow]
     failed: Sequence[ScoredRow]
     control: Control | None
+    repeats: int
     rankings: Sequence[Ranking]
 
     @property
@@ -76,15 +78,19 @@ def correlate(
     space: SearchSpace,
     scores: SearchResult,
     *,
+    repeats: int = 1,
     control: Control | None = None,
     seed: int = 0,
+    report: Callable[[int, int], None] | None = None,
 ) -> Correlations:
     """Correlates what `score_listed` made of a table's architectures with their accuracies.
 
     Args:
+        repeats: that the scores are means of.
         control: mu and sigma. By default they are calibrated with the scores and sizes of the table's
             architectures; no accuracies are looked at.
         seed: of the resamples for the intervals.
+        report: is called with how many predictors are compared, and of how many, after each.
 
     Raises:
         ValueError: nothing was scored.
@@ -103,10 +109,13 @@ def correlate(
         raise ValueError(f"none of {len(known):,} architectures could be scored: {_why(failed)}")
     control = control or _calibrated(rows)
     accuracies = [row.row.accuracy for row in rows]
-    rankings = [
-        rank(name, values, accuracies, seed) for name, values in predictors(rows, control).items()
-    ]
-    return Correlations(table, rows, failed, control, rankings)
+    values = predictors(rows, control)
+    rankings = []
+    for name in values:
+        rankings.append(rank(name, values[name], accuracies, seed))
+        if report is not None:
+            report(len(rankings), len(values))
+    return Correlations(table, rows, failed, control, repeats, rankings)
 
 
 def _calibrated(rows: Sequence[ScoredRow]) -> Control | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from matplotlib import rc_context
@@ -138,44 +137,3 @@ def _draw_edges(axes: Axes, graph: Graph, places: list[Place]) -> None:
                 zorder=2,
                 bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.85},
             )
-
-
-def draw_curve(points: Sequence[tuple[int, float]], scores: Sequence[tuple[int, float]]) -> Figure:
-    """The score of each candidate, and the best so far, by number of candidates."""
-    figure, axes = _axes("candidates", "score")
-    axes.scatter(
-        *_columns(scores), s=5, color=MUTED, alpha=0.5, lw=0, rasterized=len(scores) > 5000
-    )
-    axes.step(*_columns(points), where="post", color=ACCENT, lw=1.6)
-    return figure
-
-
-def draw_sizes(
-    scores: Sequence[tuple[int, float]],
-    front: Sequence[tuple[int, float]],
-    chosen: Sequence[tuple[int, float]],
-) -> Figure:
-    """Unregularised scores against numbers of parameters: all, the Pareto front, and those chosen."""
-    figure, axes = _axes("parameters, millions", "patterns")
-    millions = [[(size / 1e6, score) for size, score in rows] for rows in (scores, front, chosen)]
-    axes.scatter(
-        *_columns(millions[0]), s=5, color=MUTED, alpha=0.5, lw=0, rasterized=len(scores) > 5000
-    )
-    axes.step(*_columns(millions[1]), where="post", color=INK, lw=1.2, label="Pareto front")
-    axes.scatter(*_columns(millions[2]), s=45, color=ACCENT, marker="*", zorder=3, label="best")
-    axes.legend(frameon=False, fontsize=8)
-    return figure
-
-
-def _axes(x: str, y: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(5.6, 3.6))
-    axes = figure.add_subplot()
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25)
-    return figure, axes
-
-
-def _columns(rows: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    return [x for x, _ in rows], [y for _, y in rows]

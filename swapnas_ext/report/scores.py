@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -87,6 +87,16 @@ def to_table(rows: Sequence[ScoreRow], first_rank: int = 1) -> str:
             row.architecture,
         )
     return as_text(table)
+
+
+def columns_table(cells: Mapping[str, Sequence[str]]) -> Table:
+    """Of cells by heading, the first column to the left."""
+    table = Table(box=None, pad_edge=False)
+    for place, heading in enumerate(cells):
+        table.add_column(heading, justify="right" if place else "left")
+    for line in zip(*cells.values(), strict=True):
+        table.add_row(*line)
+    return table
 
 
 def as_text(table: Table) -> str:

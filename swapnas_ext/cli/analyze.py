@@ -1,0 +1,66 @@
+"""``swapnas analyze``: what the scores of a run tell."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import click
+
+from swapnas_ext.cli.options import EXPECTED, fail, space_of_run
+from swapnas_ext.correlation import analysis
+from swapnas_ext.correlation.ranking import check_scipy
+from swapnas_ext.report.analysis_table import (
+    operations_text,
+    repeats_line,
+    runs_text,
+    saturation_line,
+)
+from swapnas_ext.search import History
+
+EXAMPLES = """
+\b
+Examples:
+  swapnas analyze run.db --html analysis.html
+  swapnas analyze s16.db s32.db s64.db      # runs of correlate with --samples 16, 32, 64: how far they agree
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Writes one self-contained HTML page about the first run.",
+)
+@click.option("--space", metavar="MODULE:CLASS", help="A space of your own, for its operations.")
+def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> None:
+    """Tells which operations score high, where scores are saturated, and how many repeats make a stable
+    ranking; with several runs over the same architectures, also how far they agree.
+
+    RUNS are run files of `swapnas correlate` and `swapnas search`. No accuracies are needed.
+    """
+    try:
+        check_scipy()
+        found = [analysis.Run.read(path) for path in runs]
+        with History.read(runs[0]) as history:
+            drawn = space_of_run(space, history.about)
+        first = found[0]
+        if drawn is not None:
+            effects = analysis.operation_effects(
+                drawn,
+                [candidate.architecture for candidate in first.candidates],
+                [math.log(candidate.patterns) for candidate in first.candidates],
+            )
+            click.echo(operations_text(effects))
+        click.echo(saturation_line(analysis.saturation(first.candidates)))
+        click.echo(repeats_line(analysis.repeatability(first.candidates, first.repeats)))
+        if len(found) > 1:
+            click.echo("\n" + runs_text(found), nl=False)
+        if html is not None:
+            from swapnas_ext.report.analysis_page import to_page  # brings matplotlib
+
+            html.write_text(to_page(first, drawn), encoding="utf-8")
+            click.echo(f"wrote {html}", err=True)
+    except EXPECTED as error:
+        fail(error)

@@ -1,0 +1,178 @@
+"""``swapnas correlate``: how well scores rank, by a table of accuracies."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from swapnas_ext.cli.options import (
+    EXPECTED,
+    Scoring,
+    SpaceChoice,
+    fail,
+    scoring_options,
+    space_options,
+    tell_saturated,
+)
+from swapnas_ext.cli.progress import bar, progress_bar
+from swapnas_ext.cli.workers import Hands, workers_options
+from swapnas_ext.correlation.ranking import check_scipy
+from swapnas_ext.correlation.result import correlate as run_correlation
+from swapnas_ext.correlation.table import read_table, tell_faults
+from swapnas_ext.description import describe_scorer, describe_space
+from swapnas_ext.report.correlation_table import to_csv, to_table
+from swapnas_ext.search import Control
+from swapnas_ext.search.listing import score_listed
+
+EXAMPLES = """
+\b
+Examples:
+  swapnas correlate --space nasbench201 --table nasbench201.csv --images cifar10.npz
+  swapnas correlate --space darts --table darts.csv --accuracy val_cifar10 --repeats 4 --limit 200
+  swapnas correlate --space flexibert --table flexibert.json --accuracy scores.glue --skip-bad
+  swapnas correlate --space my_package.spaces:MySpace --table mine.csv --architecture cell \\
+    --accuracy top1 --baseline nwot --baseline synflow
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@space_options
+@click.option(
+    "--table",
+    "path",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A CSV file with a header line, or a JSON file with a list of objects.",
+)
+@click.option(
+    "--architecture",
+    metavar="COLUMN",
+    help="Column of architectures. Default: architecture, arch_str, arch or genotype, or what the space's "
+    "published table has.",
+)
+@click.option(
+    "--accuracy",
+    metavar="COLUMN",
+    help="Column of accuracies; of JSON also a.b. Default: the first that begins with val, test or acc.",
+)
+@click.option(
+    "--baseline",
+    "baselines",
+    metavar="COLUMN",
+    multiple=True,
+    help="Column of numbers to compare with. Repeatable.",
+)
+@click.option(
+    "--skip-bad",
+    is_flag=True,
+    help="Leaves out duplicate rows, and those without an architecture or an accuracy.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    help="So many rows at random; those of a larger limit contain them.",
+)
+@click.option(
+    "--seed", default=0, show_default=True, help="Of weights, of --limit, and of the intervals."
+)
+@click.option("--mu", type=float, help="In thousands of parameters; with --sigma.")
+@click.option(
+    "--sigma",
+    type=float,
+    help="In squared thousands of parameters. Default: both are calibrated with the table's "
+    "architectures, without their accuracies.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Where the results go, without a suffix: .csv, .html, and .db, the run file. Default: the "
+    "table's name and the space's, in this folder.",
+)
+@workers_options
+@scoring_options
+def correlate(
+    choice: SpaceChoice,
+    path: Path,
+    architecture: str | None,
+    accuracy: str | None,
+    baselines: tuple[str, ...],
+    skip_bad: bool,
+    limit: int | None,
+    seed: int,
+    mu: float | None,
+    sigma: float | None,
+    output: Path | None,
+    hands: Hands,
+    scoring: Scoring,
+) -> None:
+    """Scores the architectures of a table of accuracies, and tells how well the scores rank them.
+
+    Spearman's, Kendall's and Pearson's correlations with bootstrap 95 % intervals, of the score and of the
+    size-regularised score, beside parameters and FLOPs; what the highest are worth; and a page of plots.
+    The same command goes on after Ctrl-C; with another --accuracy, --baseline or --limit it scores only what
+    is new.
+    """
+    try:
+        check_scipy()
+        control = None if mu is None and sigma is None else Control(mu, sigma)
+        space = choice.get()
+        table = read_table(
+            path,
+            space,
+            architecture=architecture,
+            accuracy=accuracy,
+            baselines=baselines,
+            skip_bad=skip_bad,
+        )
+        if table.faults:
+            total = len(table.rows) + len(table.faults)
+            click.echo(f"{tell_faults(table.faults, total)}\nthey are left out", err=True)
+        table = table.sampled(limit, seed)
+        base = output or Path(f"{path.stem}-{(choice.name or '').replace(':', '.')}")
+        files = {kind: base.with_name(f"{base.name}.{kind}") for kind in ("db", "csv", "html")}
+        if not base.parent.is_dir():
+            raise ValueError(f"--output {base}: there is no folder {base.parent}")
+        scorer = scoring.scorer(space, seed=seed)
+        with progress_bar("scoring", len(table.rows)) as report:
+            scores = score_listed(
+                space,
+                scorer,
+                [row.architecture for row in table.rows],
+                workers=hands.get(),
+                history=files["db"],
+                device=scoring.device,
+                report=report,
+                command={"space": asdict(choice), "scoring": asdict(scoring)},
+            )
+        if scores.interrupted:
+            click.echo(
+                f"interrupted: {len(scores.candidates):,} networks are in {shlex.quote(str(files['db']))}; "
+                "the same command goes on",
+                err=True,
+            )
+            sys.exit(130)
+        with bar("intervals") as shown:
+            task = shown.add_task("", total=None, state="")
+            found = run_correlation(
+                table,
+                space,
+                scores,
+                repeats=scoring.repeats,
+                control=control,
+                seed=seed,
+                report=lambda done, total: shown.update(task, completed=done, total=total),
+            )
+        click.echo(to_table(found), nl=False)
+        tell_saturated((row.candidate.outcome.saturation or 0) for row in found.rows)
+        from swapnas_ext.report.correlation_page import to_page  # brings matplotlib
+
+        made_with = {"space": describe_space(space), "scorer": describe_scorer(scorer)}
+        files["csv"].write_text(to_csv(found), encoding="utf-8")
+        files["html"].write_text(to_page(found, made_with, space), encoding="utf-8")
+    except EXPECTED as error:
+        fail(error)
+    click.echo(f"wrote {', '.join(str(files[kind]) for kind in ('csv', 'html', 'db'))}", err=True)

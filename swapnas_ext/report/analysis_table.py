@@ -1,0 +1,74 @@
+"""What scores tell about a space, in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from swapnas_ext.report.scores import as_text, columns_table
+
+if TYPE_CHECKING:
+    from swapnas_ext.correlation.analysis import (
+        OperationEffect,
+        Repeatability,
+        Run,
+        Saturation,
+    )
+
+
+def operations_text(effects: Sequence[OperationEffect], shown: int = 10) -> str:
+    """The strongest, with the mean scores by how often they occur."""
+    strongest = effects[:shown]
+    return as_text(
+        columns_table(
+            {
+                "operation": [effect.operation for effect in strongest],
+                "rho": [f"{effect.rho:+.2f}" for effect in strongest],
+                "mean score by how often it occurs, in standard deviations": [
+                    "  ".join(
+                        f"{count}: {mean:+.2f}"
+                        for count, mean in zip(effect.counts, effect.means, strict=True)
+                    )
+                    for effect in strongest
+                ],
+            }
+        )
+    )
+
+
+def saturation_line(told: Saturation) -> str:
+    line = (
+        f"saturation: {told.architectures:,} of {told.total:,} are saturated, of the best tenth "
+        f"{told.among_best:,}; the highest score is {told.best:.1%} of what it could be"
+    )
+    return line + ("; more --samples tell them apart" if told.among_best else "")
+
+
+def repeats_line(told: Repeatability | None) -> str:
+    if told is None:
+        return (
+            "repeats: one repeat does not tell how far the ranking depends on it; try --repeats 4"
+        )
+    needed = ", ".join(
+        f"{wanted:g}: {told.needed(wanted) or 'out of reach'}" for wanted in (0.9, 0.95, 0.99)
+    )
+    return (
+        f"repeats: two rankings with {told.repeats} agree to {told.agreement_of(told.repeats):.3f}; repeats "
+        f"needed for {needed}"
+    )
+
+
+def runs_text(runs: Sequence[Run]) -> str:
+    """Several runs, the last one being what the others are compared with."""
+    return as_text(
+        columns_table(
+            {
+                "run": [run.name for run in runs],
+                "samples": [str(run.samples) for run in runs],
+                "repeats": [str(run.repeats) for run in runs],
+                "saturated": [f"{run.saturated:.1%}" for run in runs],
+                "ms a network": [f"{run.milliseconds:.0f}" for run in runs],
+                f"rho with {runs[-1].name}": [f"{run.agreement(runs[-1]):.3f}" for run in runs],
+            }
+        )
+    )

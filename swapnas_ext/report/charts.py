@@ -1,0 +1,109 @@
+"""Charts for reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from swapnas_ext.report.drawing import ACCENT, INK, MUTED
+
+if TYPE_CHECKING:
+    from swapnas_ext.correlation.analysis import OperationEffect, Repeatability
+
+_MANY = 5000
+"""Points beyond which a picture of them takes less room than they do."""
+
+
+def draw_curve(points: Sequence[tuple[int, float]], scores: Sequence[tuple[int, float]]) -> Figure:
+    """The score of each candidate, and the best so far, by number of candidates."""
+    figure, axes = _axes("candidates", "score")
+    axes.scatter(
+        *_columns(scores), s=5, color=MUTED, alpha=0.5, lw=0, rasterized=len(scores) > _MANY
+    )
+    axes.step(*_columns(points), where="post", color=ACCENT, lw=1.6)
+    return figure
+
+
+def draw_sizes(
+    scores: Sequence[tuple[int, float]],
+    front: Sequence[tuple[int, float]] = (),
+    chosen: Sequence[tuple[int, float]] = (),
+) -> Figure:
+    """Unregularised scores against numbers of parameters: all, the Pareto front, and those chosen."""
+    figure, axes = _axes("parameters, millions", "patterns")
+    millions = [[(size / 1e6, score) for size, score in rows] for rows in (scores, front, chosen)]
+    axes.scatter(
+        *_columns(millions[0]), s=5, color=MUTED, alpha=0.5, lw=0, rasterized=len(scores) > _MANY
+    )
+    if front:
+        axes.step(*_columns(millions[1]), where="post", color=INK, lw=1.2, label="Pareto front")
+    if chosen:
+        axes.scatter(*_columns(millions[2]), s=45, color=ACCENT, marker="*", zorder=3, label="best")
+        axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _axes(x: str, y: str, width: float = 5.6) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, 3.6))
+    axes = figure.add_subplot()
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    return figure, axes
+
+
+def _columns(rows: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in rows], [y for _, y in rows]
+
+
+def draw_scatter(values: Sequence[float], accuracies: Sequence[float], x: str, y: str) -> Figure:
+    """A predictor against accuracy, a point an architecture."""
+    figure, axes = _axes(x, y, width=4.4)
+    axes.scatter(
+        values, accuracies, s=6, color=ACCENT, alpha=0.4, lw=0, rasterized=len(values) > _MANY
+    )
+    return figure
+
+
+def draw_operations(groups: Mapping[str, Sequence[OperationEffect]], shown: int = 12) -> Figure:
+    """What architectures are above or below the mean with each number of an operation; one line of panels
+    for each group (score, accuracy), the strongest operations of the first group first."""
+    strongest = [effect.operation for effect in next(iter(groups.values()))[:shown]]
+    figure = Figure(figsize=(1.1 * max(4, len(strongest)) + 1, 1.9 * len(groups) + 0.7))
+    panels = figure.subplots(len(groups), len(strongest), sharey="row", squeeze=False)
+    for line, (name, effects) in zip(panels, groups.items(), strict=True):
+        by_name = {effect.operation: effect for effect in effects}
+        line[0].set_ylabel(f"{name}, std")
+        for axes, operation in zip(line, strongest, strict=True):
+            axes.axhline(0, color=MUTED, lw=0.8)
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.tick_params(labelsize=7)
+            if operation in by_name:
+                effect = by_name[operation]
+                axes.plot(effect.counts, effect.means, color=ACCENT, marker="o", ms=3, lw=1.2)
+                axes.set_xticks([effect.counts[0], effect.counts[-1]])
+    for axes, operation in zip(panels[0], strongest, strict=True):
+        axes.set_title(operation.replace(" ", "\n", 1), fontsize=7, color=INK)
+    return figure
+
+
+def draw_saturation(saturations: Sequence[float], limit: float) -> Figure:
+    """How many architectures have which saturation; beyond the limit, scores can't tell them apart."""
+    figure, axes = _axes("saturation", "architectures", width=4.4)
+    axes.hist(saturations, bins=[step / 40 for step in range(41)], color=MUTED)
+    axes.axvline(limit, color=ACCENT, lw=1.2)
+    return figure
+
+
+def draw_repeats(told: Repeatability) -> Figure:
+    """The agreement to expect of two rankings, by repeats."""
+    figure, axes = _axes("repeats", "agreement of two rankings", width=4.4)
+    most = max(2 * told.repeats, 32)
+    repeats = list(range(1, most + 1))
+    axes.plot(repeats, [told.agreement_of(count) for count in repeats], color=ACCENT, lw=1.6)
+    axes.set_ylim(top=1.0)
+    return figure

@@ -1,0 +1,88 @@
+"""How well scores rank, as one self-contained HTML page."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from swapnas_ext.correlation import analysis
+from swapnas_ext.report.analysis_page import analysis_parts
+from swapnas_ext.report.charts import draw_scatter
+from swapnas_ext.report.correlation_table import (
+    chosen_columns,
+    coefficient_columns,
+    coefficient_text,
+    notes,
+    summary,
+)
+from swapnas_ext.report.page import figure, page, settings_details, table
+
+if TYPE_CHECKING:
+    from swapnas_ext.correlation.result import Correlations
+    from swapnas_ext.spaces import SearchSpace
+
+_LISTED = 100
+"""Rows that could not be scored, or were left out, that are listed."""
+
+
+def to_page(found: Correlations, made_with: dict[str, Any], space: SearchSpace) -> str:
+    """Coefficients, what the best are worth, a scatter plot for each predictor, what scores tell about the
+    space, failures, settings."""
+    parts = [
+        f"<p>{escape(summary(found))}</p>",
+        table(_escaped(coefficient_columns(found.rankings))),
+        "<p>With bootstrap 95 % intervals. Scores, parameters and FLOPs as logarithms.</p>",
+    ]
+    chosen = chosen_columns(found.rankings)
+    if len(chosen) > 1:
+        parts += [
+            "<h2>What the highest are worth</h2>",
+            table(_escaped(chosen)),
+            "<p>Accuracy, how far below the best of the table, and its rank.</p>",
+        ]
+    parts += [f"<p>{escape(line)}</p>" for line in notes(found)]
+    parts += ["<h2>Against accuracy</h2>", _scatter_plots(found), *_analysis(found, space)]
+    parts += [_listed(found), settings_details(made_with)]
+    return page(f"Correlation with {found.table.accuracy}", parts)
+
+
+def _scatter_plots(found: Correlations) -> str:
+    accuracies = [row.row.accuracy for row in found.rows]
+    rankings = {ranking.name: ranking for ranking in found.rankings}
+    drawn = [
+        figure(
+            draw_scatter(values, accuracies, name, found.table.accuracy),
+            f"{name}: rho {coefficient_text(rankings[name].rho)}",
+        )
+        for name, values in found.predictors.items()
+    ]
+    return "".join(drawn)
+
+
+def _analysis(found: Correlations, space: SearchSpace) -> list[str]:
+    architectures = [row.row.architecture for row in found.rows]
+    score = next(iter(found.predictors.values()))
+    effects = {
+        "score": analysis.operation_effects(space, architectures, score),
+        found.table.accuracy: analysis.operation_effects(
+            space, architectures, [row.row.accuracy for row in found.rows]
+        ),
+    }
+    candidates = list({row.candidate.form: row.candidate for row in found.rows}.values())
+    return analysis_parts(effects, candidates, found.repeats)
+
+
+def _listed(found: Correlations) -> str:
+    items = [
+        f"row {row.row.place}: {(row.candidate.outcome and row.candidate.outcome.error) or ''}"
+        for row in found.failed
+    ]
+    items += [f"row {fault.place}, {fault.kind}: {fault.reason}" for fault in found.table.faults]
+    if not items:
+        return ""
+    lines = "".join(f"<li>{escape(item)}</li>" for item in items[:_LISTED])
+    return f"<h2>{len(items):,} rows are not in it</h2><ul>{lines}</ul>"
+
+
+def _escaped(columns: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {escape(heading): [escape(cell) for cell in cells] for heading, cells in columns.items()}

@@ -1,0 +1,118 @@
+"""How well scores rank, as terminal tables and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from swapnas_ext.report.scores import as_text, columns_table
+
+if TYPE_CHECKING:
+    from swapnas_ext.correlation.ranking import Coefficient, Ranking
+    from swapnas_ext.correlation.result import Correlations
+
+
+def summary(found: Correlations) -> str:
+    """One line: the table, how much of it was scored, and mu and sigma."""
+    parts = [f"{found.table.name}, {found.table.accuracy}: {len(found.rows):,} architectures"]
+    if found.failed:
+        parts.append(f"{len(found.failed):,} could not be scored")
+    if found.table.faults:
+        parts.append(f"{len(found.table.faults):,} rows left out")
+    if found.control is not None:
+        parts.append(f"mu {found.control.mu:.6g}, sigma {found.control.sigma:.6g}")
+    return "; ".join(parts)
+
+
+def coefficient_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
+    """Headings and cells, a line a predictor."""
+    headings = {"rho": "Spearman's rho", "tau": "Kendall's tau", "r": "Pearson's r"}
+    cells = {"predictor": [ranking.name for ranking in rankings]}
+    for name, heading in headings.items():
+        cells[heading] = [coefficient_text(getattr(ranking, name)) for ranking in rankings]
+    return cells
+
+
+def coefficient_text(coefficient: Coefficient) -> str:
+    if math.isnan(coefficient.value):
+        return "-"
+    return f"{coefficient.value:.3f} [{coefficient.low:.3f}, {coefficient.high:.3f}]"
+
+
+def chosen_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
+    """Headings and cells: the accuracy of the most accurate among the highest, and its rank."""
+    rankings = [ranking for ranking in rankings if ranking.chosen]
+    cells = {"predictor": [ranking.name for ranking in rankings]}
+    for top in dict.fromkeys(chosen.top for ranking in rankings for chosen in ranking.chosen):
+        heading = "the highest" if top == 1 else f"best of {top} highest"
+        cells[heading] = []
+        for ranking in rankings:
+            found = [chosen for chosen in ranking.chosen if chosen.top == top]
+            cells[heading].append(
+                f"{found[0].accuracy:.2f} (-{found[0].regret:.2f}, rank {found[0].rank:,})"
+                if found
+                else "-"
+            )
+    return cells
+
+
+def notes(found: Correlations) -> list[str]:
+    lines = [f"{ranking.name}: {ranking.note}" for ranking in found.rankings if ranking.note]
+    total = len(found.rows)
+    lines += [
+        f"{ranking.name}: {total - ranking.rows:,} of {total:,} rows have none"
+        for ranking in found.rankings
+        if ranking.rows < total
+    ]
+    return lines
+
+
+def to_table(found: Correlations) -> str:
+    parts = [summary(found) + "\n\n", as_text(columns_table(coefficient_columns(found.rankings)))]
+    chosen = chosen_columns(found.rankings)
+    if len(chosen) > 1:
+        parts += ["\n", as_text(columns_table(chosen))]
+    parts += [f"{line}\n" for line in notes(found)]
+    return "".join(parts)
+
+
+def to_csv(found: Correlations) -> str:
+    """A line an architecture; the columns of predictors as `Correlations.predictors`."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    predictors = found.predictors
+    writer.writerow(
+        [
+            *("row", "architecture", "scored_as", found.table.accuracy),
+            *("patterns", "patterns_std", "neurons", "saturation", "params", "flops", "seconds"),
+            *predictors,
+            "error",
+        ]
+    )
+    values = zip(*predictors.values(), strict=True)
+    for scored, numbers in zip(found.rows, values, strict=True):
+        outcome = scored.candidate.outcome
+        assert outcome is not None
+        writer.writerow(
+            [
+                *(scored.row.place, scored.row.architecture, scored.candidate.architecture),
+                *(scored.row.accuracy, outcome.patterns, outcome.patterns_std, outcome.neurons),
+                *(outcome.saturation, scored.parameters, outcome.flops, outcome.seconds),
+                *("" if math.isnan(number) else f"{number:.9g}" for number in numbers),
+                "",
+            ]
+        )
+    for scored in found.failed:
+        outcome = scored.candidate.outcome
+        writer.writerow(
+            [
+                *(scored.row.place, scored.row.architecture, scored.candidate.architecture),
+                scored.row.accuracy,
+                *[""] * (7 + len(predictors)),
+                outcome and outcome.error,
+            ]
+        )
+    return buffer.getvalue()
