@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from marked import rewrite
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -95,14 +97,9 @@ def rho() -> str:
 
 
 def main() -> None:
-    path = Path(__file__).parents[1] / "README.md"
-    text = path.read_text()
-    for make in (speed, proxies, options, search, found, rho):
-        begin, end = f"<!-- {make.__name__} -->\n", f"<!-- /{make.__name__} -->"
-        before, _, rest = text.partition(begin)
-        _, _, after = rest.partition(end)
-        text = f"{before}{begin}{make()}\n{end}{after}"
-    path.write_text(text)
+    makers = (speed, proxies, options, search, found, rho)
+    parts = {make.__name__: make() for make in makers}
+    rewrite(Path(__file__).parents[1] / "README.md", parts)
 
 
 if __name__ == "__main__":

@@ -96,18 +96,10 @@ def correlate(
         ValueError: nothing was scored.
         ImportError: SciPy is not installed.
     """
-    final = space.final()
-    by_form = {candidate.form: candidate for candidate in scores.candidates}
-    known = [
-        ScoredRow(row, by_form[form], final.size(row.architecture))
-        for row in table.rows
-        if (form := space.canonical(row.architecture)) in by_form
-    ]
-    rows = [row for row in known if row.candidate.scored]
-    failed = [row for row in known if not row.candidate.scored]
+    rows, failed = scored_rows(table, space, scores)
     if not rows:
-        raise ValueError(f"none of {len(known):,} architectures could be scored: {_why(failed)}")
-    control = control or _calibrated(rows)
+        raise ValueError(f"none of {len(failed):,} architectures could be scored: {_why(failed)}")
+    control = control or calibrated(rows)
     accuracies = [row.row.accuracy for row in rows]
     values = predictors(rows, control)
     rankings = []
@@ -118,12 +110,28 @@ def correlate(
     return Correlations(table, rows, failed, control, repeats, rankings)
 
 
-def _calibrated(rows: Sequence[ScoredRow]) -> Control | None:
+def scored_rows(
+    table: AccuracyTable, space: SearchSpace, scores: SearchResult
+) -> tuple[list[ScoredRow], list[ScoredRow]]:
+    """Rows with a score, and rows whose networks could not be scored."""
+    final = space.final()
+    by_form = {candidate.form: candidate for candidate in scores.candidates}
+    known = [
+        ScoredRow(row, by_form[form], final.size(row.architecture))
+        for row in table.rows
+        if (form := space.canonical(row.architecture)) in by_form
+    ]
+    scored = [row for row in known if row.candidate.scored]
+    return scored, [row for row in known if not row.candidate.scored]
+
+
+def calibrated(rows: Sequence[ScoredRow]) -> Control | None:
+    """Size control for ranking, from scores and sizes alone; None where they are all the same."""
     try:
         return size_control.for_ranking(
             [math.log(row.candidate.patterns) for row in rows], [row.parameters for row in rows]
         )
-    except ValueError:  # one size or one score: nothing to calibrate with, and nothing to gain
+    except ValueError:
         return None
 
 

@@ -108,6 +108,11 @@ class SearchResult:
         return front
 
     @property
+    def scored(self) -> list[Candidate]:
+        """Those with a score, by number."""
+        return [candidate for candidate in self.candidates if candidate.scored]
+
+    @property
     def failed(self) -> list[Candidate]:
         """Those that could not be scored, ``candidate.outcome.error`` says why."""
         return [c for c in self.candidates if c.outcome is not None and c.outcome.error]

@@ -1,0 +1,241 @@
+"""Reproduces the published correlations of the SWAP-Score on benchmark tables, and studies what they depend
+on.
+
+    python benchmarks/certificate.py --data FOLDER             # again, to go on after Ctrl-C
+    python benchmarks/certificate.py --data FOLDER --report    # only writes the report again
+
+Scores go into run files under build/certificate, results into benchmarks/results/certificate.json, the
+report and its figures under docs/.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import certificate_report
+import click
+import numpy as np
+import torch
+from certificate_tables import TABLES, Setting, Table, ablations
+
+import swapnas_ext as swap
+from swapnas_ext.cli.progress import progress_bar
+from swapnas_ext.cli.workers import local_workers
+from swapnas_ext.correlation import analysis
+from swapnas_ext.correlation.ranking import spearman
+from swapnas_ext.correlation.result import (
+    Correlations,
+    ScoredRow,
+    calibrated,
+    correlate,
+    predictors,
+    scored_rows,
+)
+from swapnas_ext.correlation.table import AccuracyTable, read_table
+from swapnas_ext.search import SearchResult
+from swapnas_ext.search.listing import score_listed
+from swapnas_ext.spaces import SearchSpace
+
+HERE = Path(__file__).parent
+RUNS = HERE.parent / "build" / "certificate"
+RESULTS = HERE / "results" / "certificate.json"
+_GRID = 25
+"""Values of mu, and of sigma, of the grid that sees accuracies."""
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default=os.environ.get("SWAPNAS_DATA"),
+    required=True,
+    help="The folder of the tables; by default what SWAPNAS_DATA says.",
+)
+@click.option(
+    "--table",
+    "names",
+    multiple=True,
+    type=click.Choice(list(TABLES)),
+    help="Only this. Repeatable.",
+)
+@click.option("--report", "only_report", is_flag=True, help="Scores nothing.")
+@click.option("--workers", type=click.IntRange(1), help="Local processes. Default: one a core.")
+def main(data: Path, names: tuple[str, ...], only_report: bool, workers: int | None) -> None:
+    """Scores the tables, and writes docs/certificate.md."""
+    certificate = Certificate(data, local_workers(workers))
+    if not only_report:
+        chosen = {name: TABLES[name] for name in names or TABLES}
+        for name, table in chosen.items():
+            certificate.whole(name, table)
+        for name, table in chosen.items():
+            certificate.ablations(name, table)
+    certificate_report.write(certificate.results, HERE.parent / "docs")
+
+
+@dataclass
+class Certificate:
+    """What was measured: table, experiment, result. Kept after each experiment."""
+
+    data: Path
+    workers: int
+    results: dict[str, dict[str, dict[str, Any]]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        RUNS.mkdir(parents=True, exist_ok=True)
+
+    def whole(self, name: str, table: Table) -> None:
+        """All rows, at the table's own setting."""
+        if self._has(name, "all rows", table.setting):
+            return
+        start = time.perf_counter()
+        rows = self._read(table)
+        space, scores = self._scores(name, "all rows", table.setting, rows)
+        found = correlate(rows, space, scores, repeats=table.setting.repeats)
+        effects = analysis.operation_effects(
+            space,
+            [row.row.architecture for row in found.rows],
+            next(iter(found.predictors.values())),
+        )
+        result = {
+            "rows": len(found.rows),
+            "networks": len(scores.candidates),
+            "left out": len(rows.faults) + len(found.failed),
+            "control": found.control and asdict(found.control),
+            "rankings": [asdict(ranking) for ranking in found.rankings],
+            "best of a grid that sees accuracies": _best_on_a_grid(found),
+            "operations": [asdict(effect) for effect in effects],
+            "saturation": asdict(analysis.saturation(scores.scored)),
+            "points": _points(found),
+        }
+        self._keep(name, "all rows", table.setting, result, scores, start)
+
+    def ablations(self, name: str, table: Table) -> None:
+        """Some rows at other settings, one thing changed at a time."""
+        rows = self._read(table).sampled(table.rows, seed=0)
+        for what, settings in ablations(table).items():
+            for label, setting in settings.items():
+                experiment = f"{what}: {label}"
+                if self._has(name, experiment, setting):
+                    continue
+                start = time.perf_counter()
+                space, scores = self._scores(name, experiment, setting, rows)
+                scored, failed = scored_rows(rows, space, scores)
+                result = {
+                    "rows": len(scored),
+                    "left out": len(failed),
+                    "rho": _rhos(scored),
+                    "saturation": asdict(analysis.saturation(scores.scored)),
+                    "repeatability": _repeatability(scores, setting.repeats),
+                }
+                self._keep(name, experiment, setting, result, scores, start)
+
+    def _read(self, table: Table) -> AccuracyTable:
+        return read_table(
+            self.data / table.file,
+            table.setting.get_space(),
+            accuracy=table.accuracy,
+            baselines=table.baselines,
+            skip_bad=True,
+        )
+
+    def _scores(
+        self, name: str, experiment: str, setting: Setting, rows: AccuracyTable
+    ) -> tuple[SearchSpace, SearchResult]:
+        """From the run file of the setting, which several experiments may share.
+
+        Raises:
+            KeyboardInterrupt: the run file has what was scored.
+        """
+        space = setting.get_space()
+        scorer = swap.Scorer(
+            setting.inputs(self.data), repeats=setting.repeats, init=setting.init, seed=setting.seed
+        )
+        digest = hashlib.sha256(json.dumps(asdict(setting), sort_keys=True).encode()).hexdigest()
+        with progress_bar(f"{name}, {experiment}", len(rows.rows)) as report:
+            scores = score_listed(
+                space,
+                scorer,
+                [row.architecture for row in rows.rows],
+                workers=self.workers,
+                history=RUNS / f"{setting.space}-{digest[:12]}.db",
+                report=report,
+            )
+        if scores.interrupted:
+            raise KeyboardInterrupt
+        return space, scores
+
+    def _has(self, name: str, experiment: str, setting: Setting) -> bool:
+        known = self.results.get(name, {}).get(experiment)
+        return known is not None and known["setting"] == json.loads(json.dumps(asdict(setting)))
+
+    def _keep(
+        self,
+        name: str,
+        experiment: str,
+        setting: Setting,
+        result: dict[str, Any],
+        scores: SearchResult,
+        start: float,
+    ) -> None:
+        made = {
+            "setting": asdict(setting),
+            "seconds": round(time.perf_counter() - start, 1),
+            "seconds of scoring": round(
+                sum(c.outcome.seconds for c in scores.candidates if c.outcome), 1
+            ),
+            "workers": self.workers,
+            "swapnas_ext": swap.__version__,
+            "torch": torch.__version__,
+        }
+        self.results.setdefault(name, {})[experiment] = {**made, **result}
+        unfinished = RESULTS.with_suffix(".tmp")
+        unfinished.write_text(json.dumps(self.results, indent=1) + "\n")
+        unfinished.replace(RESULTS)
+
+
+def _rhos(rows: list[ScoredRow]) -> dict[str, float]:
+    accuracies = np.array([row.row.accuracy for row in rows])
+    values = predictors(rows, calibrated(rows))
+    return {name: spearman(np.array(found), accuracies) for name, found in values.items()}
+
+
+def _best_on_a_grid(found: Correlations) -> dict[str, float]:
+    """The highest rho that any mu and sigma reach: what calibration without labels is measured against."""
+    accuracies = np.array([row.row.accuracy for row in found.rows])
+    scores = np.array(found.predictors["SWAP-Score"])
+    sizes = np.array([row.parameters / 1e3 for row in found.rows])
+    best = {"rho": spearman(scores, accuracies), "mu": 0.0, "sigma": float("inf")}
+    for mu in np.linspace(0, 2 * sizes.max(), _GRID):
+        far = (sizes - mu) ** 2
+        for strength in np.logspace(-2, 2, _GRID):
+            sigma = far.std() / (strength * scores.std())
+            rho = spearman(scores - far / sigma, accuracies)
+            if rho > best["rho"]:
+                best = {"rho": rho, "mu": float(mu), "sigma": float(sigma)}
+    return best
+
+
+def _repeatability(scores: SearchResult, repeats: int) -> dict[str, Any] | None:
+    told = analysis.repeatability(scores.scored, repeats)
+    return told and asdict(told)
+
+
+def _points(found: Correlations, most: int = 1500) -> list[tuple[float, float]]:
+    """Some of the log-scores with their accuracies, for a picture."""
+    step = -(-len(found.rows) // most)
+    scores = found.predictors["SWAP-Score"]
+    return [
+        (round(scores[place], 4), round(found.rows[place].row.accuracy, 3))
+        for place in range(0, len(found.rows), step)
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,258 @@
+"""Writes the tables and figures of docs/certificate.md from what was measured."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from certificate_tables import TABLES
+from marked import rewrite, table
+from matplotlib.figure import Figure
+
+from swapnas_ext.correlation.analysis import OperationEffect
+from swapnas_ext.correlation.result import FLOPS, PARAMETERS, RAW, REGULARISED
+from swapnas_ext.report.charts import draw_operations
+
+Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+ALL = "all rows"
+_DRAWN = ("NAS-Bench-201", "DARTS")
+"""Tables whose operations are drawn."""
+
+
+def write(results: Results, docs: Path) -> None:
+    figures = docs / "certificate"
+    figures.mkdir(exist_ok=True)
+    whole = {name: found[ALL] for name, found in results.items() if ALL in found}
+    _save(_scatter(whole), figures / "scatter.png")
+    _save(_lines(results, "samples"), figures / "samples.png")
+    for name in _DRAWN:
+        if name in whole:
+            effects = [OperationEffect(**effect) for effect in whole[name]["operations"]]
+            _save(draw_operations({"score": effects}), figures / f"operations-{_slug(name)}.png")
+    rewrite(
+        docs / "certificate.md",
+        {
+            "correlations": _correlations(whole),
+            "aims": _aims(whole),
+            "calibration": _calibration(whole),
+            "chosen": _chosen(whole),
+            "ablations": _ablations(results),
+            "stability": _stability(results),
+            "settings": _settings(results),
+        },
+    )
+
+
+def _correlations(whole: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = []
+    for name, found in whole.items():
+        for ranking in found["rankings"]:
+            cells = [_interval(ranking[key]) for key in ("rho", "tau")]
+            rows.append([name, f"{ranking['rows']:,}", ranking["name"], *cells])
+            name = ""
+        rows += [["", "", f"*published:* {who}", f"{rho:.3f}", ""] for who, rho in _claims(found)]
+    return table(("table", "rows", "predictor", "Spearman's rho", "Kendall's tau"), rows)
+
+
+def _claims(found: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
+    return TABLES[found["table"]].published.items()
+
+
+def _aims(whole: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = []
+    for name, found in whole.items():
+        rhos = _rhos(found)
+        for which, aim in zip((RAW, REGULARISED), TABLES[name].aim, strict=True):
+            if aim is not None:
+                reached = "reached" if rhos[which] >= aim else "**missed**"
+                rows.append([name, which, f"{aim:.3g}", f"{rhos[which]:.3f}", reached])
+    return table(("table", "score", "aim", "measured", ""), rows)
+
+
+def _calibration(whole: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = []
+    for name, found in whole.items():
+        rhos, best = _rhos(found), found["best of a grid that sees accuracies"]["rho"]
+        if REGULARISED in rhos:
+            ours = rhos[REGULARISED]
+            control = found["control"]
+            rows.append(
+                [
+                    name,
+                    f"{rhos[RAW]:.3f}",
+                    f"{ours:.3f}",
+                    f"{best:.3f}",
+                    f"{best - ours:.3f}",
+                    f"{control['mu']:.4g}, {control['sigma']:.3g}",
+                ]
+            )
+    headings = ("table", "raw", "calibrated without labels", "best of the grid", "difference")
+    return table((*headings, "mu, sigma"), rows)
+
+
+def _chosen(whole: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = []
+    for name, found in whole.items():
+        for ranking in found["rankings"]:
+            if ranking["name"] not in (PARAMETERS, FLOPS) and ranking["chosen"]:
+                cells = [
+                    f"{chosen['accuracy']:.2f} (-{chosen['regret']:.2f}, rank {chosen['rank']:,})"
+                    for chosen in ranking["chosen"]
+                ]
+                rows.append([name, ranking["name"], *cells, *[""] * (3 - len(cells))])
+                name = ""
+    return table(("table", "predictor", "the highest", "best of 10", "best of 100"), rows)
+
+
+def _ablations(results: Results) -> str:
+    by_kind: dict[str, dict[str, dict[str, Mapping[str, Any]]]] = defaultdict(dict)
+    for name, experiments in results.items():
+        for experiment, found in experiments.items():
+            kind, colon, label = experiment.partition(": ")
+            if colon:
+                by_kind[kind].setdefault(name, {})[label] = found
+    parts = []
+    for kind, tables in by_kind.items():
+        labels = list(dict.fromkeys(label for found in tables.values() for label in found))
+        rows = [
+            [
+                name,
+                f"{next(iter(found.values()))['rows']:,}",
+                *(_rho_and_saturation(found.get(label)) for label in labels),
+            ]
+            for name, found in tables.items()
+        ]
+        parts.append(f"**{kind.capitalize()}**\n\n" + table(("table", "rows", *labels), rows))
+    return "\n".join(parts)
+
+
+def _rho_and_saturation(found: Mapping[str, Any] | None) -> str:
+    """With the part of the architectures that are saturated, where there are any."""
+    if found is None:
+        return ""
+    saturation = found["saturation"]
+    part = saturation["architectures"] / saturation["total"]
+    return f"{found['rho'][RAW]:.3f}" + (f" ({part:.0%} saturated)" if part >= 0.005 else "")
+
+
+def _stability(results: Results) -> str:
+    rows = []
+    for name, experiments in results.items():
+        repeated = [
+            found["repeatability"]
+            for experiment, found in experiments.items()
+            if experiment.startswith("repeats") and found["repeatability"]
+        ]
+        if not repeated:
+            continue
+        most = max(repeated, key=lambda told: told["repeats"])
+        between, within = most["between"], most["within"]
+        needed = [
+            f"{max(1, -(-within * wanted // (between * (1 - wanted)))):.0f}"
+            for wanted in (0.9, 0.95, 0.99)
+        ]
+        rows.append([name, f"{between / (between + within):.3f}", *needed])
+    headings = (
+        "table",
+        "agreement of two rankings with one repeat",
+        "repeats for 0.9",
+        "0.95",
+        "0.99",
+    )
+    return table(headings, rows)
+
+
+def _settings(results: Results) -> str:
+    rows = []
+    for name, experiments in results.items():
+        if ALL not in experiments:
+            continue
+        found = experiments[ALL]
+        setting = found["setting"]
+        options = ", ".join(f"{key}={value}" for key, value in setting["options"].items())
+        rows.append(
+            [
+                name,
+                f"{setting['space']}({options})",
+                f"{setting['samples']}, {setting['source']}",
+                f"{setting['init']}, {setting['repeats']}",
+                str(setting["seed"]),
+                f"{found['networks']:,}",
+                f"{found['seconds']:,.0f} s",
+                f"{sum(other['seconds'] for other in experiments.values()) - found['seconds']:,.0f} s",
+            ]
+        )
+    total = sum(other["seconds"] for found in results.values() for other in found.values())
+    first = next(iter(next(iter(results.values())).values()))
+    headings = (
+        "table",
+        "networks of",
+        "samples",
+        "init, repeats",
+        "seed",
+        "networks",
+        "time",
+        "ablations",
+    )
+    return table(headings, rows) + (
+        f"\nswapnas_ext {first['swapnas_ext']}, torch {first['torch']}, {first['workers']} workers of one "
+        f"thread; {total / 60:.0f} minutes in all.\n"
+    )
+
+
+def _rhos(found: Mapping[str, Any]) -> dict[str, float]:
+    return {ranking["name"]: ranking["rho"]["value"] for ranking in found["rankings"]}
+
+
+def _interval(coefficient: Mapping[str, float]) -> str:
+    return f"{coefficient['value']:.3f} [{coefficient['low']:.3f}, {coefficient['high']:.3f}]"
+
+
+def _scatter(whole: Mapping[str, Mapping[str, Any]]) -> Figure:
+    columns = 4
+    lines = -(-len(whole) // columns)
+    figure = Figure(figsize=(3.2 * columns, 2.7 * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).flat
+    for axes in panels:
+        axes.set_axis_off()
+    for axes, (name, found) in zip(figure.axes, whole.items(), strict=False):
+        axes.set_axis_on()
+        scores, accuracies = zip(*found["points"], strict=True)
+        axes.scatter(scores, accuracies, s=4, alpha=0.35, lw=0, color="#c2410c")
+        axes.set_title(f"{name}: {_rhos(found)[RAW]:.3f}", fontsize=10)
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.supxlabel("log-score", fontsize=9)
+    figure.supylabel("accuracy", fontsize=9)
+    return figure
+
+
+def _lines(results: Results, kind: str) -> Figure:
+    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+    axes = figure.add_subplot()
+    for name, experiments in results.items():
+        points = [
+            (int(experiment.partition(": ")[2]), found["rho"][RAW])
+            for experiment, found in experiments.items()
+            if experiment.startswith(f"{kind}: ")
+        ]
+        if points:
+            axes.plot(*zip(*sorted(points), strict=True), marker="o", ms=3, label=name)
+    axes.set_xscale("log", base=2)
+    axes.set_xlabel(kind)
+    axes.set_ylabel("Spearman's rho of the score")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+
+
+def _slug(name: str) -> str:
+    return name.lower().replace(" ", "-")

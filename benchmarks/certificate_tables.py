@@ -1,0 +1,182 @@
+"""The benchmark tables, what is published about them, and the settings that they are scored with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from variants import Variant
+
+from swapnas_ext import spaces
+from swapnas_ext.spaces import SearchSpace
+
+SOURCES = {"cifar10": "cifar10_train_256.npz", "imagenet": "imagenet_256px_16.npz"}
+_VOCABULARY = 30_522
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How networks are scored. For JSON.
+
+    Attributes:
+        source: of the mini-batch: cifar10, imagenet, default (the bundled photograph, or text), or noise.
+        size: pixels; by default what the networks take.
+        activation, batch_statistics: see `Variant`.
+    """
+
+    space: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    samples: int = 16
+    repeats: int = 1
+    init: str = "gaussian"
+    source: str = "cifar10"
+    size: int | None = None
+    activation: str | None = None
+    batch_statistics: bool = True
+    seed: int = 0
+
+    def get_space(self) -> SearchSpace:
+        if self.activation is None and self.batch_statistics:
+            return spaces.get(self.space, **self.options)
+        return Variant(
+            self.space,
+            self.options,
+            activation=self.activation,
+            batch_statistics=self.batch_statistics,
+        )
+
+    def inputs(self, data: Path) -> Tensor:
+        space = spaces.get(self.space, **self.options)
+        if self.source == "noise":
+            like = space.inputs(self.samples, None, self.size)
+            generator = torch.Generator().manual_seed(self.seed)
+            if like.is_floating_point():
+                return torch.randn(like.shape, generator=generator)
+            return torch.randint(1, _VOCABULARY, like.shape, generator=generator)
+        path = SOURCES.get(self.source)
+        return space.inputs(self.samples, data / path if path else None, self.size)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A benchmark table.
+
+    Attributes:
+        accuracy: its column; by default as `read_table` finds it.
+        baselines: columns of proxies that others published values of.
+        published: what is claimed of it, by whom: Spearman's rho.
+        aim: of this project, for the score as it is and size-regularised; None where there is none.
+        rows: of each ablation.
+        sizes: pixels to try.
+    """
+
+    file: str
+    setting: Setting
+    published: Mapping[str, float]
+    accuracy: str | None = None
+    baselines: Sequence[str] = ()
+    aim: tuple[float | None, float | None] = (None, None)
+    rows: int = 200
+    sizes: Sequence[int] = (16, 32, 64)
+
+
+_SMALL = {"channels": 8, "image_size": 64}
+
+TABLES = {
+    "DARTS": Table(
+        "darts_cifar10.csv",
+        Setting("darts"),
+        {"SWAP, regularised (Peng et al. 2024)": 0.93},
+        aim=(0.91, 0.93),
+        rows=498,
+    ),
+    "NAS-Bench-201": Table(
+        "nasbench201_cifar10.csv",
+        Setting("nasbench201"),
+        {
+            "SWAP, regularised, CIFAR-100 (Peng et al. 2024)": 0.90,
+            "AZ-NAS (2024)": 0.913,
+            "jacov": 0.82,
+            "NWOT, 9,445 valid networks": 0.79,
+            "parameters": 0.75,
+            "synflow": 0.73,
+        },
+        aim=(0.80, 0.89),
+        rows=300,
+    ),
+    "NAS-Bench-101": Table(
+        "nasbench101_500.csv",
+        Setting("nasbench101", {"channels": 32, "cells": 3}),
+        {"FLOPs": 0.72, "synflow": 0.65},
+        baselines=("synflow", "jacov"),
+    ),
+    "NAS-Bench-301": Table(
+        "nasbench301_surrogate.csv",
+        Setting("darts", {"network": "cifar10", "channels": 16, "layers": 8}),
+        {"NWOT": 0.555, "parameters": 0.523},
+        baselines=("nwot",),
+        aim=(0.555, 0.60),
+        rows=150,
+        sizes=(16, 32),
+    ),
+    "TransNAS micro": Table(
+        "transnas101_micro_class_scene.csv",
+        Setting("transnas-micro", _SMALL, source="imagenet"),
+        {},
+        sizes=(32, 64, 128),
+    ),
+    "TransNAS macro": Table(
+        "transnas101_macro_class_scene.csv",
+        Setting("transnas-macro", _SMALL, source="imagenet"),
+        {},
+        sizes=(32, 64, 128),
+    ),
+    "FlexiBERT": Table(
+        "flexibert.json",
+        Setting("flexibert", source="default"),
+        {
+            "SWAP (Peng et al. 2026)": 0.71,
+            "head confidence": 0.716,
+            "parameters": 0.652,
+        },
+        accuracy="scores.glue",
+        aim=(0.70, None),
+        sizes=(),
+    ),
+}
+
+
+def ablations(table: Table) -> dict[str, dict[str, Setting]]:
+    """One thing changed at a time: what, and its values with their settings."""
+    base = table.setting
+    of_images = base.space != "flexibert"
+    settings: dict[str, dict[str, Setting]] = {
+        "samples": {
+            str(count): replace(base, samples=count)
+            for count in (4, 8, 16, 32, 64, 128)
+            if count <= 16 or base.source != "imagenet"
+        },
+        "repeats": {str(count): replace(base, repeats=count) for count in (1, 4, 16)},
+        "initialisation": {
+            name: replace(base, init=name) for name in ("gaussian", "kaiming", "keep")
+        },
+        "inputs": {
+            name: replace(base, source=name)
+            for name in (("cifar10", "default", "noise") if of_images else ("default", "noise"))
+        },
+        "activation": {
+            name: replace(base, activation=name, init="kaiming")
+            for name in ("relu", "leaky_relu", "gelu", "silu", "tanh")
+        },
+    }
+    if of_images:
+        settings["size"] = {str(size): replace(base, size=size) for size in table.sizes}
+        settings["batch normalisation"] = {
+            name: replace(base, init="kaiming", batch_statistics=name == "batch statistics")
+            for name in ("batch statistics", "as in evaluation")
+        }
+    return settings
