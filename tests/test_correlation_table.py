@@ -1,0 +1,295 @@
+"""Tables of accuracies: what is read from CSV and JSON files, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from searches import small_space
+
+import swapnas_ext as swap
+from swapnas_ext.correlation.table import AccuracyTable, Fault, Row, flat, read_table, tell_faults
+
+SPACE = small_space()
+
+
+def architectures(count: int) -> list[str]:
+    rng = random.Random(0)
+    found: dict[str, None] = {}
+    while len(found) < count:
+        found[SPACE.sample(rng)] = None
+    return list(found)
+
+
+ROWS = [(text, f"{60 + place}.5", str(place)) for place, text in enumerate(architectures(12))]
+HEADER = ("arch", "val_acc", "other")
+
+
+def csv_file(
+    folder: Path,
+    rows: Sequence[Sequence[str]] = ROWS,
+    header: Sequence[str] = HEADER,
+    **dialect: Any,
+) -> Path:
+    path = folder / "table.csv"
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, **dialect).writerows([header, *rows])
+    path.write_bytes(buffer.getvalue().encode())
+    return path
+
+
+def json_file(folder: Path, content: Any) -> Path:
+    path = folder / "table.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def pairs(table: AccuracyTable) -> list[tuple[str, float]]:
+    return [(row.architecture, row.accuracy) for row in table.rows]
+
+
+EXPECTED = [(text, float(accuracy)) for text, accuracy, _ in ROWS]
+
+
+def test_a_table(tmp_path: Path) -> None:
+    table = read_table(csv_file(tmp_path), SPACE, baselines=["other"])
+    assert (table.name, table.accuracy, table.faults) == ("table.csv", "val_acc", [])
+    assert pairs(table) == EXPECTED
+    assert table.rows[3] == Row(5, ROWS[3][0], 63.5, {"other": 3.0})  # after the header line
+
+
+def test_as_spreadsheets_write_them(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\r\n", b"\r\n\r\n") + b"\r\n")
+    assert pairs(read_table(path, SPACE)) == EXPECTED  # byte order mark, blank lines
+
+
+def test_objects_in_objects(tmp_path: Path) -> None:
+    entries = [{"arch": text, "acc": {"val": float(value)}, "n": None} for text, value, _ in ROWS]
+    path = json_file(tmp_path, entries)
+    table = read_table(path, SPACE, accuracy="acc.val")
+    assert pairs(table) == EXPECTED
+    assert [row.place for row in table.rows] == list(range(1, 13))
+    assert table.accuracy == read_table(path, SPACE).accuracy  # begins with acc
+
+
+def test_flat() -> None:
+    entry = {"a": 1, "b": {"c": [2], "d": {"e": None}}, "f": {}}
+    assert flat(entry) == {"a": 1, "b.c": [2], "b.d.e": None}
+
+
+@pytest.mark.parametrize(
+    ("columns", "chosen"),
+    [
+        (["acc", "test_acc", "x", "Val_acc"], "Val_acc"),
+        (["acc", "test_acc"], "test_acc"),
+        (["top1", "accuracy"], "accuracy"),
+        (["val_b", "val_a"], "val_b"),
+    ],
+)
+def test_the_column_of_accuracies(columns: list[str], chosen: str, tmp_path: Path) -> None:
+    rows = [[ROWS[0][0], *map(str, range(len(columns)))]]
+    table = read_table(csv_file(tmp_path, rows, ["genotype", *columns]), SPACE)
+    assert table.accuracy == chosen
+    assert table.rows[0].accuracy == columns.index(chosen)
+
+
+def test_named_columns(tmp_path: Path) -> None:
+    rows = [(f"{place}", text, accuracy) for place, (text, accuracy, _) in enumerate(ROWS)]
+    path = csv_file(tmp_path, rows, ("arch", "cell", "größe, top 1"))
+    table = read_table(path, SPACE, architecture="cell", accuracy="größe, top 1")
+    assert pairs(table) == EXPECTED
+
+
+def test_architectures_are_in_the_spaces_own_notation(tmp_path: Path) -> None:
+    space = swap.spaces.get("flexibert")
+    wanted = space.sample(random.Random(0))
+    other = next(iter(space.formats(wanted).values()))  # the benchmark's JSON
+    table = read_table(csv_file(tmp_path, [(other, "1", "")]), space)
+    assert table.rows[0].architecture == wanted
+
+
+def test_columns_of_nasbench101(tmp_path: Path) -> None:
+    """Its matrices lose their leading zeros in tables."""
+    space = swap.spaces.get("nasbench101")
+    wanted = [space.sample(random.Random(seed)) for seed in range(5)]
+    rows = [(str(int(text.split(":")[0])), text.split(":")[1], "90") for text in wanted]
+    table = read_table(csv_file(tmp_path, rows, ("adjacency49", "ops", "val_accuracy")), space)
+    assert [row.architecture for row in table.rows] == wanted
+    entries = [{"adjacency49": int(row[0]), "ops": row[1], "val": 90} for row in rows]
+    again = read_table(json_file(tmp_path, entries), space)
+    assert [row.architecture for row in again.rows] == wanted
+
+
+@pytest.mark.parametrize("config", [None, 3, [], {}, {"encoder_layers": 3}, {"encoder_layers": []}])
+def test_entries_of_flexibert_without_an_architecture(config: Any, tmp_path: Path) -> None:
+    space = swap.spaces.get("flexibert")
+    good = json.loads(next(iter(space.formats(space.sample(random.Random(0))).values())))
+    bad = {"hidden_size": 128, "nas_config": config}
+    entries = [{**entry, "scores": {"glue": 70}} for entry in (good, bad)]
+    path = json_file(tmp_path, entries)
+    table = read_table(path, space, accuracy="scores.glue", skip_bad=True)
+    assert [row.place for row in table.rows] == [1]
+    assert [fault.place for fault in table.faults] == [2]
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "accuracy", "rows", "faults"),
+    [
+        ("darts_cifar10.csv", "darts", None, 498, {}),
+        ("nasbench101_500.csv", "nasbench101", None, 500, {}),
+        ("flexibert.json", "flexibert", "scores.glue", 248, {"duplicate", "without an accuracy"}),
+    ],
+)
+def test_published_tables(
+    file: str, name: str, accuracy: str | None, rows: int, faults: set[str], benchmark_data: Path
+) -> None:
+    path = benchmark_data / file
+    table = read_table(path, swap.spaces.get(name), accuracy=accuracy, skip_bad=True)
+    assert len(table.rows) == rows
+    assert {fault.kind for fault in table.faults} == set(faults)
+
+
+# ---- what is refused -------------------------------------------------------------------------------
+
+BAD = [
+    (ROWS[0][0], "70", "1"),
+    ("no cell", "71", "1"),
+    ("", "71", "1"),
+    (architectures(20)[12], "nan", "1"),
+    (architectures(20)[13], "", "1"),
+    (architectures(20)[14], "inf", "1"),
+    (architectures(20)[15], "93 %", "1"),
+    (architectures(20)[16], "93"),
+    (architectures(20)[17], "93", "1", "2"),
+]
+KINDS = [
+    *("duplicate", "unparsable", "unparsable"),
+    *["without an accuracy"] * 4,
+    *["ragged"] * 2,
+]
+
+
+def test_bad_rows_are_listed_and_left_out_on_request(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, [*ROWS, *BAD])
+    with pytest.raises(ValueError, match="9 of 21 rows can't be used") as told:
+        read_table(path, SPACE)
+    text = str(told.value)
+    for part in (
+        *("1 duplicate:", "2 unparsable:", "4 without an accuracy:", "2 ragged:"),
+        "row 14: the architecture of row 2",
+        "row 15: expected '|', found 'n', at character 0",
+        "row 17: val_acc is 'nan', not a finite number",
+        "--skip-bad",
+    ):
+        assert part in text
+    table = read_table(path, SPACE, skip_bad=True)
+    assert pairs(table) == EXPECTED
+    assert [fault.kind for fault in table.faults] == KINDS
+    assert [fault.place for fault in table.faults] == list(range(14, 23))
+
+
+def test_nothing_left(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no row can be used; 8 of 8 rows"):
+        read_table(csv_file(tmp_path, BAD[1:]), SPACE, skip_bad=True)
+
+
+@pytest.mark.parametrize("value", [None, "", True, [3], "1e999", "1e"])
+def test_values_that_are_no_accuracies(value: Any, tmp_path: Path) -> None:
+    entries = [{"arch": ROWS[0][0], "val": 1.5}, {"arch": ROWS[1][0], "val": value}]
+    table = read_table(json_file(tmp_path, entries), SPACE, skip_bad=True)
+    assert pairs(table) == [(ROWS[0][0], 1.5)]
+    assert table.faults[0].kind == "without an accuracy"
+
+
+@pytest.mark.parametrize("value", [None, 3, True, ["x"]])
+def test_values_that_are_no_architectures(value: Any, tmp_path: Path) -> None:
+    entries = [{"arch": ROWS[0][0], "val": 1.5}, {"arch": value, "val": 1.5}]
+    (fault,) = read_table(json_file(tmp_path, entries), SPACE, skip_bad=True).faults
+    assert fault == Fault(2, "without an architecture", f"there is {value!r} in its place")
+
+
+def test_a_baseline_may_have_gaps(tmp_path: Path) -> None:
+    rows = [(*ROWS[0][:2], "2.5"), (*ROWS[1][:2], ""), (*ROWS[2][:2], "none")]
+    table = read_table(csv_file(tmp_path, rows), SPACE, baselines=["other"])
+    values = [row.baselines["other"] for row in table.rows]
+    assert values[0] == 2.5
+    assert all(map(math.isnan, values[1:]))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("a.csv", "", "a.csv is empty: expected a header line"),
+        ("a.csv", "arch,val\n", "a.csv has no rows"),
+        ("a.csv", "arch,val,val\nx,1,2\n", "more than one column 'val'"),
+        ("a.csv", "x,val\n1,2\n", "which column of .*a.csv has the architectures.* it has: x, val"),
+        ("a.csv", "arch,x\n1,2\n", "which column of .*a.csv has the accuracies.* it has: arch, x"),
+        ("a.csv", "arch;val\n1;2\n", "which column of .* it has: arch;val"),
+        ("a.csv", 'arch,val\n"x,1\n', "can't read .*a.csv as a CSV file"),
+        ("a.csv", b"arch,val\n\xe9,1\n", "can't read .*a.csv as a CSV file in UTF-8"),
+        ("a.csv", "arch,val\nx,1\n".encode("utf-16"), "as a CSV file in UTF-8"),
+        ("a.json", "", "can't read .*a.json as JSON"),
+        ("a.json", "[{", "can't read .*a.json as JSON"),
+        ("a.json", "[]", "a.json has no rows"),
+        ("a.json", "{}", "is not a list of objects"),
+        ("a.json", "[[1]]", "is not a list of objects"),
+        ("a.json", "[{}]", "which column of .* has the architectures"),
+    ],
+)
+def test_files_that_are_no_tables(
+    name: str, content: str | bytes, problem: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(ValueError, match=problem):
+        read_table(path, SPACE)
+
+
+def test_missing_columns_and_files(tmp_path: Path) -> None:
+    path = csv_file(tmp_path)
+    for columns in ({"architecture": "x"}, {"accuracy": "x"}, {"baselines": ["other", "x"]}):
+        problem = "table.csv has no column 'x'; it has: arch, val_acc, other"
+        with pytest.raises(ValueError, match=problem):
+            read_table(path, SPACE, **columns)  # type: ignore[arg-type]
+    with pytest.raises(FileNotFoundError, match="there is no table"):
+        read_table(tmp_path / "none.csv", SPACE)
+
+
+def test_a_long_list_is_cut_short() -> None:
+    text = tell_faults([Fault(place, "ragged", "so") for place in range(1, 1235)], 2000)
+    assert text.splitlines()[:2] == ["1,234 of 2,000 rows can't be used", "  1,234 ragged:"]
+    assert text.splitlines()[-1].strip() == "and 1,229 more"
+    assert len(text.splitlines()) == 8
+
+
+# ---- samples ---------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 30), st.integers(1, 40), st.integers(1, 40), st.integers(0, 5))
+def test_a_smaller_sample_is_part_of_a_larger_one(
+    rows: int, limit: int, other: int, seed: int
+) -> None:
+    table = AccuracyTable("", "", [Row(place, "", 0.0, {}) for place in range(rows)], [])
+    small, large = sorted((limit, other))
+    fewer, more = (table.sampled(count, seed).rows for count in (small, large))
+    assert len(fewer) == min(small, rows)
+    places = [row.place for row in more]
+    assert places == sorted(places)
+    assert {row.place for row in fewer} <= set(places)
+    assert table.sampled(None, seed) is table
+
+
+def test_another_seed_is_another_sample() -> None:
+    table = AccuracyTable("", "", [Row(place, "", 0.0, {}) for place in range(100)], [])
+    assert table.sampled(10, 0) == table.sampled(10, 0)
+    assert table.sampled(10, 0) != table.sampled(10, 1)
