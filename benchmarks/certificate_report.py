@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from marked import rewrite, table
 from matplotlib.figure import Figure
 
 from swapnas_ext.correlation.analysis import OperationEffect
-from swapnas_ext.correlation.result import FLOPS, PARAMETERS, RAW, REGULARISED
+from swapnas_ext.correlation.result import RAW, REGULARISED
 from swapnas_ext.report.charts import draw_operations
 
 Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -49,16 +49,15 @@ def write(results: Results, docs: Path) -> None:
 def _correlations(whole: Mapping[str, Mapping[str, Any]]) -> str:
     rows = []
     for name, found in whole.items():
-        for ranking in found["rankings"]:
+        for place, ranking in enumerate(found["rankings"]):
             cells = [_interval(ranking[key]) for key in ("rho", "tau")]
-            rows.append([name, f"{ranking['rows']:,}", ranking["name"], *cells])
-            name = ""
-        rows += [["", "", f"*published:* {who}", f"{rho:.3f}", ""] for who, rho in _claims(found)]
+            label = name if place == 0 else ""
+            rows.append([label, f"{ranking['rows']:,}", ranking["name"], *cells])
+        rows += [
+            ["", "", f"*published:* {who}", f"{rho:.3f}", ""]
+            for who, rho in TABLES[name].published.items()
+        ]
     return table(("table", "rows", "predictor", "Spearman's rho", "Kendall's tau"), rows)
-
-
-def _claims(found: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
-    return TABLES[found["table"]].published.items()
 
 
 def _aims(whole: Mapping[str, Mapping[str, Any]]) -> str:
@@ -97,13 +96,12 @@ def _chosen(whole: Mapping[str, Mapping[str, Any]]) -> str:
     rows = []
     for name, found in whole.items():
         for ranking in found["rankings"]:
-            if ranking["name"] not in (PARAMETERS, FLOPS) and ranking["chosen"]:
+            if ranking["chosen"]:
                 cells = [
                     f"{chosen['accuracy']:.2f} (-{chosen['regret']:.2f}, rank {chosen['rank']:,})"
                     for chosen in ranking["chosen"]
                 ]
                 rows.append([name, ranking["name"], *cells, *[""] * (3 - len(cells))])
-                name = ""
     return table(("table", "predictor", "the highest", "best of 10", "best of 100"), rows)
 
 

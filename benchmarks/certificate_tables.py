@@ -16,6 +16,8 @@ from swapnas_ext.spaces import SearchSpace
 
 SOURCES = {"cifar10": "cifar10_train_256.npz", "imagenet": "imagenet_256px_16.npz"}
 _VOCABULARY = 30_522
+_SOURCES_TRIED = {True: ("cifar10", "default", "noise"), False: ("default", "noise")}
+_UNCHANGED = {"activation": None, "batch_statistics": True, "channels": None}
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Setting:
     Attributes:
         source: of the mini-batch: cifar10, imagenet, default (the bundled photograph, or text), or noise.
         size: pixels; by default what the networks take.
-        activation, batch_statistics: see `Variant`.
+        activation, batch_statistics, channels: see `Variant`.
     """
 
     space: str
@@ -37,17 +39,18 @@ class Setting:
     size: int | None = None
     activation: str | None = None
     batch_statistics: bool = True
+    channels: int | None = None
     seed: int = 0
 
     def get_space(self) -> SearchSpace:
-        if self.activation is None and self.batch_statistics:
+        changes = {
+            "activation": self.activation,
+            "batch_statistics": self.batch_statistics,
+            "channels": self.channels,
+        }
+        if changes == _UNCHANGED:
             return spaces.get(self.space, **self.options)
-        return Variant(
-            self.space,
-            self.options,
-            activation=self.activation,
-            batch_statistics=self.batch_statistics,
-        )
+        return Variant(self.space, self.options, **changes)
 
     def inputs(self, data: Path) -> Tensor:
         space = spaces.get(self.space, **self.options)
@@ -80,11 +83,11 @@ class Table:
     accuracy: str | None = None
     baselines: Sequence[str] = ()
     aim: tuple[float | None, float | None] = (None, None)
-    rows: int = 200
+    rows: int = 150
     sizes: Sequence[int] = (16, 32, 64)
 
 
-_SMALL = {"channels": 8, "image_size": 64}
+_SMALL = {"image_size": 64}
 
 TABLES = {
     "DARTS": Table(
@@ -125,13 +128,13 @@ TABLES = {
     ),
     "TransNAS micro": Table(
         "transnas101_micro_class_scene.csv",
-        Setting("transnas-micro", _SMALL, source="imagenet"),
+        Setting("transnas-micro", _SMALL, source="imagenet", channels=8),
         {},
         sizes=(32, 64, 128),
     ),
     "TransNAS macro": Table(
         "transnas101_macro_class_scene.csv",
-        Setting("transnas-macro", _SMALL, source="imagenet"),
+        Setting("transnas-macro", _SMALL, source="imagenet", channels=8),
         {},
         sizes=(32, 64, 128),
     ),
@@ -154,11 +157,11 @@ def ablations(table: Table) -> dict[str, dict[str, Setting]]:
     """One thing changed at a time: what, and its values with their settings."""
     base = table.setting
     of_images = base.space != "flexibert"
+    many = "default" if base.source == "imagenet" else base.source  # of those there are 16
     settings: dict[str, dict[str, Setting]] = {
         "samples": {
-            str(count): replace(base, samples=count)
+            str(count): replace(base, samples=count, source=many)
             for count in (4, 8, 16, 32, 64, 128)
-            if count <= 16 or base.source != "imagenet"
         },
         "repeats": {str(count): replace(base, repeats=count) for count in (1, 4, 16)},
         "initialisation": {
@@ -166,7 +169,7 @@ def ablations(table: Table) -> dict[str, dict[str, Setting]]:
         },
         "inputs": {
             name: replace(base, source=name)
-            for name in (("cifar10", "default", "noise") if of_images else ("default", "noise"))
+            for name in dict.fromkeys([base.source, *_SOURCES_TRIED[of_images]])
         },
         "activation": {
             name: replace(base, activation=name, init="kaiming")

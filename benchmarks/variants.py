@@ -31,6 +31,8 @@ class Variant(SearchSpace):
         activation: which takes the place of its ReLUs and GELUs; as it is by default.
         batch_statistics: without, batch normalisation does what it does in an untrained network in
             evaluation mode: nothing.
+        channels: of TransNAS-Bench-101, whose architectures say their own: those of the networks that are
+            scored. Sizes remain those of the architectures.
     """
 
     def __init__(
@@ -40,15 +42,19 @@ class Variant(SearchSpace):
         *,
         activation: str | None = None,
         batch_statistics: bool = True,
+        channels: int | None = None,
     ) -> None:
         self._space = spaces.get(name, **options)
         self.name = name
         self.options = repr(dict(options))
         self.activation = activation
         self.batch_statistics = batch_statistics
+        self.channels = channels
         self.input_size = self._space.input_size
 
     def _build(self, architecture: str) -> nn.Module:
+        if self.channels is not None:
+            architecture = f"{self.channels}-{architecture.partition('-')[2]}"
         network = self._space._build(architecture)
         self._change(network)
         return network

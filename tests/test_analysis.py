@@ -226,3 +226,10 @@ def test_files_that_are_no_runs(tmp_path: Path) -> None:
     path.write_text("these are notes")
     with pytest.raises(HistoryError, match="not a run file"):
         Run.read(path)
+
+
+def test_scores_that_are_all_the_same() -> None:
+    """As one sample makes them: two patterns, whatever the network."""
+    told = Repeatability(2, 0.0, 0.0)
+    assert not told.agreement_of(2) > 0
+    assert told.needed(0.9) is None

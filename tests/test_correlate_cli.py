@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import html.parser
+import itertools
 import random
 import re
 import sys
@@ -240,7 +241,7 @@ def test_what_can_not_be_told_is_said(rows: list[Any], told: str, table: Path) -
     [
         (["--space", "nas"], "unknown search space 'nas'"),
         (["--table", "none.csv"], "there is no table none.csv"),
-        (["--table", "."], "s a directory"),
+        (["--table", "."], "is a folder"),
         (["--table", "empty.csv"], "empty.csv is empty"),
         (["--table", "header.csv"], "header.csv has no rows"),
         (["--architecture", "x"], "table.csv has no column 'x'; it has: arch, val_acc, nwot"),
@@ -358,3 +359,44 @@ def test_help(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
     assert "Examples:" in result.output
+
+
+def test_the_table_is_not_written_over(table: Path) -> None:
+    before = table.read_bytes()
+    result = run("correlate", *SCORING, "--table", table, "--output", "table")
+    assert table.read_bytes() == before
+    assert result.exit_code == 1
+
+
+def test_a_baseline_called_as_a_predictor_is_not_taken_for_it(table: Path) -> None:
+    arguments = ("correlate", *SCORING, "--table", table)
+    told = run(*arguments).stdout
+    line = next(line for line in told.splitlines() if line.startswith("parameters"))
+    table.write_text(table.read_text().replace("nwot", "parameters"))
+    result = run(*arguments, "--baseline", "parameters")
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert " ".join(line.split()) in lines
+    assert any(line.startswith("parameters (table)") for line in lines)
+
+
+def test_dollars_in_names_of_columns(table: Path) -> None:
+    table.write_text(table.read_text().replace("nwot", "$x_$"))
+    result = run("correlate", *SCORING, "--table", table, "--baseline", "$x_$")
+    assert result.exit_code == 0, result.output
+
+
+def test_scores_that_are_all_the_same_have_a_page(table: Path) -> None:
+    arguments = ("--samples", "1", "--repeats", "2")
+    result = run("correlate", *SCORING, "--table", table, *arguments)
+    assert result.exit_code == 0, result.output
+
+
+def test_one_size_is_said(table: Path) -> None:
+    edges = itertools.product(("none", "skip_connect"), repeat=6)
+    texts = [
+        f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|"
+        for a, b, c, d, e, f in itertools.islice(edges, 9)
+    ]
+    write(table, [(text, place, 0) for place, text in enumerate(texts)])
+    result = run("correlate", *SCORING, "--table", table)
+    assert "no size-regularised score" in result.stdout

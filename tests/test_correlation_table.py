@@ -293,3 +293,17 @@ def test_another_seed_is_another_sample() -> None:
     table = AccuracyTable("", "", [Row(place, "", 0.0, {}) for place in range(100)], [])
     assert table.sampled(10, 0) == table.sampled(10, 0)
     assert table.sampled(10, 0) != table.sampled(10, 1)
+
+
+def test_a_number_that_is_too_large(tmp_path: Path) -> None:
+    entries = [{"arch": ROWS[0][0], "val": 1.5}, {"arch": ROWS[1][0], "val": 10**400}]
+    table = read_table(json_file(tmp_path, entries), SPACE, skip_bad=True)
+    assert table.faults[0].kind == "without an accuracy"
+
+
+def test_a_column_beside_the_benchmarks_own(tmp_path: Path) -> None:
+    space = swap.spaces.get("flexibert")
+    text = space.sample(random.Random(0))
+    entry = json.loads(next(iter(space.formats(text).values())))
+    table = read_table(json_file(tmp_path, [{**entry, "acc": 1.0}]), space)
+    assert table.rows[0].architecture == text

@@ -221,3 +221,27 @@ def test_flops_are_those_that_torch_counts(name: str) -> None:
 def test_flops_are_not_counted_unasked() -> None:
     (outcome,) = Evaluator(SPACE, small_scorer())(some(1))
     assert outcome.flops is None
+
+
+class Slow(MadeUpWorker):
+    """Is busy with its first part for good."""
+
+    depth = 1
+    busy = False
+
+    def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
+        if self.busy:
+            return super().submit(architectures)
+        self.busy = True
+        return Future()
+
+
+def test_one_goes_on_whatever_was_scored_when_it_was_interrupted(hired, tmp_path: Path) -> None:
+    """With several workers, numbers of a run file have gaps."""
+    texts, path = some(40), tmp_path / "run.db"
+    hired[:] = [Slow(), MadeUpWorker()]
+    found = run(texts, path, interrupt_after(15))
+    assert found.interrupted
+    assert texts[0] not in {candidate.architecture for candidate in found.candidates}
+    hired[:] = [MadeUpWorker()]
+    assert scores(run(texts, path)) == {SPACE.canonical(t): made_up_score(t) for t in texts}

@@ -42,6 +42,8 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
     """
     try:
         check_scipy()
+        if html is not None and not html.parent.is_dir():
+            raise ValueError(f"--html {html}: there is no folder {html.parent}")
         found = [analysis.Run.read(path) for path in runs]
         with History.read(runs[0]) as history:
             drawn = space_of_run(space, history.about)
@@ -52,7 +54,8 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
                 [candidate.architecture for candidate in first.candidates],
                 [math.log(candidate.patterns) for candidate in first.candidates],
             )
-            click.echo(operations_text(effects))
+            if effects:
+                click.echo(operations_text(effects))
         click.echo(saturation_line(analysis.saturation(first.candidates)))
         click.echo(repeats_line(analysis.repeatability(first.candidates, first.repeats)))
         if len(found) > 1:

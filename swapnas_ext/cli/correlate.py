@@ -118,6 +118,8 @@ def correlate(
     """
     try:
         check_scipy()
+        from swapnas_ext.report.correlation_page import to_page  # brings matplotlib
+
         control = None if mu is None and sigma is None else Control(mu, sigma)
         space = choice.get()
         table = read_table(
@@ -133,9 +135,7 @@ def correlate(
             click.echo(f"{tell_faults(table.faults, total)}\nthey are left out", err=True)
         table = table.sampled(limit, seed)
         base = output or Path(f"{path.stem}-{(choice.name or '').replace(':', '.')}")
-        files = {kind: base.with_name(f"{base.name}.{kind}") for kind in ("db", "csv", "html")}
-        if not base.parent.is_dir():
-            raise ValueError(f"--output {base}: there is no folder {base.parent}")
+        files = _files(base, path)
         scorer = scoring.scorer(space, seed=seed)
         with progress_bar("scoring", len(table.rows)) as report:
             scores = score_listed(
@@ -168,11 +168,28 @@ def correlate(
             )
         click.echo(to_table(found), nl=False)
         tell_saturated((row.candidate.outcome.saturation or 0) for row in found.rows)
-        from swapnas_ext.report.correlation_page import to_page  # brings matplotlib
-
         made_with = {"space": describe_space(space), "scorer": describe_scorer(scorer)}
         files["csv"].write_text(to_csv(found), encoding="utf-8")
         files["html"].write_text(to_page(found, made_with, space), encoding="utf-8")
     except EXPECTED as error:
         fail(error)
     click.echo(f"wrote {', '.join(str(files[kind]) for kind in ('csv', 'html', 'db'))}", err=True)
+
+
+def _files(base: Path, table: Path) -> dict[str, Path]:
+    """What is written, by kind. Raises ValueError where it can't be, or would overwrite the table."""
+    if base.is_dir() or not base.name:
+        raise ValueError(
+            f"--output {base} is a folder: give the name of the files in it, without suffix"
+        )
+    if not base.parent.is_dir():
+        raise ValueError(f"--output {base}: there is no folder {base.parent}")
+    files = {kind: base.with_name(f"{base.name}.{kind}") for kind in ("db", "csv", "html")}
+    for path in files.values():
+        if path.is_dir():
+            raise ValueError(f"--output {base}: {path} is a folder")
+        if path.resolve() == table.resolve():
+            raise ValueError(
+                f"--output {base} would overwrite the table {table}: choose another name"
+            )
+    return files

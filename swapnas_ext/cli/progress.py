@@ -40,6 +40,8 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[Progress], None]]:
                 parts.insert(0, f"best {progress.best.score:.6g}")
             if progress.failed:
                 parts.append(f"{progress.failed} without a score")
-            shown.update(task, completed=progress.done, state=", ".join(parts))
+            shown.update(
+                task, completed=progress.done, total=progress.total, state=", ".join(parts)
+            )
 
         yield report

@@ -115,13 +115,16 @@ class Repeatability:
     def agreement_of(self, repeats: int) -> float:
         """Expected correlation between the log-scores of two runs with other weights and so many repeats:
         the part of their variance that lies between architectures (intraclass correlation)."""
+        if self.between == 0:
+            return 0.0
         return self.between / (self.between + self.within / repeats)
 
     def needed(self, agreement: float) -> int | None:
         """Repeats for such an agreement (Spearman-Brown); None where there is nothing to agree on."""
         if self.between == 0:
             return None
-        return max(1, math.ceil(self.within / self.between * agreement / (1 - agreement)))
+        exactly = self.within / self.between * agreement / (1 - agreement)
+        return max(1, math.ceil(exactly - 1e-9))
 
 
 def repeatability(candidates: Sequence[Candidate], repeats: int) -> Repeatability | None:

@@ -74,7 +74,7 @@ def rank(name: str, values: Sequence[float], accuracies: Sequence[float], seed: 
         ImportError: SciPy is not installed.
     """
     x, y = np.asarray(values, dtype=float), np.asarray(accuracies, dtype=float)
-    known = ~np.isnan(x)
+    known = np.isfinite(x)
     x, y = x[known], y[known]
     undefined = _undefined(x, y)
     if undefined:
@@ -131,7 +131,8 @@ def _coefficient(
     from scipy import stats
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of SciPy, on resamples that are constant
+        warnings.simplefilter("ignore")  # of SciPy, on what is constant, or nearly
+        value = function(x, y)
         interval = stats.bootstrap(
             (x, y),
             lambda a, b: function(a, b) if np.ptp(a) and np.ptp(b) else np.nan,
@@ -143,4 +144,4 @@ def _coefficient(
         )
     resamples = interval.bootstrap_distribution
     low, high = np.nanpercentile(resamples, (2.5, 97.5))
-    return Coefficient(float(function(x, y)), float(low), float(high))
+    return Coefficient(float(value), float(low), float(high))

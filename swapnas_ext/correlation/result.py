@@ -69,7 +69,8 @@ def predictors(rows: Sequence[ScoredRow], control: Control | None) -> dict[str, 
     flops = [row.candidate.outcome and row.candidate.outcome.flops for row in rows]
     values[FLOPS] = [math.log(max(1, count)) if count is not None else math.nan for count in flops]
     for name in rows[0].row.baselines if rows else ():
-        values[name] = [row.row.baselines[name] for row in rows]
+        label = f"{name} (table)" if name in values else name
+        values[label] = [row.row.baselines[name] for row in rows]
     return values
 
 

@@ -6,8 +6,9 @@ import csv
 import json
 import math
 import random
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from swapnas_ext.spaces import ArchitectureError, SearchSpace
 
 _ARCHITECTURE = ("architecture", "arch_str", "arch", "genotype")
 _ACCURACY = ("val", "test", "acc")
+_NO_ACCURACY = re.compile("loss|time|std")
 _LISTED = 5
 """Rows of each kind of fault that an error lists."""
 
@@ -102,7 +104,10 @@ def read_table(
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"there is no table {path}")
-    entries = _json_entries(path) if path.suffix == ".json" else _csv_entries(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: give the table's file")
+    is_json = path.suffix.lower() == ".json"
+    entries = _json_entries(path) if is_json else _csv_entries(path)
     whole = [entry for _, entry in entries if entry is not None]
     columns = list(dict.fromkeys(name for entry in whole for name in flat(entry)))
     if not whole:
@@ -111,7 +116,8 @@ def read_table(
         if name is not None and name not in columns:
             raise ValueError(f"{path} has no column {name!r}; it has: {', '.join(columns)}")
     if architecture is None:
-        architecture = next((name for name in _ARCHITECTURE if name in columns), None)
+        lower = {name.lower(): name for name in reversed(columns)}
+        architecture = next((lower[name] for name in _ARCHITECTURE if name in lower), None)
         if architecture is None and not any(_from_entry(space, entry) for entry in whole):
             raise ValueError(
                 f"which column of {path} has the architectures? Name it (--architecture); it has: "
@@ -179,7 +185,7 @@ def _csv_entries(path: Path) -> list[tuple[int, Entry]]:
             reader = csv.DictReader(file, strict=True)
             if reader.fieldnames is None:
                 raise ValueError(f"{path} is empty: expected a header line with names of columns")
-            names = reader.fieldnames
+            names = reader.fieldnames = [name.strip() for name in reader.fieldnames]
             twice = [name for name, count in Counter(names).items() if count > 1]
             if twice:
                 raise ValueError(f"{path} has more than one column {twice[0]!r}")
@@ -193,7 +199,7 @@ def _csv_entries(path: Path) -> list[tuple[int, Entry]]:
 
 def _json_entries(path: Path) -> list[tuple[int, Entry]]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise ValueError(f"can't read {path} as JSON: {error}") from error
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
@@ -202,9 +208,8 @@ def _json_entries(path: Path) -> list[tuple[int, Entry]]:
 
 
 def _first_accuracy(columns: Sequence[str]) -> str | None:
-    found: Iterator[str] = (
-        name for start in _ACCURACY for name in columns if name.lower().startswith(start)
-    )
+    possible = [name for name in columns if not _NO_ACCURACY.search(name.lower())]
+    found = (name for start in _ACCURACY for name in possible if name.lower().startswith(start))
     return next(found, None)
 
 
@@ -238,11 +243,16 @@ def _row(
     if not math.isfinite(measured):
         given = values.get(accuracy)
         return Fault(place, "without an accuracy", f"{accuracy} is {given!r}, not a finite number")
-    return Row(place, text, measured, {name: _number(values.get(name)) for name in baselines})
+    return Row(place, text, measured, {name: _finite(values.get(name)) for name in baselines})
+
+
+def _finite(value: Any) -> float:
+    number = _number(value)
+    return number if math.isfinite(number) else math.nan
 
 
 def _number(value: Any) -> float:
     try:
         return math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan

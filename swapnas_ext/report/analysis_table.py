@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -49,9 +50,9 @@ def repeats_line(told: Repeatability | None) -> str:
         return (
             "repeats: one repeat does not tell how far the ranking depends on it; try --repeats 4"
         )
-    needed = ", ".join(
-        f"{wanted:g}: {told.needed(wanted) or 'out of reach'}" for wanted in (0.9, 0.95, 0.99)
-    )
+    if told.between == 0:
+        return "repeats: they differ as much as architectures do; no number of them makes a ranking"
+    needed = ", ".join(f"{wanted:g}: {told.needed(wanted)}" for wanted in (0.9, 0.95, 0.99))
     return (
         f"repeats: two rankings with {told.repeats} agree to {told.agreement_of(told.repeats):.3f}; repeats "
         f"needed for {needed}"
@@ -68,7 +69,10 @@ def runs_text(runs: Sequence[Run]) -> str:
                 "repeats": [str(run.repeats) for run in runs],
                 "saturated": [f"{run.saturated:.1%}" for run in runs],
                 "ms a network": [f"{run.milliseconds:.0f}" for run in runs],
-                f"rho with {runs[-1].name}": [f"{run.agreement(runs[-1]):.3f}" for run in runs],
+                f"rho with {runs[-1].name}": [
+                    "-" if math.isnan(rho := run.agreement(runs[-1])) else f"{rho:.3f}"
+                    for run in runs
+                ],
             }
         )
     )

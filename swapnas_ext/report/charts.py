@@ -49,8 +49,8 @@ def draw_sizes(
 def _axes(x: str, y: str, width: float = 5.6) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, 3.6))
     axes = figure.add_subplot()
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
+    axes.set_xlabel(x, parse_math=False)
+    axes.set_ylabel(y, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
     return figure, axes
@@ -77,7 +77,7 @@ def draw_operations(groups: Mapping[str, Sequence[OperationEffect]], shown: int 
     panels = figure.subplots(len(groups), len(strongest), sharey="row", squeeze=False)
     for line, (name, effects) in zip(panels, groups.items(), strict=True):
         by_name = {effect.operation: effect for effect in effects}
-        line[0].set_ylabel(f"{name}, std")
+        line[0].set_ylabel(f"{name}, std", parse_math=False)
         for axes, operation in zip(line, strongest, strict=True):
             axes.axhline(0, color=MUTED, lw=0.8)
             axes.spines[["top", "right"]].set_visible(False)
@@ -87,7 +87,8 @@ def draw_operations(groups: Mapping[str, Sequence[OperationEffect]], shown: int 
                 axes.plot(effect.counts, effect.means, color=ACCENT, marker="o", ms=3, lw=1.2)
                 axes.set_xticks([effect.counts[0], effect.counts[-1]])
     for axes, operation in zip(panels[0], strongest, strict=True):
-        axes.set_title(operation.replace(" ", "\n", 1), fontsize=7, color=INK)
+        title = operation.replace(" ", "\n", 1)
+        axes.set_title(title, fontsize=7, color=INK, parse_math=False)
     return figure
 
 

@@ -61,6 +61,10 @@ def chosen_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
 
 def notes(found: Correlations) -> list[str]:
     lines = [f"{ranking.name}: {ranking.note}" for ranking in found.rankings if ranking.note]
+    if found.control is None:
+        lines.append(
+            "no size-regularised score: all have one size, or one score, to calibrate with"
+        )
     total = len(found.rows)
     lines += [
         f"{ranking.name}: {total - ranking.rows:,} of {total:,} rows have none"

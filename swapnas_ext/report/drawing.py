@@ -20,6 +20,7 @@ MUTED = "#9aa5b1"
 
 _COLUMN, _ROW = 2.4, 1.5  # between nodes
 _CHAIN = 6  # nodes in a row
+_NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 Place = tuple[float, float]
 
@@ -28,9 +29,7 @@ def to_svg(figure: Figure) -> str:
     """The figure as an SVG element, to stand in a page; the same figure gives the same text."""
     buffer = io.StringIO()
     with rc_context({"svg.hashsalt": "swapnas_ext"}):
-        figure.savefig(
-            buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None}
-        )
+        figure.savefig(buffer, format="svg", bbox_inches="tight", metadata=_NO_METADATA)
     text = buffer.getvalue()
     return text[text.index("<svg") :]
 

@@ -40,8 +40,8 @@ def score_listed(
     """Scores architectures, those of one canonical form once, as the smallest of them that is given. FLOPs
     are those of the scored networks. Ctrl-C ends it with what was scored so far.
 
-    Arguments and errors as for `search`. Where ``history`` exists, what it has is not scored again, in
-    whatever order and company it is asked for.
+    Arguments and errors as for `search`; a RuntimeError too where nothing could be scored. Where ``history``
+    exists, the forms that it has are not scored again, in whatever order and company they are asked for.
     """
     torch.empty(0, device=device)  # raises where there is no such device
     evaluator = Evaluator(space, scorer, device, count_flops=True)
@@ -62,6 +62,11 @@ def score_listed(
             except KeyboardInterrupt:
                 interrupted = True
             known = [candidate for candidate in record.candidates() if candidate.form in wanted]
+            errors = [c.outcome.error for c in known if c.outcome is not None and c.outcome.error]
+            if known and len(errors) == len(known):
+                raise RuntimeError(
+                    f"none of {len(known):,} architectures could be scored: {errors[0]}"
+                )
             record.write_about(
                 ended="interrupted" if interrupted else "complete", controls=[(None, None)]
             )
@@ -93,12 +98,19 @@ def _score(
         Candidate(number, 0, architecture, form, (), parameters)
         for number, (form, (architecture, parameters)) in enumerate(
             ((form, found) for form, found in wanted.items() if form not in recorded),
-            start=len(recorded),
+            start=max((candidate.number for candidate in recorded.values()), default=-1) + 1,
         )
     ]
+    scored = 0
+
+    def tell() -> None:
+        if report is not None:
+            done = len(wanted) - len(new) + scored
+            report(Progress(done, len(wanted), scored, None, failed))
+
+    tell()
     chunk = Chunk([candidate.architecture for candidate in new])
     crew.submit(chunk, max(1, min(_PART, len(new) // (4 * crew.capacity))))
-    scored = 0
     while scored < len(new):
         now = time.time()
         finished = [
@@ -109,6 +121,4 @@ def _score(
         record.record(finished)
         scored += len(finished)
         failed += sum(not candidate.scored for candidate in finished)
-        if report is not None:
-            done = len(wanted) - len(new) + scored
-            report(Progress(done, len(wanted), scored, None, failed))
+        tell()

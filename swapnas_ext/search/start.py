@@ -76,7 +76,11 @@ def _check_same(made_with: dict[str, Any], wanted: dict[str, Any], path: Path) -
         before, now = made_with.get(part), wanted[part]
         if not isinstance(before, dict) or not isinstance(now, dict):
             before, now = {part: before}, {part: now}
-        for name in sorted({*before, *now}):
+        # What users know by its name comes before what follows from it, and digests.
+        names = sorted(
+            before.keys() | now.keys(), key=lambda n: (n != "strategy", n == "inputs", n)
+        )
+        for name in names:
             if before.get(name) == now.get(name):
                 continue
             if name == "candidates" and before[name] < now[name] and _can_grow(before):

@@ -83,7 +83,8 @@ class FlexiBERT(SearchSpace):
         with scores or without."""
         if "nas_config" not in entry:
             return None
-        return format_architecture(parse(json.dumps(entry)))
+        own = {name: entry[name] for name in ("hidden_size", "nas_config") if name in entry}
+        return format_architecture(parse(json.dumps(own)))
 
     def canonical(self, architecture: str) -> str:
         """The compact spelling: each is another network."""
