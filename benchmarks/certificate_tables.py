@@ -83,7 +83,7 @@ class Table:
     accuracy: str | None = None
     baselines: Sequence[str] = ()
     aim: tuple[float | None, float | None] = (None, None)
-    rows: int = 150
+    rows: int = 100
     sizes: Sequence[int] = (16, 32, 64)
 
 
@@ -148,6 +148,7 @@ TABLES = {
         },
         accuracy="scores.glue",
         aim=(0.70, None),
+        rows=150,
         sizes=(),
     ),
 }
@@ -163,7 +164,7 @@ def ablations(table: Table) -> dict[str, dict[str, Setting]]:
             str(count): replace(base, samples=count, source=many)
             for count in (4, 8, 16, 32, 64, 128)
         },
-        "repeats": {str(count): replace(base, repeats=count) for count in (1, 4, 16)},
+        "repeats": {str(count): replace(base, repeats=count) for count in (1, 4)},
         "initialisation": {
             name: replace(base, init=name) for name in ("gaussian", "kaiming", "keep")
         },

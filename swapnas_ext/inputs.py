@@ -70,6 +70,21 @@ class MiniBatch:
             self._on[device] = arguments, versions
         return arguments
 
+    def noise(
+        self, generator: torch.Generator, device: torch.device
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The same on the device with standard normal numbers in place of all that are not whole."""
+
+        def drawn(tensor: Tensor) -> Tensor:
+            if not tensor.is_floating_point():
+                return tensor.clone()
+            values = torch.randn(
+                tensor.shape, generator=generator, device=device, dtype=tensor.dtype
+            )
+            return torch.empty_like(tensor).copy_(values)
+
+        return _mapped(self.on(device), drawn)
+
 
 def _mapped(value: Any, function: Any) -> Any:
     if isinstance(value, Tensor):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from swapnas_ext.capture import Capture
 from swapnas_ext.counter import NanActivationError, PatternCounter
 from swapnas_ext.graph import ReplayedForward
 from swapnas_ext.inputs import MiniBatch
-from swapnas_ext.result import standard_error
+from swapnas_ext.result import Composite, standard_error
 from swapnas_ext.settings import Settings
 from swapnas_ext.sites import Layer, find_activations
 from swapnas_ext.untouched import (
@@ -64,11 +64,14 @@ class Repeats:
 
     Attributes:
         patterns: Psi of each repeat.
+        composites: of each repeat, where they are measured.
         layers, missed: of the first repeat, as in `Capture`.
         notes: what the caller should know.
         seconds: initialise, forward, count.
         ternary: whether the patterns are.
     """
+
+    composites: Sequence[Composite] = ()
 
     def __init__(
         self,

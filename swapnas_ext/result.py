@@ -11,6 +11,7 @@ from typing import Any
 from swapnas_ext.sites import Layer
 
 SATURATED = 0.95
+_NOTHING = 1e-12  # where no layer has patterns on channels that vary
 
 
 class ScoreWarning(UserWarning):
@@ -33,6 +34,33 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Composite:
+    """What the composite score of one repeat is made of; see `composite`.
+
+    Attributes:
+        diversity: sum over layers of their distinct patterns, each weighted by the square of its
+            effective channels over its channels.
+        flops: operations of one sample.
+        gain: mean |log g| over blocks; 0 where there are fewer than two.
+        directness: mean log s over blocks, at most 0.
+    """
+
+    diversity: float
+    flops: int
+    gain: float
+    directness: float
+
+    @property
+    def log_score(self) -> float:
+        return (
+            math.log(max(self.diversity, _NOTHING))
+            + math.log(max(self.flops, 1)) / 2
+            - 2 * self.gain
+            + self.directness
+        )
+
+
+@dataclass(frozen=True)
 class Result:
     """The fields of a `SwapScore`."""
 
@@ -46,6 +74,7 @@ class Result:
     missed: tuple[str, ...]
     notes: tuple[str, ...]
     timing: Timing = field(repr=False)
+    composites: tuple[Composite, ...] = ()
 
 
 class SwapScore(float):
@@ -53,6 +82,7 @@ class SwapScore(float):
 
     Attributes:
         patterns: Psi of each repeat.
+        composites: of each repeat, where the score is composite; or else none.
         neurons: V, over all captured layers.
         samples: S.
         ternary: whether the patterns are those of ``torch.sign``.
@@ -75,10 +105,10 @@ class SwapScore(float):
     missed: tuple[str, ...]
     notes: tuple[str, ...]
     timing: Timing
+    composites: tuple[Composite, ...]
 
     def __new__(cls, result: Result) -> SwapScore:
-        mean = statistics.fmean(result.patterns)
-        score = super().__new__(cls, mean * math.exp(result.log_factor))
+        score = super().__new__(cls, _measured(result) * math.exp(result.log_factor))
         score.__dict__.update(vars(result))
         return score
 
@@ -94,8 +124,14 @@ class SwapScore(float):
 
     @property
     def value(self) -> float:
-        """mean * factor: the score to rank by."""
+        """``measured * factor``: the score to rank by."""
         return float(self)
+
+    @property
+    def measured(self) -> float:
+        """What is not yet regularised by size: the mean of Psi; where the score is composite, the geometric
+        mean of that."""
+        return _measured(self)
 
     @property
     def mean(self) -> float:
@@ -114,14 +150,20 @@ class SwapScore(float):
 
     @property
     def log_value(self) -> float:
-        """log(mean) + log_factor: ranks as the value does, and never underflows."""
-        return math.log(self.mean) + self.log_factor
+        """``log(measured) + log_factor``: ranks as the value does, and never underflows."""
+        return math.log(self.measured) + self.log_factor
 
     @property
     def saturation(self) -> float:
         """Psi / min(V, 2^S): near 1 the score can't tell networks apart. Of ternary patterns there are
         3^S; where activations are exactly zero now and then, it can be above 1."""
         return self.mean / min(self.neurons, 2**self.samples)
+
+
+def _measured(of: Result | SwapScore) -> float:
+    if of.composites:
+        return math.exp(statistics.fmean(composite.log_score for composite in of.composites))
+    return statistics.fmean(of.patterns)
 
 
 def saturation_note(mean: float, neurons: int, layers: Sequence[Layer], samples: int) -> str | None:

@@ -14,12 +14,13 @@ from torch import nn
 
 from swapnas_ext import initialization, regularization, result
 from swapnas_ext.activations import UserRules
+from swapnas_ext.composite import CompositeRepeats
 from swapnas_ext.counter import NanPolicy, PatternCounter
 from swapnas_ext.initialization import Initializer
 from swapnas_ext.inputs import Inputs, MiniBatch
 from swapnas_ext.repeats import Remembered, Repeats
 from swapnas_ext.result import Result, ScoreWarning, SwapScore, Timing
-from swapnas_ext.settings import Settings
+from swapnas_ext.settings import Measure, Settings
 from swapnas_ext.sites import Mode, Plan, Select
 from swapnas_ext.untouched import Walk, walk
 
@@ -53,6 +54,8 @@ class Scorer:
             its memory.
         autocast: runs the model under ``torch.autocast`` with this dtype.
         channels_last: runs the model with images and weights in that layout.
+        measure: ``"patterns"``: the published score; ``"composite"``: the one of `composite`, which ranks
+            better and takes three times as long.
 
     Batch normalisation uses the statistics of the mini-batch, as published; dropout is off. The model
     comes back exactly as it was: weights, buffers, modes, hooks, and the global random state. Several
@@ -82,6 +85,7 @@ class Scorer:
         max_memory: int | None = None,
         autocast: torch.dtype | None = None,
         channels_last: bool = False,
+        measure: Measure = "patterns",
     ) -> None:
         regularization.check_mu_sigma(mu, sigma)
         self.settings = Settings(
@@ -93,6 +97,7 @@ class Scorer:
             autocast=autocast,
             channels_last=channels_last,
             plan=Plan(capture, rules or {}, select),
+            measure=measure,
         )
         self.batch = MiniBatch(inputs, samples, channels_last=channels_last)
         self.samples = self.batch.samples
@@ -137,7 +142,8 @@ class Scorer:
     def _score(self, model: nn.Module, found: Walk, build_seconds: float) -> SwapScore:
         kinds = frozenset(map(type, found.modules))
         known = self._remembered.setdefault((type(model), kinds), Remembered())
-        run = Repeats(model, found, self.batch, self.settings, self._counter, known)
+        kind = CompositeRepeats if self.settings.measure == "composite" else Repeats
+        run = kind(model, found, self.batch, self.settings, self._counter, known)
         run.all()
         log_factor = 0.0
         if self.mu is not None and self.sigma is not None:
@@ -149,6 +155,7 @@ class Scorer:
         score = SwapScore(
             Result(
                 patterns=tuple(run.patterns),
+                composites=tuple(run.composites),
                 neurons=neurons,
                 samples=self.samples,
                 ternary=run.ternary,
@@ -224,6 +231,7 @@ def score(
     max_memory: int | None = None,
     autocast: torch.dtype | None = None,
     channels_last: bool = False,
+    measure: Measure = "patterns",
 ) -> SwapScore:
     """The SWAP-Score of one model: the number of distinct sample-wise activation patterns.
 
@@ -256,6 +264,7 @@ def score(
         max_memory=max_memory,
         autocast=autocast,
         channels_last=channels_last,
+        measure=measure,
     )
     return scorer(model)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
 from swapnas_ext.initialization import Initializer
 from swapnas_ext.sites import Plan
+
+Measure = Literal["patterns", "composite"]
+MEASURES = ("patterns", "composite")
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,11 @@ class Settings:
     autocast: torch.dtype | None
     channels_last: bool
     plan: Plan
+    measure: Measure = "patterns"
 
     def __post_init__(self) -> None:
+        if self.measure not in MEASURES:
+            raise ValueError(f"measure must be one of {', '.join(MEASURES)}, got {self.measure!r}")
         for name, value in (("repeats", self.repeats), ("max_memory", self.max_memory)):
             if value is None:
                 continue

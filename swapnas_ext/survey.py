@@ -233,8 +233,8 @@ def _score_group(group: list[str]) -> list[dict[str, Any]]:
             {
                 "architecture": architecture,
                 "scored_as": group[0],
-                "score": score.mean * math.exp(log_factor),
-                "log_score": math.log(score.mean) + log_factor,
+                "score": score.measured * math.exp(log_factor),
+                "log_score": math.log(score.measured) + log_factor,
                 "patterns_mean": score.mean,
                 "patterns_std": score.std,
                 "neurons": score.neurons,

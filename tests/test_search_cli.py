@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from searches import essence
 
 import swapnas_ext as swap
-from swapnas_ext.cli import main, options
+from swapnas_ext.cli import main, workers
 from swapnas_ext.search import History
 from swapnas_ext.search.evaluation import one_thread
 
@@ -195,7 +195,7 @@ def test_files_that_are_there(finished: Path, tmp_path: Path) -> None:
 
 
 def test_more_workers_than_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(options, "cores", lambda: 1)
+    monkeypatch.setattr(workers, "_cores", lambda: 1)
     result = run(
         *("search", *SEARCH[:-2], "--candidates", 6, "--workers", 99),
         *("--run", tmp_path / "run.db"),

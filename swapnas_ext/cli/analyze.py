@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import click
@@ -52,7 +51,7 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
             effects = analysis.operation_effects(
                 drawn,
                 [candidate.architecture for candidate in first.candidates],
-                [math.log(candidate.patterns) for candidate in first.candidates],
+                [candidate.log_score for candidate in first.candidates],
             )
             if effects:
                 click.echo(operations_text(effects))

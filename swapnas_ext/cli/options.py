@@ -16,6 +16,7 @@ from torch import Tensor
 from swapnas_ext import data, initialization, spaces
 from swapnas_ext.result import SATURATED
 from swapnas_ext.scoring import Scorer
+from swapnas_ext.settings import MEASURES
 from swapnas_ext.sites import MODES
 from swapnas_ext.spaces import SearchSpace
 
@@ -174,6 +175,7 @@ class Scoring:
     select: tuple[str, ...]
     autocast: str | None
     channels_last: bool
+    measure: str
 
     def inputs(self, space: SearchSpace | None) -> Tensor:
         if space is not None:
@@ -204,6 +206,7 @@ class Scoring:
             max_memory=None if self.max_memory is None else self.max_memory << 20,
             autocast=getattr(torch, self.autocast) if self.autocast else None,
             channels_last=self.channels_last,
+            measure=self.measure,
         )
 
 
@@ -254,6 +257,13 @@ def scoring_options(command: Command) -> Command:
         "--autocast",
         type=click.Choice(["bfloat16", "float16"]),
         help="Runs the models in this type.",
+    )
+    @click.option(
+        "--measure",
+        type=click.Choice(MEASURES),
+        default="patterns",
+        show_default=True,
+        help="composite: distinct patterns of each layer, and more; ranks better, takes three times as long.",
     )
     @click.option("--channels-last", is_flag=True, help="Runs the models in this memory layout.")
     @functools.wraps(command)

@@ -174,7 +174,7 @@ class Run:
 
     def agreement(self, other: Run) -> float:
         """Spearman's rho between the scores of architectures that both have; NaN where that are too few."""
-        mine, others = ({c.form: c.patterns for c in run.candidates} for run in (self, other))
+        mine, others = ({c.form: c.log_score for c in run.candidates} for run in (self, other))
         both = sorted(mine.keys() & others.keys())
         return spearman(
             np.array([mine[form] for form in both]), np.array([others[form] for form in both])

@@ -12,6 +12,7 @@ from swapnas_ext.search import Candidate, Control, SearchResult, size_control
 from swapnas_ext.spaces import SearchSpace
 
 RAW = "SWAP-Score"
+COMPOSITE = "composite"
 REGULARISED = "size-regularised"
 PARAMETERS = "parameters"
 FLOPS = "FLOPs"
@@ -60,6 +61,10 @@ class Correlations:
 def predictors(rows: Sequence[ScoredRow], control: Control | None) -> dict[str, list[float]]:
     scores = [math.log(row.candidate.patterns) for row in rows]
     values = {RAW: scores}
+    if all(
+        row.candidate.outcome and row.candidate.outcome.log_composite is not None for row in rows
+    ):
+        values[COMPOSITE] = [row.candidate.log_score for row in rows]
     if control is not None:
         values[REGULARISED] = [
             score + control.log_factor(row.parameters)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -49,7 +48,7 @@ def analysis_parts(
 
 def to_page(run: Run, space: SearchSpace | None) -> str:
     """Of one run."""
-    scores = [math.log(candidate.patterns) for candidate in run.candidates]
+    scores = [candidate.log_score for candidate in run.candidates]
     architectures = [candidate.architecture for candidate in run.candidates]
     effects = {}
     if space is not None:

@@ -13,6 +13,7 @@ class Outcome:
     Attributes:
         patterns: the SWAP-Score, not regularised: mean over the repeats.
         patterns_std: over the repeats.
+        log_composite: natural logarithm of the composite score, where that is what is measured.
         neurons, saturation: as of `SwapScore`.
         flops: of one forward pass on one sample, two for a multiplication with addition: of the final
             network where they are limited, of the scored one for listed architectures (see `FlopCount`);
@@ -25,6 +26,7 @@ class Outcome:
 
     patterns: float | None = None
     patterns_std: float | None = None
+    log_composite: float | None = None
     neurons: int | None = None
     saturation: float | None = None
     flops: int | None = None
@@ -60,6 +62,20 @@ class Candidate:
     @property
     def scored(self) -> bool:
         return self.outcome is not None and self.outcome.patterns is not None
+
+    @property
+    def log_score(self) -> float:
+        """Natural logarithm of ``score``."""
+        if self.outcome is not None and self.outcome.log_composite is not None:
+            return self.outcome.log_composite
+        return math.log(self.patterns)
+
+    @property
+    def score(self) -> float:
+        """What the scorer measures, not regularised; NaN where it was not scored."""
+        if self.outcome is not None and self.outcome.log_composite is not None:
+            return math.exp(self.outcome.log_composite)
+        return self.patterns
 
     @property
     def patterns(self) -> float:

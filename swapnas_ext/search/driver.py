@@ -7,7 +7,6 @@ one result, with any workers. And so a run resumes by doing again, with recorded
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections import deque
@@ -135,7 +134,7 @@ class Driver:
         self.controls = [
             size_control.for_target(
                 target,
-                [math.log(candidate.patterns) for candidate in sample],
+                [candidate.log_score for candidate in sample],
                 [candidate.parameters for candidate in sample],
             )
             for target in settings.target_params

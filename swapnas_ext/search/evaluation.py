@@ -20,10 +20,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from swapnas_ext import initialization
 from swapnas_ext.allocator import keep_freed_memory
+from swapnas_ext.flops import FlopCount
 from swapnas_ext.result import ScoreWarning
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search.candidate import Outcome
-from swapnas_ext.search.flops import FlopCount
 from swapnas_ext.spaces import SearchSpace
 from swapnas_ext.untouched import own_random_state
 
@@ -83,6 +83,7 @@ class Evaluator:
         return Outcome(
             patterns=score.mean,
             patterns_std=score.std,
+            log_composite=score.log_value if score.composites else None,
             neurons=score.neurons,
             saturation=score.saturation,
             flops=flops,

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from swapnas_ext.search.candidate import Candidate, Outcome
 from swapnas_ext.version import __version__
 
-FORMAT = 1
+FORMAT = 2
 _APPLICATION = 0x53574150  # "SWAP": tells these files from other SQLite files
 
 _OUTCOME = tuple(field.name for field in fields(Outcome))
@@ -32,7 +32,7 @@ CREATE TABLE candidate (
     form TEXT NOT NULL UNIQUE,
     parents TEXT NOT NULL,
     parameters INTEGER NOT NULL,
-    patterns REAL, patterns_std REAL, neurons INTEGER, saturation REAL, flops INTEGER,
+    patterns REAL, patterns_std REAL, log_composite REAL, neurons INTEGER, saturation REAL, flops INTEGER,
     latency REAL, seconds REAL NOT NULL, over TEXT, error TEXT,
     finished REAL NOT NULL
 );

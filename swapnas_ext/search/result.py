@@ -25,11 +25,11 @@ class Ranked:
     @property
     def score(self) -> float:
         """Underflows to 0 where a regularised score is tiny; ``log_score`` does not."""
-        return self.candidate.patterns * math.exp(self.log_factor)
+        return self.candidate.score * math.exp(self.log_factor)
 
     @property
     def log_score(self) -> float:
-        return math.log(self.candidate.patterns) + self.log_factor
+        return self.candidate.log_score + self.log_factor
 
     @property
     def parameters(self) -> int:

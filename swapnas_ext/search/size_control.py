@@ -35,7 +35,7 @@ class Control:
 
     def log_score(self, candidate: Candidate) -> float:
         """Natural logarithm of the regularised score."""
-        return math.log(candidate.patterns) + self.log_factor(candidate.parameters)
+        return candidate.log_score + self.log_factor(candidate.parameters)
 
 
 def for_target(target: float, log_patterns: Sequence[float], parameters: Sequence[int]) -> Control:

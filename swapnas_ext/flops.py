@@ -20,14 +20,20 @@ class FlopCount:
     def __init__(self) -> None:
         self._total = 0
         self._forwards = 0
+        self._hooks: list[Any] = []
 
     def watch(self, network: nn.Module) -> nn.Module:
-        """The network, which has hooks from now on."""
-        network.register_forward_pre_hook(self._begin)
+        """The network, which has hooks until `close`."""
+        self._hooks.append(network.register_forward_pre_hook(self._begin))
         for module in network.modules():
             if isinstance(module, _COUNTED):
-                module.register_forward_hook(self._add)
+                self._hooks.append(module.register_forward_hook(self._add))
         return network
+
+    def close(self) -> None:
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks.clear()
 
     def per_sample(self, samples: int) -> int | None:
         """Of one forward pass, of one of so many samples; None where the network did not run."""
