@@ -69,6 +69,7 @@ class Capture:
         seconds: time that counting took (for a ReLU, with the ReLU that it stands for).
 
     ``find_nan``: ask after each activation whether there was a NaN, to name the one that has it.
+    ``of_inputs``: feed what goes into activations, whatever their patterns are taken from.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Capture:
         record: bool = False,
         count_layers: bool = False,
         find_nan: bool = False,
+        of_inputs: bool = False,
     ) -> None:
         self.counter = counter
         self.layers: list[Layer] = []
@@ -91,6 +93,7 @@ class Capture:
         self._plan = plan
         self._record = record
         self._find_nan = find_nan
+        self._of_inputs = of_inputs
         self._sites: Sites | None = None
         self._operator_layers: dict[tuple[str, str, int], Layer] = {}
         self._patterns_so_far = counter.count_on_host if count_layers else _zero
@@ -288,8 +291,9 @@ class Capture:
     def _observe(
         self, layer: Layer, rule: Rule, x: Tensor, function: Callable[[], Tensor]
     ) -> Tensor:
-        if rule.of_input:  # before an in-place activation overwrites it
-            self._feed(layer, self.counter.update, rule.states(x, self.counter.ternary))
+        if self._of_inputs or rule.of_input:  # before an in-place activation overwrites it
+            states = x if self._of_inputs else rule.states(x, self.counter.ternary)
+            self._feed(layer, self.counter.update, states)
             return function()
         y = function()
         self._feed(layer, self.counter.update, rule.states(y, self.counter.ternary))

@@ -5,8 +5,9 @@ For a network of layers l (activations, each input tensor once) and blocks b::
 
     log-score = log sum_l D_l (E_l / C_l)^2  +  1/2 log F  -  2 mean_b |log g_b|  +  mean_b log s_b
 
-* D_l, distinct patterns of layer l on the samples, C_l its channels, E_l the effective number of its
-  channels on noise: the participation ratio tr(K)^2 / tr(K^2) of the covariance K between channels.
+* D_l, distinct patterns of layer l on the samples; C_l, its channels; E_l, the effective number of its
+  channels before the activation, on noise: the participation ratio tr(K)^2 / tr(K^2) of the covariance K
+  between channels.
 * F, operations of the convolutions and linear layers.
 * g_b, by how much block b amplifies a small disturbance of its input, relative to both: 1 where a signal
   neither dies out nor explodes.
@@ -76,7 +77,8 @@ class CompositeRepeats(Repeats):
         channels = _Channels(counter.samples, counter.ternary)
         blocks = _Blocks(self._model, generator, channels)
         args, kwargs = self._batch_of_inputs.noise(generator, self._device)
-        with Capture(channels, self._settings.plan).running(self._sites), blocks.disturbed():
+        capture = Capture(channels, self._settings.plan, of_inputs=True)
+        with capture.running(self._sites), blocks.disturbed():
             self._model(*args, **kwargs)
         self._composites[repeat] = Composite(
             diversity=sum(
@@ -313,7 +315,7 @@ class _Blocks:
         output = output.clone()  # it may be the input
         response = (forward(*inputs[:-1], x + step * noise) - output) / step
         spread = float(response.double().std())
-        self.gains.append(spread * spread_in / spread_out)
+        self.gains.append(spread / float(noise.double().std()) * spread_in / spread_out)
         aligned = _aligned(noise, response)
         if aligned is not None:
             a, b = (_by_channel(tensor) for tensor in (aligned, response))

@@ -167,7 +167,7 @@ class Scoring:
     samples: int
     size: int | None
     repeats: int
-    init: str
+    init: str | None
     tolerance: float | None
     max_memory: int | None
     device: str
@@ -176,6 +176,10 @@ class Scoring:
     autocast: str | None
     channels_last: bool
     measure: str
+
+    @property
+    def initialization(self) -> str:
+        return self.init or ("kaiming" if self.measure == "composite" else "gaussian")
 
     def inputs(self, space: SearchSpace | None) -> Tensor:
         if space is not None:
@@ -196,7 +200,7 @@ class Scoring:
         return Scorer(
             self.inputs(space),
             repeats=self.repeats,
-            init=self.init,
+            init=self.initialization,
             mu=mu,
             sigma=sigma,
             seed=seed,
@@ -235,9 +239,8 @@ def scoring_options(command: Command) -> Command:
     @click.option(
         "--init",
         type=click.Choice(initialization.NAMES),
-        default="gaussian",
-        show_default=True,
-        help="Weight initialisation; keep: the model's own.",
+        help="Weight initialisation; keep: the model's own. Default: gaussian; kaiming for --measure "
+        "composite.",
     )
     @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
     @click.option(

@@ -126,7 +126,7 @@ def score(
         texts = [*archs, *(_lines(arch_file) if arch_file else ())]
         space = None if choice.name is None else choice.get()
         _check_goes_together(choice, texts, factories, everything=everything, device=scoring.device)
-        initialized = not initialization.is_known(initialization.get(scoring.init))
+        initialized = not initialization.is_known(initialization.get(scoring.initialization))
         candidates = _candidates(space, texts, factories, initialized)
         target = torch.empty(0, device=scoring.device).device
         if output is not None and not output.parent.is_dir():
