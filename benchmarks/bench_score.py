@@ -263,36 +263,3 @@ def test_peak_memory(rows: list[dict[str, Any]], benchmark: Any, samples: int) -
             "kept": ours <= published / 20,
         }
     )
-
-
-def test_rank_correlation(rows: list[dict[str, Any]], benchmark: Any) -> None:
-    """Spearman's rho of one-repeat scores with true accuracies, on 500 random cells."""
-    import csv
-    import os
-    import random
-    from pathlib import Path
-
-    from scipy.stats import spearmanr
-
-    default = Path(__file__).parents[1] / "../shared/data"
-    folder = Path(os.environ.get("SWAPNAS_DATA", default))
-    if not (folder / "nasbench201_cifar10.csv").exists():
-        pytest.skip("no benchmark tables: set SWAPNAS_DATA to their folder")
-    with open(folder / "nasbench201_cifar10.csv", newline="") as file:
-        table = random.Random(0).sample(list(csv.DictReader(file)), 500)
-    space = swap.spaces.get("nasbench201")
-    accuracies = [float(row["val_cifar10"]) for row in table]
-    batches = {
-        "16 CIFAR-10 images": swap.data.images(folder / "cifar10_train_256.npz", 16),
-        "16 patches of the photograph": swap.data.photograph(16),
-    }
-    for name, inputs in batches.items():
-        scorer = swap.Scorer(inputs, init="gaussian")
-        scores = [scorer(space.build(row["arch_str"])) for row in table]
-        rho = spearmanr(scores, accuracies).statistic
-        size = spearmanr([score.parameters for score in scores], accuracies).statistic
-        print(f"\nSpearman rho, 500 cells, {name}: {rho:.3f} (parameters alone: {size:.3f})")
-        rows.append(
-            {"work": f"Spearman rho, {name}", "rho": rho, "rho_of_parameters": size, "cells": 500}
-        )
-    benchmark.pedantic(lambda: scorer(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())), rounds=1)

@@ -28,8 +28,10 @@ import swapnas_ext as swap
 from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.cli.workers import local_workers
 from swapnas_ext.correlation import analysis
-from swapnas_ext.correlation.ranking import spearman
+from swapnas_ext.correlation.ranking import Ranking, rank, spearman
 from swapnas_ext.correlation.result import (
+    COMPOSITE,
+    RAW,
     Correlations,
     ScoredRow,
     calibrated,
@@ -73,6 +75,7 @@ def main(data: Path, names: tuple[str, ...], only_report: bool, workers: int | N
         chosen = {name: TABLES[name] for name in names or TABLES}
         for name, table in chosen.items():
             certificate.whole(name, table)
+            certificate.composite(name, table)
         for name, table in chosen.items():
             certificate.ablations(name, table)
     certificate_report.write(certificate.results, HERE.parent / "docs")
@@ -116,6 +119,31 @@ class Certificate:
         }
         self._keep(name, "all rows", table.setting, result, scores, start)
 
+    def composite(self, name: str, table: Table) -> None:
+        """The composite score of all rows, and of the half that it was not found on."""
+        setting = table.setting.composite
+        if self._has(name, COMPOSITE, setting):
+            return
+        start = time.perf_counter()
+        rows = self._read(table)
+        space, scores = self._scores(name, COMPOSITE, setting, rows)
+        scored, failed = scored_rows(rows, space, scores)
+        total = len(rows.rows) + sum(fault.kind == "duplicate" for fault in rows.faults)
+        studied = set(np.random.default_rng(0).permutation(total)[: total // 2].tolist())
+        first = 1 if table.unlisted else 2  # of a CSV file, the first line is the header
+        halves: dict[str, list[ScoredRow]] = {"all": scored, "studied": [], "unseen": []}
+        for row in scored:
+            place = (row.row.place - first) // (1 + table.unlisted)
+            halves["studied" if place in studied else "unseen"].append(row)
+        result = {
+            "rows": len(scored),
+            "networks": len(scores.candidates),
+            "left out": len(failed),
+            "rankings": {half: asdict(_rank(COMPOSITE, of)) for half, of in halves.items()},
+            "patterns": {half: asdict(_rank(RAW, of)) for half, of in halves.items()},
+        }
+        self._keep(name, COMPOSITE, setting, result, scores, start)
+
     def ablations(self, name: str, table: Table) -> None:
         """Some rows at other settings, one thing changed at a time."""
         rows = self._read(table).sampled(table.rows, seed=0)
@@ -155,7 +183,11 @@ class Certificate:
         """
         space = setting.get_space()
         scorer = swap.Scorer(
-            setting.inputs(self.data), repeats=setting.repeats, init=setting.init, seed=setting.seed
+            setting.inputs(self.data),
+            repeats=setting.repeats,
+            init=setting.init,
+            seed=setting.seed,
+            measure=setting.measure,
         )
         digest = hashlib.sha256(json.dumps(asdict(setting), sort_keys=True).encode()).hexdigest()
         with progress_bar(f"{name}, {experiment}", len(rows.rows)) as report:
@@ -200,6 +232,11 @@ class Certificate:
         unfinished.replace(RESULTS)
 
 
+def _rank(name: str, rows: list[ScoredRow]) -> Ranking:
+    values = predictors(rows, None)[name]
+    return rank(name, values, [row.row.accuracy for row in rows], seed=0)
+
+
 def _rhos(rows: list[ScoredRow]) -> dict[str, float]:
     accuracies = np.array([row.row.accuracy for row in rows])
     values = predictors(rows, calibrated(rows))
@@ -209,7 +246,7 @@ def _rhos(rows: list[ScoredRow]) -> dict[str, float]:
 def _best_on_a_grid(found: Correlations) -> dict[str, float]:
     """The highest rho that any mu and sigma reach: what calibration without labels is measured against."""
     accuracies = np.array([row.row.accuracy for row in found.rows])
-    scores = np.array(found.predictors["SWAP-Score"])
+    scores = np.array(found.predictors[RAW])
     sizes = np.array([row.parameters / 1e3 for row in found.rows])
     best = {"rho": spearman(scores, accuracies), "mu": 0.0, "sigma": float("inf")}
     for mu in np.linspace(0, 2 * sizes.max(), _GRID):
@@ -230,7 +267,7 @@ def _repeatability(scores: SearchResult, repeats: int) -> dict[str, Any] | None:
 def _points(found: Correlations, most: int = 1500) -> list[tuple[float, float]]:
     """Some of the log-scores with their accuracies, for a picture."""
     step = -(-len(found.rows) // most)
-    scores = found.predictors["SWAP-Score"]
+    scores = found.predictors[RAW]
     return [
         (round(scores[place], 4), round(found.rows[place].row.accuracy, 3))
         for place in range(0, len(found.rows), step)

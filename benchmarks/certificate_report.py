@@ -12,7 +12,7 @@ from marked import rewrite, table
 from matplotlib.figure import Figure
 
 from swapnas_ext.correlation.analysis import OperationEffect
-from swapnas_ext.correlation.result import RAW, REGULARISED
+from swapnas_ext.correlation.result import COMPOSITE, RAW, REGULARISED
 from swapnas_ext.report.charts import draw_operations
 
 Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -35,8 +35,9 @@ def write(results: Results, docs: Path) -> None:
     rewrite(
         docs / "certificate.md",
         {
-            "correlations": _correlations(whole),
+            "correlations": _correlations(whole, results),
             "aims": _aims(whole),
+            "composite": _composite(results),
             "calibration": _calibration(whole),
             "chosen": _chosen(whole),
             "ablations": _ablations(results),
@@ -46,10 +47,13 @@ def write(results: Results, docs: Path) -> None:
     )
 
 
-def _correlations(whole: Mapping[str, Mapping[str, Any]]) -> str:
+def _correlations(whole: Mapping[str, Mapping[str, Any]], results: Results) -> str:
     rows = []
     for name, found in whole.items():
-        for place, ranking in enumerate(found["rankings"]):
+        rankings = [*found["rankings"]]
+        if COMPOSITE in results[name]:
+            rankings.insert(1, results[name][COMPOSITE]["rankings"]["all"])
+        for place, ranking in enumerate(rankings):
             cells = [_interval(ranking[key]) for key in ("rho", "tau")]
             label = name if place == 0 else ""
             rows.append([label, f"{ranking['rows']:,}", ranking["name"], *cells])
@@ -58,6 +62,37 @@ def _correlations(whole: Mapping[str, Mapping[str, Any]]) -> str:
             for who, rho in TABLES[name].published.items()
         ]
     return table(("table", "rows", "predictor", "Spearman's rho", "Kendall's tau"), rows)
+
+
+def _composite(results: Results) -> str:
+    rows = []
+    for name, experiments in results.items():
+        if ALL not in experiments or COMPOSITE not in experiments:
+            continue
+        found = experiments[COMPOSITE]
+        raw = experiments[ALL]["rankings"][0]["rho"]
+        all_rows, unseen = (found["rankings"][half] for half in ("all", "unseen"))
+        rows.append(
+            [
+                name,
+                f"{raw['value']:.3f}",
+                _interval(all_rows["rho"]),
+                f"{unseen['rows']:,}",
+                f"{found['patterns']['unseen']['rho']['value']:.3f}",
+                _interval(unseen["rho"]),
+                _chosen_text(all_rows["chosen"][0]),
+                f"{found['seconds']:,.0f} s",
+            ]
+        )
+    headings = (
+        *("table", "score, all rows", "composite, all rows", "unseen rows", "score there"),
+        *("composite there", "the highest", "time"),
+    )
+    return table(headings, rows)
+
+
+def _chosen_text(chosen: Mapping[str, Any]) -> str:
+    return f"{chosen['accuracy']:.2f} (-{chosen['regret']:.2f}, rank {chosen['rank']:,})"
 
 
 def _aims(whole: Mapping[str, Mapping[str, Any]]) -> str:
@@ -97,10 +132,7 @@ def _chosen(whole: Mapping[str, Mapping[str, Any]]) -> str:
     for name, found in whole.items():
         for ranking in found["rankings"]:
             if ranking["chosen"]:
-                cells = [
-                    f"{chosen['accuracy']:.2f} (-{chosen['regret']:.2f}, rank {chosen['rank']:,})"
-                    for chosen in ranking["chosen"]
-                ]
+                cells = [_chosen_text(chosen) for chosen in ranking["chosen"]]
                 rows.append([name, ranking["name"], *cells, *[""] * (3 - len(cells))])
     return table(("table", "predictor", "the highest", "best of 10", "best of 100"), rows)
 

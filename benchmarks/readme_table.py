@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from marked import rewrite
+from marked import rewrite, table
+
+from swapnas_ext.correlation.result import COMPOSITE, PARAMETERS, RAW, REGULARISED
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -89,11 +91,15 @@ def found() -> str:
 
 
 def rho() -> str:
-    return "\n".join(
-        f"- {row['work']}: {row['rho']:.3f} (parameters alone: {row['rho_of_parameters']:.3f})"
-        for row in rows("score")
-        if "rho" in row
-    )
+    certificate = json.loads((RESULTS / "certificate.json").read_text())
+    names = (RAW, REGULARISED, PARAMETERS)
+    lines = []
+    for name, found in certificate.items():
+        rhos = {r["name"]: f"{r['rho']['value']:.3f}" for r in found["all rows"]["rankings"]}
+        composite = found[COMPOSITE]["rankings"]["all"]["rho"]["value"]
+        count = f"{found['all rows']['rows']:,}"
+        lines.append([name, count, *(rhos.get(n, "-") for n in names), f"**{composite:.3f}**"])
+    return table(("table", "rows", *names, "composite score"), lines)
 
 
 def main() -> None:

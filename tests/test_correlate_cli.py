@@ -400,3 +400,15 @@ def test_one_size_is_said(table: Path) -> None:
     write(table, [(text, place, 0) for place, text in enumerate(texts)])
     result = run("correlate", *SCORING, "--table", table)
     assert "no size-regularised score" in result.stdout
+
+
+def test_the_composite_score(table: Path) -> None:
+    result = run("correlate", *SCORING, "--table", table, "--measure", "composite")
+    assert result.exit_code == 0, result.output
+    lines = [line.split()[0] for line in result.stdout.splitlines() if line]
+    assert lines.index("composite") == lines.index("SWAP-Score") + 1
+    with History.read(Path("table-nasbench201.db")) as history:
+        assert history.settings["scorer"]["init"] == "kaiming"
+        assert history.settings["scorer"]["measure"] == "composite"
+    result = run("correlate", *SCORING, "--table", table)
+    assert "was made with" in result.stderr

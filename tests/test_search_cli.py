@@ -194,6 +194,21 @@ def test_files_that_are_there(finished: Path, tmp_path: Path) -> None:
         assert run(*arguments).exit_code == 1
 
 
+@pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
+def test_a_search_by_the_composite_score(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    result = run("search", *SEARCH, "--measure", "composite", "--candidates", 15, "--run", path)
+    assert result.exit_code == 0, result.output
+    assert run("search", "--resume", path).stdout == result.stdout
+    best = json.loads(run("show", path, "--json").stdout)["best"][0]
+    space = swap.spaces.get("nasbench201", channels=2, cells=1)
+    scorer = swap.Scorer(swap.data.photograph(8), init="kaiming", measure="composite")
+    with one_thread():
+        score = scorer(lambda: space.build(best["architecture"]))
+    assert best["score"] == pytest.approx(score.value)
+    assert best["patterns"] == score.mean
+
+
 def test_more_workers_than_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(workers, "_cores", lambda: 1)
     result = run(
