@@ -23,6 +23,7 @@ import click
 import numpy as np
 import torch
 from certificate_tables import TABLES, Setting, Table, ablations
+from recorded_search import accuracies_found
 
 import swapnas_ext as swap
 from swapnas_ext.cli.progress import progress_bar
@@ -32,6 +33,7 @@ from swapnas_ext.correlation.ranking import Ranking, rank, spearman
 from swapnas_ext.correlation.result import (
     COMPOSITE,
     RAW,
+    REGULARISED,
     Correlations,
     ScoredRow,
     calibrated,
@@ -47,6 +49,8 @@ from swapnas_ext.spaces import SearchSpace
 HERE = Path(__file__).parent
 RUNS = HERE.parent / "build" / "certificate"
 RESULTS = HERE / "results" / "certificate.json"
+WHOLE_SPACES = {"NAS-Bench-201"}
+SEARCHES = "searches"
 _GRID = 25
 """Values of mu, and of sigma, of the grid that sees accuracies."""
 
@@ -76,6 +80,8 @@ def main(data: Path, names: tuple[str, ...], only_report: bool, workers: int | N
         for name, table in chosen.items():
             certificate.whole(name, table)
             certificate.composite(name, table)
+        for name in chosen.keys() & WHOLE_SPACES:
+            certificate.searches(name, chosen[name])
         for name, table in chosen.items():
             certificate.ablations(name, table)
     certificate_report.write(certificate.results, HERE.parent / "docs")
@@ -143,6 +149,30 @@ class Certificate:
             "patterns": {half: asdict(_rank(RAW, of)) for half, of in halves.items()},
         }
         self._keep(name, COMPOSITE, setting, result, scores, start)
+
+    def searches(self, name: str, table: Table) -> None:
+        """What searches return that rank by these scores. For tables of whole spaces, and with the scores
+        that `whole` and `composite` left."""
+        setting = table.setting
+        if self._has(name, SEARCHES, setting):
+            return
+        start = time.perf_counter()
+        rows = self._read(table)
+        space, scores = self._scores(name, SEARCHES, setting, rows)
+        _, composite = self._scores(name, SEARCHES, setting.composite, rows)
+        control = calibrated(scored_rows(rows, space, scores)[0])
+        result = {
+            "found": {
+                label: accuracies_found(space, rows.rows, found, regularised)
+                for label, found, regularised in (
+                    (RAW, scores, None),
+                    (REGULARISED, scores, control),
+                    (COMPOSITE, composite, None),
+                )
+            },
+            "best": max(row.accuracy for row in rows.rows),
+        }
+        self._keep(name, SEARCHES, setting, result, scores, start)
 
     def ablations(self, name: str, table: Table) -> None:
         """Some rows at other settings, one thing changed at a time."""

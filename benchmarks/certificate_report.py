@@ -39,6 +39,7 @@ def write(results: Results, docs: Path) -> None:
             "aims": _aims(whole),
             "composite": _composite(results),
             "calibration": _calibration(whole),
+            "searches": _searches(results),
             "chosen": _chosen(whole),
             "ablations": _ablations(results),
             "stability": _stability(results),
@@ -135,6 +136,18 @@ def _chosen(whole: Mapping[str, Mapping[str, Any]]) -> str:
                 cells = [_chosen_text(chosen) for chosen in ranking["chosen"]]
                 rows.append([name, ranking["name"], *cells, *[""] * (3 - len(cells))])
     return table(("table", "predictor", "the highest", "best of 10", "best of 100"), rows)
+
+
+def _searches(results: Results) -> str:
+    rows = []
+    for name, experiments in results.items():
+        found = experiments.get("searches")
+        if found is None:
+            continue
+        for label, strategies in found["found"].items():
+            cells = [f"{mean:.2f} ± {spread:.2f}" for mean, spread in strategies.values()]
+            rows.append([name, label, *cells, f"{found['best']:.2f}"])
+    return table(("table", "ranked by", "evolution", "random search", "best of the table"), rows)
 
 
 def _ablations(results: Results) -> str:

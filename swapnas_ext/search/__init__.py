@@ -13,6 +13,7 @@ from __future__ import annotations
 from swapnas_ext.search.candidate import Candidate, Outcome
 from swapnas_ext.search.driver import Progress
 from swapnas_ext.search.history import History, HistoryError
+from swapnas_ext.search.listing import score_listed
 from swapnas_ext.search.ray_workers import RayCluster
 from swapnas_ext.search.result import Ranked, SearchResult
 from swapnas_ext.search.run import calibrate, evolve, search
@@ -32,5 +33,6 @@ __all__ = [
     "SearchSettings",
     "calibrate",
     "evolve",
+    "score_listed",
     "search",
 ]
