@@ -102,7 +102,7 @@ TABLES = {
         Setting("darts", source="default", repeats=8),
         {"SWAP, regularised (Peng et al. 2024)": 0.93},
         aim=(0.91, 0.93),
-        rows=498,
+        rows=300,
     ),
     "NAS-Bench-201": Table(
         "nasbench201_cifar10.csv",
@@ -123,6 +123,7 @@ TABLES = {
         Setting("nasbench101", {"channels": 32, "cells": 3}),
         {"FLOPs": 0.72, "synflow": 0.65},
         baselines=("synflow", "jacov"),
+        rows=40,
     ),
     "NAS-Bench-301": Table(
         "nasbench301_surrogate.csv",
@@ -130,7 +131,7 @@ TABLES = {
         {"NWOT": 0.555, "parameters": 0.523},
         baselines=("nwot",),
         aim=(0.555, 0.60),
-        rows=150,
+        rows=40,
         sizes=(16, 32),
     ),
     "TransNAS micro": Table(
@@ -138,12 +139,14 @@ TABLES = {
         Setting("transnas-micro", _SMALL, source="imagenet", channels=8),
         {},
         sizes=(32, 64, 128),
+        rows=100,
     ),
     "TransNAS macro": Table(
         "transnas101_macro_class_scene.csv",
         Setting("transnas-macro", _SMALL, source="imagenet", channels=8),
         {},
         sizes=(32, 64, 128),
+        rows=60,
     ),
     "FlexiBERT": Table(
         "flexibert.json",

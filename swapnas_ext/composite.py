@@ -37,6 +37,7 @@ from swapnas_ext.flops import FlopCount
 from swapnas_ext.repeats import Counters, Repeats
 from swapnas_ext.result import Composite
 
+_NOISE = 4  # samples: what they tell is a mean over positions too
 _DISTURBANCE = 1e-2  # of a block's input, relative to its standard deviation
 _LEAST = 1e-3  # that g and s are taken to be, and the inverse of the most
 
@@ -76,7 +77,7 @@ class CompositeRepeats(Repeats):
         generator = self._generator(repeat)
         channels = _Channels(counter.samples, counter.ternary)
         blocks = _Blocks(self._model, generator, channels)
-        args, kwargs = self._batch_of_inputs.noise(generator, self._device)
+        args, kwargs = self._batch_of_inputs.noise(_NOISE, generator, self._device)
         capture = Capture(channels, self._settings.plan, of_inputs=True)
         with capture.running(self._sites), blocks.disturbed():
             self._model(*args, **kwargs)

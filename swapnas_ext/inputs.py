@@ -71,11 +71,14 @@ class MiniBatch:
         return arguments
 
     def noise(
-        self, generator: torch.Generator, device: torch.device
+        self, samples: int, generator: torch.Generator, device: torch.device
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The same on the device with standard normal numbers in place of all that are not whole."""
+        """At most so many samples on the device, with standard normal numbers in place of all that are not
+        whole."""
 
         def drawn(tensor: Tensor) -> Tensor:
+            if tensor.dim() > 0 and tensor.shape[0] == self.samples:
+                tensor = tensor[:samples]
             if not tensor.is_floating_point():
                 return tensor.clone()
             values = torch.randn(

@@ -62,7 +62,7 @@ def by_definition(model: Net) -> tuple[float, float, float, float]:
     model = model.train()
     kaiming_(model, torch.Generator().manual_seed(SEED))
     generator = torch.Generator().manual_seed(SEED)
-    noise = torch.randn(IMAGES.shape, generator=generator)
+    noise = torch.randn(4, *IMAGES.shape[1:], generator=generator)
     entering: list[Tensor] = []
     for module in model.modules():
         if isinstance(module, nn.ReLU):
