@@ -15,7 +15,9 @@ For a network of layers l (activations, each input tensor once) and blocks b::
   mean response of output channels to input channels at the same position, over the root mean square of
   the whole response; at most 1.
 
-The last two are means over all blocks but the first.
+The last two are means over all blocks but the first. In blocks of several arguments, the last tensor of as
+many dimensions as the output is disturbed. Of activations of three dimensions, the last is taken for the
+channels.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -34,10 +36,11 @@ from torch.nn import functional as F
 from swapnas_ext.capture import Capture
 from swapnas_ext.counter import PatternCounter
 from swapnas_ext.flops import FlopCount
+from swapnas_ext.inputs import copied
 from swapnas_ext.repeats import Counters, Repeats
 from swapnas_ext.result import Composite
 
-_NOISE = 4  # samples: what they tell is a mean over positions too
+_OTHER_SEEDS = 0x5EED << 40
 _DISTURBANCE = 1e-2  # of a block's input, relative to its standard deviation
 _LEAST = 1e-3  # that g and s are taken to be, and the inverse of the most
 
@@ -64,33 +67,56 @@ class CompositeRepeats(Repeats):
     def _replayed(self, counter: PatternCounter, stack: ExitStack) -> None:
         """Nor in a CUDA graph."""
 
+    def all(self) -> None:
+        # Tensors of inference mode have no version: each use of one would be a layer.
+        with torch.inference_mode(False):
+            super().all()
+
     def _forward(self, counter: Any, capture: Capture, repeat: int) -> None:
         flops = FlopCount()
         try:
             flops.watch(self._model)
             super()._forward(counter, capture, repeat)
+            start = time.perf_counter()
+            operations = flops.per_sample(counter.samples) or 0
+            channels, blocks = self._on_noise(counter, repeat)
         finally:
             flops.close()
-        start = time.perf_counter()
-        self._fresh()
-        self._seed(self._settings.seed + repeat)
-        generator = self._generator(repeat)
-        channels = _Channels(counter.samples, counter.ternary)
-        blocks = _Blocks(self._model, generator, channels)
-        args, kwargs = self._batch_of_inputs.noise(_NOISE, generator, self._device)
-        capture = Capture(channels, self._settings.plan, of_inputs=True)
-        with capture.running(self._sites), blocks.disturbed():
-            self._model(*args, **kwargs)
+        if len(channels.effective) != len(counter.distinct):
+            self._note(
+                "its layers on noise are others than on its samples, and were paired in order"
+            )
+        if operations == 0:
+            self._note("its operations could not be counted, and are taken to be one")
+        if blocks.ran > 1 and not blocks.gains:
+            self._note("its blocks could not be disturbed: they take or return no fitting tensors")
+        pairs = zip(counter.distinct, channels.effective, strict=False)
         self._composites[repeat] = Composite(
-            diversity=sum(
-                distinct * part**2
-                for distinct, part in zip(counter.distinct, channels.effective, strict=False)
-            ),
-            flops=flops.per_sample(counter.samples) or 0,
+            diversity=sum(distinct * part**2 for distinct, part in pairs),
+            flops=operations,
             gain=_mean(abs(math.log(_clipped(gain))) for gain in blocks.gains),
             directness=_mean(math.log(min(1.0, _clipped(part))) for part in blocks.direct),
         )
         self.seconds[1] += time.perf_counter() - start
+
+    def _on_noise(self, counter: Any, repeat: int) -> tuple[_Channels, _Blocks]:
+        self._fresh()
+        self._seed(self._settings.seed + repeat)
+        # Other numbers than the weights are drawn from.
+        generator = torch.Generator(self._device).manual_seed(
+            (self._settings.seed + repeat + _OTHER_SEEDS) % 2**63
+        )
+        channels = _Channels(counter.samples, counter.ternary)
+        blocks = _Blocks(self._model, generator, channels)
+        args, kwargs = self._batch_of_inputs.noise(generator, self._device)
+        capture = Capture(channels, self._settings.plan, of_inputs=True)
+        with capture.running(self._sites), blocks.disturbed():
+            self._model(*args, **kwargs)
+        return channels, blocks
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
 
 
 def _mean(values: Iterator[float]) -> float:
@@ -226,9 +252,11 @@ def effective_part(x: Tensor) -> float:
     if not 0 < float(largest) < math.inf:
         return 0.0
     channels = channels / largest  # squares of squares stay finite
-    covariance = channels @ channels.T
+    count, elements = channels.shape
+    # Both products have the same trace, and so have their squares.
+    covariance = channels @ channels.T if count <= elements else channels.T @ channels
     total = float(covariance.trace())
-    return total**2 / float((covariance**2).sum()) / len(channels)
+    return total**2 / float((covariance**2).sum()) / count
 
 
 def _by_channel(x: Tensor) -> Tensor:
@@ -243,18 +271,23 @@ def _by_channel(x: Tensor) -> Tensor:
 
 def blocks_of(model: nn.Module) -> list[nn.Module]:
     """The outermost modules that have parts themselves and stand in an ``nn.Sequential`` or
-    ``nn.ModuleList``: residual blocks, cells, encoder layers."""
+    ``nn.ModuleList``: residual blocks, cells, encoder layers. Not those of TorchScript."""
+    if isinstance(model, torch.jit.ScriptModule):
+        return []
+    found: list[nn.Module] = []
     if isinstance(model, nn.Sequential | nn.ModuleList):
-        inside = [child for child in model.children() if next(child.children(), None) is not None]
-        if inside:
-            return inside
-    return [block for child in model.children() for block in blocks_of(child)]
+        found = [child for child in model.children() if next(child.children(), None) is not None]
+    if not found:
+        found = [block for child in model.children() for block in blocks_of(child)]
+    hookable = (block for block in found if not isinstance(block, torch.jit.ScriptModule))
+    return list(dict.fromkeys(hookable))
 
 
 class _Blocks:
     """Runs each block of a model again, with its input disturbed, right after it ran.
 
     Attributes:
+        ran: blocks that did.
         gains: relative change of the output over that of the input, of each block but the first.
         direct: the part of the response that stays at its position, of each block but the first.
     """
@@ -264,8 +297,8 @@ class _Blocks:
         self._generator = generator
         self._channels = channels
         self._running = False
-        self._inputs: list[tuple[Tensor, ...] | None] = []
-        self._first = True
+        self._inputs: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        self.ran = 0
         self.gains: list[float] = []
         self.direct: list[float] = []
 
@@ -274,54 +307,92 @@ class _Blocks:
         hooks = []
         try:
             for block in self._blocks:
-                hooks.append(block.register_forward_pre_hook(self._before))
+                hooks.append(block.register_forward_pre_hook(self._before, with_kwargs=True))
                 hooks.append(block.register_forward_hook(self._after))
             yield
         finally:
             for hook in hooks:
                 hook.remove()
 
-    def _before(self, block: nn.Module, args: tuple[Any, ...]) -> None:
-        if self._running:
-            return
-        # Its own activations may be in place.
-        disturbable = bool(args) and isinstance(args[-1], Tensor) and args[-1].is_floating_point()
-        copied = (arg.clone() if isinstance(arg, Tensor) else arg for arg in args)
-        self._inputs.append(tuple(copied) if disturbable else None)
+    def _before(self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not self._running:  # its own activations may be in place
+            self._inputs.append(copied((args, kwargs)))
 
     def _after(self, block: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         if self._running:
             return
-        inputs = self._inputs.pop()
-        first, self._first = self._first, False
-        if first or inputs is None or not isinstance(output, Tensor):
+        args, kwargs = self._inputs.pop()
+        self.ran += 1
+        y = _tensor_of(output)
+        if self.ran == 1 or y is None:
             return
+        places = [*((args, place) for place in range(len(args))), *((kwargs, n) for n in kwargs)]
+        fitting = [(values, place) for values, place in places if _fits(values[place], y)]
+        if not fitting:
+            return
+        values, place = fitting[-1]
         self._running, self._channels.listening = True, False
         try:
-            self._disturb(block.forward, inputs, output)
+            self._disturb(block, args, kwargs, values, place, y)
         finally:
             self._running, self._channels.listening = False, True
 
     def _disturb(
-        self, forward: Callable[..., Tensor], inputs: Sequence[Any], output: Tensor
+        self,
+        block: nn.Module,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        values: Any,
+        place: Any,
+        output: Tensor,
     ) -> None:
-        x = inputs[-1]
-        spread_in, spread_out = (float(tensor.double().std()) for tensor in (x, output))
+        """Disturbs ``values[place]``, where values are the arguments or the keyword arguments."""
+        x = values[place]
+        spread_in, spread_out = _spread(x), _spread(output)
         if not (0 < spread_in < math.inf and 1e-9 < spread_out < math.inf):
-            self.gains.append(0.0)
-            self.direct.append(0.0)
+            self._collapsed()
             return
         noise = torch.randn(x.shape, generator=self._generator, device=x.device, dtype=x.dtype)
         step = _DISTURBANCE * spread_in
-        output = output.clone()  # it may be the input
-        response = (forward(*inputs[:-1], x + step * noise) - output) / step
-        spread = float(response.double().std())
-        self.gains.append(spread / float(noise.double().std()) * spread_in / spread_out)
-        aligned = _aligned(noise, response)
-        if aligned is not None:
-            a, b = (_by_channel(tensor) for tensor in (aligned, response))
-            direct = float(torch.linalg.matrix_norm(a @ b.T / a.shape[1], 2))
-            self.direct.append(direct / spread if spread > 0 else 0.0)
+        before = output.clone()  # it may be the input
+        if values is args:
+            args = (*args[:place], x + step * noise, *args[place + 1 :])
+        else:
+            kwargs = {**kwargs, place: x + step * noise}
+        after = _tensor_of(block(*args, **kwargs))
+        with torch.autocast(x.device.type, enabled=False):
+            response = (after.float() - before.float()) / step
+            spread = _spread(response)
+            if not math.isfinite(spread):
+                self._collapsed()
+                return
+            self.gains.append(spread / _spread(noise) * spread_in / spread_out)
+            aligned = _aligned(noise.float(), response)
+            if aligned is not None:
+                a, b = (_by_channel(tensor) for tensor in (aligned, response))
+                direct = float(torch.linalg.matrix_norm(a @ b.T / a.shape[1], 2))
+                self.direct.append(direct / spread if spread > 0 else 0.0)
+
+    def _collapsed(self) -> None:
+        self.gains.append(0.0)
+        self.direct.append(0.0)
+
+
+def _tensor_of(output: Any) -> Tensor | None:
+    """The output of a block, or the first of several, where that is of real numbers."""
+    if isinstance(output, tuple | list) and output:
+        output = output[0]
+    return output if isinstance(output, Tensor) and output.is_floating_point() else None
+
+
+def _fits(value: Any, output: Tensor) -> bool:
+    """Whether an argument may be what the block is a function of: not a mask, a scale or an option."""
+    same = isinstance(value, Tensor) and value.is_floating_point() and value.dim() == output.dim()
+    return same and value.numel() > 1
+
+
+def _spread(x: Tensor) -> float:
+    return float(x.double().std())
 
 
 def _aligned(noise: Tensor, response: Tensor) -> Tensor | None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-
-_COUNTED = (nn.Conv1d, nn.Conv2d, nn.Linear)
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 
 class FlopCount:
     """Counts the operations of the convolutions and linear layers of a network that is watched; two for a
-    multiplication with addition. Those of products of activations, as in attention, are not counted."""
+    multiplication with addition. Not counted are products of activations, as in attention, what is called
+    as a function, the projections of ``nn.MultiheadAttention``, and TorchScript."""
 
     def __init__(self) -> None:
         self._total = 0
@@ -24,9 +25,11 @@ class FlopCount:
 
     def watch(self, network: nn.Module) -> nn.Module:
         """The network, which has hooks until `close`."""
+        if _is_scripted(network):  # takes no such hooks
+            return network
         self._hooks.append(network.register_forward_pre_hook(self._begin))
         for module in network.modules():
-            if isinstance(module, _COUNTED):
+            if isinstance(module, _ConvNd | nn.Linear) and not _is_scripted(module):
                 self._hooks.append(module.register_forward_hook(self._add))
         return network
 
@@ -36,12 +39,18 @@ class FlopCount:
         self._hooks.clear()
 
     def per_sample(self, samples: int) -> int | None:
-        """Of one forward pass, of one of so many samples; None where the network did not run."""
+        """Of one forward pass, of one of so many samples; None where that was not to be seen."""
         return self._total // (self._forwards * samples) if self._forwards else None
 
     def _begin(self, module: nn.Module, args: Any) -> None:
         self._forwards += 1
 
-    def _add(self, module: nn.Module, args: Any, output: Tensor) -> None:
-        # What one element of the output takes: the weights of its channel.
-        self._total += 2 * output.numel() * (module.weight.numel() // module.weight.shape[0])  # type: ignore[operator, union-attr]
+    def _add(self, module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+        # Each element takes the weights of its channel: of the output, or, transposed, of the input.
+        elements = args[0] if isinstance(module, _ConvTransposeNd) else output
+        weight: Tensor = module.weight  # type: ignore[assignment]
+        self._total += 2 * elements.numel() * (weight.numel() // weight.shape[0])
+
+
+def _is_scripted(module: nn.Module) -> bool:
+    return isinstance(module, torch.jit.ScriptModule)

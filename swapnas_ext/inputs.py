@@ -11,6 +11,9 @@ from torch.utils.data import DataLoader
 
 from swapnas_ext import data
 
+_FEW = 4
+"""Images of noise: what they tell is a mean over positions too."""
+
 Inputs = Tensor | Sequence[Any] | Mapping[str, Any] | DataLoader[Any]
 
 
@@ -71,22 +74,27 @@ class MiniBatch:
         return arguments
 
     def noise(
-        self, samples: int, generator: torch.Generator, device: torch.device
+        self, generator: torch.Generator, device: torch.device
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """At most so many samples on the device, with standard normal numbers in place of all that are not
-        whole."""
+        """Standard normal numbers on the device in place of the first tensor, where that is not of whole
+        numbers; all else as it is. Of images alone, four samples."""
+        arguments = self.on(device)
+        first, *others = _tensors(arguments)
+        few = first.dim() == 4 and not others
 
         def drawn(tensor: Tensor) -> Tensor:
-            if tensor.dim() > 0 and tensor.shape[0] == self.samples:
-                tensor = tensor[:samples]
-            if not tensor.is_floating_point():
+            if tensor is not first or not tensor.is_floating_point():
                 return tensor.clone()
-            values = torch.randn(
-                tensor.shape, generator=generator, device=device, dtype=tensor.dtype
-            )
-            return torch.empty_like(tensor).copy_(values)
+            like = tensor[:_FEW] if few else tensor
+            values = torch.randn(like.shape, generator=generator, device=device, dtype=like.dtype)
+            return torch.empty_like(like).copy_(values)
 
-        return _mapped(self.on(device), drawn)
+        return _mapped(arguments, drawn)
+
+
+def copied(value: Any) -> Any:
+    """The same with copies of all tensors."""
+    return _mapped(value, Tensor.clone)
 
 
 def _mapped(value: Any, function: Any) -> Any:

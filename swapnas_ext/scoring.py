@@ -179,7 +179,7 @@ class Scorer:
         """Once for each kind of trouble: a scorer sees thousands of models. ``notes`` and ``missed`` of
         each score tell all."""
         kind = type(model).__name__
-        if saturated and "saturated" not in self._warned:
+        if saturated and not score.composites and "saturated" not in self._warned:
             self._warned.add("saturated")
             warnings.warn(f"{kind}: {score.notes[-1]}", ScoreWarning, stacklevel=4)
         missed = f"missed in {kind}"

@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import swapnas_ext as swap
 from swapnas_ext.composite import blocks_of, effective_part
 from swapnas_ext.initialization import kaiming_
+from swapnas_ext.search.size_control import for_ranking, for_target
 
 pytestmark = pytest.mark.filterwarnings("ignore::swapnas_ext.result.ScoreWarning")
 
@@ -61,7 +62,7 @@ def by_definition(model: Net) -> tuple[float, float, float, float]:
     """Diversity, FLOPs, gain and directness, from the docstring of the module."""
     model = model.train()
     kaiming_(model, torch.Generator().manual_seed(SEED))
-    generator = torch.Generator().manual_seed(SEED)
+    generator = torch.Generator().manual_seed(SEED + (0x5EED << 40))
     noise = torch.randn(4, *IMAGES.shape[1:], generator=generator)
     entering: list[Tensor] = []
     for module in model.modules():
@@ -253,3 +254,134 @@ def test_tokens_are_not_replaced_by_noise() -> None:
 def test_a_measure_that_there_is_not() -> None:
     with pytest.raises(ValueError, match="measure must be one of patterns, composite"):
         swap.Scorer(IMAGES, measure="swap")  # type: ignore[arg-type]
+
+
+class Shifts(nn.Module):
+    """Runs a block, and adds what it is told by a keyword; or masks, where that is what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = Residual(4, 4)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, *, shift: float = 0.0) -> Any:
+        y = self.block(x) + shift
+        return (y if mask is None else y * mask[:, None, None, None]), None
+
+
+class Tells(Net):
+    """Calls its blocks with more than their input."""
+
+    def __init__(self, masked: bool, shift: float) -> None:
+        super().__init__(*(Shifts() for _ in range(3)))
+        self.masked, self.shift = masked, shift
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        mask = torch.ones(len(x)) if self.masked else None
+        for block in self.blocks:
+            x, _ = block(x, mask, shift=self.shift)
+        return self.head(x)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_blocks_are_disturbed_with_all_that_they_were_given(masked: bool) -> None:
+    (plain,) = composite(Net(*(Residual(4, 4) for _ in range(3)))).composites
+    (found,) = composite(Tells(masked, shift=0.0)).composites
+    assert found.gain == pytest.approx(plain.gain, abs=1e-6)
+    (shifted,) = composite(Tells(masked, shift=0.25)).composites
+    assert shifted.gain == pytest.approx(plain.gain, abs=0.2)
+
+
+def test_a_padding_mask_is_no_noise() -> None:
+    encoder = nn.TransformerEncoder(
+        nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 3, enable_nested_tensor=False
+    )
+    tokens = torch.randn(5, 6, 8, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(5, 6, dtype=torch.bool)
+    options = {"init": "kaiming", "measure": "composite"}
+    (plain,) = swap.score(encoder, tokens, **options).composites
+    inputs = {"src": tokens, "src_key_padding_mask": mask}
+    (found,) = swap.score(encoder, inputs, **options).composites
+    assert found.gain == pytest.approx(plain.gain, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["half", "double", "autocast"])
+def test_other_types_of_numbers(kind: str) -> None:
+    (expected,) = composite(net()).composites
+    if kind == "autocast":
+        (found,) = composite(net(), autocast=torch.bfloat16).composites
+    else:
+        kind_of = torch.bfloat16 if kind == "half" else torch.float64
+        images = IMAGES.to(kind_of)
+        score = swap.score(
+            net().to(kind_of), images, init="kaiming", seed=SEED, measure="composite"
+        )
+        (found,) = score.composites
+    assert found.flops == expected.flops
+    assert found.log_score == pytest.approx(expected.log_score, abs=1.5)
+
+
+def test_a_block_that_is_no_number_when_disturbed_has_collapsed() -> None:
+    class Third(Keeps):
+        """Its third call is the disturbed one: after those on samples and on noise."""
+
+        calls = 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            Third.calls += 1
+            return x * math.nan if Third.calls == 3 else x
+
+    (found,) = composite(Net(Keeps(), Third())).composites
+    assert found.gain == pytest.approx(math.log(1000))
+    assert found.directness == pytest.approx(-math.log(1000))
+
+
+def test_torchscript() -> None:
+    scripted = torch.jit.trace(Residual(4, 4), torch.zeros(1, 4, 8, 8))
+    score = composite(Net(Residual(4, 4), scripted, Residual(4, 4)))
+    assert math.isfinite(score.log_value)
+    model = torch.jit.trace(net(), IMAGES)
+    score = swap.score(model, IMAGES, measure="composite")
+    assert any("operations could not be counted" in note for note in score.notes)
+
+
+def test_inference_mode_makes_no_difference() -> None:
+    model = net()
+    expected = composite(model).composites
+    with torch.inference_mode():
+        assert composite(model).composites == expected
+
+
+def test_many_channels_of_few_elements() -> None:
+    """Their covariance would not fit into memory."""
+    x = torch.randn(4, 200_000, generator=torch.Generator().manual_seed(0))
+    assert 0 < effective_part(x) < 4 / 200_000
+
+
+def test_blocks_in_two_containers_are_there_once() -> None:
+    model = net()
+    model.again = nn.ModuleList(model.blocks)
+    assert blocks_of(model) == list(model.blocks)
+
+
+@pytest.mark.parametrize("measure", ["patterns", "composite"])
+def test_flops_of_listed_architectures(measure: str) -> None:
+    space = small_space()
+    cell = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|none~0|avg_pool_3x3~1|nor_conv_3x3~2|"
+    scorer = swap.Scorer(space.inputs(8), init="kaiming", measure=measure)  # type: ignore[arg-type]
+    found = swap.search.score_listed(space, scorer, [cell]).candidates[0].outcome
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        space.build(cell)(space.inputs(8))
+    assert found is not None
+    assert found.flops == counter.get_total_flops() / 8
+
+
+def test_targets_are_not_moved_by_networks_that_collapse() -> None:
+    generator = random.Random(1)
+    sizes = [generator.randrange(100_000, 200_000) for _ in range(200)]
+    logs = [10 + size / 1e5 + generator.gauss(0, 0.5) for size in sizes]
+    collapsed = [*logs[:-6], *[-40.0] * 6]
+    for calibrate in (for_ranking, lambda *rows, **how: for_target(150_000, *rows, **how)):
+        plain = calibrate(logs, sizes, composite=True)
+        found = calibrate(collapsed, sizes, composite=True)
+        assert found.sigma == pytest.approx(plain.sigma, rel=0.2)

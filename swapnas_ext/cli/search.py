@@ -259,7 +259,9 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
         )
         sys.exit(130)
     click.echo(to_table(found, top=5), nl=False)
-    tell_saturated(row.candidate.outcome.saturation or 0 for row in ranked)
+    tell_saturated(
+        row.candidate.outcome.saturation or 0 for row in ranked if not row.candidate.is_composite
+    )
     if found.interrupted:
         click.echo(
             f"interrupted at {len(found.candidates):,} of {settings.candidates:,}: go on with swapnas "

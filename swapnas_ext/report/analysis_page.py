@@ -32,7 +32,7 @@ def analysis_parts(
         parts.append(
             figure(draw_operations({name: told for name, told in effects.items() if told}), caption)
         )
-    sizes = [(candidate.parameters, candidate.patterns) for candidate in candidates]
+    sizes = [(candidate.parameters, candidate.score) for candidate in candidates]
     parts.append(figure(draw_sizes(sizes), "score against size"))
     parts.append("<h2>How far the score tells architectures apart</h2>")
     saturations = [(c.outcome and c.outcome.saturation) or 0.0 for c in candidates]

@@ -33,7 +33,7 @@ def draw_sizes(
     chosen: Sequence[tuple[int, float]] = (),
 ) -> Figure:
     """Unregularised scores against numbers of parameters: all, the Pareto front, and those chosen."""
-    figure, axes = _axes("parameters, millions", "patterns")
+    figure, axes = _axes("parameters, millions", "score")
     millions = [[(size / 1e6, score) for size, score in rows] for rows in (scores, front, chosen)]
     axes.scatter(
         *_columns(millions[0]), s=5, color=MUTED, alpha=0.5, lw=0, rasterized=len(scores) > _MANY

@@ -46,9 +46,9 @@ def _pictures(result: SearchResult, rows: list[Ranked]) -> str:
         best_so_far(result), [(row.candidate.number, row.score) for row in by_number]
     )
     sizes = draw_sizes(
-        [(row.parameters, row.candidate.patterns) for row in by_number],
-        [(row.parameters, row.candidate.patterns) for row in result.front],
-        [(row.parameters, row.candidate.patterns) for row in rows],
+        [(row.parameters, row.candidate.score) for row in by_number],
+        [(row.parameters, row.candidate.score) for row in result.front],
+        [(row.parameters, row.candidate.score) for row in rows],
     )
     return (
         "<h2>The search</h2>"

@@ -166,11 +166,11 @@ def _front(result: SearchResult) -> Table:
     front = result.front
     table = Table(box=None, pad_edge=False)
     table.add_column("params", justify="right")
-    table.add_column("patterns, at most", justify="right")
+    table.add_column("score, at most", justify="right")
     shown = min(len(front), _FRONT)
     for place in range(shown):
         row = front[round(place * (len(front) - 1) / max(1, shown - 1))]
-        table.add_row(f"{row.parameters:,}", f"{row.candidate.patterns:.6g}")
+        table.add_row(f"{row.parameters:,}", f"{row.candidate.score:.6g}")
     return table
 
 

@@ -64,6 +64,11 @@ class Candidate:
         return self.outcome is not None and self.outcome.patterns is not None
 
     @property
+    def is_composite(self) -> bool:
+        """Whether its score is."""
+        return self.outcome is not None and self.outcome.log_composite is not None
+
+    @property
     def log_score(self) -> float:
         """Natural logarithm of ``score``."""
         if self.outcome is not None and self.outcome.log_composite is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import multiprocessing
 import os
 import statistics
@@ -74,8 +75,12 @@ class Evaluator:
                     return _over("latency", start, flops=flops, latency=latency)
             counted = FlopCount() if self.count_flops else None
             score = self.scorer(lambda: self._network(architecture, seed, counted))
-            if counted is not None:
+            if score.composites:  # whose networks run in parts too
+                flops = score.composites[0].flops
+            elif counted is not None:
                 flops = counted.per_sample(self.scorer.samples)
+            if not math.isfinite(score.log_value):
+                raise ValueError(f"the score is {score.value}, from {score.composites}")
         except BaseException as error:  # the network's code may raise anything, SystemExit too
             if isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None:
                 raise  # Ctrl-C; processes of a search don't get it
@@ -83,7 +88,7 @@ class Evaluator:
         return Outcome(
             patterns=score.mean,
             patterns_std=score.std,
-            log_composite=score.log_value if score.composites else None,
+            log_composite=math.log(score.measured) if score.composites else None,
             neurons=score.neurons,
             saturation=score.saturation,
             flops=flops,

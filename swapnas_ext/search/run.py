@@ -155,8 +155,10 @@ def calibrate(
     settings = SearchSettings(candidates=samples, strategy="random", seed=seed)
     result = search(space, scorer, settings, workers=workers, report=report)
     rows = result.ranked()
-    log_patterns = [row.log_score for row in rows]
+    log_scores = [row.log_score for row in rows]
+    composite = any(row.candidate.is_composite for row in rows)
     parameters = [row.parameters for row in rows]
     if target_params is None:
-        return size_control.for_ranking(log_patterns, parameters), result
-    return size_control.for_target(target_params, log_patterns, parameters), result
+        return size_control.for_ranking(log_scores, parameters, composite=composite), result
+    control = size_control.for_target(target_params, log_scores, parameters, composite=composite)
+    return control, result

@@ -16,6 +16,7 @@ from swapnas_ext.search.candidate import Candidate
 
 _OFF_TARGET = 0.01
 _SHARE_OF_SIZE = 0.25
+_BETWEEN_QUARTILES = 1.349  # of a normal distribution, in standard deviations
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,13 @@ class Control:
         return candidate.log_score + self.log_factor(candidate.parameters)
 
 
-def for_target(target: float, log_patterns: Sequence[float], parameters: Sequence[int]) -> Control:
+def for_target(
+    target: float,
+    log_scores: Sequence[float],
+    parameters: Sequence[int],
+    *,
+    composite: bool = False,
+) -> Control:
     """Pulls a search towards ``target`` parameters: mu is the target, and sigma such that the score that
     a network gains by its size is outweighed by the factor when it is 1 % of mu away from mu.
 
@@ -46,14 +53,16 @@ def for_target(target: float, log_patterns: Sequence[float], parameters: Sequenc
     slope between the two exceeds.
 
     Args:
-        log_patterns, parameters: of a random sample of the space.
+        log_scores, parameters: of a random sample of the space.
+        composite: the scores are. Those of networks that let nothing through lie far below all others;
+            the standard deviation is then estimated from the quartiles.
 
     Raises:
         ValueError: fewer than two architectures, or all of one size.
     """
     if not (math.isfinite(target) and target > 0):
         raise ValueError(f"a target is a positive number of parameters, got {target}")
-    _, size_spread, score_spread = _spreads(log_patterns, parameters)
+    _, size_spread, score_spread = _spreads(log_scores, parameters, composite)
     mu = target / 1e3
     gain = score_spread / size_spread
     # log-score + gain * Theta - (Theta - mu)^2 / sigma is highest at mu + gain * sigma / 2.
@@ -61,29 +70,32 @@ def for_target(target: float, log_patterns: Sequence[float], parameters: Sequenc
     return Control(mu, 2 * _OFF_TARGET * mu / max(gain, _OFF_TARGET / mu))
 
 
-def for_ranking(log_patterns: Sequence[float], parameters: Sequence[int]) -> Control:
+def for_ranking(
+    log_scores: Sequence[float], parameters: Sequence[int], *, composite: bool = False
+) -> Control:
     """Makes scores rank better where accuracy grows with size: mu is the largest size of a random sample,
     and sigma such that over the sample the logarithm of the factor varies a quarter as much as that of
     the score.
 
     Arguments and errors as for `for_target`.
     """
-    sizes, _, score_spread = _spreads(log_patterns, parameters)
+    sizes, _, score_spread = _spreads(log_scores, parameters, composite)
     mu = max(sizes)
     factor_spread = statistics.pstdev((size - mu) ** 2 for size in sizes)
     return Control(mu, factor_spread / (_SHARE_OF_SIZE * score_spread))
 
 
 def _spreads(
-    log_patterns: Sequence[float], parameters: Sequence[int]
+    log_scores: Sequence[float], parameters: Sequence[int], composite: bool
 ) -> tuple[list[float], float, float]:
     """Sizes in thousands, their standard deviation, and that of the log-scores."""
-    if len(log_patterns) < 2:
+    if len(log_scores) < 2:
         raise ValueError(
-            f"sigma is calibrated with a sample of scored architectures, got {len(log_patterns)}"
+            f"sigma is calibrated with a sample of scored architectures, got {len(log_scores)}"
         )
     sizes = [count / 1e3 for count in parameters]
-    size_spread, score_spread = statistics.pstdev(sizes), statistics.pstdev(log_patterns)
+    size_spread = statistics.pstdev(sizes)
+    score_spread = _from_quartiles(log_scores) if composite else statistics.pstdev(log_scores)
     if size_spread == 0 or score_spread == 0:
         same = "size" if size_spread == 0 else "score"
         raise ValueError(
@@ -91,3 +103,9 @@ def _spreads(
             "give mu and sigma"
         )
     return sizes, size_spread, score_spread
+
+
+def _from_quartiles(values: Sequence[float]) -> float:
+    """The standard deviation of normal numbers with these quartiles."""
+    low, _, high = statistics.quantiles(values, n=4)
+    return (high - low) / _BETWEEN_QUARTILES

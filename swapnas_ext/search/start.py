@@ -15,6 +15,7 @@ from swapnas_ext.search.history import History, is_taken
 from swapnas_ext.search.ray_workers import RayCluster, ray_workers
 from swapnas_ext.search.workers import ExecutorWorker, LocalProcess, ThisProcess, Worker
 
+_FIRST = ("strategy", "measure")
 Workers = int | Executor | RayCluster | None
 
 
@@ -76,9 +77,9 @@ def _check_same(made_with: dict[str, Any], wanted: dict[str, Any], path: Path) -
         before, now = made_with.get(part), wanted[part]
         if not isinstance(before, dict) or not isinstance(now, dict):
             before, now = {part: before}, {part: now}
-        # What users know by its name comes before what follows from it, and digests.
+        # What users choose by its name comes before what follows from it, and digests.
         names = sorted(
-            before.keys() | now.keys(), key=lambda n: (n != "strategy", n == "inputs", n)
+            before.keys() | now.keys(), key=lambda n: (n not in _FIRST, n == "inputs", n)
         )
         for name in names:
             if before.get(name) == now.get(name):
