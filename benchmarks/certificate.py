@@ -126,7 +126,8 @@ class Certificate:
         self._keep(name, "all rows", table.setting, result, scores, start)
 
     def composite(self, name: str, table: Table) -> None:
-        """The composite score of all rows, and of the half that it was not found on."""
+        """The composite score of all rows, and of those of which no other form was in the half that it was
+        found on."""
         setting = table.setting.composite
         if self._has(name, COMPOSITE, setting):
             return
@@ -137,10 +138,16 @@ class Certificate:
         total = len(rows.rows) + sum(fault.kind == "duplicate" for fault in rows.faults)
         studied = set(np.random.default_rng(0).permutation(total)[: total // 2].tolist())
         first = 1 if table.unlisted else 2  # of a CSV file, the first line is the header
-        halves: dict[str, list[ScoredRow]] = {"all": scored, "studied": [], "unseen": []}
-        for row in scored:
-            place = (row.row.place - first) // (1 + table.unlisted)
-            halves["studied" if place in studied else "unseen"].append(row)
+        places = [(row.row.place - first) // (1 + table.unlisted) for row in scored]
+        known = {
+            row.candidate.form
+            for row, place in zip(scored, places, strict=True)
+            if place in studied
+        }
+        halves = {
+            "all": scored,
+            "unseen": [row for row in scored if row.candidate.form not in known],
+        }
         result = {
             "rows": len(scored),
             "networks": len(scores.candidates),

@@ -54,7 +54,7 @@ class Correlations:
     @property
     def predictors(self) -> dict[str, list[float]]:
         """By name, a value for each row, higher for what should be more accurate. Scores, parameters and
-        FLOPs as natural logarithms."""
+        FLOPs (of the network that was scored for the row) as natural logarithms."""
         return predictors(self.rows, self.control)
 
 
