@@ -30,18 +30,17 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
+from swapnas_ext.blocks import Blocks
 from swapnas_ext.capture import Capture
+from swapnas_ext.channels import Channels
 from swapnas_ext.counter import PatternCounter
 from swapnas_ext.flops import FlopCount
-from swapnas_ext.inputs import copied
 from swapnas_ext.repeats import Counters, Repeats
 from swapnas_ext.result import Composite
 
 _OTHER_SEEDS = 0x5EED << 40
-_DISTURBANCE = 1e-2  # of a block's input, relative to its standard deviation
 _LEAST = 1e-3  # that g and s are taken to be, and the inverse of the most
 
 
@@ -99,15 +98,15 @@ class CompositeRepeats(Repeats):
         )
         self.seconds[1] += time.perf_counter() - start
 
-    def _on_noise(self, counter: Any, repeat: int) -> tuple[_Channels, _Blocks]:
+    def _on_noise(self, counter: Any, repeat: int) -> tuple[Channels, Blocks]:
         self._fresh()
         self._seed(self._settings.seed + repeat)
         # Other numbers than the weights are drawn from.
         generator = torch.Generator(self._device).manual_seed(
             (self._settings.seed + repeat + _OTHER_SEEDS) % 2**63
         )
-        channels = _Channels(counter.samples, counter.ternary)
-        blocks = _Blocks(self._model, generator, channels)
+        channels = Channels(counter.samples, counter.ternary)
+        blocks = Blocks(self._model, generator, channels)
         args, kwargs = self._batch_of_inputs.noise(generator, self._device)
         capture = Capture(channels, self._settings.plan, of_inputs=True)
         with capture.running(self._sites), blocks.disturbed():
@@ -198,217 +197,3 @@ class _LayerCounter:
         on_host = x.device.type == "cpu"
         count = self._layer.count_on_host() if on_host else self._layer.count()
         self.distinct.append(int(count))  # type: ignore[arg-type]  # of one group
-
-
-# ---- channels that vary ------------------------------------------------------------------------------
-
-
-class _Channels:
-    """Takes the place of a counter: of each layer, the effective part of its channels."""
-
-    saw_nan = False
-    resets = 0
-
-    def __init__(self, samples: int, ternary: bool) -> None:
-        self.samples = samples
-        self.ternary = ternary
-        self.effective: list[float] = []
-        self.listening = True
-
-    def count_on_host(self) -> int:
-        return 0
-
-    def update(self, x: Tensor) -> None:
-        if self.listening:
-            self.effective.append(effective_part(x))
-
-    def direct_relu(self) -> None:
-        return None
-
-    def relu(self, x: Tensor) -> Tensor:
-        self.update(x)
-        return torch.relu(x)
-
-    def relu_(self, x: Tensor) -> Tensor:
-        self.update(x)
-        return torch.relu_(x)
-
-
-def effective_part(x: Tensor) -> float:
-    """The effective number of channels over their number, 0 to 1; 0 where none varies.
-
-    Args:
-        x: ``[S, C, ...]``, or ``[S, tokens, C]``.
-
-    Equivalent to (for images)::
-
-        channels = x.transpose(0, 1).flatten(1)
-        eigenvalues = torch.linalg.eigvalsh(torch.cov(channels))
-        eigenvalues.sum() ** 2 / (eigenvalues**2).sum() / len(channels)
-    """
-    channels = _by_channel(x.float())
-    channels = channels - channels.mean(1, keepdim=True)
-    largest = channels.abs().amax()
-    if not 0 < float(largest) < math.inf:
-        return 0.0
-    channels = channels / largest  # squares of squares stay finite
-    count, elements = channels.shape
-    # Both products have the same trace, and so have their squares.
-    covariance = channels @ channels.T if count <= elements else channels.T @ channels
-    total = float(covariance.trace())
-    return total**2 / float((covariance**2).sum()) / count
-
-
-def _by_channel(x: Tensor) -> Tensor:
-    """``[channels, all else]``."""
-    if x.dim() == 3:
-        return x.flatten(0, 1).T
-    return x.transpose(0, 1).flatten(1) if x.dim() > 1 else x[None]
-
-
-# ---- blocks that are disturbed -----------------------------------------------------------------------
-
-
-def blocks_of(model: nn.Module) -> list[nn.Module]:
-    """The outermost modules that have parts themselves and stand in an ``nn.Sequential`` or
-    ``nn.ModuleList``: residual blocks, cells, encoder layers. Not those of TorchScript."""
-    if isinstance(model, torch.jit.ScriptModule):
-        return []
-    found: list[nn.Module] = []
-    if isinstance(model, nn.Sequential | nn.ModuleList):
-        found = [child for child in model.children() if next(child.children(), None) is not None]
-    if not found:
-        found = [block for child in model.children() for block in blocks_of(child)]
-    hookable = (block for block in found if not isinstance(block, torch.jit.ScriptModule))
-    return list(dict.fromkeys(hookable))
-
-
-class _Blocks:
-    """Runs each block of a model again, with its input disturbed, right after it ran.
-
-    Attributes:
-        ran: blocks that did.
-        gains: relative change of the output over that of the input, of each block but the first.
-        direct: the part of the response that stays at its position, of each block but the first.
-    """
-
-    def __init__(self, model: nn.Module, generator: torch.Generator, channels: _Channels) -> None:
-        self._blocks = blocks_of(model)
-        self._generator = generator
-        self._channels = channels
-        self._running = False
-        self._inputs: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
-        self.ran = 0
-        self.gains: list[float] = []
-        self.direct: list[float] = []
-
-    @contextmanager
-    def disturbed(self) -> Iterator[None]:
-        hooks = []
-        try:
-            for block in self._blocks:
-                hooks.append(block.register_forward_pre_hook(self._before, with_kwargs=True))
-                hooks.append(block.register_forward_hook(self._after))
-            yield
-        finally:
-            for hook in hooks:
-                hook.remove()
-
-    def _before(self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if not self._running:  # its own activations may be in place
-            self._inputs.append(copied((args, kwargs)))
-
-    def _after(self, block: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        if self._running:
-            return
-        args, kwargs = self._inputs.pop()
-        self.ran += 1
-        y = _tensor_of(output)
-        if self.ran == 1 or y is None:
-            return
-        places = [*((args, place) for place in range(len(args))), *((kwargs, n) for n in kwargs)]
-        fitting = [(values, place) for values, place in places if _fits(values[place], y)]
-        if not fitting:
-            return
-        values, place = fitting[-1]
-        self._running, self._channels.listening = True, False
-        try:
-            self._disturb(block, args, kwargs, values, place, y)
-        finally:
-            self._running, self._channels.listening = False, True
-
-    def _disturb(
-        self,
-        block: nn.Module,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        values: Any,
-        place: Any,
-        output: Tensor,
-    ) -> None:
-        """Disturbs ``values[place]``, where values are the arguments or the keyword arguments."""
-        x = values[place]
-        spread_in, spread_out = _spread(x), _spread(output)
-        if not (0 < spread_in < math.inf and 1e-9 < spread_out < math.inf):
-            self._collapsed()
-            return
-        noise = torch.randn(x.shape, generator=self._generator, device=x.device, dtype=x.dtype)
-        step = _DISTURBANCE * spread_in
-        before = output.clone()  # it may be the input
-        if values is args:
-            args = (*args[:place], x + step * noise, *args[place + 1 :])
-        else:
-            kwargs = {**kwargs, place: x + step * noise}
-        after = _tensor_of(block(*args, **kwargs))
-        with torch.autocast(x.device.type, enabled=False):
-            response = (after.float() - before.float()) / step
-            spread = _spread(response)
-            if not math.isfinite(spread):
-                self._collapsed()
-                return
-            self.gains.append(spread / _spread(noise) * spread_in / spread_out)
-            aligned = _aligned(noise.float(), response)
-            if aligned is not None:
-                a, b = (_by_channel(tensor) for tensor in (aligned, response))
-                direct = float(torch.linalg.matrix_norm(a @ b.T / a.shape[1], 2))
-                self.direct.append(direct / spread if spread > 0 else 0.0)
-
-    def _collapsed(self) -> None:
-        self.gains.append(0.0)
-        self.direct.append(0.0)
-
-
-def _tensor_of(output: Any) -> Tensor | None:
-    """The output of a block, or the first of several, where that is of real numbers."""
-    if isinstance(output, tuple | list) and output:
-        output = output[0]
-    return output if isinstance(output, Tensor) and output.is_floating_point() else None
-
-
-def _fits(value: Any, output: Tensor) -> bool:
-    """Whether an argument may be what the block is a function of: not a mask, a scale or an option."""
-    same = isinstance(value, Tensor) and value.is_floating_point() and value.dim() == output.dim()
-    return same and value.numel() > 1
-
-
-def _spread(x: Tensor) -> float:
-    return float(x.double().std())
-
-
-def _aligned(noise: Tensor, response: Tensor) -> Tensor | None:
-    """The noise by positions of the response: several lie at one where that is smaller, as more channels.
-    None where positions have nothing to do with each other."""
-    positions, wanted = (_positions(tensor) for tensor in (noise, response))
-    if positions == wanted:
-        return noise
-    if len(positions) != 3 or len(wanted) != 3 or noise.dim() != 4:
-        return None
-    factor = positions[1] // wanted[1]
-    if positions != (wanted[0], factor * wanted[1], factor * wanted[2]):
-        return None
-    return F.pixel_unshuffle(noise, factor)
-
-
-def _positions(x: Tensor) -> tuple[int, ...]:
-    """The shape without the channels."""
-    return (*x.shape[:2],) if x.dim() == 3 else (x.shape[0], *x.shape[2:])

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 import swapnas_ext as swap
-from swapnas_ext.composite import blocks_of, effective_part
+from swapnas_ext.blocks import blocks_of
+from swapnas_ext.channels import effective_part
 from swapnas_ext.initialization import kaiming_
 from swapnas_ext.search.size_control import for_ranking, for_target
 
