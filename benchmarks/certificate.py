@@ -183,14 +183,15 @@ class Certificate:
 
     def ablations(self, name: str, table: Table) -> None:
         """Some rows at other settings, one thing changed at a time."""
-        rows = self._read(table).sampled(table.rows, seed=0)
+        whole = self._read(table)
+        rows = whole.sampled(table.rows, seed=0)
         for what, settings in ablations(table).items():
             for label, setting in settings.items():
                 experiment = f"{what}: {label}"
                 if self._has(name, experiment, setting):
                     continue
                 start = time.perf_counter()
-                space, scores = self._scores(name, experiment, setting, rows)
+                space, scores = self._scores(name, experiment, setting, rows, whole)
                 scored, failed = scored_rows(rows, space, scores)
                 result = {
                     "rows": len(scored),
@@ -211,7 +212,12 @@ class Certificate:
         )
 
     def _scores(
-        self, name: str, experiment: str, setting: Setting, rows: AccuracyTable
+        self,
+        name: str,
+        experiment: str,
+        setting: Setting,
+        rows: AccuracyTable,
+        whole: AccuracyTable | None = None,
     ) -> tuple[SearchSpace, SearchResult]:
         """From the run file of the setting, which several experiments may share.
 
@@ -232,6 +238,7 @@ class Certificate:
                 space,
                 scorer,
                 [row.architecture for row in rows.rows],
+                among=[row.architecture for row in (whole or rows).rows],
                 workers=self.workers,
                 history=RUNS / f"{setting.space}-{digest[:12]}.db",
                 report=report,

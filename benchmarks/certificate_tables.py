@@ -116,7 +116,7 @@ TABLES = {
             "synflow": 0.73,
         },
         aim=(0.80, 0.89),
-        rows=300,
+        rows=150,
     ),
     "NAS-Bench-101": Table(
         "nasbench101_500.csv",

@@ -245,3 +245,18 @@ def test_one_goes_on_whatever_was_scored_when_it_was_interrupted(hired, tmp_path
     assert texts[0] not in {candidate.architecture for candidate in found.candidates}
     hired[:] = [MadeUpWorker()]
     assert scores(run(texts, path)) == {SPACE.canonical(t): made_up_score(t) for t in texts}
+
+
+def test_a_form_is_scored_as_the_smallest_of_all_that_may_be_asked_for(hired) -> None:
+    space = small_space()
+    # The second has a convolution that leads nowhere.
+    small = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|"
+    large = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|"
+    assert space.canonical(small) == space.canonical(large)
+    hired[:] = [MadeUpWorker()]
+    scorer = small_scorer()
+    alone = swap.search.score_listed(space, scorer, [large])
+    assert [candidate.architecture for candidate in alone.candidates] == [large]
+    others = [small, large, *some(5)]
+    found = swap.search.score_listed(space, scorer, [large], among=others)
+    assert [candidate.architecture for candidate in found.candidates] == [small]

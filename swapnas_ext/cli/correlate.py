@@ -133,7 +133,7 @@ def correlate(
         if table.faults:
             total = len(table.rows) + len(table.faults)
             click.echo(f"{tell_faults(table.faults, total)}\nthey are left out", err=True)
-        table = table.sampled(limit, seed)
+        whole, table = table, table.sampled(limit, seed)
         base = output or Path(f"{path.stem}-{(choice.name or '').replace(':', '.')}")
         files = _files(base, path)
         scorer = scoring.scorer(space, seed=seed)
@@ -142,6 +142,7 @@ def correlate(
                 space,
                 scorer,
                 [row.architecture for row in table.rows],
+                among=[row.architecture for row in whole.rows],
                 workers=hands.get(),
                 history=files["db"],
                 device=scoring.device,

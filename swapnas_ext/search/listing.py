@@ -31,17 +31,22 @@ def score_listed(
     scorer: Scorer,
     architectures: Sequence[str],
     *,
+    among: Sequence[str] | None = None,
     workers: Workers = None,
     history: str | Path | None = None,
     device: str = "cpu",
     report: Callable[[Progress], None] | None = None,
     command: dict[str, Any] | None = None,
 ) -> SearchResult:
-    """Scores architectures, those of one canonical form once, as the smallest of them that is given. FLOPs
-    are those of the scored networks. Ctrl-C ends it with what was scored so far.
+    """Scores architectures, those of one canonical form once, as the smallest of them. FLOPs are those of the
+    scored networks. Ctrl-C ends it with what was scored so far.
 
     Arguments and errors as for `search`; a RuntimeError too where nothing could be scored. Where ``history``
     exists, the forms that it has are not scored again, in whatever order and company they are asked for.
+
+    Args:
+        among: all that may ever be asked for, where that is more than ``architectures``: the smallest of
+            these are scored, so that a form's score does not depend on which others are asked for.
     """
     torch.empty(0, device=device)  # raises where there is no such device
     evaluator = Evaluator(space, scorer, device, count_flops=True)
@@ -52,7 +57,10 @@ def score_listed(
         "device": device,
         "command": command,
     }
-    wanted = _by_form(space, architectures)
+    wanted = _by_form(space, architectures if among is None else among)
+    if among is not None:
+        asked_for = {space.canonical(architecture) for architecture in architectures}
+        wanted = {form: found for form, found in wanted.items() if form in asked_for}
     crew = Crew(hire(evaluator, workers))
     try:
         with opened(None if history is None else Path(history), about) as record:
