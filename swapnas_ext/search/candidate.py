@@ -13,7 +13,6 @@ class Outcome:
     Attributes:
         patterns: the SWAP-Score, not regularised: mean over the repeats.
         patterns_std: over the repeats.
-        log_composite: natural logarithm of the composite score, where that is what is measured.
         neurons, saturation: as of `SwapScore`.
         flops: of one forward pass on one sample, two for a multiplication with addition: of the final
             network where they are limited, of the scored one for listed architectures (see `FlopCount`);
@@ -22,11 +21,11 @@ class Outcome:
         seconds: what all of it took.
         over: which limit the architecture exceeds, and was not scored for.
         error: why it could not be scored.
+        log_composite: natural logarithm of the composite score, where that is what is measured.
     """
 
     patterns: float | None = None
     patterns_std: float | None = None
-    log_composite: float | None = None
     neurons: int | None = None
     saturation: float | None = None
     flops: int | None = None
@@ -34,6 +33,7 @@ class Outcome:
     seconds: float = 0.0
     over: str | None = None
     error: str | None = None
+    log_composite: float | None = None
 
 
 @dataclass(frozen=True)
