@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -272,8 +273,17 @@ class Certificate:
         }
         self.results.setdefault(name, {})[experiment] = {**made, **result}
         unfinished = RESULTS.with_suffix(".tmp")
-        unfinished.write_text(json.dumps(self.results, indent=1) + "\n")
+        unfinished.write_text(_line_by_line(self.results))
         unfinished.replace(RESULTS)
+
+
+def _line_by_line(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """JSON with a line an experiment."""
+    tables = []
+    for name, experiments in results.items():
+        lines = (f"  {json.dumps(label)}: {json.dumps(v)}" for label, v in experiments.items())
+        tables.append(f" {json.dumps(name)}: {{\n" + ",\n".join(lines) + "\n }")
+    return "{\n" + ",\n".join(tables) + "\n}\n"
 
 
 def _rank(name: str, rows: list[ScoredRow]) -> Ranking:

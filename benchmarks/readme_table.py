@@ -98,7 +98,7 @@ def rho() -> str:
         rhos = {r["name"]: f"{r['rho']['value']:.3f}" for r in found["all rows"]["rankings"]}
         composite = found[COMPOSITE]["rankings"]["all"]["rho"]["value"]
         count = f"{found['all rows']['rows']:,}"
-        lines.append([name, count, *(rhos.get(n, "-") for n in names), f"**{composite:.3f}**"])
+        lines.append([name, count, *(rhos.get(n, "-") for n in names), f"{composite:.3f}"])
     return table(("table", "rows", *names, "composite score"), lines)
 
 
