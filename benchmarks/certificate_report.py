@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -178,7 +179,9 @@ def _rho_and_saturation(found: Mapping[str, Any] | None) -> str:
         return ""
     saturation = found["saturation"]
     part = saturation["architectures"] / saturation["total"]
-    return f"{found['rho'][RAW]:.3f}" + (f" ({part:.0%} saturated)" if part >= 0.005 else "")
+    rho = found["rho"][RAW]
+    value = "undefined" if math.isnan(rho) else f"{rho:.3f}"
+    return value + (f" ({part:.0%} saturated)" if part >= 0.005 else "")
 
 
 def _stability(results: Results) -> str:
@@ -238,7 +241,7 @@ def _settings(results: Results) -> str:
         "seed",
         "networks",
         "time",
-        "ablations",
+        "composite and ablations",
     )
     return table(headings, rows) + (
         f"\nswapnas_ext {first['swapnas_ext']}, torch {first['torch']}, {first['workers']} workers of one "
