@@ -130,11 +130,13 @@ class Crew:
         return finished
 
     def close(self) -> None:
-        """Ends the workers; what they work on is lost."""
+        """Ends the workers; what they work on is lost. A second Ctrl-C must not leave one running, which Python
+        would wait for at its end."""
         self._waiting.clear()
         self._running.clear()
-        for worker in self._workers:
-            worker.close()
+        with _ctrl_c_ignored():
+            for worker in self._workers:
+                worker.close()
 
     def _hand_out(self) -> None:
         while self._waiting:
@@ -219,7 +221,7 @@ class LocalProcess:
         try:
             if self._started:
                 return self._executor.submit(_evaluate, architectures)
-            with _children_ignore_ctrl_c():
+            with _ctrl_c_ignored():
                 self._started = True
                 return self._executor.submit(_evaluate, architectures)
         except BrokenExecutor as error:  # it died while it was idle
@@ -241,8 +243,8 @@ class LocalProcess:
 
 
 @contextmanager
-def _children_ignore_ctrl_c() -> Iterator[None]:
-    """Ctrl-C is for the search, which ends its workers; those that are just starting too."""
+def _ctrl_c_ignored() -> Iterator[None]:
+    """Here, and by processes that are started meanwhile: Ctrl-C is for the search, which ends its workers."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
