@@ -51,7 +51,6 @@ HERE = Path(__file__).parent
 RUNS = HERE.parent / "build" / "certificate"
 RESULTS = HERE / "results" / "certificate.json"
 WHOLE_SPACES = {"NAS-Bench-201"}
-SEARCHES = "searches"
 _GRID = 25
 """Values of mu, and of sigma, of the grid that sees accuracies."""
 
@@ -102,11 +101,11 @@ class Certificate:
 
     def whole(self, name: str, table: Table) -> None:
         """All rows, at the table's own setting."""
-        if self._has(name, "all rows", table.setting):
+        if self._has(name, certificate_report.ALL, table.setting):
             return
         start = time.perf_counter()
         rows = self._read(table)
-        space, scores = self._scores(name, "all rows", table.setting, rows)
+        space, scores = self._scores(name, certificate_report.ALL, table.setting, rows)
         found = correlate(rows, space, scores, repeats=table.setting.repeats)
         effects = analysis.operation_effects(
             space,
@@ -124,7 +123,7 @@ class Certificate:
             "saturation": asdict(analysis.saturation(scores.scored)),
             "points": _points(found),
         }
-        self._keep(name, "all rows", table.setting, result, scores, start)
+        self._keep(name, certificate_report.ALL, table.setting, result, scores, start)
 
     def composite(self, name: str, table: Table) -> None:
         """The composite score of all rows, and of those of which no other form was in the half that it was
@@ -162,12 +161,12 @@ class Certificate:
         """What searches return that rank by these scores. For tables of whole spaces, and with the scores
         that `whole` and `composite` left."""
         setting = table.setting
-        if self._has(name, SEARCHES, setting):
+        if self._has(name, certificate_report.SEARCHES, setting):
             return
         start = time.perf_counter()
         rows = self._read(table)
-        space, scores = self._scores(name, SEARCHES, setting, rows)
-        _, composite = self._scores(name, SEARCHES, setting.composite, rows)
+        space, scores = self._scores(name, certificate_report.SEARCHES, setting, rows)
+        _, composite = self._scores(name, certificate_report.SEARCHES, setting.composite, rows)
         control = calibrated(scored_rows(rows, space, scores)[0])
         result = {
             "found": {
@@ -180,7 +179,7 @@ class Certificate:
             },
             "best": max(row.accuracy for row in rows.rows),
         }
-        self._keep(name, SEARCHES, setting, result, scores, start)
+        self._keep(name, certificate_report.SEARCHES, setting, result, scores, start)
 
     def ablations(self, name: str, table: Table) -> None:
         """Some rows at other settings, one thing changed at a time."""

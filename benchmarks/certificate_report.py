@@ -12,13 +12,16 @@ from certificate_tables import TABLES
 from marked import rewrite, table
 from matplotlib.figure import Figure
 
-from swapnas_ext.correlation.analysis import OperationEffect
+from swapnas_ext.correlation.analysis import OperationEffect, Repeatability
+from swapnas_ext.correlation.ranking import Chosen, Coefficient
 from swapnas_ext.correlation.result import COMPOSITE, RAW, REGULARISED
 from swapnas_ext.report.charts import draw_operations
+from swapnas_ext.report.correlation_table import chosen_text, coefficient_text
 
 Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 ALL = "all rows"
+SEARCHES = "searches"
 _DRAWN = ("NAS-Bench-201", "DARTS")
 """Tables whose operations are drawn."""
 
@@ -82,7 +85,7 @@ def _composite(results: Results) -> str:
                 f"{unseen['rows']:,}",
                 f"{found['patterns']['unseen']['rho']['value']:.3f}",
                 _interval(unseen["rho"]),
-                _chosen_text(all_rows["chosen"][0]),
+                chosen_text(Chosen(**all_rows["chosen"][0])),
                 f"{found['seconds']:,.0f} s",
             ]
         )
@@ -91,10 +94,6 @@ def _composite(results: Results) -> str:
         *("composite there", "the highest", "time"),
     )
     return table(headings, rows)
-
-
-def _chosen_text(chosen: Mapping[str, Any]) -> str:
-    return f"{chosen['accuracy']:.2f} (-{chosen['regret']:.2f}, rank {chosen['rank']:,})"
 
 
 def _aims(whole: Mapping[str, Mapping[str, Any]]) -> str:
@@ -134,7 +133,7 @@ def _chosen(whole: Mapping[str, Mapping[str, Any]]) -> str:
     for name, found in whole.items():
         for ranking in found["rankings"]:
             if ranking["chosen"]:
-                cells = [_chosen_text(chosen) for chosen in ranking["chosen"]]
+                cells = [chosen_text(Chosen(**chosen)) for chosen in ranking["chosen"]]
                 rows.append([name, ranking["name"], *cells, *[""] * (3 - len(cells))])
     return table(("table", "predictor", "the highest", "best of 10", "best of 100"), rows)
 
@@ -142,7 +141,7 @@ def _chosen(whole: Mapping[str, Mapping[str, Any]]) -> str:
 def _searches(results: Results) -> str:
     rows = []
     for name, experiments in results.items():
-        found = experiments.get("searches")
+        found = experiments.get(SEARCHES)
         if found is None:
             continue
         for label, strategies in found["found"].items():
@@ -194,13 +193,9 @@ def _stability(results: Results) -> str:
         ]
         if not repeated:
             continue
-        most = max(repeated, key=lambda told: told["repeats"])
-        between, within = most["between"], most["within"]
-        needed = [
-            f"{max(1, -(-within * wanted // (between * (1 - wanted)))):.0f}"
-            for wanted in (0.9, 0.95, 0.99)
-        ]
-        rows.append([name, f"{between / (between + within):.3f}", *needed])
+        most = Repeatability(**max(repeated, key=lambda told: told["repeats"]))
+        needed = [str(most.needed(wanted)) for wanted in (0.9, 0.95, 0.99)]
+        rows.append([name, f"{most.agreement_of(1):.3f}", *needed])
     headings = (
         "table",
         "agreement of two rankings with one repeat",
@@ -254,7 +249,7 @@ def _rhos(found: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _interval(coefficient: Mapping[str, float]) -> str:
-    return f"{coefficient['value']:.3f} [{coefficient['low']:.3f}, {coefficient['high']:.3f}]"
+    return coefficient_text(Coefficient(**coefficient))
 
 
 def _scatter(whole: Mapping[str, Mapping[str, Any]]) -> Figure:

@@ -45,7 +45,7 @@ class Blocks:
         self._generator = generator
         self._channels = channels
         self._running = False
-        self._inputs: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        self._inputs: list[dict[int | str, Any]] = []  # arguments by place or name
         self.ran = 0
         self.gains: list[float] = []
         self.direct: list[float] = []
@@ -64,38 +64,29 @@ class Blocks:
 
     def _before(self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not self._running:  # its own activations may be in place
-            self._inputs.append(copied((args, kwargs)))
+            self._inputs.append(copied({**dict(enumerate(args)), **kwargs}))
 
     def _after(self, block: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         if self._running:
             return
-        args, kwargs = self._inputs.pop()
+        inputs = self._inputs.pop()
         self.ran += 1
         y = _tensor_of(output)
         if self.ran == 1 or y is None:
             return
-        places = [*((args, place) for place in range(len(args))), *((kwargs, n) for n in kwargs)]
-        fitting = [(values, place) for values, place in places if _fits(values[place], y)]
+        fitting = [name for name, value in inputs.items() if _fits(value, y)]
         if not fitting:
             return
-        values, place = fitting[-1]
         self._running, self._channels.listening = True, False
         try:
-            self._disturb(block, args, kwargs, values, place, y)
+            self._disturb(block, inputs, fitting[-1], y)
         finally:
             self._running, self._channels.listening = False, True
 
     def _disturb(
-        self,
-        block: nn.Module,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        values: Any,
-        place: Any,
-        output: Tensor,
+        self, block: nn.Module, inputs: dict[int | str, Any], name: int | str, output: Tensor
     ) -> None:
-        """Disturbs ``values[place]``, where values are the arguments or the keyword arguments."""
-        x = values[place]
+        x = inputs[name]
         spread_in, spread_out = _spread(x), _spread(output)
         if not (0 < spread_in < math.inf and 1e-9 < spread_out < math.inf):
             self._collapsed()
@@ -103,10 +94,9 @@ class Blocks:
         noise = torch.randn(x.shape, generator=self._generator, device=x.device, dtype=x.dtype)
         step = _DISTURBANCE * spread_in
         before = output.clone()  # it may be the input
-        if values is args:
-            args = (*args[:place], x + step * noise, *args[place + 1 :])
-        else:
-            kwargs = {**kwargs, place: x + step * noise}
+        inputs[name] = x + step * noise
+        args = [value for key, value in inputs.items() if isinstance(key, int)]
+        kwargs = {key: value for key, value in inputs.items() if isinstance(key, str)}
         after = _tensor_of(block(*args, **kwargs))
         with torch.autocast(x.device.type, enabled=False):
             response = (after.float() - before.float()) / step

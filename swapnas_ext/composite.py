@@ -171,9 +171,6 @@ class _LayerCounter:
     def count_on_host(self) -> int:
         return self._whole.count_on_host()
 
-    def reserve(self, neurons: int) -> None:
-        self._whole.reserve(neurons)
-
     def update(self, x: Tensor) -> None:
         self._whole.update(x)
         self._count_layer(x)

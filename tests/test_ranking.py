@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from swapnas_ext.correlation import ranking
-from swapnas_ext.correlation.ranking import COEFFICIENTS, Chosen, choose, rank, spearman
+from swapnas_ext.correlation.ranking import Chosen, choose, rank, spearman
+
+COEFFICIENTS = ("rho", "tau", "r")
 
 
 def sample(rows: int, seed: int = 0, levels: int = 12) -> tuple[Any, Any]:

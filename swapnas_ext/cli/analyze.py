@@ -47,14 +47,15 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
         with History.read(runs[0]) as history:
             drawn = space_of_run(space, history.about)
         first = found[0]
+        effects = []
         if drawn is not None:
             effects = analysis.operation_effects(
                 drawn,
                 [candidate.architecture for candidate in first.candidates],
                 [candidate.log_score for candidate in first.candidates],
             )
-            if effects:
-                click.echo(operations_text(effects))
+        if effects:
+            click.echo(operations_text(effects))
         click.echo(saturation_line(analysis.saturation(first.candidates)))
         click.echo(repeats_line(analysis.repeatability(first.candidates, first.repeats)))
         if len(found) > 1:
@@ -62,7 +63,7 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
         if html is not None:
             from swapnas_ext.report.analysis_page import to_page  # brings matplotlib
 
-            html.write_text(to_page(first, drawn), encoding="utf-8")
+            html.write_text(to_page(first, effects), encoding="utf-8")
             click.echo(f"wrote {html}", err=True)
     except EXPECTED as error:
         fail(error)

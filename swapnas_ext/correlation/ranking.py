@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 
-COEFFICIENTS = ("rho", "tau", "r")
 _FEW = 10
 """Rows below which intervals say little."""
 _MANY = 5000

@@ -240,19 +240,16 @@ def _row(
     except ArchitectureError as error:
         return Fault(place, "unparsable", str(error))
     measured = _number(values.get(accuracy))
-    if not math.isfinite(measured):
+    if math.isnan(measured):
         given = values.get(accuracy)
         return Fault(place, "without an accuracy", f"{accuracy} is {given!r}, not a finite number")
-    return Row(place, text, measured, {name: _finite(values.get(name)) for name in baselines})
-
-
-def _finite(value: Any) -> float:
-    number = _number(value)
-    return number if math.isfinite(number) else math.nan
+    return Row(place, text, measured, {name: _number(values.get(name)) for name in baselines})
 
 
 def _number(value: Any) -> float:
+    """NaN where it is no finite one."""
     try:
-        return math.nan if isinstance(value, bool) else float(value)
+        number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         return math.nan
+    return number if math.isfinite(number) else math.nan

@@ -15,7 +15,6 @@ from swapnas_ext.result import SATURATED
 if TYPE_CHECKING:
     from swapnas_ext.correlation.analysis import OperationEffect, Run
     from swapnas_ext.search import Candidate
-    from swapnas_ext.spaces import SearchSpace
 
 
 def analysis_parts(
@@ -46,11 +45,7 @@ def analysis_parts(
     return parts
 
 
-def to_page(run: Run, space: SearchSpace | None) -> str:
-    """Of one run."""
-    scores = [candidate.log_score for candidate in run.candidates]
-    architectures = [candidate.architecture for candidate in run.candidates]
-    effects = {}
-    if space is not None:
-        effects["score"] = analysis.operation_effects(space, architectures, scores)
-    return page(f"Scores of {run.name}", analysis_parts(effects, run.candidates, run.repeats))
+def to_page(run: Run, effects: Sequence[OperationEffect]) -> str:
+    """Of one run, and the effects of operations on its scores."""
+    parts = analysis_parts({"score": effects}, run.candidates, run.repeats)
+    return page(f"Scores of {run.name}", parts)

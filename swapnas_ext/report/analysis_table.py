@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from swapnas_ext.report.scores import as_text, columns_table
+from swapnas_ext.report.scores import columns_text
 
 if TYPE_CHECKING:
     from swapnas_ext.correlation.analysis import (
@@ -20,20 +20,18 @@ if TYPE_CHECKING:
 def operations_text(effects: Sequence[OperationEffect], shown: int = 10) -> str:
     """The strongest, with the mean scores by how often they occur."""
     strongest = effects[:shown]
-    return as_text(
-        columns_table(
-            {
-                "operation": [effect.operation for effect in strongest],
-                "rho": [f"{effect.rho:+.2f}" for effect in strongest],
-                "mean score by how often it occurs, in standard deviations": [
-                    "  ".join(
-                        f"{count}: {mean:+.2f}"
-                        for count, mean in zip(effect.counts, effect.means, strict=True)
-                    )
-                    for effect in strongest
-                ],
-            }
-        )
+    return columns_text(
+        {
+            "operation": [effect.operation for effect in strongest],
+            "rho": [f"{effect.rho:+.2f}" for effect in strongest],
+            "mean score by how often it occurs, in standard deviations": [
+                "  ".join(
+                    f"{count}: {mean:+.2f}"
+                    for count, mean in zip(effect.counts, effect.means, strict=True)
+                )
+                for effect in strongest
+            ],
+        }
     )
 
 
@@ -61,18 +59,15 @@ def repeats_line(told: Repeatability | None) -> str:
 
 def runs_text(runs: Sequence[Run]) -> str:
     """Several runs, the last one being what the others are compared with."""
-    return as_text(
-        columns_table(
-            {
-                "run": [run.name for run in runs],
-                "samples": [str(run.samples) for run in runs],
-                "repeats": [str(run.repeats) for run in runs],
-                "saturated": [f"{run.saturated:.1%}" for run in runs],
-                "ms a network": [f"{run.milliseconds:.0f}" for run in runs],
-                f"rho with {runs[-1].name}": [
-                    "-" if math.isnan(rho := run.agreement(runs[-1])) else f"{rho:.3f}"
-                    for run in runs
-                ],
-            }
-        )
+    return columns_text(
+        {
+            "run": [run.name for run in runs],
+            "samples": [str(run.samples) for run in runs],
+            "repeats": [str(run.repeats) for run in runs],
+            "saturated": [f"{run.saturated:.1%}" for run in runs],
+            "ms a network": [f"{run.milliseconds:.0f}" for run in runs],
+            f"rho with {runs[-1].name}": [
+                "-" if math.isnan(rho := run.agreement(runs[-1])) else f"{rho:.3f}" for run in runs
+            ],
+        }
     )

@@ -8,10 +8,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from swapnas_ext.report.scores import as_text, columns_table
+from swapnas_ext.report.scores import columns_text
 
 if TYPE_CHECKING:
-    from swapnas_ext.correlation.ranking import Coefficient, Ranking
+    from swapnas_ext.correlation.ranking import Chosen, Coefficient, Ranking
     from swapnas_ext.correlation.result import Correlations
 
 
@@ -51,12 +51,12 @@ def chosen_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
         cells[heading] = []
         for ranking in rankings:
             found = [chosen for chosen in ranking.chosen if chosen.top == top]
-            cells[heading].append(
-                f"{found[0].accuracy:.2f} (-{found[0].regret:.2f}, rank {found[0].rank:,})"
-                if found
-                else "-"
-            )
+            cells[heading].append(chosen_text(found[0]) if found else "-")
     return cells
+
+
+def chosen_text(chosen: Chosen) -> str:
+    return f"{chosen.accuracy:.2f} (-{chosen.regret:.2f}, rank {chosen.rank:,})"
 
 
 def notes(found: Correlations) -> list[str]:
@@ -75,10 +75,10 @@ def notes(found: Correlations) -> list[str]:
 
 
 def to_table(found: Correlations) -> str:
-    parts = [summary(found) + "\n\n", as_text(columns_table(coefficient_columns(found.rankings)))]
+    parts = [summary(found) + "\n\n", columns_text(coefficient_columns(found.rankings))]
     chosen = chosen_columns(found.rankings)
     if len(chosen) > 1:
-        parts += ["\n", as_text(columns_table(chosen))]
+        parts += ["\n", columns_text(chosen)]
     parts += [f"{line}\n" for line in notes(found)]
     return "".join(parts)
 

@@ -89,14 +89,14 @@ def to_table(rows: Sequence[ScoreRow], first_rank: int = 1) -> str:
     return as_text(table)
 
 
-def columns_table(cells: Mapping[str, Sequence[str]]) -> Table:
-    """Of cells by heading, the first column to the left."""
+def columns_text(cells: Mapping[str, Sequence[str]]) -> str:
+    """A table of cells by heading, the first column to the left."""
     table = Table(box=None, pad_edge=False)
     for place, heading in enumerate(cells):
         table.add_column(heading, justify="right" if place else "left")
     for line in zip(*cells.values(), strict=True):
         table.add_row(*line)
-    return table
+    return as_text(table)
 
 
 def as_text(table: Table) -> str:
