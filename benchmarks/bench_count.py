@@ -1,5 +1,4 @@
-"""Counting distinct patterns, against the published cat + sign + torch.unique(dim=0), and the set by
-itself against other libraries' unique.
+"""Counting distinct patterns, against the published cat + sign + torch.unique(dim=0).
 
 Floor of a count: V * S elements read once. At S = 32 and V = 1.5 M these are 192 MB, 5 to 10 ms at the
 20 to 40 GB/s of two cores.
@@ -9,12 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import polars as pl
 import pytest
 import torch
-from conftest import published_count
+from published import published_count
 
 import swapnas_ext as swap
 
@@ -59,33 +55,4 @@ def test_count_large(compare: Any, samples: int, neurons: int, bound: float) -> 
         other_every=10,
         at_least=bound,
         floor_ms=1e3 * x.numel() * 4 / 40e9,
-    )
-
-
-@pytest.mark.parametrize("bits", [32, 64])
-@pytest.mark.parametrize("count", [100_000, 1_500_000, 10_000_000])
-def test_set_alone(compare: Any, bits: int, count: int) -> None:
-    rng = np.random.default_rng(0)
-    dtype = np.int32 if bits == 32 else np.int64
-    distinct = rng.integers(np.iinfo(dtype).min, np.iinfo(dtype).max, count // 2, dtype=dtype)
-    keys = distinct[rng.integers(0, len(distinct), count)]
-    tensor, series = torch.from_numpy(keys), pl.Series(keys)
-
-    def ours() -> int:
-        return torch.ops.swapnas.count_packed(tensor, bits, False).tolist()[0][0]
-
-    assert ours() == series.n_unique()
-    others = {
-        "np.unique": lambda: np.unique(keys).size,
-        "torch.unique": lambda: torch.unique(tensor).numel(),
-        "pandas.unique": lambda: pd.unique(keys).size,
-        "polars n_unique": lambda: series.n_unique(),
-    }
-    compare(
-        f"set alone, {count:,} keys of {bits} bits",
-        ours,
-        others,
-        rounds=21 if count < 5_000_000 else 7,
-        other_every=3,
-        at_least=3,
     )

@@ -19,7 +19,10 @@ PYBIND11_MODULE(_C, m) {
 #if defined(SWAPNAS_WITH_CUDA)
     namespace cuda = swapnas::cuda;
     m.attr("cuda_architectures") = SWAPNAS_CUDA_ARCHITECTURES;
-    m.def("cuda_unavailable", &cuda::unavailable);
+    m.def("cuda_availability", [] {
+        const cuda::Availability found = cuda::availability();
+        return py::make_tuple(found.driver_cuda, found.runtime_cuda, found.error);
+    });
     m.def(
         "cuda_table_words",
         [](int64_t samples, bool ternary, int64_t patterns) {

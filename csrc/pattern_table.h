@@ -23,17 +23,23 @@ struct TableHeader {
 };
 inline constexpr int64_t kHeaderWords = sizeof(TableHeader) / sizeof(uint64_t);
 
-// Slots, a power of two, that hold up to `patterns` patterns with few collisions.
-int64_t slots_for(int64_t patterns);
+// The slots of a device for patterns of one width.
+struct SlotShape {
+    int64_t bytes;
+    int64_t max_load;  // how many of four may be in use, so that linear probing stays short
+};
 
-// 64-bit words of a table that is to hold up to `patterns` patterns of `bits` bits, in slots of
-// `slot_bytes` bytes. Throws std::length_error where that can't be addressed.
-int64_t table_words(int64_t bits, int64_t slot_bytes, int64_t patterns);
+// Slots, a power of two, that hold up to `patterns` patterns at that load.
+int64_t slots_for(int64_t patterns, int64_t max_load);
+
+// 64-bit words of a table that is to hold up to `patterns` patterns of `bits` bits. Throws
+// std::length_error where that can't be addressed.
+int64_t table_words(int64_t bits, SlotShape slot, int64_t patterns);
 
 // Slots (possible patterns if Direct) of a table of `words` words; -1 if no table has that size.
-int64_t table_capacity(int64_t bits, int64_t slot_bytes, int64_t words);
+int64_t table_capacity(int64_t bits, SlotShape slot, int64_t words);
 
 // How many patterns a table of `words` words can take without growing; below 0 as above.
-int64_t table_limit(int64_t bits, int64_t slot_bytes, int64_t words);
+int64_t table_limit(int64_t bits, SlotShape slot, int64_t words);
 
 }  // namespace swapnas

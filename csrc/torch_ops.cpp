@@ -1,6 +1,7 @@
 // The only file that knows torch, through its stable ABI: registers the kernels of swapnas::* for
 // CPU and CUDA. The schemas are in swapnas_ext/ops.py, where the arguments were checked; what is
-// checked here keeps a direct call of an operator from touching memory that is not its own.
+// checked here keeps a direct call of an operator from touching memory that is not its own. Errors
+// are RuntimeErrors in Python.
 #include <dlfcn.h>
 #include <torch/csrc/stable/accelerator.h>
 #include <torch/csrc/stable/library.h>
@@ -13,11 +14,11 @@
 #include <stdexcept>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "cpu/kernels.h"
 #if defined(SWAPNAS_WITH_CUDA) || defined(SWAPNAS_SIMT)
-#include "cuda/distinct.h"
 #include "cuda/kernels.h"
 #endif
 
@@ -193,11 +194,6 @@ public:
         counts[0] = found.patterns;
         counts[1] = found.nan;
     }
-    void count_packed(const PackedPatterns& patterns, PatternShape, const Tensor&,
-                      int64_t* counts) const {
-        counts[0] = cpu::count_packed(patterns, TorchWorkers());
-        counts[1] = 0;
-    }
 };
 
 #if defined(SWAPNAS_WITH_CUDA) || defined(SWAPNAS_SIMT)
@@ -244,19 +240,6 @@ public:
         for (const Activations& x : xs) insert(x, shape, whole(memory, shape));
         count(whole(memory, shape), counts);
     }
-    void count_packed(const PackedPatterns& patterns, PatternShape shape, const Tensor& like,
-                      int64_t* counts) const {
-        if (cuda::distinct_pays(patterns)) {
-            const auto scratch =
-                torch::stable::empty({cuda::distinct_scratch_words(patterns)}, ScalarType::Long,
-                                     std::nullopt, like.device());
-            return cuda::count_distinct(
-                patterns, static_cast<uint64_t*>(scratch.mutable_data_ptr()), counts, stream_);
-        }
-        const Tensor memory = new_table(shape, patterns.count, like);
-        insert_packed(patterns, whole(memory, shape));
-        count(whole(memory, shape), counts);
-    }
 
 private:
     static Tensor new_table(PatternShape shape, int64_t patterns, const Tensor& like) {
@@ -294,6 +277,22 @@ private:
 #endif
 
 // ---- the operators -----------------------------------------------------------------------------
+
+// The function, with every error a std::runtime_error: which class of Python it becomes would else
+// depend on torch's version. Which argument is to blame, and with which error, is Python's to say.
+template <auto function>
+struct Reporting;
+
+template <class Result, class... Arguments, Result (*function)(Arguments...)>
+struct Reporting<function> {
+    static Result call(Arguments... arguments) {
+        try {
+            return function(std::move(arguments)...);
+        } catch (const std::exception& error) {
+            throw std::runtime_error(error.what());
+        }
+    }
+};
 
 template <class Backend>
 struct Operators {
@@ -445,25 +444,15 @@ struct Operators {
         return counts;
     }
 
-    static Tensor count_packed(Tensor patterns, int64_t samples, bool ternary) {
-        const Backend backend(patterns);
-        const PatternShape shape = pattern_shape(samples, ternary);
-        auto counts = new_counts(1, patterns);
-        backend.count_packed(packed_patterns(patterns, shape), shape, patterns,
-                             static_cast<int64_t*>(counts.mutable_data_ptr()));
-        return counts;
-    }
-
     static void register_all(torch::stable::detail::StableLibrary& m) {
-        m.impl("insert_", TORCH_BOX(&Operators::insert_));
-        m.impl("relu_insert", TORCH_BOX(&Operators::relu_insert));
-        m.impl("relu_insert_", TORCH_BOX(&Operators::relu_insert_));
-        m.impl("insert_packed_", TORCH_BOX(&Operators::insert_packed_));
-        m.impl("pack", TORCH_BOX(&Operators::pack));
-        m.impl("count", TORCH_BOX(&Operators::count));
-        m.impl("merge_", TORCH_BOX(&Operators::merge_));
-        m.impl("count_packed", TORCH_BOX(&Operators::count_packed));
-        m.impl("count_patterns", TORCH_BOX(&Operators::count_patterns));
+        m.impl("insert_", TORCH_BOX(&Reporting<&Operators::insert_>::call));
+        m.impl("relu_insert", TORCH_BOX(&Reporting<&Operators::relu_insert>::call));
+        m.impl("relu_insert_", TORCH_BOX(&Reporting<&Operators::relu_insert_>::call));
+        m.impl("insert_packed_", TORCH_BOX(&Reporting<&Operators::insert_packed_>::call));
+        m.impl("pack", TORCH_BOX(&Reporting<&Operators::pack>::call));
+        m.impl("count", TORCH_BOX(&Reporting<&Operators::count>::call));
+        m.impl("merge_", TORCH_BOX(&Reporting<&Operators::merge_>::call));
+        m.impl("count_patterns", TORCH_BOX(&Reporting<&Operators::count_patterns>::call));
     }
 };
 

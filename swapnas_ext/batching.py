@@ -13,9 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._C import _functorch as functorch
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from swapnas_ext._torch_private import BATCH_NORM_FORWARD, functorch
 from swapnas_ext.counter import PatternCounter
 
 # More replicates than fill the last-level cache with one activation are slower than fewer at a time.
@@ -57,9 +56,9 @@ class ReplicateCounter:
         return self.counter.count_on_host()
 
     def update(self, x: Tensor) -> None:
-        if functorch.is_batchedtensor(x):
+        if functorch.is_batched(x):
             self.counter.insert_replicates(torch.ops.swapnas.insert_, x)
-        elif functorch.is_functorch_wrapped_tensor(x):
+        elif functorch.is_wrapped(x):
             raise ValueError("it is called under a torch.func transform of the model's own")
         else:  # the same for all replicates, as a ReLU of the inputs is
             self.counter.update(x.expand(self.counter.groups, *x.shape))
@@ -68,14 +67,14 @@ class ReplicateCounter:
         return None
 
     def relu(self, x: Tensor) -> Tensor:
-        if functorch.is_batchedtensor(x):
+        if functorch.is_batched(x):
             return self.counter.insert_replicates(torch.ops.swapnas.relu_insert, x)
         y = torch.relu(x)
         self.update(y)
         return y
 
     def relu_(self, x: Tensor) -> Tensor:
-        if functorch.is_batchedtensor(x):
+        if functorch.is_batched(x):
             self.counter.insert_replicates(torch.ops.swapnas.relu_insert_, x)
         else:
             self.update(torch.relu_(x))
@@ -90,7 +89,7 @@ def folded_batch_norms(modules: Sequence[nn.Module]) -> Iterator[None]:
     try:
         for module in modules:
             attributes = module.__dict__
-            plain = type(module).forward is _BatchNorm.forward and "forward" not in attributes
+            plain = type(module).forward is BATCH_NORM_FORWARD and "forward" not in attributes
             if plain and module.affine:
                 patched.append(attributes)
                 attributes["forward"] = _folded(module, module.forward)
@@ -100,14 +99,14 @@ def folded_batch_norms(modules: Sequence[nn.Module]) -> Iterator[None]:
             attributes.pop("forward", None)
 
 
-def _folded(module: _BatchNorm, original):  # type: ignore[no-untyped-def]
+def _folded(module: nn.Module, original):  # type: ignore[no-untyped-def]
     def forward(input: Tensor) -> Tensor:
         tensors = (input, module.weight, module.bias)
-        if not all(functorch.is_batchedtensor(tensor) for tensor in tensors):
+        if not all(functorch.is_batched(tensor) for tensor in tensors):
             return original(input)
-        level = functorch.maybe_get_level(input)
+        level = functorch.level_of(input)
         (x, dim), (weight, weight_dim), (bias, bias_dim) = (
-            functorch._unwrap_batched(tensor, level) for tensor in tensors
+            functorch.unwrapped(tensor, level) for tensor in tensors
         )
         x = x.movedim(dim, 1)  # [S, R, C, ...]
         y = torch.nn.functional.batch_norm(
@@ -119,7 +118,7 @@ def _folded(module: _BatchNorm, original):  # type: ignore[no-untyped-def]
             training=True,
             eps=module.eps,
         )
-        return functorch._add_batch_dim(y.view(x.shape), 1, level)
+        return functorch.wrapped(y.view(x.shape), 1, level)
 
     return forward
 
@@ -137,10 +136,10 @@ def run_replicates(
         torch.func.functional_call(model, own, args, kwargs)
         return torch.zeros(())  # vmap wants a tensor, and a model may return anything
 
-    fallback = functorch._is_vmap_fallback_enabled()
+    fallback = functorch.is_fallback_enabled()
     # An operator without a batching rule would be run once for each replicate, sample by sample.
-    functorch._set_vmap_fallback_enabled(False)
+    functorch.set_fallback_enabled(False)
     try:
         torch.func.vmap(replicate, randomness="error")(parameters)
     finally:
-        functorch._set_vmap_fallback_enabled(fallback)
+        functorch.set_fallback_enabled(fallback)

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 
 from swapnas_ext import activations, interception
+from swapnas_ext._torch_private import in_forward_ad, version_of
 from swapnas_ext.activations import RELU, Rule
 from swapnas_ext.counter import NAN_MESSAGE, NanActivationError, PatternCounter
 from swapnas_ext.sites import Layer, Plan, Site, Sites, find_activations
@@ -190,17 +190,15 @@ class Capture:
         relu = self.counter.direct_relu() or self._relu_of_operators
 
         def relu_once(x: Tensor) -> Tensor:
-            if (
-                x.requires_grad or forward_ad._current_level >= 0
-            ):  # a model that uses autograd itself
+            if x.requires_grad or in_forward_ad():  # a model that uses autograd itself
                 with interception.paused():
                     y = torch.relu(x)
                     self.counter.update(y)
                     return y
-            try:
-                now = (mark, x._version, counter.resets)
-            except RuntimeError:  # an inference tensor has no version
+            version = version_of(x)
+            if version is None:
                 return relu(x)
+            now = (mark, version, counter.resets)
             if getattr(x, "_counted_by_swapnas", None) == now:
                 with interception.paused():
                     return torch.relu(x)

@@ -23,6 +23,9 @@ NAN_MESSAGE = (
 )
 
 
+_STRAY_BITS_MESSAGE = "a packed pattern has a bit set beyond its {} bits"
+
+
 class NanActivationError(ValueError):
     """Activations contain NaN, so that their signs mean nothing."""
 
@@ -35,7 +38,8 @@ class PatternCounter:
 
     On CUDA everything is enqueued on torch's current stream, and only `count` and `saw_nan`
     synchronise. To capture inserts in a ``torch.cuda.CUDAGraph``, make room before with `reserve`;
-    a replay inserts without the counter's knowledge, so capture `reset` too.
+    a replay inserts without the counter's knowledge, so capture `reset` too. A set that is part of a
+    captured graph, which knows its address, never grows again; keep the counter as long as the graph.
 
     Args:
         samples: S, the number of samples of the mini-batch.
@@ -78,6 +82,9 @@ class PatternCounter:
             _warn_of_slowness(self.device)
         # Tables of up to 20 bits have a flag for each possible pattern, and never grow.
         self._allocate(_INITIAL_PATTERNS)
+        self.is_captured = (
+            False  # whether a CUDA graph knows the address of a set that may have to grow
+        )
         self.resets = 0
         self._at_most = 0  # an upper bound on the patterns of any group, known without asking
 
@@ -119,7 +126,7 @@ class PatternCounter:
                 self._check(x)
             try:  # the kernel checks the rest, for less
                 return operator(table, x, samples, ternary)
-            except ValueError:
+            except Exception:
                 self._check(x)
                 raise
 
@@ -162,9 +169,13 @@ class PatternCounter:
         if len(patterns) == 0:
             return
         self._make_room(len(patterns))
-        torch.ops.swapnas.insert_packed_(
-            self._table, patterns.contiguous(), self.samples, self.ternary
-        )
+        patterns = patterns.contiguous()
+        try:
+            torch.ops.swapnas.insert_packed_(self._table, patterns, self.samples, self.ternary)
+        except Exception:
+            if _has_stray_bits(patterns, bits):
+                raise ValueError(_STRAY_BITS_MESSAGE.format(bits)) from None
+            raise
 
     def merge(self, other: PatternCounter) -> None:
         """Adds all the patterns of another counter (same samples, ternary, groups and device)."""
@@ -175,6 +186,7 @@ class PatternCounter:
         if other is self:
             return
         self._make_room(other._tightened())
+        other._note_use()
         torch.ops.swapnas.merge_(self._table, other._table, self.samples, self.ternary)
 
     def count_on_host(self) -> int:
@@ -210,15 +222,19 @@ class PatternCounter:
 
     def reset(self) -> None:
         """Empties the set, keeping its memory."""
+        self._note_use()
         self._table.zero_()
         self.resets += 1
         self._at_most = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if not name.startswith("_host")}
+        of_this_table = ("_host_header", "_host_words", "_stream", "is_captured")
+        return {name: value for name, value in vars(self).items() if name not in of_this_table}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        self.is_captured = False
+        self._stream = _current_stream(self.device)
         self._view_header()
 
     def __repr__(self) -> str:
@@ -240,6 +256,7 @@ class PatternCounter:
             self.samples, self.ternary, patterns=patterns, groups=self.groups, device=self.device
         )
         self._view_header()
+        self._stream = _current_stream(self.device)
         self._limit = ops.table_limit(self.samples, self.ternary, self._table)
         self._grows = not ops.holds_all(self.samples, self.ternary, self.device)
 
@@ -255,15 +272,35 @@ class PatternCounter:
         if self._at_most + neurons > self._limit and self._tightened() + neurons > self._limit:
             self._grow(neurons)
         self._at_most += neurons
+        self._note_use()
+
+    def _note_use(self) -> None:
+        """What whoever replaces the table has to know of its use: that a graph has its address, and the
+        streams that it is used on beside the one that it was allocated on."""
+        if not self._grows or torch.compiler.is_compiling():
+            return
+        if _is_capturing(self.device):
+            self.is_captured = True
+        stream = _current_stream(self.device)
+        if stream != self._stream:
+            # torch hands freed memory out again in the order of the stream that it was allocated on.
+            self._table.record_stream(stream)
+            self._stream = stream
 
     def _grow(self, neurons: int) -> None:
         needed = self._at_most + neurons
-        if self.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+        if _is_capturing(self.device):
             raise RuntimeError(
                 f"the set has room for {self._limit:,} patterns and could get {needed:,}, but can't "
                 f"grow while a CUDA graph is captured; call reserve({needed:,}) before"
             )
-        full = self._table
+        if self.is_captured:
+            raise RuntimeError(
+                f"the set has room for {self._limit:,} patterns and could get {needed:,}, but can't "
+                "grow, since replays of a captured CUDA graph insert into it where it is; call "
+                f"reserve({needed:,}) before the capture, or use another counter"
+            )
+        full, stream = self._table, self._stream
         try:
             self._allocate(max(needed, 2 * self._limit))
         except RuntimeError:  # too large; but perhaps there are fewer patterns than there may be
@@ -272,6 +309,8 @@ class PatternCounter:
             if needed <= self._limit:
                 return
             self._allocate(needed)
+        if self._stream != stream:
+            full.record_stream(self._stream)
         torch.ops.swapnas.merge_(self._table, full, self.samples, self.ternary)
 
     def _tightened(self) -> int:
@@ -292,7 +331,7 @@ class PatternCounter:
             self._make_room(self._check(x))
         try:
             return operator(self._table, x, self.samples, self.ternary)
-        except ValueError:
+        except Exception:
             self._check(x)
             raise
 
@@ -360,7 +399,7 @@ def count_patterns(
         )
     try:
         counts = torch.ops.swapnas.count_patterns(tensors, samples, ternary)
-    except ValueError:
+    except Exception:
         for x in tensors:
             _check_activations(x, samples)
         raise
@@ -409,9 +448,25 @@ def _check_flags(counts: list[list[int]], nan_policy: NanPolicy, bits: int) -> N
             "the graph, or reserve() room for the neurons of all replays before"
         )
     if flags & ops.STRAY_BITS:
-        raise ValueError(f"a packed pattern has a bit set beyond its {bits} bits")
+        raise ValueError(_STRAY_BITS_MESSAGE.format(bits))
     if flags & ops.SAW_NAN and nan_policy == "raise":
         raise NanActivationError(NAN_MESSAGE)
+
+
+def _is_capturing(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.is_current_stream_capturing()
+
+
+def _current_stream(device: torch.device) -> torch.cuda.Stream | None:
+    return torch.cuda.current_stream(device) if device.type == "cuda" else None
+
+
+def _has_stray_bits(patterns: Tensor, bits: int) -> bool:
+    last_word = patterns if patterns.dim() == 1 else patterns[:, -1]
+    used = (bits - 1) % (8 * patterns.dtype.itemsize) + 1
+    if used == 8 * patterns.dtype.itemsize:
+        return False
+    return bool((last_word & (-1 << used)).any())
 
 
 def _warn_of_slowness(device: torch.device) -> None:

@@ -10,7 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from swapnas_ext._torch_private import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS
+
+_COUNTED = (*CONVOLUTIONS, nn.Linear)
 
 
 class FlopCount:
@@ -29,7 +32,7 @@ class FlopCount:
             return network
         self._hooks.append(network.register_forward_pre_hook(self._begin))
         for module in network.modules():
-            if isinstance(module, _ConvNd | nn.Linear) and not _is_scripted(module):
+            if isinstance(module, _COUNTED) and not _is_scripted(module):
                 self._hooks.append(module.register_forward_hook(self._add))
         return network
 
@@ -47,7 +50,7 @@ class FlopCount:
 
     def _add(self, module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
         # Each element takes the weights of its channel: of the output, or, transposed, of the input.
-        elements = args[0] if isinstance(module, _ConvTransposeNd) else output
+        elements = args[0] if isinstance(module, TRANSPOSED_CONVOLUTIONS) else output
         weight: Tensor = module.weight  # type: ignore[assignment]
         self._total += 2 * elements.numel() * (weight.numel() // weight.shape[0])
 

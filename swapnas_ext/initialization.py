@@ -11,8 +11,8 @@ from functools import cache
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
+
+from swapnas_ext._torch_private import BATCH_NORMS, CONVOLUTIONS, parameters_of
 
 Initializer = Callable[[nn.Module, torch.Generator], None]
 Draw = Callable[[Tensor, torch.Generator], object]
@@ -123,7 +123,7 @@ def _actions(model: nn.Module) -> Iterable[tuple[nn.Parameter, str]]:
         if kind is None:
             continue
         # A weight that is computed from others, as by spectral_norm, is no parameter.
-        weight, bias = (module._parameters.get(name) for name in ("weight", "bias"))
+        weight, bias = (parameters_of(module).get(name) for name in ("weight", "bias"))
         if weight is not None:
             yield weight, "draw" if kind == "weighted" else "one"
         if bias is not None:
@@ -132,6 +132,6 @@ def _actions(model: nn.Module) -> Iterable[tuple[nn.Parameter, str]]:
 
 @cache
 def _layer_kind(kind: type[nn.Module]) -> str | None:
-    if issubclass(kind, _ConvNd | nn.Linear):
+    if issubclass(kind, (*CONVOLUTIONS, nn.Linear)):
         return "weighted"
-    return "normalisation" if issubclass(kind, _BatchNorm | nn.GroupNorm) else None
+    return "normalisation" if issubclass(kind, (*BATCH_NORMS, nn.GroupNorm)) else None

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from swapnas_ext import data
+from swapnas_ext._torch_private import version_of
 
 _FEW = 4
 """Images of noise: what they tell is a mean over positions too."""
@@ -50,7 +51,7 @@ class MiniBatch:
             )
         self.samples = _samples_of((self.args, self.kwargs)) if samples is None else samples
         self._channels_last = channels_last
-        self._on: dict[torch.device, tuple[Any, list[tuple[Tensor, int]]]] = {}
+        self._on: dict[torch.device, tuple[Any, list[tuple[Tensor, int | None]]]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_on": {}}
@@ -59,7 +60,9 @@ class MiniBatch:
         """Positional and keyword arguments on a device. They are copies, made once, and again where a
         model has changed them."""
         arguments, versions = self._on.get(device, (None, []))
-        if arguments is None or any(tensor._version != version for tensor, version in versions):
+        if arguments is None or any(
+            version is None or version_of(tensor) != version for tensor, version in versions
+        ):
 
             def copy(tensor: Tensor) -> Tensor:
                 tensor = tensor.detach().to(device, copy=True)
@@ -69,7 +72,7 @@ class MiniBatch:
 
             with torch.inference_mode(False):  # whose tensors have no version
                 arguments = _mapped((self.args, self.kwargs), copy)
-            versions = [(tensor, tensor._version) for tensor in _tensors(arguments)]
+            versions = [(tensor, version_of(tensor)) for tensor in _tensors(arguments)]
             self._on[device] = arguments, versions
         return arguments
 

@@ -16,10 +16,12 @@ Operators (``samples`` is S, the first dimension of an activation a multiple of 
 * ``count(table, samples, ternary) -> [groups, 2]``: number of patterns, and flags: ``SAW_NAN``,
   and on CUDA, where an insert can't tell the host, ``OVERFLOWED`` and ``STRAY_BITS``;
 * ``pack(x, samples, ternary) -> (patterns, nan)``;
-* ``count_packed(patterns, samples, ternary) -> [1, 2]``: like ``count``, of packed patterns;
 * ``count_patterns(xs, samples, ternary) -> [1, 2]``: like ``count``, of the patterns of all xs.
 
 The three inserts can be called under ``torch.func.vmap``, with a table of one group a replicate.
+
+A kernel that refuses its arguments raises a RuntimeError: which argument is to blame, and with which error,
+is said by who calls it (`counter`).
 """
 
 from __future__ import annotations
@@ -28,10 +30,10 @@ import os
 
 import torch
 from torch import Tensor
-from torch._C import _functorch as functorch
 
 from swapnas_ext import reference
 from swapnas_ext._native import _C
+from swapnas_ext._torch_private import functorch
 
 HEADER_WORDS = 8
 SAW_NAN, OVERFLOWED, STRAY_BITS = 1, 2, 4
@@ -46,7 +48,6 @@ SCHEMAS = (
     "merge_(Tensor(a!) table, Tensor other, int samples, bool ternary) -> ()",
     "count(Tensor table, int samples, bool ternary) -> Tensor",
     "pack(Tensor x, int samples, bool ternary) -> (Tensor, Tensor)",
-    "count_packed(Tensor patterns, int samples, bool ternary) -> Tensor",
     "count_patterns(Tensor[] xs, int samples, bool ternary) -> Tensor",
 )
 _library = torch.library.Library("swapnas", "DEF")
@@ -161,10 +162,6 @@ def _fake_pack(x: Tensor, samples: int, ternary: bool) -> tuple[Tensor, Tensor]:
     return x.new_empty(shape, dtype=dtype), x.new_empty(1, dtype=torch.int64)
 
 
-def _fake_count_packed(patterns: Tensor, samples: int, ternary: bool) -> Tensor:
-    return patterns.new_empty(1, 2, dtype=torch.int64)
-
-
 def _fake_count_patterns(xs: list[Tensor], samples: int, ternary: bool) -> Tensor:
     return xs[0].new_empty(1, 2, dtype=torch.int64)
 
@@ -177,7 +174,6 @@ for _name, _fake in {
     "merge_": _fake_nothing,
     "count": _fake_count,
     "pack": _fake_pack,
-    "count_packed": _fake_count_packed,
     "count_patterns": _fake_count_patterns,
 }.items():
     torch.library.register_fake(f"swapnas::{_name}", _fake, lib=_library)
@@ -193,27 +189,27 @@ def _batched(name: str, wraps_result: bool) -> None:
     operator = getattr(torch.ops.swapnas, name)
 
     def rule(table: Tensor, x: Tensor, samples: int, ternary: bool) -> Tensor | None:
-        if functorch.is_batchedtensor(table):
+        if functorch.is_batched(table):
             raise ValueError(
                 f"swapnas::{name} under vmap needs one table, with a group a replicate"
             )
-        level = functorch.maybe_get_level(x)
-        physical, dim = functorch._unwrap_batched(x, level)
+        level = functorch.level_of(x)
+        physical, dim = functorch.unwrapped(x, level)
         if physical.shape[dim] != table.shape[0]:
             raise ValueError(
                 f"torch.func.vmap maps over {physical.shape[dim]} and the set has {table.shape[0]} "
                 "groups: under a vmap of the model's own, samples can't be told from what it maps over"
             )
-        with torch._C._ExcludeDispatchKeyGuard(_VMAP_KEYS):
+        with functorch.batching_paused():
             y = operator(table, physical.movedim(dim, 0), samples, ternary)
-            return functorch._add_batch_dim(y, 0, level) if wraps_result else None
+            return functorch.wrapped(y, 0, level) if wraps_result else None
 
     _library.impl(name, rule, "FuncTorchBatched")
 
 
-_VMAP_KEYS = torch._C.DispatchKeySet(torch._C.DispatchKey.FuncTorchBatched)
-for _name in ("insert_", "relu_insert", "relu_insert_"):
-    _batched(_name, wraps_result=_name == "relu_insert")
+if functorch is not None:
+    for _name in ("insert_", "relu_insert", "relu_insert_"):
+        _batched(_name, wraps_result=_name == "relu_insert")
 
 
 # ---- the reference, where a device has no kernel -------------------------------------------------
@@ -277,11 +273,6 @@ def reference_pack(x: Tensor, samples: int, ternary: bool) -> tuple[Tensor, Tens
     return reference.pack_patterns(x, samples, ternary), nan
 
 
-def reference_count_packed(patterns: Tensor, samples: int, ternary: bool) -> Tensor:
-    count = torch.unique(patterns, dim=0).shape[0]
-    return torch.tensor([[count, 0]], dtype=torch.int64, device=patterns.device)
-
-
 def reference_count_patterns(xs: list[Tensor], samples: int, ternary: bool) -> Tensor:
     count = reference.count_patterns(*xs, samples=samples, ternary=ternary)
     nan = any(bool(x.isnan().any()) for x in xs)
@@ -296,7 +287,6 @@ REFERENCE = {
     "merge_": reference_merge_,
     "count": reference_count,
     "pack": reference_pack,
-    "count_packed": reference_count_packed,
     "count_patterns": reference_count_patterns,
 }
 for _name, _implementation in REFERENCE.items():

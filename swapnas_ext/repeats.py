@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from swapnas_ext import batching, initialization, memory
+from swapnas_ext import _torch_private, batching, initialization, interception, memory
+from swapnas_ext._torch_private import version_of
 from swapnas_ext.capture import Capture
 from swapnas_ext.counter import NanActivationError, PatternCounter
 from swapnas_ext.graph import ReplayedForward
@@ -112,12 +113,13 @@ class Repeats:
                 enter(torch.autocast(self._device.type, settings.autocast))
             stack.callback(torch.clear_autocast_cache)  # it may hold casts of borrowed weights
             self._weights = enter(self._borrowed())
+            self.notes += _torch_private.notes()
             try:
                 self._all_repeats()
             except _NeedsTernary:  # from the beginning, with ternary patterns
                 self.ternary = self._known.ternary = True
                 self.patterns.clear()
-                self.notes.clear()
+                self.notes[:] = _torch_private.notes()
                 if self._weights is not None:
                     self._weights.again()
                 self._fresh()
@@ -151,15 +153,15 @@ class Repeats:
             return nullcontext()
         return BorrowedWeights(self._found.parameters.values())
 
-    def _changed_weights(self, versions: list[int]) -> str | None:
-        """The name of a weight that the forward pass changed.
+    def _changed_weights(self, versions: list[int | None]) -> str | None:
+        """The name of a weight that the forward pass changed, or may have changed.
 
         Raises:
             RuntimeError: it changed the caller's own.
         """
         parameters = self._found.parameters.values()
         pairs = zip(parameters, versions, strict=True)
-        changed = next((p for p, version in pairs if p._version != version), None)
+        changed = next((p for p, v in pairs if v is None or version_of(p) != v), None)
         if changed is None and self._weights is not None and self._settings.initialize is None:
             changed = self._weights.changed()  # ``.data`` is changed without a new version
         if changed is None:
@@ -205,7 +207,7 @@ class Repeats:
         """The first repeat: tells layers, sizes, and whether patterns are ternary. Returns the name of a
         weight that the forward pass changed."""
         self._initialize(0)
-        versions = [parameter._version for parameter in self._found.parameters.values()]
+        versions = [version_of(parameter) for parameter in self._found.parameters.values()]
         with self._counters(self._device, self.ternary, 1) as counter:
             capture = Capture(
                 counter,
@@ -314,6 +316,10 @@ class Repeats:
         settings, sizes = self._settings, self._known.sizes
         if len(self.patterns) == settings.repeats or self._enough() or settings.channels_last:
             return
+        if _torch_private.functorch is None or not (
+            interception.SEES_REPLICATES or settings.plan.mode == "modules"
+        ):
+            return  # the notes tell
         if self._known.unbatchable is not None:
             self.notes.append(self._known.unbatchable)
             return

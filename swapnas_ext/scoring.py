@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from swapnas_ext import initialization, regularization, result
+from swapnas_ext._torch_private import uncompiled
 from swapnas_ext.activations import UserRules
 from swapnas_ext.composite import CompositeRepeats
 from swapnas_ext.counter import NanPolicy, PatternCounter
@@ -134,7 +135,7 @@ class Scorer:
                 f"expected a torch.nn.Module to score, or a function that returns one, got {got}{source}"
             )
         seconds = 0.0 if built is model else time.perf_counter() - start
-        built = getattr(built, "_orig_mod", built)  # what torch.compile wraps
+        built = uncompiled(built)
         found = walk(built)
         with _alone(built, found):
             return self._score(built, found, seconds)
@@ -210,7 +211,8 @@ class Scorer:
         try:
             yield counter
         finally:
-            idle.append(counter)
+            if not counter.is_captured:  # one that is can't grow for the next model
+                idle.append(counter)
 
 
 def score(

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from torch import nn
 
 from swapnas_ext import activations
+from swapnas_ext._torch_private import children_of
 from swapnas_ext.activations import RELU, Rule, UserRules
 from swapnas_ext.untouched import Path, Walk, name_of
 
@@ -165,7 +166,7 @@ def _site(module: nn.Module, path: Path, plan: Plan) -> Site | None:
         return Site(name_of(path), module, "left out")
     if isinstance(module, _FUSED):
         return Site(name_of(path), module, "fused")
-    if not module._modules and _is_suspect(type(module)):
+    if not children_of(module) and _is_suspect(type(module)):
         return Site(name_of(path), module, "suspect")
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,8 +11,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.instancenorm import _InstanceNorm
+
+from swapnas_ext._torch_private import (
+    BATCH_NORM_FORWARD,
+    BATCH_NORMS,
+    INSTANCE_NORMS,
+    buffers_of,
+    children_of,
+    may_be_compiled,
+    may_have_forward_hooks,
+    parameters_of,
+    put_back,
+)
 
 # Frequent modules that do the same in training and evaluation, and are no activations.
 _ONLY_COMPUTING = frozenset(
@@ -70,24 +79,22 @@ def walk(model: nn.Module) -> Walk:
         if id(module) in seen:
             continue
         seen.add(id(module))
-        attributes = module.__dict__
         if isinstance(module, torch.jit.ScriptModule):  # keeps it all elsewhere
             found.modules.append(module)
             found.paths.append(path)
             parameters.update((id(parameter), parameter) for parameter in module.parameters())
             continue
-        for parameter in attributes["_parameters"].values():
+        for parameter in parameters_of(module).values():
             if parameter is not None:
                 parameters[id(parameter)] = parameter
         if (
             type(module) not in _ONLY_COMPUTING
-            or attributes["_buffers"]
-            or attributes["_forward_hooks"]
-            or attributes["_forward_pre_hooks"]
+            or buffers_of(module)
+            or may_have_forward_hooks(module)
         ):
             found.modules.append(module)
             found.paths.append(path)
-        children = attributes["_modules"]
+        children = children_of(module)
         if children:
             for name in reversed(children):
                 child = children[name]
@@ -128,7 +135,7 @@ def scoring_mode(modules: Sequence[nn.Module]) -> Iterator[None]:
 @cache
 def _norm_kind(kind: type[nn.Module]) -> tuple[bool, bool]:
     """Whether it normalises with statistics of the mini-batch, and whether it is a BatchNorm."""
-    return issubclass(kind, _BatchNorm | _InstanceNorm), issubclass(kind, _BatchNorm)
+    return issubclass(kind, BATCH_NORMS + INSTANCE_NORMS), issubclass(kind, BATCH_NORMS)
 
 
 class RestoredBuffers:
@@ -140,8 +147,8 @@ class RestoredBuffers:
         for module in modules:
             if isinstance(module, torch.jit.ScriptModule):
                 self._saved += [(None, "", b, b.clone()) for b in module.buffers()]
-            elif module._buffers and (batch_norm or not _is_plain_batch_norm(module)):
-                for name, buffer in module._buffers.items():
+            elif buffers_of(module) and (batch_norm or not _is_plain_batch_norm(module)):
+                for name, buffer in buffers_of(module).items():
                     value = None if buffer is None else buffer.clone()
                     self._saved.append((module, name, buffer, value))
 
@@ -160,15 +167,15 @@ class RestoredBuffers:
                 except RuntimeError:  # resized, or of inference mode
                     buffer.data = value.clone()
             if module is not None:
-                module._buffers[name] = buffer
+                put_back(module, "buffers", {**buffers_of(module), name: buffer})
 
     def __exit__(self, *_: object) -> None:
         self.again()
 
 
 def _is_plain_batch_norm(module: nn.Module) -> bool:
-    is_batch_norm = _norm_kind(type(module))[1] and type(module).forward is _BatchNorm.forward
-    return is_batch_norm and len(module._buffers) == 3
+    is_batch_norm = _norm_kind(type(module))[1] and type(module).forward is BATCH_NORM_FORWARD
+    return is_batch_norm and len(buffers_of(module)) == 3
 
 
 class BorrowedWeights:
@@ -214,10 +221,10 @@ class RestoredAttributes:
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         self._saved = [
             (
-                module.__dict__,
+                module,
                 dict(module.__dict__),
-                dict(module._parameters),
-                dict(module._modules),
+                dict(parameters_of(module)),
+                dict(children_of(module)),
             )
             for module in modules
             if not _is_forward_of_torch(type(module))
@@ -227,12 +234,11 @@ class RestoredAttributes:
         return self
 
     def again(self) -> None:
-        for attributes, old, parameters, children in self._saved:
-            attributes.clear()
-            attributes.update(old)
-            for current, kept in ((old["_parameters"], parameters), (old["_modules"], children)):
-                current.clear()
-                current.update(kept)
+        for module, attributes, parameters, children in self._saved:
+            module.__dict__.clear()
+            module.__dict__.update(attributes)
+            put_back(module, "parameters", parameters)
+            put_back(module, "modules", children)
 
     def __exit__(self, *_: object) -> None:
         self.again()
@@ -287,7 +293,7 @@ def uncompiled() -> Iterator[None]:
     """What was compiled by ``torch.compile`` runs as it was written: activations that are fused can't be
     seen. A setting of the process, made by the first thread that needs it and undone by the last."""
     global _uncompiled_users
-    if "torch._dynamo" not in sys.modules:  # nothing was compiled; importing it would take seconds
+    if not may_be_compiled():  # importing torch's compiler would take seconds
         yield
         return
     with _uncompiled_lock:

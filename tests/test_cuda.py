@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import copy
+import subprocess
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -16,6 +19,7 @@ import swapnas_ext as swap
 from swapnas_ext import counter as counter_module
 from swapnas_ext import reference
 from swapnas_ext._native import _C
+from swapnas_ext.build_info import cuda_problem
 from swapnas_ext.capture import capturing
 
 
@@ -47,6 +51,124 @@ def test_a_build_without_kernels_warns_that_it_is_slow() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         counter_module._warn_of_slowness(torch.device("xpu"))
+
+
+def test_what_is_missing_is_told_with_versions() -> None:
+    assert cuda_problem(13000, 13000, "") == ""
+    none = cuda_problem(0, 13000, "CUDA driver version is insufficient for CUDA runtime version")
+    assert none == (
+        "no NVIDIA driver was found, and the kernels were built with CUDA 13.0, which needs driver 580 or newer"
+    )
+    old = cuda_problem(12080, 13000, "CUDA driver version is insufficient for CUDA runtime version")
+    for part in (
+        "driver knows CUDA 12.8",
+        "CUDA 13.0",
+        "580",
+        "nvcc of CUDA 12",
+        "update the driver",
+    ):
+        assert part in old
+    no_gpu = cuda_problem(13010, 13000, "no CUDA-capable device is detected")
+    assert no_gpu.startswith("no CUDA-capable device") and "13.1" in no_gpu and "13.0" in no_gpu
+    assert "newer" not in cuda_problem(0, 14000, "?")  # a version that nobody knows the driver of
+
+
+def test_versions_come_from_the_binary() -> None:
+    if not _C.cuda_architectures:
+        pytest.skip("built without CUDA kernels")
+    driver, runtime, error = _C.cuda_availability()
+    assert runtime >= 12080
+    assert (driver == 0) <= bool(error)
+
+
+@pytest.fixture
+def in_capture(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Says whether a graph is being captured, to counters on the CPU."""
+    capturing = False
+
+    def set_capturing(value: bool) -> None:
+        nonlocal capturing
+        capturing = value
+
+    monkeypatch.setattr(counter_module, "_is_capturing", lambda device: capturing)
+    return set_capturing
+
+
+USES = {
+    "update": lambda counter, x: counter.update(x),
+    "relu": lambda counter, x: counter.relu(x),
+    "relu_": lambda counter, x: counter.relu_(x.clone()),
+    "insert_packed": lambda counter, x: counter.insert_packed(swap.pack_patterns(x)),
+    "merge": lambda counter, x: counter.merge(swap.PatternCounter(40)),
+    "merged from": lambda counter, x: swap.PatternCounter(40).merge(counter),
+    "reset": lambda counter, x: counter.reset(),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_captured_set_stays_where_it_is(use: str, in_capture: Callable[[bool], None]) -> None:
+    counter = swap.PatternCounter(40)
+    x = torch.randn(40, 100)
+    counter.update(x)
+    in_capture(True)
+    USES[use](counter, x)
+    in_capture(False)
+    address, count = counter._table.data_ptr(), counter.count()
+    large = torch.randn(40, 100_000)
+    for grow in (lambda: counter.reserve(10_000_000), lambda: counter.update(large)):
+        with pytest.raises(RuntimeError, match=r"replays of a captured CUDA graph.*reserve\("):
+            grow()
+    assert counter._table.data_ptr() == address and counter.count() == count
+    counter.update(-x)  # what there is room for goes on
+    assert counter.count() > count
+    copied = copy.deepcopy(counter)  # no graph knows a copy
+    copied.update(large)
+    assert copied.count() > 100_000
+
+
+def test_sets_that_never_grow_can_be_captured_and_used_on(
+    in_capture: Callable[[bool], None],
+) -> None:
+    counter = swap.PatternCounter(16)
+    in_capture(True)
+    counter.update(torch.randn(16, 100))
+    in_capture(False)
+    address = counter._table.data_ptr()
+    counter.update(torch.randn(16, 1_000_000))
+    counter.reserve(10_000_000)
+    assert counter._table.data_ptr() == address and not counter.is_captured
+
+
+def test_no_growing_in_a_capture(in_capture: Callable[[bool], None]) -> None:
+    counter = swap.PatternCounter(40)
+    in_capture(True)
+    with pytest.raises(RuntimeError, match=r"while a CUDA graph is captured; call reserve\("):
+        counter.update(torch.randn(40, 100_000))
+    assert counter.count() == 0
+
+
+def test_memory_of_a_set_is_not_reused_before_all_streams_are_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A table that is used, or left for a larger one, on another stream than it was allocated on."""
+    stream = "first"
+    recorded: list[tuple[int, str]] = []
+    monkeypatch.setattr(counter_module, "_current_stream", lambda device: stream)
+    monkeypatch.setattr(
+        torch.Tensor, "record_stream", lambda table, stream: recorded.append((id(table), stream))
+    )
+    counter = swap.PatternCounter(40)
+    small = counter._table
+    counter.update(torch.randn(40, 100))
+    assert not recorded
+    stream = "second"
+    counter.update(torch.randn(40, 100))
+    counter.update(torch.randn(40, 100))
+    assert recorded == [(id(small), "second")]
+    stream = "third"
+    counter.update(torch.randn(40, 100_000))
+    assert counter._table is not small
+    assert recorded == [(id(small), "second"), (id(small), "third")]
 
 
 @pytest.mark.parametrize(
@@ -185,6 +307,64 @@ def test_replays_are_exact(cuda: torch.device) -> None:
         graph.replay()
         assert counter.count() == reference.count_patterns(x, samples=40)
         assert torch.equal(y, torch.relu(x))
+
+
+def test_kernels_are_loaded_inside_a_capture(cuda: torch.device) -> None:
+    """Where a capture is the first thing that a process does with them."""
+    program = """
+import torch
+import swapnas_ext as swap
+from swapnas_ext import reference
+
+for samples, dtype in ((16, torch.float32), (16, torch.bfloat16), (32, torch.float32), (100, torch.float16)):
+    x = torch.randn(samples, 1 << 21, device="cuda").to(dtype)
+    counter = swap.PatternCounter(samples, device="cuda")
+    counter.reserve(1 << 21)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        counter.reset()
+        y = counter.relu(x)
+    graph.replay()
+    assert counter.count() == reference.count_patterns(x, samples=samples), samples
+    assert torch.equal(y, torch.relu(x)), samples
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_growing_on_another_stream(cuda: torch.device) -> None:
+    x = torch.randn(40, 20_000, device=cuda)
+    large = torch.randn(40, 500_000, device=cuda)
+    expected = reference.count_patterns(x, large, samples=40)
+    for _ in range(5):
+        counter = swap.PatternCounter(40, device=cuda)
+        counter.update(x)
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            torch.cuda._sleep(20_000_000)
+            counter.update(large)  # grows
+        # Would be given the memory of the first set, while it is being merged.
+        torch.zeros(1 << 16, dtype=torch.int64, device=cuda).fill_(-1)
+        torch.cuda.current_stream().wait_stream(side)
+        assert counter.count() == expected
+
+
+def test_a_captured_set_does_not_move(cuda: torch.device) -> None:
+    x = torch.randn(40, 5000, device=cuda)
+    counter = swap.PatternCounter(40, device=cuda)
+    counter.reserve(5000)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        counter.reset()
+        counter.update(x)
+    with pytest.raises(RuntimeError, match="replays of a captured CUDA graph"):
+        counter.update(torch.randn(40, 1_000_000, device=cuda))
+    graph.replay()
+    assert counter.count() == reference.count_patterns(x, samples=40)
 
 
 def test_no_growing_while_a_graph_is_captured(cuda: torch.device) -> None:

@@ -148,21 +148,6 @@ void insert_packed(const PackedPatterns& patterns, const Table& table, const Wor
     });
 }
 
-int64_t count_packed(const PackedPatterns& patterns, const Workers& workers) {
-    const int tasks = tasks_for(patterns.count * patterns.words(), kKeysPerTask, workers);
-    if (set_kind(patterns.bits) == SetKind::Direct) {
-        std::vector<uint64_t> memory(table_words(patterns.bits, 0));
-        const Table table(memory.data(), static_cast<int64_t>(memory.size()), patterns.bits);
-        insert_direct(packed_source<uint32_t>(patterns), table, 1, workers);
-        return table.count();
-    }
-    return with_slots(patterns.bits, [&]<class Slots>(TypeTag<Slots>) {
-        const auto source = packed_source<typename Slots::Element>(patterns);
-        const Tally tally = count_keys<Slots>(source, tasks, workers);
-        return static_cast<int64_t>(tally.occupied) + tally.zero_pattern;
-    });
-}
-
 bool pack(const Activations& activations, PatternShape shape, void* patterns,
           const Workers& workers) {
     if (shape.bits() <= 32)

@@ -40,10 +40,9 @@ struct Count {
 };
 Count count(std::span<const Activations> activations, PatternShape shape, const Workers& workers);
 
-// Inserts packed patterns into a table, or counts the distinct ones. Throws std::invalid_argument,
-// before anything is inserted, if one has a bit set beyond `bits`.
+// Inserts packed patterns into a table. Throws std::invalid_argument, before anything is inserted,
+// if one has a bit set beyond `bits`.
 void insert_packed(const PackedPatterns& patterns, const Table& table, const Workers& workers);
-int64_t count_packed(const PackedPatterns& patterns, const Workers& workers);
 
 // Packs the patterns of one group, in the order (outer, inner), in the form of PackedPatterns.
 // Returns true if a NaN was seen.

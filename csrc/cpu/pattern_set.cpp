@@ -23,7 +23,7 @@ void merge_slots(const Table& into, const Table& from) {
 }  // namespace
 
 Table::Table(uint64_t* memory, int64_t words, int64_t bits)
-    : memory_(memory), bits_(bits), capacity_(table_capacity(bits, slot_bytes(bits), words)) {
+    : memory_(memory), bits_(bits), capacity_(table_capacity(bits, slot_shape(bits), words)) {
     if (capacity_ < 0)
         throw std::invalid_argument("a table of " + std::to_string(words) +
                                     " words does not fit patterns of " + std::to_string(bits) +

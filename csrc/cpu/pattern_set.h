@@ -10,15 +10,19 @@
 
 namespace swapnas::cpu {
 
-// Bytes of a slot (no matter for a Direct set).
-constexpr int64_t slot_bytes(int64_t bits) { return bits <= 32 ? 4 : (bits + 63) / 64 * 8; }
+inline constexpr int64_t kMaxLoad = 3;
+
+constexpr SlotShape slot_shape(int64_t bits) {
+    return {bits <= 32 ? 4 : (bits + 63) / 64 * 8, kMaxLoad};
+}
+inline int64_t slots_for(int64_t patterns) { return swapnas::slots_for(patterns, kMaxLoad); }
 
 // As in pattern_table.h, for the slots of the CPU.
 inline int64_t table_words(int64_t bits, int64_t patterns) {
-    return swapnas::table_words(bits, slot_bytes(bits), patterns);
+    return swapnas::table_words(bits, slot_shape(bits), patterns);
 }
 inline int64_t table_limit(int64_t bits, int64_t words) {
-    return swapnas::table_limit(bits, slot_bytes(bits), words);
+    return swapnas::table_limit(bits, slot_shape(bits), words);
 }
 
 class Table {

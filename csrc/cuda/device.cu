@@ -37,19 +37,29 @@ constexpr int64_t kSharedBytesUnasked = 48 * 1024;
 
 }  // namespace
 
-std::string unavailable() {
+Availability availability() {
+    Availability found{};
     int devices = 0;
-    const cudaError_t error = cudaGetDeviceCount(&devices);
+    (void)cudaDriverGetVersion(&found.driver_cuda);
+    (void)cudaRuntimeGetVersion(&found.runtime_cuda);
+    cudaError_t error = cudaGetDeviceCount(&devices);
+    if (error == cudaSuccess && devices == 0) error = cudaErrorNoDevice;
     if (error != cudaSuccess) {
         (void)cudaGetLastError();
-        return cudaGetErrorString(error);
+        found.error = cudaGetErrorString(error);
     }
-    return devices > 0 ? "" : "no CUDA-capable device is detected";
+    return found;
 }
 
 int multiprocessors() { return attribute(cudaDevAttrMultiProcessorCount); }
-int64_t l2_bytes() { return attribute(cudaDevAttrL2CacheSize); }
-int64_t shared_limit() { return attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin); }
+
+int resident_blocks(const void* kernel, int threads, int64_t shared_bytes) {
+    int blocks = 0;
+    check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads,
+                                                        static_cast<size_t>(shared_bytes)),
+          "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
+    return blocks;
+}
 
 void clear(void* memory, int64_t bytes, Stream stream) {
     check(cudaMemsetAsync(memory, 0, static_cast<size_t>(bytes), static_cast<cudaStream_t>(stream)),

@@ -21,17 +21,19 @@ struct Grid {
     int64_t shared_bytes = 0;
 };
 
-// Why no kernel can run on this machine, empty if one can: no driver, one that is too old, no GPU.
-std::string unavailable();
+// What kernels need to run on this machine.
+struct Availability {
+    int driver_cuda;    // the newest CUDA that the driver knows, such as 12080; 0: no driver
+    int runtime_cuda;   // the CUDA that is linked in
+    std::string error;  // CUDA's own words; empty where there is a GPU that can be used
+};
+Availability availability();
 
 // Streaming multiprocessors of the current device.
 int multiprocessors();
 
-// Bytes of the L2 cache of the current device.
-int64_t l2_bytes();
-
-// Bytes of shared memory that a block of the current device can have.
-int64_t shared_limit();
+// Blocks of the kernel that a multiprocessor of the current device runs at a time.
+int resident_blocks(const void* kernel, int threads, int64_t shared_bytes);
 
 // Fills memory with zeros, in the order of the stream.
 void clear(void* memory, int64_t bytes, Stream stream);

@@ -214,19 +214,24 @@ constexpr int64_t kMaxBlocks = (int64_t{1} << 31) - 1;
 // Blocks that keep a GPU busy to the end: a few for each that runs at a time.
 constexpr int64_t kBlocksPerMultiprocessor = 16;
 
-int64_t slot_bytes(PatternShape shape) {
-    if (shape.bits() <= 32) return 4;
-    return shape.bits() <= 64 ? 8 : 8 * chunks(shape);
+SlotShape slot_shape(PatternShape shape) {
+    constexpr int64_t kMaxLoad = 2;  // of four: see KeySlots
+    if (shape.bits() <= 64) return {shape.bits() <= 32 ? 4 : 8, kMaxLoad};
+    return {8 * chunks(shape), kMaxLoad};
 }
+
+bool aligned(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % 16 == 0; }
 
 SetArguments set_arguments(const GroupTables& tables) {
     const PatternShape shape = tables.shape;
     const int64_t capacity =
-        table_capacity(shape.bits(), slot_bytes(shape), tables.words_per_group);
+        table_capacity(shape.bits(), slot_shape(shape), tables.words_per_group);
     if (capacity < 0)
         throw std::invalid_argument(
             "swapnas: a table of " + std::to_string(tables.words_per_group) +
             " words does not fit patterns of " + std::to_string(shape.bits()) + " bits");
+    if (!aligned(tables.memory))
+        throw std::invalid_argument("swapnas: a table must begin at a multiple of 16 bytes");
     return {tables.memory, tables.words_per_group, capacity,
             64 - std::countr_zero(static_cast<uint64_t>(capacity))};
 }
@@ -248,8 +253,6 @@ void with_element(DType dtype, const Use& use) {
 }
 
 uint32_t infinity_of(DType dtype) { return dtype == DType::Float16 ? 0x7C00 : 0x7F80; }
-
-bool aligned(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % 16 == 0; }
 
 // Whether every run of 16 bytes of every row is aligned.
 bool all_aligned(const Activations& a) {
@@ -285,9 +288,12 @@ void launch_insert(const std::string& name, void (*kernel)(InsertArguments), Ins
                    int run, int64_t shared_bytes, Stream stream) {
     const int64_t items = a.outer * ceil_div(a.inner, a.vectorized ? run : 1);
     Grid grid = grid_over(items, a.groups);
-    if (shared_bytes > 0) {  // a bitmap a block: few blocks, which stay
+    if (shared_bytes > 0) {  // a bitmap a block: as many as run at a time, which stay
         grid.threads = kMaxThreads;
-        grid.blocks = std::min<int64_t>(ceil_div(items, kMaxThreads), multiprocessors() * 4);
+        const int64_t resident =
+            multiprocessors() * int64_t{resident_blocks(reinterpret_cast<const void*>(kernel),
+                                                        grid.threads, shared_bytes)};
+        grid.blocks = std::clamp<int64_t>(ceil_div(items, kMaxThreads), 1, resident);
     }
     grid.shared_bytes = shared_bytes;
     a.lanes = grid.threads;
@@ -328,11 +334,11 @@ void launch_wide(const std::string& dtype, InsertArguments a, Stream stream) {
 }  // namespace
 
 int64_t table_words(PatternShape shape, int64_t patterns) {
-    return swapnas::table_words(shape.bits(), slot_bytes(shape), patterns);
+    return swapnas::table_words(shape.bits(), slot_shape(shape), patterns);
 }
 
 int64_t table_limit(PatternShape shape, int64_t words) {
-    return swapnas::table_limit(shape.bits(), slot_bytes(shape), words);
+    return swapnas::table_limit(shape.bits(), slot_shape(shape), words);
 }
 
 void insert(const Activations& x, const GroupTables& tables, Stream stream) {

@@ -129,27 +129,50 @@ private:
 // without the host's knowledge), probing ends, and the overflow is reported when counting.
 class Probe {
 public:
-    __device__ explicit Probe(const Table& table) : table_(table) {}
+    // `places` is how many there are to look at.
+    __device__ Probe(const Table& table, int64_t places) : table_(table), places_(places) {}
 
-    // Whether to go on to one more slot.
+    // Whether to go on to one more place.
     __device__ bool next() {
-        constexpr int kMostProbes = 1 << 16;  // far beyond any run of slots in use at 3/4 load
+        constexpr int kMostProbes = 1 << 16;  // far beyond any run of slots in use at half load
         constexpr int kProbesBetweenLooks = 256;
         ++probes_;
         if (probes_ % kProbesBetweenLooks == 0 &&
             load_relaxed(table_.header(&TableHeader::overflow)) != 0)
             return false;
-        return probes_ < table_.capacity && probes_ < kMostProbes;
+        return probes_ < places_ && probes_ < kMostProbes;
     }
 
 private:
     const Table& table_;
+    int64_t places_;
     int probes_ = 0;
 };
 
 // Open addressing, linear probing, patterns of one word. The zero pattern is a flag.
+//
+// A load brings the 16 bytes of slots that the home lies in, as cheaply as one slot: both are one
+// sector of 32 bytes. What a warp waits for is its unluckiest lane, so what counts is the longest
+// of 32 probes. Loads after the first that a warp waits for, one after another, for the patterns of
+// a run of float32 | bfloat16 that are all in the set (benchmarks/probe_lengths.py, a simulation):
+//
+//   at most 3/4 of the slots in use, one slot a load    58 | 116
+//   at most 3/4, 16 bytes of 32-bit slots a load        14 | 27
+//   at most 1/2, one slot a load                        20 | 40
+//   at most 1/2, 16 bytes of 32-bit slots a load         4 | 8     <- chosen (64-bit slots: 9 | 19)
 template <class Key>
 class KeySlots {
+    static constexpr int kGroup = 16 / sizeof(Key);
+    struct Group {
+        Key slots[kGroup];
+        __device__ bool has(Key pattern) const {
+            bool found = false;
+#pragma unroll
+            for (int i = 0; i < kGroup; ++i) found |= slots[i] == pattern;
+            return found;
+        }
+    };
+
 public:
     using Word = Key;
     static constexpr const char* kName = sizeof(Key) == 4 ? "keys of 32 bits" : "keys of 64 bits";
@@ -161,35 +184,42 @@ public:
 
     template <int N>
     __device__ void insert(const Word (&patterns)[N], Tally& tally) {
-        int64_t home[N];
-        Word found[N];
+        int64_t first[N];  // slot of the group
+        Group found[N];
 #pragma unroll
         for (int n = 0; n < N; ++n) {
-            home[n] = static_cast<int64_t>(mix(patterns[n]) >> table_.shift);
-            found[n] = load_relaxed(slots_ + home[n]);
+            first[n] = static_cast<int64_t>(mix(patterns[n]) >> table_.shift) & ~(kGroup - 1);
+            load_relaxed_run(slots_ + first[n], found[n].slots);
         }
 #pragma unroll
         for (int n = 0; n < N; ++n) {
             if (patterns[n] == 0) tally.zero_pattern = true;
-            else if (found[n] != patterns[n]) probe(patterns[n], home[n], found[n], tally);
+            else if (!found[n].has(patterns[n])) probe(patterns[n], first[n], found[n], tally);
         }
     }
 
 private:
-    __device__ void probe(Word pattern, int64_t slot, Word found, Tally& tally) {
-        Probe probing(table_);
+    // Every thread with one pattern takes the same way through the slots, and one that is taken
+    // stays so: what was seen of a group may be old where it was free, and a compare-and-swap
+    // tells.
+    __device__ void probe(Word pattern, int64_t first, Group group, Tally& tally) {
+        Probe probing(table_, table_.capacity / kGroup);
         while (true) {
-            if (found == 0) {
-                found = atomic_cas(slots_ + slot, Word{0}, pattern);
+#pragma unroll
+            for (int i = 0; i < kGroup; ++i) {
+                Word found = group.slots[i];
                 if (found == 0) {
-                    ++tally.added;
-                    return;
+                    found = atomic_cas(slots_ + first + i, Word{0}, pattern);
+                    if (found == 0) {
+                        ++tally.added;
+                        return;
+                    }
                 }
+                if (found == pattern) return;
             }
-            if (found == pattern) return;
             if (!probing.next()) break;
-            slot = (slot + 1) & (table_.capacity - 1);
-            found = load_relaxed(slots_ + slot);
+            first = (first + kGroup) & (table_.capacity - 1);
+            load_relaxed_run(slots_ + first, group.slots);
         }
         tally.overflow = true;
     }
@@ -221,7 +251,7 @@ public:
     // `pattern(c)` is chunk c.
     template <class Pattern>
     __device__ void insert(const Pattern& pattern, uint64_t hash, Tally& tally) {
-        Probe probing(table_);
+        Probe probing(table_, table_.capacity);
         int64_t slot = static_cast<int64_t>(mix(hash) >> table_.shift);
         while (!take(slot, pattern, tally)) {
             if (!probing.next()) {

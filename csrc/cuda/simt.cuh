@@ -50,6 +50,17 @@ __device__ inline uint64_t load_relaxed(const uint64_t* address) {
                  : "l"(__cvta_generic_to_global(address)));
     return value;
 }
+// The same of 16 bytes, aligned; each word is read whole, and they are read in no order.
+__device__ inline void load_relaxed_run(const uint32_t* address, uint32_t (&words)[4]) {
+    asm volatile("ld.relaxed.gpu.global.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+                 : "l"(__cvta_generic_to_global(address)));
+}
+__device__ inline void load_relaxed_run(const uint64_t* address, uint64_t (&words)[2]) {
+    asm volatile("ld.relaxed.gpu.global.v2.u64 {%0, %1}, [%2];"
+                 : "=l"(words[0]), "=l"(words[1])
+                 : "l"(__cvta_generic_to_global(address)));
+}
 __device__ inline void store_relaxed(uint64_t* address, uint64_t value) {
     asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(__cvta_generic_to_global(address)),
                  "l"(value)
@@ -67,12 +78,6 @@ __device__ inline void atomic_add(uint64_t* address, uint64_t value) {
     atomicAdd(reinterpret_cast<unsigned long long*>(address), value);
 }
 // These return what was there before.
-__device__ inline uint32_t atomic_add_shared(SharedPointer<uint32_t> address, uint32_t value) {
-    return atomicAdd(address, value);
-}
-__device__ inline uint32_t atomic_add(uint32_t* address, uint32_t value) {
-    return atomicAdd(address, value);
-}
 __device__ inline uint32_t atomic_cas(uint32_t* address, uint32_t expected, uint32_t desired) {
     return atomicCAS(address, expected, desired);
 }

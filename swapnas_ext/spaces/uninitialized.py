@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -11,11 +10,20 @@ from typing import Any, TypeVar
 
 import torch
 from torch import nn
-from torch.nn.modules.conv import _ConvNd
 
-_KINDS = (_ConvNd, nn.Linear)
+from swapnas_ext._torch_private import (
+    CONVOLUTIONS,
+    COPIED_SLOTS,
+    buffers_of,
+    children_of,
+    may_be_under_dispatch_mode,
+    parameters_of,
+)
+
+_KINDS = (*CONVOLUTIONS, nn.Linear)
 _lock = threading.Lock()
 _originals = {kind: kind.reset_parameters for kind in _KINDS}
+_inherits = [kind for kind in _KINDS if "reset_parameters" not in vars(kind)]
 _users = 0  # threads inside `uninitialized`
 _skipping = threading.local()
 
@@ -41,6 +49,8 @@ def uninitialized() -> Iterator[None]:
             if _users == 0:
                 for kind in _KINDS:
                     kind.reset_parameters = _originals[kind]
+                for kind in _inherits:
+                    del kind.reset_parameters
 
 
 def _reset_unless_skipping(kind: type[nn.Module]):  # type: ignore[no-untyped-def]
@@ -63,8 +73,10 @@ def copied(make: Callable[..., Made]) -> Callable[..., Made]:
 
     @wraps(make)
     def made(*args: Any, **options: Any) -> Made:
-        if not getattr(_skipping, "on", False) or torch._C._len_torch_dispatch_stack() > 0:
-            return make(*args, **options)  # under a mode, tensors may be of another kind
+        if not getattr(_skipping, "on", False) or COPIED_SLOTS is None:
+            return make(*args, **options)
+        if may_be_under_dispatch_mode():  # tensors may be of another kind
+            return make(*args, **options)
         key = (
             *args,
             *options.items(),
@@ -85,22 +97,20 @@ def _copy(module: Made) -> Made:
     attributes = copy.__dict__
     for name, value in module.__dict__.items():
         kind = type(value)
-        if kind in _CONTAINERS:
+        if kind in COPIED_SLOTS:
             # Nearly all are empty, and an OrderedDict takes its time to copy nothing.
             value = kind(value) if value else kind()
         attributes[name] = value
     new_weight = torch.empty_like if isinstance(module, _KINDS) else torch.clone
-    for name, parameter in module._parameters.items():
+    parameters, buffers, children = (of(copy) for of in (parameters_of, buffers_of, children_of))
+    for name, parameter in parameters_of(module).items():
         if parameter is not None:
             weight = new_weight(parameter.detach())
-            copy._parameters[name] = nn.Parameter(weight, parameter.requires_grad)
-    for name, buffer in module._buffers.items():
+            parameters[name] = nn.Parameter(weight, parameter.requires_grad)
+    for name, buffer in buffers_of(module).items():
         if buffer is not None:
-            copy._buffers[name] = buffer.clone()
-    for name, child in module._modules.items():
+            buffers[name] = buffer.clone()
+    for name, child in children_of(module).items():
         if child is not None:
-            copy._modules[name] = _copy(child)
+            children[name] = _copy(child)
     return copy
-
-
-_CONTAINERS = frozenset({dict, OrderedDict, set, list})

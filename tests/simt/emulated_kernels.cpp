@@ -1,3 +1,2 @@
 // The kernels' own source, for the emulated GPU.
-#include "cuda/distinct.cu"
 #include "cuda/kernels.cu"

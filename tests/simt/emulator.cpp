@@ -427,10 +427,9 @@ void run(const Grid& grid, const std::function<void()>& kernel) {
 
 namespace swapnas::cuda {
 
-std::string unavailable() { return ""; }
+Availability availability() { return {}; }
 int multiprocessors() { return simt::settings().multiprocessors; }
-int64_t l2_bytes() { return simt::settings().l2_bytes; }
-int64_t shared_limit() { return simt::settings().shared_limit; }
+int resident_blocks(const void*, int, int64_t) { return simt::settings().resident_blocks; }
 void clear(void* memory, int64_t bytes, Stream) { std::memset(memory, 0, bytes); }
 
 }  // namespace swapnas::cuda

@@ -55,8 +55,6 @@ struct Settings {
     uint64_t seed = 0;
     int multiprocessors = 2;
     int resident_blocks = 3;
-    int64_t l2_bytes = int64_t{1} << 40;
-    int64_t shared_limit = 64 * 1024;
     std::string skip_barrier{};  // a site
     std::string tear_atomic{};   // a site
 };
@@ -198,16 +196,6 @@ inline uint32_t __shfl_down_sync(unsigned mask, uint32_t value, int offset,
     return lane < 32 ? values[lane] : value;
 }
 
-// Lanes without a partner get their own value back, here too.
-inline uint32_t __shfl_up_sync(unsigned mask, uint32_t value, int offset,
-                               const simt::Location& where = simt::Location::current()) {
-    const int lane = static_cast<int>(threadIdx.x % 32) - offset;
-    const uint32_t* values = simt::exchange(value, mask, where);
-    return lane >= 0 ? values[lane] : value;
-}
-
-inline int __popc(uint32_t bits) { return __builtin_popcount(bits); }
-inline int __clz(int bits) { return __builtin_clz(static_cast<unsigned>(bits)); }
 inline int __popcll(uint64_t bits) { return __builtin_popcountll(bits); }
 
 namespace swapnas::cuda {
@@ -244,6 +232,14 @@ T load_relaxed(const T* address, const Location& where = Location::current()) {
     simt::record(address, sizeof(T), Access::AtomicRead, where);
     return *address;
 }
+// Word after word, between which others may run: a GPU promises no more.
+template <class Word, int N>
+void load_relaxed_run(const Word* address, Word (&words)[N],
+                      const Location& where = Location::current()) {
+    if (reinterpret_cast<uintptr_t>(address) % sizeof words != 0)
+        throw std::runtime_error("misaligned load at " + simt::site(where));
+    for (int i = N - 1; i >= 0; --i) words[i] = load_relaxed(address + i, where);
+}
 inline void store_relaxed(uint64_t* address, uint64_t value,
                           const Location& where = Location::current()) {
     simt::record(address, sizeof value, Access::AtomicWrite, where);
@@ -266,10 +262,6 @@ template <class T>
 T atomic_add(T* address, std::type_identity_t<T> value,
              const Location& where = Location::current()) {
     return simt::atomically(address, [&](T before) { return before + value; }, where);
-}
-inline uint32_t atomic_add_shared(SharedPointer<uint32_t> address, uint32_t value,
-                                  const Location& where = Location::current()) {
-    return atomic_add(address.get(where), value, where);
 }
 template <class T>
 T atomic_cas(T* address, T expected, T desired, const Location& where = Location::current()) {

@@ -8,7 +8,7 @@ int64_t simt_table_words(int64_t samples, bool ternary, int64_t patterns) {
     return swapnas::cuda::table_words({samples, ternary}, patterns);
 }
 
-void simt_settings(uint64_t seed, int multiprocessors, int64_t l2_bytes) {
-    simt::settings() = {.seed = seed, .multiprocessors = multiprocessors, .l2_bytes = l2_bytes};
+void simt_settings(uint64_t seed, int multiprocessors) {
+    simt::settings() = {.seed = seed, .multiprocessors = multiprocessors};
 }
 }

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "check.h"
-#include "cuda/distinct.h"
 #include "cuda/kernels.h"
 #include "emulator.h"
 #include "random_activations.h"
@@ -149,65 +148,10 @@ void check_bad_arguments() {
     CHECK_THROWS(cuda::count(tables.tables, nullptr, nullptr));
 }
 
-// Whether count_distinct counts `count` patterns, of which some are zero, many are the same, and a
-// few have stray bits.
-bool distinct_is_right(int bits, int64_t count, uint32_t seed) {
-    std::mt19937 random(seed);
-    const uint32_t mask = ~uint32_t{0} >> (32 - bits);
-    std::vector<uint32_t> some(count / 2 + 1);
-    for (auto& pattern : some) pattern = random() % 5 == 0 ? 0 : random() & mask;
-    struct alignas(16) Run {
-        uint32_t patterns[4];
-    };
-    std::vector<Run> memory((count + 3) / 4);
-    uint32_t* patterns = memory.data()->patterns;
-    std::set<uint32_t> expected;
-    bool stray = false;
-    for (int64_t i = 0; i < count; ++i) {
-        patterns[i] = some[random() % some.size()];
-        if (bits < 32 && random() % 300 == 0) {
-            patterns[i] |= 1u << bits;
-            stray = true;
-        } else {
-            expected.insert(patterns[i]);
-        }
-    }
-    const PackedPatterns packed{patterns, count, bits};
-    std::vector<uint64_t> scratch(cuda::distinct_scratch_words(packed), ~uint64_t{0});
-    int64_t counts[2] = {-1, -1};
-    cuda::count_distinct(packed, scratch.data(), counts, nullptr);
-    return counts[0] == static_cast<int64_t>(expected.size()) &&
-           counts[1] == (stray ? cuda::kStrayBits : 0);
-}
-
-void check_distinct() {
-    uint32_t seed = 0;
-    for (int bits : {21, 22, 23})
-        for (int64_t count : {1, 2, 3, 4, 5, 4095, 4096, 4097, 9000}) {
-            simt::settings().seed = ++seed;
-            CHECK(distinct_is_right(bits, count, seed));
-        }
-    CHECK(distinct_is_right(32, 9, ++seed));  // in two rounds of a bitmap that takes all the room
-    simt::settings().shared_limit = 50;       // rounds of 32 bytes
-    CHECK(distinct_is_right(21, 3000, ++seed));
-    simt::settings().shared_limit = simt::Settings().shared_limit;
-
-    const std::vector<uint32_t> patterns(100);
-    const PackedPatterns packed{patterns.data(), 100, 30};
-    CHECK(!cuda::distinct_pays(packed));
-    simt::settings().l2_bytes = 100;
-    CHECK(cuda::distinct_pays(packed));
-    CHECK(!cuda::distinct_pays({patterns.data(), 100, 20}));
-    CHECK(!cuda::distinct_pays({patterns.data(), 100, 33}));
-    CHECK(!cuda::distinct_pays({patterns.data() + 1, 99, 30}));
-    simt::settings().l2_bytes = simt::Settings().l2_bytes;
-}
-
 // Whether everything still passes on a few sizes that reach all the kernels.
 bool passes() {
     try {
         for (uint32_t seed = 0; seed < 3; ++seed) {
-            if (!distinct_is_right(21, 5000, seed)) return false;
             for (int64_t samples : {4, 14, 24, 40, 70}) {
                 RandomActivations x(1, samples, 1, 3000, seed);
                 simt::settings().seed = seed;
@@ -257,7 +201,6 @@ int main() {
         check_one(8, samples, 2, 200, true, ++seed);
         check_one(1, samples, 1, 20000, false, ++seed);
     }
-    check_distinct();
     check_nan();
     check_stray_bits();
     check_overflow();
