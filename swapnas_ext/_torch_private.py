@@ -29,7 +29,7 @@ class PrivateName:
 
     Attributes:
         purpose: what the package does with it.
-        since: the oldest torch that was seen to have it.
+        since: the oldest of torch 1.13, 2.0 and 2.1 that was seen to have it.
         without: what happens where it is missing; ends a sentence.
     """
 
@@ -51,26 +51,28 @@ _PUBLIC_WALK = "models were walked through methods, which is slower"
 
 NAMES: Mapping[str, PrivateName] = {
     "torch._C.DispatchKeySet": PrivateName(_ALL_SEEN, "1.13", _BY_MODE),
-    "torch._C._dispatch_key_parse": PrivateName(_ALL_SEEN, "2.0", _BY_MODE),
+    "torch._C._dispatch_key_parse": PrivateName(_ALL_SEEN, "1.13", _BY_MODE),
     "torch._C._dispatch_tls_is_dispatch_key_included": PrivateName(_ALL_SEEN, "2.0", _BY_MODE),
     "torch._C._dispatch_tls_set_dispatch_key_included": PrivateName(_ALL_SEEN, "2.0", _BY_MODE),
-    "torch._C._ExcludeDispatchKeyGuard": PrivateName(_ALL_SEEN, "1.13", _BY_MODE),
+    "torch._C._ExcludeDispatchKeyGuard": PrivateName(_ALL_SEEN, "2.1", _BY_MODE),
     "torch.utils._python_dispatch.TorchDispatchMode": PrivateName(
         "sees calls of operators where the names above are missing",
         "1.13",
         "where those are missing too, activations that are called as functions were not found",
     ),
-    "torch._C._functorch.is_batchedtensor": PrivateName(_UNDER_VMAP, "2.0", _ONE_BY_ONE),
-    "torch._C._functorch.is_functorch_wrapped_tensor": PrivateName(_UNDER_VMAP, "2.0", _ONE_BY_ONE),
-    "torch._C._functorch.maybe_get_level": PrivateName(_UNDER_VMAP, "2.0", _ONE_BY_ONE),
+    "torch._C._functorch.is_batchedtensor": PrivateName(_UNDER_VMAP, "1.13", _ONE_BY_ONE),
+    "torch._C._functorch.is_functorch_wrapped_tensor": PrivateName(
+        _UNDER_VMAP, "1.13", _ONE_BY_ONE
+    ),
+    "torch._C._functorch.maybe_get_level": PrivateName(_UNDER_VMAP, "1.13", _ONE_BY_ONE),
     "torch._C._functorch._unwrap_batched": PrivateName(_UNDER_VMAP, "2.0", _ONE_BY_ONE),
-    "torch._C._functorch._add_batch_dim": PrivateName(_UNDER_VMAP, "2.0", _ONE_BY_ONE),
-    "torch._C._functorch._is_vmap_fallback_enabled": PrivateName(_UNDER_VMAP, "2.0", _ONE_BY_ONE),
-    "torch._C._functorch._set_vmap_fallback_enabled": PrivateName(_UNDER_VMAP, "2.0", _ONE_BY_ONE),
+    "torch._C._functorch._add_batch_dim": PrivateName(_UNDER_VMAP, "1.13", _ONE_BY_ONE),
+    "torch._C._functorch._is_vmap_fallback_enabled": PrivateName(_UNDER_VMAP, "1.13", _ONE_BY_ONE),
+    "torch._C._functorch._set_vmap_fallback_enabled": PrivateName(_UNDER_VMAP, "1.13", _ONE_BY_ONE),
     "torch._C._len_torch_dispatch_stack": PrivateName(
         "networks are built from copies of their parts, but not under a mode, whose tensors may be of "
         "another kind",
-        "2.0",
+        "1.13",
         "networks of a space were built anew, part by part",
     ),
     "torch.Tensor._version": PrivateName(

@@ -193,7 +193,7 @@ class Capture:
             if x.requires_grad or in_forward_ad():  # a model that uses autograd itself
                 with interception.paused():
                     y = torch.relu(x)
-                    self.counter.update(y)
+                    self.counter.update(x if self._of_inputs else y)
                     return y
             version = version_of(x)
             if version is None:

@@ -1,7 +1,8 @@
 """`interception` through a ``TorchDispatchMode``, which takes every operator of a model through Python: for
 a torch whose dispatcher can't be asked for a few of them alone.
 
-A mode sees operators after torch has taken them apart: a ReLU6 is a hardtanh from 0 to 6.
+A mode sees operators after torch has taken them apart, so that a ReLU6 is a hardtanh from 0 to 6; and not
+what a fused operator does inside, so that torch's fused encoder layers run in their parts.
 """
 
 from __future__ import annotations
@@ -54,8 +55,31 @@ class _Watch(TorchDispatchMode):  # type: ignore[misc,valid-type]
 def intercepted(handler: Handler) -> Iterator[None]:
     """Hands every call of a registered operator on this thread to ``handler``. What the handler itself
     calls is not handed to it."""
-    with _Watch(handler):
+    with _unfused(), _Watch(handler):
         yield
+
+
+_unfused_lock = threading.Lock()
+_unfused_users = 0
+_was_fused = True
+
+
+@contextmanager
+def _unfused() -> Iterator[None]:
+    """A setting of the process, made by the first thread that needs it and undone by the last."""
+    global _unfused_users, _was_fused
+    with _unfused_lock:
+        if _unfused_users == 0:
+            _was_fused = torch.backends.mha.get_fastpath_enabled()
+            torch.backends.mha.set_fastpath_enabled(False)
+        _unfused_users += 1
+    try:
+        yield
+    finally:
+        with _unfused_lock:
+            _unfused_users -= 1
+            if _unfused_users == 0:
+                torch.backends.mha.set_fastpath_enabled(_was_fused)
 
 
 @contextmanager

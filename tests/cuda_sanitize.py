@@ -1,41 +1,137 @@
-"""Every CUDA kernel once on small activations, for compute-sanitizer (``make cuda-sanitize``)."""
+"""Every CUDA kernel against the reference on a few shapes: by itself a quick check of a GPU, and under
+compute-sanitizer (``make cuda-sanitize``) one of its memory accesses.
+
+    python tests/cuda_sanitize.py [--device cuda]
+
+`test_simt` runs the same on the emulated GPU, and sees that no kernel is left out.
+"""
 
 from __future__ import annotations
 
-import torch
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
-import swapnas_ext as swap
-from swapnas_ext import reference
+import torch
+from torch import Tensor
+
+from swapnas_ext import ops, reference
+
+DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Operators to check: a namespace of ``torch.ops``, with tables ``new_table(samples, ternary,
+    patterns)`` on a device."""
+
+    ops: Any
+    new_table: Callable[[int, bool, int], Tensor]
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Case:
+    samples: int
+    neurons: int
+    dtype: torch.dtype
+    ternary: bool
+
+
+def small_cases() -> Iterator[Case]:
+    """Enough to reach every kernel, few enough for an emulated GPU."""
+    for dtype in DTYPES:
+        # A bitmap, keys of 32 and of 64 bits, and keys of several words.
+        for samples, ternary in ((4, False), (24, False), (40, False), (100, False)):
+            yield Case(samples, 70, dtype, ternary)
+        for samples in (4, 12, 20, 50):
+            yield Case(samples, 70, dtype, True)
+        # So many neurons that each block has a bitmap of its own.
+        yield Case(4, 5000, dtype, False)
+        yield Case(2, 5000, dtype, True)
+
+
+def large_cases() -> Iterator[Case]:
+    for dtype in DTYPES:
+        for samples in (16, 20, 32, 64, 129):
+            for ternary in (False, True):
+                yield Case(samples, 4097, dtype, ternary)
+    # Bitmaps of 8 KiB in shared memory.
+    yield Case(16, 1_200_000, torch.float32, False)
+    yield Case(16, 1_200_001, torch.bfloat16, False)
+
+
+def check(kernels: Kernels, case: Case) -> None:
+    """Raises AssertionError where an operator differs from the reference."""
+    generator = torch.Generator().manual_seed(case.samples * case.neurons)
+    # Every second neuron is that of another one, so that patterns repeat.
+    half = torch.randn(case.samples, -(-case.neurons // 2), generator=generator)
+    on_host = torch.cat([half, half], dim=1)[:, : case.neurons].to(case.dtype)
+    x = on_host.to(kernels.device)
+    tail = (case.samples, case.ternary)
+    do = kernels.ops
+
+    def counted(table: Tensor) -> int:
+        count, flags = do.count(table, *tail).tolist()[0]
+        assert flags == 0, f"{case}: flags {flags}"
+        return count
+
+    def table() -> Tensor:
+        return kernels.new_table(case.samples, case.ternary, case.neurons)
+
+    def expect(what: str, found: object, expected: object) -> None:
+        assert found == expected, f"{case}: {what} gives {found}, expected {expected}"
+
+    expected = reference.count_patterns(on_host, samples=case.samples, ternary=case.ternary)
+    relu = torch.relu(on_host)
+    of_relu = reference.count_patterns(relu, samples=case.samples, ternary=case.ternary)
+
+    inserted = table()
+    do.insert_(inserted, x, *tail)
+    expect("insert_", counted(inserted), expected)
+    expect("count_patterns", do.count_patterns([x], *tail).tolist(), [[expected, 0]])
+
+    packed, nan = do.pack(x, *tail)
+    expect("pack's NaN", nan.tolist(), [0])
+    wanted = reference.pack_patterns(on_host, case.samples, case.ternary)
+    assert torch.equal(packed.cpu(), wanted), f"{case}: pack"
+    of_packed = table()
+    do.insert_packed_(of_packed, packed, *tail)
+    expect("insert_packed_", counted(of_packed), expected)
+
+    merged = table()
+    do.merge_(merged, inserted, *tail)
+    expect("merge_", counted(merged), expected)
+
+    fused = table()
+    assert torch.equal(do.relu_insert(fused, x, *tail).cpu(), relu), f"{case}: relu_insert"
+    expect("relu_insert", counted(fused), of_relu)
+    in_place = table()
+    do.relu_insert_(in_place, x, *tail)
+    assert torch.equal(x.cpu(), relu), f"{case}: relu_insert_"
+    expect("relu_insert_", counted(in_place), of_relu)
 
 
 def main() -> None:
-    for dtype in (torch.float32, torch.float64, torch.float16, torch.bfloat16):
-        for samples in (4, 16, 20, 32, 64, 129):
-            for ternary in (False, True):
-                for neurons in (33, 4096):
-                    check(samples, neurons, dtype, ternary)
-    check(4, 1 << 20, torch.float32, False)  # enough for bitmaps in shared memory
-    print("all kernels agree with the reference")
-
-
-def check(samples: int, neurons: int, dtype: torch.dtype, ternary: bool) -> None:
-    x = torch.randn(samples, neurons).to("cuda", dtype)
-    expected = reference.count_patterns(x, samples=samples, ternary=ternary)
-    counter, packed_counter, merged = (
-        swap.PatternCounter(samples, device="cuda", ternary=ternary) for _ in range(3)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    counter.update(x)
-    packed_counter.insert_packed(swap.pack_patterns(x, ternary=ternary))
-    merged.merge(counter)
-    counts = [counter.count(), packed_counter.count(), merged.count()]
-    if counts != [expected] * 3:
-        raise SystemExit(
-            f"{counts}, expected {expected}: {samples=} {neurons=} {dtype=} {ternary=}"
-        )
-    y = counter.relu(x)
-    counter.relu_(x)
-    if not torch.equal(x, y):
-        raise SystemExit(f"relu and relu_ differ: {samples=} {neurons=} {dtype=} {ternary=}")
+    parser.add_argument(
+        "--device", default="cuda", help="default: cuda; cpu shows that the script works"
+    )
+    device = torch.device(parser.parse_args().device)
+
+    def new_table(samples: int, ternary: bool, patterns: int) -> Tensor:
+        return ops.new_table(samples, ternary, patterns=patterns, device=device)
+
+    if not ops.has_kernel(device):
+        raise SystemExit(f"this swapnas_ext was built without kernels for {device}")
+    kernels = Kernels(torch.ops.swapnas, new_table, device)
+    cases = [*small_cases(), *large_cases()]
+    for case in cases:
+        check(kernels, case)
+    print(f"every operator agrees with the reference in {len(cases)} cases on {device}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ the reference over every dtype, layout and edge size."""
 from __future__ import annotations
 
 import ctypes
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cuda_sanitize
 import pytest
 import torch
 from conftest import DTYPES, EDGE_SIZES
@@ -33,11 +35,20 @@ class EmulatedGpu:
             self._schemas.define(schema)
         torch.ops.load_library(library)
         self.ops = torch.ops.swapnas_simt
+        self.library = library
         self._functions = ctypes.CDLL(str(library))
         self._functions.simt_table_words.restype = ctypes.c_int64
 
     def schedule(self, seed: int, multiprocessors: int = 2) -> None:
         self._functions.simt_settings(ctypes.c_uint64(seed), multiprocessors)
+
+    def launched_kernels(self) -> set[int]:
+        """Where in the library those lie that were launched so far."""
+        room = 1000
+        offsets = (ctypes.c_int64 * room)()
+        count = self._functions.simt_launched_kernels(offsets, ctypes.c_int64(room))
+        assert count <= room
+        return set(offsets[:count])
 
     def new_table(self, samples: int, ternary: bool, patterns: int, groups: int = 1) -> Tensor:
         words = self._functions.simt_table_words(
@@ -60,6 +71,25 @@ def gpu() -> EmulatedGpu:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     return EmulatedGpu(build / "libswapnas_simt_ops.so")
+
+
+def test_the_check_of_all_kernels_reaches_all_kernels(gpu: EmulatedGpu) -> None:
+    """Of each kernel, every instantiation that is in the library."""
+    kernels = cuda_sanitize.Kernels(gpu.ops, gpu.new_table, torch.device("cpu"))
+    for case in cuda_sanitize.small_cases():
+        gpu.schedule(case.samples)
+        cuda_sanitize.check(kernels, case)
+    symbols = subprocess.run(
+        ["nm", "--demangle", gpu.library], capture_output=True, text=True, check=True
+    ).stdout
+    kernel = re.compile(
+        r"(\w+) [tW] (?:void )?swapnas::cuda::(?:\(anonymous namespace\)::)?(\w+_kernel\b.*Arguments\))$"
+    )
+    found = (kernel.match(line) for line in symbols.splitlines())
+    there = {int(match[1], 16): match[2] for match in found if match}
+    assert len(there) > 50
+    missing = there.keys() - gpu.launched_kernels()
+    assert not missing, [there[offset] for offset in missing]
 
 
 def small(case: tuple[Tensor, int]) -> bool:

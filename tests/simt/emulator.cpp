@@ -378,6 +378,10 @@ Sites& atomic_sites() {
     static Sites sites;
     return sites;
 }
+std::set<const void*>& launched_kernels() {
+    static std::set<const void*> kernels;
+    return kernels;
+}
 
 void Sites::add(const Location& where) { lines_.insert({where.file_name(), where.line()}); }
 

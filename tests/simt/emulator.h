@@ -20,6 +20,7 @@
 // plain read followed by a plain write.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -71,6 +72,9 @@ private:
 };
 Sites& barrier_sites();
 Sites& atomic_sites();
+
+// The kernels that were launched since the program started.
+std::set<const void*>& launched_kernels();
 
 // ---- what a kernel sees ------------------------------------------------------------------------
 
@@ -232,13 +236,16 @@ T load_relaxed(const T* address, const Location& where = Location::current()) {
     simt::record(address, sizeof(T), Access::AtomicRead, where);
     return *address;
 }
-// Word after word, between which others may run: a GPU promises no more.
+// In two parts, between which others may run: a GPU reads words whole, and promises no more.
 template <class Word, int N>
 void load_relaxed_run(const Word* address, Word (&words)[N],
                       const Location& where = Location::current()) {
     if (reinterpret_cast<uintptr_t>(address) % sizeof words != 0)
         throw std::runtime_error("misaligned load at " + simt::site(where));
-    for (int i = N - 1; i >= 0; --i) words[i] = load_relaxed(address + i, where);
+    for (int half = 1; half >= 0; --half) {
+        simt::record(address + half * (N / 2), sizeof words / 2, Access::AtomicRead, where);
+        std::copy_n(address + half * (N / 2), N / 2, words + half * (N / 2));
+    }
 }
 inline void store_relaxed(uint64_t* address, uint64_t value,
                           const Location& where = Location::current()) {
@@ -272,6 +279,7 @@ T atomic_cas(T* address, T expected, T desired, const Location& where = Location
 template <class Arguments>
 void launch(const char* name, void (*kernel)(Arguments), const Grid& grid, Stream,
             const Arguments& arguments) {
+    simt::launched_kernels().insert(reinterpret_cast<const void*>(kernel));
     try {
         simt::run(grid, [&] { kernel(arguments); });
     } catch (const std::exception& error) {

@@ -1,4 +1,6 @@
 // What Python needs beside the operators swapnas_simt::*.
+#include <dlfcn.h>
+
 #include "cuda/kernels.h"
 #include "emulator.h"
 
@@ -10,5 +12,18 @@ int64_t simt_table_words(int64_t samples, bool ternary, int64_t patterns) {
 
 void simt_settings(uint64_t seed, int multiprocessors) {
     simt::settings() = {.seed = seed, .multiprocessors = multiprocessors};
+}
+
+// Writes where in this library the kernels lie that were launched, `room` of them at most; returns
+// how many there are.
+int64_t simt_launched_kernels(int64_t* offsets, int64_t room) {
+    Dl_info library{};
+    dladdr(reinterpret_cast<const void*>(&simt_table_words), &library);
+    const auto& kernels = simt::launched_kernels();
+    for (const void* kernel : kernels)
+        if (room-- > 0)
+            *offsets++ =
+                static_cast<const char*>(kernel) - static_cast<const char*>(library.dli_fbase);
+    return static_cast<int64_t>(kernels.size());
 }
 }
