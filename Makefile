@@ -3,16 +3,24 @@ PYTHON ?= python3
 VENV ?= .venv
 # Installed where the environment has no torch >= 2.10.
 TORCH ?= torch==2.13.0
+# What test-versions takes instead of all, such as PYTHONS="3.12 /opt/python3.13/bin/python" TORCHES=2.15
+PYTHONS ?=
+TORCHES ?=
 
 PY := $(VENV)/bin/python
 SOURCES := $(shell find csrc build_backend -type f) CMakeLists.txt setup.py pyproject.toml
 CXX_FILES := $(shell find csrc tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check cuda-check bench bench-gpu sanitize cuda-sanitize format clean
+.PHONY: help install demo test test-versions check cuda-check bench bench-gpu gpu-binary sanitize cuda-sanitize format clean
 
 help:  ## lists the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# For gpu-binary: the compute capability of the GPU, without its dot.
+ARCH ?= 90
+ENSURE_TORCH = $(PY) -c 'import sys; sys.path.insert(0, "build_backend"); import torch_location; \
+  sys.exit(torch_location.installed_torch() is None)' || $(PY) -m pip install -q '$(TORCH)'
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -21,8 +29,7 @@ $(VENV)/bin/python:
 
 # Rebuilds when the C++ or the packaging changes; an edit of Python needs no rebuild.
 $(VENV)/installed: $(SOURCES) | $(PY)
-	$(PY) -c 'import sys; sys.path.insert(0, "build_backend"); import torch_location; \
-	  sys.exit(torch_location.installed_torch() is None)' || $(PY) -m pip install -q '$(TORCH)'
+	$(ENSURE_TORCH)
 	$(PY) -m pip install -q -e '.[test]'
 	@touch $@
 
@@ -32,6 +39,10 @@ $(VENV)/check-tools: pyproject.toml | $(PY)
 
 $(VENV)/cuda-check-tools: pyproject.toml | $(PY)
 	$(PY) -m pip install -q $$(sed -nE 's/^cuda-check = \[(.*)\]/\1/p' pyproject.toml | tr -d ',"')
+	@touch $@
+
+$(VENV)/versions-tools: pyproject.toml | $(PY)
+	$(PY) -m pip install -q $$(sed -nE 's/^versions = \[(.*)\]/\1/p' pyproject.toml | tr -d ',"')
 	@touch $@
 
 $(VENV)/bench-tools: pyproject.toml $(VENV)/installed
@@ -48,6 +59,9 @@ test: install  ## runs the C++ and the Python tests
 	PATH="$(abspath $(VENV))/bin:$$PATH" sh tests/cpp/run.sh
 	$(PY) -m pytest -q
 
+test-versions: $(VENV)/versions-tools  ## tests one binary in every torch >= 2.10; gigabytes, an hour
+	$(PY) tests/versions.py $(PYTHONS:%=--python %) $(TORCHES:%=--torch %)
+
 check: $(VENV)/check-tools  ## checks style: ruff and clang-format
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -60,18 +74,27 @@ cuda-check: $(VENV)/cuda-check-tools  ## compiles the CUDA kernels for every arc
 bench: $(VENV)/bench-tools  ## measures; writes benchmarks/results/*.json
 	$(PY) -m pytest benchmarks -q -s
 
-bench-gpu:  ## on a machine with a GPU: builds, tests and measures with its torch, under 8 minutes
+bench-gpu:  ## on a machine with a GPU: builds, checks and measures with its torch, in six minutes, no network
 	$(PYTHON) benchmarks/gpu.py
+
+gpu-binary: | $(PY)  ## builds for another machine: make gpu-binary PYTHON=python3.12 ARCH=90
+	$(ENSURE_TORCH)
+	$(PY) -m pip install -q 'cmake>=3.24' ninja 'pybind11>=2.13'
+	$(PY) benchmarks/gpu_binary.py --python $(PYTHON) --arch $(ARCH)
 
 sanitize: $(PY)  ## runs the C++ tests under the address, undefined and thread sanitizers
 	$(PY) -m pip install -q 'cmake>=3.24' ninja
 	for kind in address undefined thread; do \
 	  PATH="$(abspath $(VENV))/bin:$$PATH" sh tests/cpp/run.sh $$kind || exit 1; done
 
-cuda-sanitize: install  ## runs GPU tests under compute-sanitizer (needs a GPU and the CUDA toolkit)
+cuda-sanitize:  ## checks every kernel under compute-sanitizer (needs a GPU and the CUDA toolkit)
+	@if PYTHONPATH=$(CURDIR) $(PYTHON) -c 'import swapnas_ext' 2>/dev/null; then \
+	  export PYTHONPATH=$(CURDIR); python=$(PYTHON); \
+	elif (cd tests && $(PYTHON) -c 'import swapnas_ext') 2>/dev/null; then python=$(PYTHON); \
+	else $(MAKE) install && python=$(PY) || exit 1; fi; \
 	for tool in memcheck racecheck synccheck initcheck; do \
 	  PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool $$tool --error-exitcode 1 \
-	    --kernel-name kns=swapnas $(PY) tests/cuda_sanitize.py || exit 1; done
+	    --kernel-name kns=swapnas $$python tests/cuda_sanitize.py || exit 1; done
 
 format: $(VENV)/check-tools  ## rewrites the files in the project's style
 	$(PY) -m ruff check --fix .
