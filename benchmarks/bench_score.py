@@ -14,7 +14,7 @@ import models
 import proxies
 import pytest
 import torch
-from conftest import published_count
+from published import published_way
 from torch import Tensor, nn
 
 import swapnas_ext as swap
@@ -54,32 +54,6 @@ GENOTYPES = {
         *(("none", 2), ("sep_conv_5x5", 0), ("skip_connect", 4), ("dil_conv_5x5", 3)),
     ),
 }
-
-
-def published_init(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        nn.init.normal_(module.weight)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.BatchNorm2d):
-        nn.init.ones_(module.weight)
-        nn.init.zeros_(module.bias)
-
-
-def published_way(build: Callable[[], nn.Module], inputs: Tensor, repeats: int) -> list[int]:
-    """One repeat after another: initialise, run, keep every activation, cat, sign, unique."""
-    model, kept, counts = build(), [], []
-    for module in model.modules():
-        if isinstance(module, nn.ReLU):
-            module.register_forward_hook(lambda m, i, o: kept.append(o.detach()))
-    for repeat in range(repeats):
-        torch.manual_seed(repeat)
-        model.apply(published_init)
-        with torch.no_grad():
-            model(inputs)
-        counts.append(published_count(kept, len(inputs)))
-        kept.clear()
-    return counts
 
 
 @pytest.mark.parametrize("name", GENOTYPES)

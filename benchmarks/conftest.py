@@ -16,7 +16,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import swapnas_ext as swap
@@ -135,12 +134,6 @@ class _Stopwatch:
             setup()
             times.append(seconds(work))
         self.stats = SimpleNamespace(stats=SimpleNamespace(median=statistics.median(times)))
-
-
-def published_count(activations: list[torch.Tensor], samples: int) -> int:
-    """The published way: cat, sign, unique."""
-    rows = torch.cat([x.view(samples, -1) for x in activations], dim=1)
-    return torch.unique(torch.sign(rows).T, dim=0).size(0)
 
 
 def _processor() -> str:

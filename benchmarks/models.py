@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -33,8 +33,8 @@ class Bottleneck(nn.Module):
         return self.relu(self.bn3(self.conv3(y)) + self.shortcut(x))
 
 
-def resnet50() -> nn.Module:
-    """He et al., CVPR 2016; 25,557,032 parameters."""
+def resnet50(blocks_of_stages: Sequence[int] = (3, 4, 6, 3)) -> nn.Module:
+    """He et al., CVPR 2016; 25,557,032 parameters. With other numbers of blocks, a smaller one."""
     layers: list[nn.Module] = [
         nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False),
         nn.BatchNorm2d(64),
@@ -42,7 +42,7 @@ def resnet50() -> nn.Module:
         nn.MaxPool2d(3, stride=2, padding=1),
     ]
     channels = 64
-    for stage, blocks in enumerate((3, 4, 6, 3)):
+    for stage, blocks in enumerate(blocks_of_stages):
         width = 64 << stage
         for block in range(blocks):
             layers.append(Bottleneck(channels, width, 2 if stage > 0 and block == 0 else 1))
@@ -74,14 +74,17 @@ class EncoderBlock(nn.Module):
 
 
 class ViT(nn.Module):
-    """ViT-B/16 at 224 x 224 (Dosovitskiy et al., ICLR 2021); 86,567,656 parameters."""
+    """ViT-B/16 at 224 x 224 (Dosovitskiy et al., ICLR 2021); 86,567,656 parameters. With another size, or
+    fewer blocks, a smaller one."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = 224, blocks: int = 12) -> None:
         super().__init__()
         self.patches = nn.Conv2d(3, 768, 16, stride=16)
         self.token = nn.Parameter(torch.zeros(1, 1, 768))
-        self.positions = nn.Parameter(torch.randn(1, 197, 768) * 0.02)
-        self.blocks = nn.Sequential(*(EncoderBlock(768, 12, 3072, nn.GELU()) for _ in range(12)))
+        self.positions = nn.Parameter(torch.randn(1, (size // 16) ** 2 + 1, 768) * 0.02)
+        self.blocks = nn.Sequential(
+            *(EncoderBlock(768, 12, 3072, nn.GELU()) for _ in range(blocks))
+        )
         self.norm = nn.LayerNorm(768)
         self.head = nn.Linear(768, 1000)
 

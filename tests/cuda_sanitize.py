@@ -62,6 +62,11 @@ def large_cases() -> Iterator[Case]:
     yield Case(16, 1_200_001, torch.bfloat16, False)
 
 
+def distinct(packed: Tensor) -> int:
+    """`reference.count_patterns`, of patterns that are packed already: far faster where each is one word."""
+    return len(torch.unique(packed, dim=0 if packed.dim() > 1 else None))
+
+
 def check(kernels: Kernels, case: Case) -> None:
     """Raises AssertionError where an operator differs from the reference."""
     generator = torch.Generator().manual_seed(case.samples * case.neurons)
@@ -83,9 +88,9 @@ def check(kernels: Kernels, case: Case) -> None:
     def expect(what: str, found: object, expected: object) -> None:
         assert found == expected, f"{case}: {what} gives {found}, expected {expected}"
 
-    expected = reference.count_patterns(on_host, samples=case.samples, ternary=case.ternary)
     relu = torch.relu(on_host)
-    of_relu = reference.count_patterns(relu, samples=case.samples, ternary=case.ternary)
+    wanted = reference.pack_patterns(on_host, *tail)
+    expected, of_relu = distinct(wanted), distinct(reference.pack_patterns(relu, *tail))
 
     inserted = table()
     do.insert_(inserted, x, *tail)
@@ -94,7 +99,6 @@ def check(kernels: Kernels, case: Case) -> None:
 
     packed, nan = do.pack(x, *tail)
     expect("pack's NaN", nan.tolist(), [0])
-    wanted = reference.pack_patterns(on_host, case.samples, case.ternary)
     assert torch.equal(packed.cpu(), wanted), f"{case}: pack"
     of_packed = table()
     do.insert_packed_(of_packed, packed, *tail)
@@ -129,8 +133,14 @@ def main() -> None:
         raise SystemExit(f"this swapnas_ext was built without kernels for {device}")
     kernels = Kernels(torch.ops.swapnas, new_table, device)
     cases = [*small_cases(), *large_cases()]
+    mistakes = []
     for case in cases:
-        check(kernels, case)
+        try:
+            check(kernels, case)
+        except AssertionError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise SystemExit("\n".join([f"wrong in {len(mistakes)} of {len(cases)} cases:", *mistakes]))
     print(f"every operator agrees with the reference in {len(cases)} cases on {device}")
 
 

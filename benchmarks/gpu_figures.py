@@ -1,0 +1,503 @@
+"""The figures of `gpu.py`, by name. On a GPU each is to run in a process of its own, since an error of CUDA ends
+all that a process can do there:
+
+    python benchmarks/gpu_figures.py NAME ... [--dry-run]
+
+What it finds is printed for people, and told as rows to `gpu_runner`. Everything is checked before it is timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import gpu_messages
+import models
+import torch
+from gpu_device import Device, DryRun, Gpu, Work, medians
+from gpu_results import summary_of_row
+from published import published_count, published_way
+from torch import Tensor, nn
+
+import swapnas_ext as swap
+from swapnas_ext import reference
+from swapnas_ext.capture import capturing
+
+GIB = 1 << 30
+DARTS_V2 = (  # Liu et al., ICLR 2019, second order
+    "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), "
+    "('sep_conv_3x3', 1), ('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 0), "
+    "('dil_conv_3x3', 2)], normal_concat=[2, 3, 4, 5], reduce=[('max_pool_3x3', 0), "
+    "('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), ('max_pool_3x3', 0), "
+    "('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=[2, 3, 4, 5])"
+)
+CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+REPEATS = 32
+
+
+# ---- rows ----------------------------------------------------------------------------------------
+
+
+def tell(row: dict[str, Any]) -> None:
+    gpu_messages.tell("row", row)
+    print(summary_of_row(row), flush=True)
+
+
+def compare(
+    milliseconds: Callable[[Work], float],
+    work: str,
+    ours: Work,
+    others: Mapping[str, Work],
+    *,
+    against: str,
+    rounds: int = 21,
+    before: Work | None = None,
+    at_least: float | None = None,
+    within: float | None = None,
+    faster: bool = True,
+    notes: Callable[[Mapping[str, float]], dict[str, Any]] = lambda medians: {},
+) -> None:
+    """Times ours and the others in turn, and tells a row.
+
+    The ratio is how many times as long the one that we are held ``against`` takes, or ours, where it isn't
+    ``faster`` that is wanted; the aim is ``at_least`` or ``within`` such a ratio, or none. ``notes`` makes more
+    of the medians."""
+    found = medians(milliseconds, {**others, "ours": ours}, rounds=rounds, before=before)
+    mine = found.pop("ours")
+    ratio = found[against] / mine if faster else mine / found[against]
+    bound, kept = "", True
+    if at_least is not None:
+        bound, kept = f">= {at_least}", ratio >= at_least
+    elif within is not None:
+        bound, kept = f"<= {within}", ratio <= within
+    row = {"work": work, "ours_ms": mine, "others_ms": found, "against": against}
+    tell(row | {"ratio": ratio, "bound": bound, "kept": kept, **notes(found)})
+
+
+def require_equal(what: str, found: object, expected: object) -> None:
+    if found != expected:
+        raise SystemExit(f"{what} is wrong: {found}, expected {expected}; nothing of it is timed")
+
+
+def require_relu(what: str, y: Tensor, x: Tensor) -> None:
+    if not torch.equal(y, torch.relu(x)):
+        raise SystemExit(
+            f"{what}: the output is not torch.relu of the input; nothing of it is timed"
+        )
+
+
+def distinct(packed: list[Tensor]) -> int:
+    """Of patterns that the reference packed."""
+    patterns = torch.cat(packed)
+    return len(torch.unique(patterns) if patterns.dim() == 1 else torch.unique(patterns, dim=0))
+
+
+# ---- inserts -------------------------------------------------------------------------------------
+
+
+def columns(device: Device, samples: int, neurons: int, kinds: int, dtype: torch.dtype) -> Tensor:
+    """Activations of which each neuron is one of so many ``kinds`` of random columns."""
+    some = torch.randn(samples, kinds, device=device.torch, dtype=dtype)
+    return some[:, torch.randint(kinds, (neurons,), device=device.torch)].contiguous()
+
+
+class Insert:
+    """ReLU + insert as the operator: a counter would take each call's neurons for new ones, and grow."""
+
+    def __init__(self, device: Device, x: Tensor) -> None:
+        self.x = x
+        self.samples = x.shape[0]
+        counter = swap.PatternCounter(self.samples, device=device.torch)
+        counter.reserve(x.numel() // self.samples)
+        self.counter = counter
+        self.table = counter._table
+
+    def __call__(self) -> Tensor:
+        return torch.ops.swapnas.relu_insert(self.table, self.x, self.samples, False)
+
+
+def poisoned_call(insert: Insert) -> Tensor:
+    """Its output most likely gets memory full of NaN, where what is not written would be seen."""
+    poison = torch.full_like(insert.x, torch.nan)
+    del poison
+    return insert()
+
+
+def inserts(device: Device, dtype: torch.dtype, samples: int, aim: float | None) -> None:
+    neurons = device.sized(GIB, 1 << 16) // samples // dtype.itemsize
+    kinds = device.sized(100_000, 100)
+    name = f"ReLU + insert S={samples} {str(dtype)[6:]}, {device.sized('1 GiB', '64 KiB')}"
+    for kind, x in (
+        (
+            "all neurons random",
+            lambda: torch.randn(samples, neurons, device=device.torch).to(dtype),
+        ),
+        (f"{kinds:,} patterns", lambda: columns(device, samples, neurons, kinds, dtype)),
+        (
+            f"{kinds:,} patterns, V={neurons + 8008:,}, no power of two",
+            lambda: columns(device, samples, neurons + 8008, kinds, dtype),
+        ),
+        (
+            f"{kinds:,} patterns, V={neurons + 1001:,}, odd",
+            lambda: columns(device, samples, neurons + 1001, kinds, dtype),
+        ),
+    ):
+        insert = Insert(device, x())
+        check_insert(f"{name}, {kind}", insert)
+        measure_insert(device, f"{name}, {kind}", insert, aim)
+        del insert
+        device.empty_cache()
+
+
+def check_insert(name: str, insert: Insert) -> None:
+    y = poisoned_call(insert)
+    require_relu(name, y, insert.x)
+    expected = distinct([reference.pack_patterns(insert.x, insert.samples)])
+    require_equal(f"count of {name}", insert.counter.count(), expected)
+
+
+def measure_insert(device: Device, name: str, insert: Insert, aim: float | None) -> None:
+    x = insert.x
+    copy = torch.empty_like(x)
+    bytes_moved = 2 * x.numel() * x.element_size()
+
+    def notes(others: Mapping[str, float]) -> dict[str, Any]:
+        """As much is read and written by a copy, so its bandwidth is what bounds the insert."""
+        bandwidth = bytes_moved / others["copy"] * 1e3
+        return {
+            "bytes": bytes_moved,
+            "copy_TBps": bandwidth / 1e12,
+            "floor_ms": 1e3 * bytes_moved / bandwidth,
+            "patterns": insert.counter.count(),
+        }
+
+    others = {"copy": lambda: copy.copy_(x), "torch.relu": lambda: torch.relu(x)}
+    timed = partial(compare, device.kernel_ms, against="copy", notes=notes)
+    timed(name, insert, others, at_least=device.sized(aim, None))
+    # What is reset is not timed.
+    timed(f"{name}, into an empty set", insert, others, before=insert.counter.reset, rounds=7)
+
+
+def beyond_31_bits(device: Device) -> None:
+    """More elements than a signed 32-bit index reaches, of known patterns. Those of the last neurons, whose
+    last sample lies beyond, differ from the others in that sample alone."""
+    samples, dtype = 32, torch.bfloat16
+    neurons = device.sized((1 << 31) // samples, 1 << 14) + 1001
+    kinds, last = device.sized((100_000, 30_000), (1000, 500))
+    base = torch.randperm(1 << 20, device=device.torch)[:kinds] * 2039  # below 2^31
+    own_of_last = base[:last] | (1 << 31)
+    patterns = torch.cat([base, own_of_last])
+    index = torch.randint(kinds, (neurons,), device=device.torch, dtype=torch.int32)
+    index[:kinds] = torch.arange(kinds, device=device.torch)
+    index[-last:] = torch.arange(kinds, kinds + last, device=device.torch)
+    x = torch.empty(samples, neurons, device=device.torch, dtype=dtype)
+    for sample in range(samples):
+        values = ((patterns >> sample & 1) * 2 - 1).to(dtype)
+        torch.index_select(values, 0, index, out=x[sample])
+    del index
+    name = f"ReLU + insert S={samples} bfloat16, {x.numel():,} elements"
+    insert = Insert(device, x)
+    y = poisoned_call(insert)
+    for sample in range(samples):
+        require_relu(f"{name}, sample {sample}", y[sample], x[sample])
+    require_equal(f"count of {name}", insert.counter.count(), kinds + last)
+    require_equal(f"count_patterns of {name}", swap.count_patterns(y), kinds + last)
+    del y
+    measure_insert(device, name, insert, None)
+
+
+def profiled(device: Device, dtype: torch.dtype, samples: int) -> None:
+    """For ncu: an insert into an empty set, and the same once more."""
+    neurons = device.sized(GIB // 4, 1 << 16) // samples // dtype.itemsize
+    insert = Insert(device, columns(device, samples, neurons, device.sized(100_000, 100), dtype))
+    insert()
+    insert()
+    print(f"profiled {samples=} {dtype}: {insert.counter.count():,} patterns", flush=True)
+
+
+# ---- counts --------------------------------------------------------------------------------------
+
+
+def counts(device: Device) -> None:
+    for samples, neurons, aim in ((32, 1_500_000, 100), (16, 43_008, None), (128, 500_000, None)):
+        neurons = device.sized(neurons, neurons // 100)
+        x = torch.relu(columns(device, samples, neurons, neurons // 2, torch.float32))
+        name = f"count S={samples} V={neurons:,}"
+        require_equal(name, swap.count_patterns(x), published_count([x], samples))
+        compare(
+            device.call_ms,
+            name,
+            partial(swap.count_patterns, x),
+            {"cat+sign+unique": partial(published_count, [x], samples)},
+            against="cat+sign+unique",
+            rounds=device.sized(11, 3),
+            at_least=device.sized(aim, None),
+        )
+
+
+# ---- scored forward passes -----------------------------------------------------------------------
+
+
+def darts(device: Device) -> nn.Module:
+    layers, channels = device.sized((8, 36), (3, 4))
+    return swap.spaces.get("darts", network="cifar10", layers=layers, channels=channels).build(
+        DARTS_V2
+    )
+
+
+# Name, how it is built, and pixels.
+NETWORKS: dict[str, tuple[str, Callable[[Device], nn.Module], int]] = {
+    "nasbench201": ("NAS-Bench-201", lambda device: swap.spaces.get("nasbench201").build(CELL), 32),
+    "darts": ("DARTS, 36 channels, 8 cells", darts, 32),
+    "resnet50": (
+        "ResNet-50",
+        lambda device: models.resnet50(device.sized((3, 4, 6, 3), (1, 1, 1, 1))),
+        224,
+    ),
+    "vit": ("ViT-B/16", lambda device: models.ViT(*device.sized((224, 12), (32, 1))), 224),
+}
+
+
+def forwards(device: Device, network: str) -> None:
+    title, build, pixels = NETWORKS[network]
+    pixels = device.sized(pixels, 32)
+    torch.manual_seed(0)
+    model = (
+        build(device).to(device.torch).train()
+    )  # as in the published code: the mini-batch's statistics
+    ternary = any(isinstance(module, nn.GELU) for module in model.modules())
+    for samples in device.sized((16, 128), (4,)):
+        images = torch.randn(samples, 3, pixels, pixels, device=device.torch)
+        name = f"scored forward, {title} at {pixels}, {samples} images"
+        with torch.no_grad():
+            scored_forward(device, name, model, images, ternary)
+        device.empty_cache()
+
+
+def scored_forward(
+    device: Device, name: str, model: nn.Module, images: Tensor, ternary: bool
+) -> None:
+    counter = swap.PatternCounter(len(images), device=device.torch, ternary=ternary)
+
+    def bare() -> None:
+        model(images)
+
+    def scored() -> None:
+        counter.reset()
+        with capturing(model, counter):
+            model(images)
+
+    neurons = check_scored_forward(name, model, scored, counter)
+    counter.reserve(neurons)
+    rounds = device.sized(41, 2)
+    compare(
+        device.call_ms,
+        name,
+        scored,
+        {"bare forward": bare},
+        against="bare forward",
+        rounds=rounds,
+        within=device.sized(1.03, None),
+        faster=False,
+    )
+    eager = counter.count()
+    replay_scored, replay_bare = device.captured(scored), device.captured(bare)
+    counter.reset()
+    replay_scored()
+    replayed = counter.count()
+    if abs(replayed - eager) > 1 + eager // 100:  # convolutions may use other algorithms
+        raise SystemExit(f"the graph of {name} counts {replayed}, and the forward pass {eager}")
+    compare(
+        device.kernel_ms,
+        f"{name}, as a graph",
+        replay_scored,
+        {"bare forward": replay_bare},
+        against="bare forward",
+        rounds=device.sized(101, 2),
+        within=device.sized(1.03, None),
+        faster=False,
+        notes=lambda _: {"patterns": replayed, "neurons": neurons},
+    )
+
+
+def check_scored_forward(
+    name: str, model: nn.Module, scored: Work, counter: swap.PatternCounter
+) -> int:
+    """Counts exactly what the reference finds in the same activations; returns V."""
+    packed: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: object, output: Tensor) -> None:
+        packed.append(reference.pack_patterns(output, counter.samples, counter.ternary))
+
+    hooks = [
+        module.register_forward_hook(keep)
+        for module in model.modules()
+        if isinstance(module, nn.ReLU | nn.GELU)
+    ]
+    scored()
+    for hook in hooks:
+        hook.remove()
+    require_equal(f"count of {name}", counter.count(), distinct(packed))
+    return sum(map(len, packed))
+
+
+# ---- the published workload ----------------------------------------------------------------------
+
+
+def repeats(device: Device) -> None:
+    number = device.sized(REPEATS, 4)
+    images = swap.data.photograph(16)
+    space = swap.spaces.get("darts")
+    model = space.build(DARTS_V2).to(device.torch)
+    at_once = swap.Scorer(images, init="gaussian", repeats=number)
+    replayed = swap.Scorer(images, init="gaussian", repeats=number, max_memory=1)
+    scores = at_once(model), replayed(model)
+    for left, right in zip(*(score.patterns for score in scores), strict=True):
+        if abs(left - right) > 1 + right // 50:  # convolutions may use other algorithms
+            raise SystemExit(f"repeats at once and as replays differ: {scores[0]} and {scores[1]}")
+    inputs = images.to(device.torch)
+    others = {
+        "published way": lambda: published_way(
+            lambda: space.build(DARTS_V2).to(device.torch), inputs, number
+        )
+    }
+    for way, scorer in (("at once", at_once), ("as replays of a graph", replayed)):
+        score = scorer(model)
+        about = {"mean": score.mean, "notes": list(score.notes)}
+        compare(
+            device.call_ms,
+            f"DARTS workload, {number} repeats {way}",
+            partial(scorer, model),
+            others,
+            against="published way",
+            rounds=device.sized(11, 1),
+            notes=lambda _, about=about: about,
+        )
+
+
+# ---- searches ------------------------------------------------------------------------------------
+
+SEARCHED = 1000
+_START_SECONDS = 8.0  # in which workers import torch and find the GPU, at a guess
+
+
+def searches(device: Device, seconds: float) -> None:
+    """Of one seed, so of the same candidates, but for those that convolutions of another device round
+    otherwise. A short one on each device tells how many candidates there is time for."""
+    devices = device.sized(("cuda", "cpu"), ("cpu",))
+    crews = device.sized((1, 4, 16), (1,))
+    deadline = time.monotonic() + seconds
+    rates = {
+        name: searched(name, 1, device.sized(40, 6))["candidates_per_second"] for name in devices
+    }
+    left = deadline - time.monotonic() - _START_SECONDS * len(devices) * len(crews)
+    # At the least, four workers are twice as fast as one, and sixteen four times.
+    each = sum(1 / rate / workers**0.5 for rate in rates.values() for workers in crews)
+    candidates = min(device.sized(SEARCHED, 12), max(device.sized(100, 12), int(left / each)))
+    print(
+        f"{rates} candidates/s with one worker; {candidates:,} candidates in {left:.0f} s",
+        flush=True,
+    )
+    failures: set[str] = set()
+    for workers in crews:
+        for name in devices:
+            row = searched(name, workers, candidates)
+            failures.update(row.pop("failures"))
+            tell(row)
+    if failures:
+        raise SystemExit(f"candidates failed: {sorted(failures)[:5]}")
+
+
+def searched(device: str, workers: int, candidates: int) -> dict[str, Any]:
+    """The rate is that of the workers once they all have started: from the first quarter of the candidates to
+    the last of them."""
+    from swapnas_ext.search import Progress, SearchSettings, search
+
+    space = swap.spaces.get("darts")
+    scorer = swap.Scorer(space.inputs(16), init="gaussian", seed=1)
+    reports: list[tuple[int, float]] = []
+
+    def report(progress: Progress) -> None:
+        reports.append((progress.done, time.perf_counter()))
+
+    start = time.perf_counter()
+    found = search(
+        space,
+        scorer,
+        SearchSettings(candidates=candidates, seed=1),
+        workers=workers,
+        device=device,
+        report=report,
+    )
+    seconds = time.perf_counter() - start
+    first = next(one for one in reports if one[0] >= candidates // 4)
+    done, end = reports[-1]
+    rate = (done - first[0]) / (end - first[1]) if done > first[0] else candidates / seconds
+    return {
+        "work": f"DARTS search, {candidates:,} candidates on {device}, {workers} worker(s)",
+        "seconds": seconds,
+        "candidates_per_second": rate,
+        "candidates_per_second_with_start": candidates / seconds,
+        "seconds_of_a_score": statistics.median(c.outcome.seconds for c in found.scored),
+        "best": found.best.architecture,
+        "best_score": found.best.score,
+        "failures": [c.outcome.error for c in found.failed],
+        "bound": "",
+    }
+
+
+# ---- by name -------------------------------------------------------------------------------------
+
+Measure = Callable[[Device, float], None]  # the second: seconds that it may take
+
+
+def _named() -> dict[str, Measure]:
+    measures: dict[str, Measure] = {}
+    for dtype, samples, aim in (
+        (torch.float32, 16, 0.85),
+        (torch.float32, 32, 0.7),
+        (torch.bfloat16, 32, None),
+        (torch.float32, 64, None),
+        (torch.float32, 128, None),
+    ):
+        name = f"{str(dtype)[6:]}-{samples}"
+        measures[f"insert-{name}"] = lambda device, _, d=dtype, s=samples, a=aim: inserts(
+            device, d, s, a
+        )
+        measures[f"profile-{name}"] = lambda device, _, d=dtype, s=samples: profiled(device, d, s)
+    measures["beyond-31-bits"] = lambda device, _: beyond_31_bits(device)
+    measures["count"] = lambda device, _: counts(device)
+    for network in NETWORKS:
+        measures[f"forward-{network}"] = lambda device, _, n=network: forwards(device, n)
+    measures["repeats"] = lambda device, _: repeats(device)
+    measures["search"] = searches
+    return measures
+
+
+MEASURES = _named()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "names", nargs="+", choices=MEASURES, metavar="NAME", help=" ".join(MEASURES)
+    )
+    parser.add_argument("--dry-run", action="store_true", help="on the CPU, at tiny sizes")
+    parser.add_argument(
+        "--wait", action="store_true", help="for the seconds that it may take, on standard input"
+    )
+    arguments = parser.parse_args()
+    seconds = float(sys.stdin.read()) if arguments.wait else 100.0
+    device = DryRun() if arguments.dry_run else Gpu()
+    for name in arguments.names:
+        torch.manual_seed(0)
+        MEASURES[name](device, seconds)
+
+
+if __name__ == "__main__":
+    main()
