@@ -46,7 +46,7 @@ class Run:
         self.runner = Runner(budget, out / "gpu.log", self._told, self._done, dry=dry_run)
 
     def all(self) -> None:
-        machine = self._ask("versions", {}, limit=60)
+        machine = self._ask("versions", {}, limit=150)
         self._open_results()
         if not machine.passed:
             return

@@ -348,11 +348,12 @@ struct Operators {
             return;
         }
         auto copy = contiguous_copy(x);
+        auto target = y;
+        if (same_layout) torch::stable::copy_(target, copy);  // fails now if y can't be written to
         activations = view(copy, samples, tables.groups);
         Backend::check_room(tables, activations->neurons());
         activations->relu_output = copy.mutable_data_ptr();
         backend.insert(*activations, shape, tables);
-        auto target = y;
         torch::stable::copy_(target, copy);
     }
 

@@ -55,6 +55,11 @@ NAMES: Mapping[str, PrivateName] = {
     "torch._C._dispatch_tls_is_dispatch_key_included": PrivateName(_ALL_SEEN, "2.0", _BY_MODE),
     "torch._C._dispatch_tls_set_dispatch_key_included": PrivateName(_ALL_SEEN, "2.0", _BY_MODE),
     "torch._C._ExcludeDispatchKeyGuard": PrivateName(_ALL_SEEN, "2.1", _BY_MODE),
+    "TESTING_ONLY_GenericMode": PrivateName(  # a dispatch key
+        f"{_ALL_SEEN}: named for the tests of the dispatcher, which do not run here",
+        "1.8",
+        _BY_MODE,
+    ),
     "torch.utils._python_dispatch.TorchDispatchMode": PrivateName(
         "sees calls of operators where the names above are missing",
         "1.13",
@@ -69,6 +74,7 @@ NAMES: Mapping[str, PrivateName] = {
     "torch._C._functorch._add_batch_dim": PrivateName(_UNDER_VMAP, "1.13", _ONE_BY_ONE),
     "torch._C._functorch._is_vmap_fallback_enabled": PrivateName(_UNDER_VMAP, "1.13", _ONE_BY_ONE),
     "torch._C._functorch._set_vmap_fallback_enabled": PrivateName(_UNDER_VMAP, "1.13", _ONE_BY_ONE),
+    "FuncTorchBatched": PrivateName(_UNDER_VMAP, "1.13", _ONE_BY_ONE),  # a dispatch key
     "torch._C._len_torch_dispatch_stack": PrivateName(
         "networks are built from copies of their parts, but not under a mode, whose tensors may be of "
         "another kind",
@@ -133,9 +139,17 @@ def _all_found(prefix: str, *names: str) -> SimpleNamespace | None:
 
 # ---- the dispatcher ------------------------------------------------------------------------------
 
-# Named for the tests of the dispatcher, which do not run here. It lies above functorch's keys, so that
-# a call under vmap is seen as the model makes it.
+# Above functorch's keys, so that a call under vmap is seen as the model makes it.
 INTERCEPTION_KEY = "TESTING_ONLY_GenericMode"
+VMAP_KEY = "FuncTorchBatched"
+
+
+def _key(parse: Any, name: str) -> Any:
+    """A dispatch key, or None."""
+    try:
+        return None if name in _HIDDEN else parse(name)
+    except RuntimeError:  # of another name in this torch
+        return None
 
 
 def _dispatch_keys() -> SimpleNamespace | None:
@@ -149,9 +163,8 @@ def _dispatch_keys() -> SimpleNamespace | None:
     )
     if found is None:
         return None
-    try:
-        key = found._dispatch_key_parse(INTERCEPTION_KEY)
-    except RuntimeError:  # another name in this torch
+    key = _key(found._dispatch_key_parse, INTERCEPTION_KEY)
+    if key is None:
         return None
     return SimpleNamespace(
         key=key,
@@ -192,9 +205,10 @@ def _functorch() -> SimpleNamespace | None:
     keys = _all_found(
         "torch._C", "DispatchKeySet", "_dispatch_key_parse", "_ExcludeDispatchKeyGuard"
     )
-    if found is None or keys is None:
+    key = keys and _key(keys._dispatch_key_parse, VMAP_KEY)
+    if found is None or key is None:
         return None
-    vmap_keys = keys.DispatchKeySet(keys._dispatch_key_parse("FuncTorchBatched"))
+    vmap_keys = keys.DispatchKeySet(key)
     return SimpleNamespace(
         is_batched=found.is_batchedtensor,
         is_wrapped=found.is_functorch_wrapped_tensor,
@@ -284,41 +298,19 @@ if _has_slots:
         attributes = module.__dict__
         return bool(attributes["_forward_hooks"] or attributes["_forward_pre_hooks"])
 
-    def put_back(module: nn.Module, slot: str, kept: Mapping[str, Any]) -> None:
-        """Makes a module's parameters, buffers or children (``slot``) those of ``kept``."""
-        current = module.__dict__[f"_{slot}"]
-        current.clear()
-        current.update(kept)
-
 else:
 
     def parameters_of(module: nn.Module) -> Mapping[str, nn.Parameter | None]:
-        return dict(module.named_parameters(recurse=False, remove_duplicate=False))
+        return dict(nn.Module.named_parameters(module, recurse=False, remove_duplicate=False))
 
     def buffers_of(module: nn.Module) -> Mapping[str, Tensor | None]:
-        return dict(module.named_buffers(recurse=False, remove_duplicate=False))
+        return dict(nn.Module.named_buffers(module, recurse=False, remove_duplicate=False))
 
     def children_of(module: nn.Module) -> Mapping[str, nn.Module | None]:
-        return dict(module.named_children())
+        return dict(nn.Module.named_children(module))
 
     def may_have_forward_hooks(module: nn.Module) -> bool:
         return True
-
-    def put_back(module: nn.Module, slot: str, kept: Mapping[str, Any]) -> None:
-        of = {"parameters": parameters_of, "buffers": buffers_of, "modules": children_of}[slot]
-        current = of(module)
-        for name in current.keys() - kept.keys():
-            delattr(module, name)
-        for name, value in kept.items():
-            if current.get(name) is not value:
-                if name in current:
-                    setattr(module, name, value)
-                elif slot == "buffers":
-                    module.register_buffer(name, value)
-                elif slot == "parameters":
-                    module.register_parameter(name, value)
-                else:
-                    module.add_module(name, value)
 
 
 def _class_or(name: str, *public: type[nn.Module]) -> tuple[type[nn.Module], ...]:
@@ -357,4 +349,7 @@ def _is_missing(name: str) -> bool:
         return name in _HIDDEN or name.rpartition(".")[2] not in _EMPTY.__dict__
     if name.startswith("torch._dynamo"):  # not imported before it is used
         return name in _HIDDEN
+    if not name.startswith("torch."):
+        parse = _found("torch._C._dispatch_key_parse")
+        return parse is not None and _key(parse, name) is None
     return _found(name) is None

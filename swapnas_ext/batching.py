@@ -7,8 +7,8 @@ convolution of another size rounds otherwise just where a neuron's boundary is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -124,22 +124,27 @@ def _folded(module: nn.Module, original):  # type: ignore[no-untyped-def]
 
 
 def run_replicates(
-    model: nn.Module, parameters: dict[str, Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]
+    model: nn.Module,
+    weights: dict[int, Tensor],
+    holding: Callable[[dict[int, Tensor]], AbstractContextManager[None]],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> None:
-    """Calls the model once for all replicates of its stacked parameters.
+    """Calls the model once for all replicates of its stacked ``weights``, each replicate ``holding`` its own.
 
     Raises:
         RuntimeError: something in the model can't be vmapped, or draws random numbers.
     """
 
-    def replicate(own: dict[str, Tensor]) -> Tensor:
-        torch.func.functional_call(model, own, args, kwargs)
+    def replicate(own: dict[int, Tensor]) -> Tensor:
+        with holding(own):
+            model(*args, **kwargs)
         return torch.zeros(())  # vmap wants a tensor, and a model may return anything
 
     fallback = functorch.is_fallback_enabled()
     # An operator without a batching rule would be run once for each replicate, sample by sample.
     functorch.set_fallback_enabled(False)
     try:
-        torch.func.vmap(replicate, randomness="error")(parameters)
+        torch.func.vmap(replicate, randomness="error")(weights)
     finally:
         functorch.set_fallback_enabled(fallback)

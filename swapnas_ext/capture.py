@@ -16,8 +16,8 @@ from swapnas_ext import activations, interception
 from swapnas_ext._torch_private import in_forward_ad, version_of
 from swapnas_ext.activations import RELU, Rule
 from swapnas_ext.counter import NAN_MESSAGE, NanActivationError, PatternCounter
+from swapnas_ext.model_walk import walk
 from swapnas_ext.sites import Layer, Plan, Site, Sites, find_activations
-from swapnas_ext.untouched import walk
 
 
 class Counter(Protocol):

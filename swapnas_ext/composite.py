@@ -60,6 +60,9 @@ class CompositeRepeats(Repeats):
     def composites(self) -> list[Composite]:
         return [self._composites[repeat] for repeat in range(len(self.patterns))]
 
+    def _runs_once(self) -> bool:
+        return False
+
     def _batches(self) -> None:
         """Blocks can't be disturbed under vmap."""
 

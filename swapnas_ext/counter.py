@@ -15,6 +15,7 @@ from swapnas_ext import ops
 NanPolicy = Literal["raise", "ignore"]
 _DTYPES = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16})
 _INITIAL_PATTERNS = 1 << 15
+_MOST = 1 << 48  # samples, groups or neurons: more than any memory holds
 
 
 NAN_MESSAGE = (
@@ -133,8 +134,16 @@ class PatternCounter:
         return direct_relu
 
     def relu_(self, x: Tensor) -> Tensor:
-        """`relu` in place; returns ``x``."""
-        if isinstance(x, Tensor) and x.requires_grad and torch.is_grad_enabled():
+        """`relu` in place; returns ``x``.
+
+        Raises as `update` does, and ValueError where elements of ``x`` share memory.
+        """
+        if isinstance(x, Tensor) and _shares_memory(x):
+            raise ValueError(
+                f"relu_ writes to x, and elements of x share memory (shape {list(x.shape)}, strides "
+                f"{list(x.stride())}, as after expand()); use relu, or x.contiguous()"
+            )
+        if isinstance(x, Tensor) and (x.is_neg() or (x.requires_grad and torch.is_grad_enabled())):
             self._check(x)
             self.update(torch.relu_(x))
         else:
@@ -153,6 +162,10 @@ class PatternCounter:
 
     def insert_packed(self, patterns: Tensor) -> None:
         """Adds patterns packed by `pack_patterns` with the same ``samples`` and ``ternary``."""
+        if not isinstance(patterns, Tensor):
+            raise TypeError(f"patterns must be a torch.Tensor, got {type(patterns).__name__}")
+        if patterns.layout is not torch.strided:
+            raise ValueError(f"patterns must be dense, got layout {patterns.layout}")
         if self.groups != 1:
             raise ValueError(f"insert_packed needs groups=1, this counter has {self.groups}")
         bits = ops.pattern_bits(self.samples, self.ternary)
@@ -179,6 +192,8 @@ class PatternCounter:
 
     def merge(self, other: PatternCounter) -> None:
         """Adds all the patterns of another counter (same samples, ternary, groups and device)."""
+        if not isinstance(other, PatternCounter):
+            raise TypeError(f"only a PatternCounter can be merged, got {type(other).__name__}")
         for name in ("samples", "ternary", "groups", "device"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
@@ -454,11 +469,21 @@ def _check_flags(counts: list[list[int]], nan_policy: NanPolicy, bits: int) -> N
 
 
 def _is_capturing(device: torch.device) -> bool:
-    return device.type == "cuda" and torch.cuda.is_current_stream_capturing()
+    if device.type != "cuda":
+        return False
+    with torch.cuda.device(device):
+        return torch.cuda.is_current_stream_capturing()
 
 
 def _current_stream(device: torch.device) -> torch.cuda.Stream | None:
     return torch.cuda.current_stream(device) if device.type == "cuda" else None
+
+
+def _shares_memory(x: Tensor) -> bool:
+    """Of dense layouts, those that expand() makes; the kernels refuse the others."""
+    return x.layout is torch.strided and any(
+        stride == 0 and size > 1 for size, stride in zip(x.shape, x.stride(), strict=True)
+    )
 
 
 def _has_stray_bits(patterns: Tensor, bits: int) -> bool:
@@ -517,8 +542,9 @@ def _check_activations(x: Tensor, samples: int, groups: int = 1) -> None:
 def _positive(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"{name} must be an int, got {type(value).__name__}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")
+    if not 1 <= value <= _MOST:
+        bound = "at least 1" if value < 1 else f"at most {_MOST:,}"
+        raise ValueError(f"{name} must be {bound}, got {value}")
     return int(value)
 
 

@@ -68,42 +68,43 @@ def draws(initialize: Initializer | None, model: nn.Module) -> bool:
 
 @torch.no_grad()
 def stacked(
-    initialize: Initializer, model: nn.Module, generators: Sequence[torch.Generator]
-) -> dict[str, Tensor]:
+    initialize: Initializer,
+    model: nn.Module,
+    parameters: Iterable[Tensor],
+    generators: Sequence[torch.Generator],
+) -> dict[int, Tensor]:
     """The parameters of ``model``, initialised once for each generator and stacked: ``[R, ...]`` each,
-    by name. The model is left as it is by the initialisers of this module; one of the user's own
+    by their identity. The model is left as it is by the initialisers of this module; one of the user's own
     overwrites its weights.
 
     Replicate r gets the values that ``initialize(model, generators[r])`` would write.
     """
-    parameters = dict(model.named_parameters())
     count = len(generators)
     draw = _DRAWS.get(initialize)
     if draw is None:
-        stacks = {name: p.new_empty(count, *p.shape) for name, p in parameters.items()}
+        stacks = {id(p): p.new_empty(count, *p.shape) for p in parameters}
         for replicate, generator in enumerate(generators):
             initialize(model, generator)
-            for name, parameter in parameters.items():
-                stacks[name][replicate] = parameter
+            for parameter in parameters:
+                stacks[id(parameter)][replicate] = parameter
         return stacks
 
-    by_identity = {id(parameter): name for name, parameter in parameters.items()}
     stacks = {}
     drawn: list[Sequence[Tensor]] = []
     for parameter, action in _actions(model):
-        name = by_identity[id(parameter)]
-        if name not in stacks:
-            stacks[name] = parameter.new_empty(count, *parameter.shape)
+        stack = stacks.get(id(parameter))
+        if stack is None:
+            stack = stacks[id(parameter)] = parameter.new_empty(count, *parameter.shape)
         if action == "draw":
-            drawn.append(stacks[name].unbind())
+            drawn.append(stack.unbind())
         else:
-            stacks[name].fill_(1.0 if action == "one" else 0.0)
+            stack.fill_(1.0 if action == "one" else 0.0)
     for replicate, generator in enumerate(generators):
         for replicates in drawn:
             draw(replicates[replicate], generator)
-    for name, parameter in parameters.items():
-        if name not in stacks:
-            stacks[name] = parameter.detach().expand(count, *parameter.shape)
+    for parameter in parameters:
+        if id(parameter) not in stacks:
+            stacks[id(parameter)] = parameter.detach().expand(count, *parameter.shape)
     return stacks
 
 

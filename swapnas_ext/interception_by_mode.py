@@ -27,11 +27,21 @@ class _Thread(threading.local):
 _thread = _Thread()
 _registered: dict[Any, str] = {}
 """Names by operator."""
+_SEEN_AS = {
+    "prelu": ("_prelu_kernel",),
+    "rrelu": ("rrelu_with_noise",),
+    "log_sigmoid": ("log_sigmoid_forward",),
+}
+"""What torch has made of an operator before a mode sees it."""
 
 
 def register(name: str) -> None:
     """Makes calls of ``torch.ops.aten.<name>``, and of its in-place form, visible to handlers."""
-    for form in (name, f"{name}_"):
+    for form in (
+        name,
+        f"{name}_",
+        *(part + end for part in _SEEN_AS.get(name, ()) for end in ("", "_")),
+    ):
         packet = getattr(torch.ops.aten, form, None)
         for overload in ("default", "Tensor"):
             if packet is not None and overload in packet.overloads():
@@ -46,6 +56,11 @@ class _Watch(TorchDispatchMode):  # type: ignore[misc,valid-type]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = None if _thread.is_paused else _registered.get(func)
         if name is None:
+            if torch.is_inference_mode_enabled():  # operators come in one piece there
+                with self:
+                    result = func.decompose(*args, **(kwargs or {}))
+                if result is not NotImplemented:
+                    return result
             return func(*args, **(kwargs or {}))
         with paused():
             return self._handler(name, func, args, kwargs or {})

@@ -12,7 +12,8 @@ def default_limit(device: torch.device) -> int:
     return 1 << 30
 
 
-_OUT_OF_MEMORY = ("not enough memory", "out of memory", "can't allocate memory")
+# The last: what torch tells of an allocation by a kernel of this package that failed.
+_OUT_OF_MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "aten::empty")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -33,7 +33,7 @@ from torch import Tensor
 
 from swapnas_ext import reference
 from swapnas_ext._native import _C
-from swapnas_ext._torch_private import functorch
+from swapnas_ext._torch_private import VMAP_KEY, functorch
 
 HEADER_WORDS = 8
 SAW_NAN, OVERFLOWED, STRAY_BITS = 1, 2, 4
@@ -204,7 +204,7 @@ def _batched(name: str, wraps_result: bool) -> None:
             y = operator(table, physical.movedim(dim, 0), samples, ternary)
             return functorch.wrapped(y, 0, level) if wraps_result else None
 
-    _library.impl(name, rule, "FuncTorchBatched")
+    _library.impl(name, rule, VMAP_KEY)
 
 
 if functorch is not None:

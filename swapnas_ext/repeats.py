@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,23 +12,17 @@ import torch
 from torch import nn
 
 from swapnas_ext import _torch_private, batching, initialization, interception, memory
-from swapnas_ext._torch_private import version_of
 from swapnas_ext.capture import Capture
 from swapnas_ext.counter import NanActivationError, PatternCounter
 from swapnas_ext.graph import ReplayedForward
 from swapnas_ext.inputs import MiniBatch
+from swapnas_ext.model_walk import Walk
+from swapnas_ext.random_state import own_random_state
 from swapnas_ext.result import Composite, standard_error
+from swapnas_ext.scoring_mode import set_scoring_mode, uncompiled
 from swapnas_ext.settings import Settings
 from swapnas_ext.sites import Layer, find_activations
-from swapnas_ext.untouched import (
-    BorrowedWeights,
-    RestoredAttributes,
-    RestoredBuffers,
-    Walk,
-    own_random_state,
-    scoring_mode,
-    uncompiled,
-)
+from swapnas_ext.untouched import Nobodys, Untouched
 
 _MIN_REPEATS_OF_TOLERANCE = 3
 _MIN_REPLAYS = 4  # fewer are not worth the capture of a graph
@@ -55,7 +49,7 @@ class Remembered:
 
     def __init__(self) -> None:
         self.ternary = False  # an operator of it has ternary patterns
-        self.keeps_weights = False  # its forward pass does not change its weights
+        self.keeps_weights = False  # its forward pass did not change its weights
         self.unbatchable: str | None = None  # why it can't run as replicates
         self.sizes: Sizes | None = None  # of the last of them
 
@@ -82,6 +76,8 @@ class Repeats:
         settings: Settings,
         counters: Counters,
         known: Remembered,
+        *,
+        is_nobodys: bool,
     ) -> None:
         self.patterns: list[int] = []
         self.layers: list[Layer] = []
@@ -91,6 +87,7 @@ class Repeats:
         self._model = model
         self._found = found
         self._modules = found.modules
+        self._is_nobodys = is_nobodys
         self._settings = settings
         self._counters = counters
         self._device = _device_of(found)
@@ -103,16 +100,16 @@ class Repeats:
         settings = self._settings
         with ExitStack() as stack:
             enter = stack.enter_context
+            enter(torch.inference_mode(False))  # whose tensors have no versions
             enter(torch.no_grad())
             enter(uncompiled())
-            enter(scoring_mode(self._modules))
-            self._attributes = enter(RestoredAttributes(self._modules))
-            self._buffers = enter(RestoredBuffers(self._modules, batch_norm=False))
             self._seed = enter(own_random_state(self._device))
+            protection = Nobodys if self._runs_once() else Untouched
+            self._untouched = enter(protection(self._model, self._found, set_scoring_mode))
+            self._model = self._untouched.model
             if settings.autocast is not None:
                 enter(torch.autocast(self._device.type, settings.autocast))
-            stack.callback(torch.clear_autocast_cache)  # it may hold casts of borrowed weights
-            self._weights = enter(self._borrowed())
+            stack.callback(torch.clear_autocast_cache)  # it may hold casts of our weights
             self.notes += _torch_private.notes()
             try:
                 self._all_repeats()
@@ -120,9 +117,7 @@ class Repeats:
                 self.ternary = self._known.ternary = True
                 self.patterns.clear()
                 self.notes[:] = _torch_private.notes()
-                if self._weights is not None:
-                    self._weights.again()
-                self._fresh()
+                self._untouched.again(weights=True)
                 self._all_repeats()
             all_alike = settings.repeats > 1 and len(set(self.patterns)) == 1
             if all_alike and not initialization.draws(settings.initialize, self._model):
@@ -136,55 +131,30 @@ class Repeats:
         # the first one, by itself, finds it out.
         if self._known.keeps_weights and self._known.sizes is not None:
             self._batches()
-        changed = None
+        changed = False
         if not self.patterns:
             changed = self._first()
-            self._known.keeps_weights = changed is None
-            if changed is None:
+            self._known.keeps_weights = not changed
+            if not changed:
                 self._batches()
-        self._loop(again=changed is not None)
+        self._loop(again=changed)
+
+    def _runs_once(self) -> bool:
+        """Whether there is nothing to put back, for anybody or for another forward pass."""
+        return self._is_nobodys and self._settings.repeats == 1 and self._known.sizes is not None
 
     # ---- weights ---------------------------------------------------------------------------------
 
-    def _borrowed(self) -> AbstractContextManager[BorrowedWeights | None]:
-        """Copies in place of the weights, unless they are known to stay as they are."""
-        settings = self._settings
-        if settings.initialize is None and self._known.keeps_weights and not settings.channels_last:
-            return nullcontext()
-        return BorrowedWeights(self._found.parameters.values())
-
-    def _changed_weights(self, versions: list[int | None]) -> str | None:
-        """The name of a weight that the forward pass changed, or may have changed.
-
-        Raises:
-            RuntimeError: it changed the caller's own.
-        """
-        parameters = self._found.parameters.values()
-        pairs = zip(parameters, versions, strict=True)
-        changed = next((p for p, v in pairs if v is None or version_of(p) != v), None)
-        if changed is None and self._weights is not None and self._settings.initialize is None:
-            changed = self._weights.changed()  # ``.data`` is changed without a new version
-        if changed is None:
-            return None
-        names = (name for name, p in self._model.named_parameters() if p is changed)
-        name = next(names, "of a replaced module")
-        if self._weights is None:
-            self._known.keeps_weights = False
-            raise RuntimeError(
-                f"the forward pass of this {type(self._model).__name__} changed its weight '{name}', "
-                "which no other model of the same classes did; the next score protects it"
-            )
-        return name
-
     def _initialize(self, repeat: int) -> None:
         start = time.perf_counter()
-        channels_last = self._settings.channels_last and self._weights is not None
+        channels_last = self._settings.channels_last
         if self._settings.initialize is not None:
             if channels_last:  # random numbers are drawn in the order of the memory
-                self._weights.lay_out(torch.contiguous_format)
+                self._untouched.lay_out(torch.contiguous_format)
             self._overwrite(self._model, self._generator(repeat))
         if channels_last:
-            self._weights.lay_out(torch.channels_last)
+            self._untouched.lay_out(torch.channels_last)
+        self._untouched.note()
         torch.clear_autocast_cache()
         self.seconds[0] += time.perf_counter() - start
 
@@ -195,19 +165,17 @@ class Repeats:
 
     def _fresh(self) -> None:
         """Undoes what the last forward pass left behind, for the next one to begin as it did."""
-        self._buffers.again()
-        self._attributes.again()
+        self._untouched.again()
 
     def _generator(self, repeat: int) -> torch.Generator:
         return torch.Generator(self._device).manual_seed(self._settings.seed + repeat)
 
     # ---- one repeat at a time --------------------------------------------------------------------
 
-    def _first(self) -> str | None:
-        """The first repeat: tells layers, sizes, and whether patterns are ternary. Returns the name of a
-        weight that the forward pass changed."""
+    def _first(self) -> bool:
+        """The first repeat: tells layers, sizes, and whether patterns are ternary. Returns whether the forward
+        pass changed a weight, or may have."""
         self._initialize(0)
-        versions = [version_of(parameter) for parameter in self._found.parameters.values()]
         with self._counters(self._device, self.ternary, 1) as counter:
             capture = Capture(
                 counter,
@@ -217,7 +185,8 @@ class Repeats:
             )
             self._forward(counter, capture, 0)
             self._take_from(capture)
-            changed = self._changed_weights(versions)
+            by_value = self._settings.initialize is None
+            changed = self._untouched.changed_weight(by_value=by_value) is not None
             self._count_single(counter, 0)
             return changed
 
@@ -250,9 +219,7 @@ class Repeats:
         try:
             self.patterns.append(self._counted(counter))
         except NanActivationError:  # once more, to name the activation
-            if self._weights is not None:
-                self._weights.again()
-            self._fresh()
+            self._untouched.again(weights=True)
             self._initialize(repeat)
             self._forward(counter, Capture(counter, self._settings.plan, find_nan=True), repeat)
             raise
@@ -275,9 +242,8 @@ class Repeats:
                 forward = self._replayed(counter, stack)
             while len(self.patterns) < settings.repeats and not self._enough():
                 repeat = len(self.patterns)
-                self._fresh()
-                if again:  # what the last forward pass changed, and is not initialised
-                    self._weights.again()
+                # Of the weights, what the last forward pass changed and is not initialised.
+                self._untouched.again(weights=again)
                 self._initialize(repeat)
                 if forward is not None:
                     forward(repeat)
@@ -362,7 +328,10 @@ class Repeats:
         if not initialization.is_known(initialize):
             initialize = self._overwrite
         weights = initialization.stacked(
-            initialize, self._model, [self._generator(r) for r in repeats]
+            initialize,
+            self._model,
+            self._untouched.weights.values(),
+            [self._generator(r) for r in repeats],
         )
         torch.clear_autocast_cache()
         initialized = time.perf_counter()
@@ -379,7 +348,7 @@ class Repeats:
             stack.enter_context(batching.folded_batch_norms(self._modules))
             stack.enter_context(capture.running(self._sites))
             args, kwargs = self._batch_of_inputs.on(self._device)
-            batching.run_replicates(self._model, weights, args, kwargs)
+            batching.run_replicates(self._model, weights, self._untouched.holding, args, kwargs)
         ran = time.perf_counter()
         self.seconds[0] += initialized - start
         self.seconds[1] += ran - initialized - capture.seconds

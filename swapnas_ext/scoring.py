@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 import warnings
@@ -19,11 +20,12 @@ from swapnas_ext.composite import CompositeRepeats
 from swapnas_ext.counter import NanPolicy, PatternCounter
 from swapnas_ext.initialization import Initializer
 from swapnas_ext.inputs import Inputs, MiniBatch
+from swapnas_ext.model_walk import Walk, walk
 from swapnas_ext.repeats import Remembered, Repeats
 from swapnas_ext.result import Result, ScoreWarning, SwapScore, Timing
 from swapnas_ext.settings import Measure, Settings
 from swapnas_ext.sites import Mode, Plan, Select
-from swapnas_ext.untouched import Walk, walk
+from swapnas_ext.untouched import is_nobodys
 
 Model = nn.Module | Callable[[], nn.Module]
 
@@ -126,8 +128,12 @@ class Scorer:
         """
         start = time.perf_counter()
         built = model
+        given = True
         if not isinstance(model, nn.Module) and callable(model):
-            built = model()
+            with torch.inference_mode(False):  # whose tensors can't be written to later
+                built = model()
+            # The variable, and the argument of getrefcount.
+            given = sys.getrefcount(built) > 2
         if not isinstance(built, nn.Module):
             got = type(built).__name__
             source = "" if built is model else f" from {model!r}"
@@ -138,13 +144,23 @@ class Scorer:
         built = uncompiled(built)
         found = walk(built)
         with _alone(built, found):
-            return self._score(built, found, seconds)
+            return self._score(built, found, seconds, given=given)
 
-    def _score(self, model: nn.Module, found: Walk, build_seconds: float) -> SwapScore:
+    def _score(
+        self, model: nn.Module, found: Walk, build_seconds: float, *, given: bool
+    ) -> SwapScore:
         kinds = frozenset(map(type, found.modules))
         known = self._remembered.setdefault((type(model), kinds), Remembered())
         kind = CompositeRepeats if self.settings.measure == "composite" else Repeats
-        run = kind(model, found, self.batch, self.settings, self._counter, known)
+        run = kind(
+            model,
+            found,
+            self.batch,
+            self.settings,
+            self._counter,
+            known,
+            is_nobodys=not given and is_nobodys(found),
+        )
         run.all()
         log_factor = 0.0
         if self.mu is not None and self.sigma is not None:

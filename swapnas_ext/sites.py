@@ -13,7 +13,7 @@ from torch import nn
 from swapnas_ext import activations
 from swapnas_ext._torch_private import children_of
 from swapnas_ext.activations import RELU, Rule, UserRules
-from swapnas_ext.untouched import Path, Walk, name_of
+from swapnas_ext.model_walk import Path, Walk, name_of
 
 Mode = Literal["auto", "modules", "operators"]
 MODES = ("auto", "modules", "operators")

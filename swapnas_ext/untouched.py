@@ -1,309 +1,253 @@
-"""Runs a model the way scores need it, and hands it back exactly as it was."""
+"""Runs a model without a trace: what its forward passes write to is put in the place of what is the caller's,
+and afterwards the very same objects are where they were.
+
+No tensor of the caller's is written to: other tensors lie in the slots of the modules, whatever names they
+are reached by, and in the containers that modules keep. All else that a forward pass can leave behind,
+attributes, hooks, contents of lists, states of generators, is saved and put back.
+"""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import cache
+import copy
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from swapnas_ext._torch_private import (
-    BATCH_NORM_FORWARD,
-    BATCH_NORMS,
-    INSTANCE_NORMS,
-    buffers_of,
-    children_of,
-    may_be_compiled,
-    may_have_forward_hooks,
-    parameters_of,
-    put_back,
-)
-
-# Frequent modules that do the same in training and evaluation, and are no activations.
-_ONLY_COMPUTING = frozenset(
-    {
-        nn.AvgPool2d,
-        nn.Conv2d,
-        nn.Flatten,
-        nn.Identity,
-        nn.LayerNorm,
-        nn.Linear,
-        nn.MaxPool2d,
-        nn.ModuleDict,
-        nn.ModuleList,
-        nn.Sequential,
-    }
-)
+from swapnas_ext._torch_private import buffers_of, parameters_of, version_of
+from swapnas_ext.model_walk import Walk
+from swapnas_ext.saved import Saved
 
 
-Path = tuple[Any, str] | None
-"""Where a module is: the path of its parent, and its own name; None for the model. Few need a name."""
+class Untouched:
+    """While it is entered, the model has tensors of its own, and is in the modes that ``prepare`` sets.
 
+    Args:
+        found: the model.
+        prepare: called with all modules once our tensors are in their places; what it sets is undone.
 
-def name_of(path: Path) -> str:
-    """As in ``named_modules``."""
-    if path is None:
-        return ""
-    parent, name = path
-    return name if parent is None else f"{name_of(parent)}.{name}"
+    Attributes:
+        model: what to run: the model, or a copy of one of TorchScript, which keeps its parts elsewhere.
+        weights: ours, by the identity of the caller's.
 
+    Raises:
+        ValueError: a parameter is nowhere where another could take its place.
+    """
 
-@dataclass
-class Walk:
-    """What there is in a model, found in one walk: for a small model a walk takes as long as a layer."""
+    def __init__(
+        self, model: nn.Module, found: Walk, prepare: Callable[[list[nn.Module]], None]
+    ) -> None:
+        self.model = model
+        self.weights: dict[int, Tensor] = {}
+        self._found = found
+        self._prepare = prepare
+        self._theirs: dict[int, Tensor] = {}  # by identity; what is known by it must not be freed
+        self._ours: dict[int, Tensor] = {}  # by the identity of theirs
+        self._scripts: dict[int, tuple[nn.Module, nn.Module]] = {}
+        self._places: list[tuple[Any, Any, Tensor]] = []  # container, key, our tensor
+        self._places_of_weights: dict[int, list[tuple[Any, Any]]] = {}  # by the identity of ours
+        self._saved = Saved(_packages(found))
 
-    modules: list[nn.Module]
-    """In the order of ``modules()``, without those that only compute: no activation, mode, buffer or
-    hook."""
-    paths: list[Path]
-    parameters: dict[int, nn.Parameter]
-    """By identity, so that tied ones are there once."""
-
-    @property
-    def parameter_count(self) -> int:
-        return sum(parameter.numel() for parameter in self.parameters.values())
-
-
-def walk(model: nn.Module) -> Walk:
-    found = Walk([], [], {})
-    parameters = found.parameters
-    seen: set[int] = set()
-    pending: list[tuple[Path, nn.Module]] = [(None, model)]
-    while pending:
-        path, module = pending.pop()
-        if id(module) in seen:
-            continue
-        seen.add(id(module))
-        if isinstance(module, torch.jit.ScriptModule):  # keeps it all elsewhere
-            found.modules.append(module)
-            found.paths.append(path)
-            parameters.update((id(parameter), parameter) for parameter in module.parameters())
-            continue
-        for parameter in parameters_of(module).values():
-            if parameter is not None:
-                parameters[id(parameter)] = parameter
-        if (
-            type(module) not in _ONLY_COMPUTING
-            or buffers_of(module)
-            or may_have_forward_hooks(module)
-        ):
-            found.modules.append(module)
-            found.paths.append(path)
-        children = children_of(module)
-        if children:
-            for name in reversed(children):
-                child = children[name]
-                if child is not None:
-                    pending.append(((path, name), child))
-    return found
-
-
-@contextmanager
-def scoring_mode(modules: Sequence[nn.Module]) -> Iterator[None]:
-    """Everything in evaluation mode (no dropout), but normalisation layers with the statistics of
-    the mini-batch, as in the published code, whose networks run in training mode. Running statistics
-    are neither used nor changed."""
-    # Attributes are changed past nn.Module.__setattr__, which takes longer than a small layer.
-    changed: list[tuple[dict[str, Any], str, bool]] = []
-    try:
-        for module in modules:
-            attributes = module.__dict__
-            if isinstance(module, torch.jit.ScriptModule):  # runs in the mode it is in
-                continue
-            is_norm, is_batch_norm = _norm_kind(type(module))
-            if attributes.get("training", is_norm) is not is_norm:  # a compiled module has none
-                changed.append((attributes, "training", not is_norm))
-                attributes["training"] = is_norm
-            if is_batch_norm and attributes["track_running_stats"]:
-                changed.append((attributes, "track_running_stats", True))
-                attributes["track_running_stats"] = False
-            if type(module) is nn.TransformerEncoder and attributes["use_nested_tensor"]:
-                # Padded tokens would be left out, and the shapes of activations depend on the padding.
-                changed.append((attributes, "use_nested_tensor", True))
-                attributes["use_nested_tensor"] = False
-        yield
-    finally:
-        for attributes, name, old in reversed(changed):
-            attributes[name] = old
-
-
-@cache
-def _norm_kind(kind: type[nn.Module]) -> tuple[bool, bool]:
-    """Whether it normalises with statistics of the mini-batch, and whether it is a BatchNorm."""
-    return issubclass(kind, BATCH_NORMS + INSTANCE_NORMS), issubclass(kind, BATCH_NORMS)
-
-
-class RestoredBuffers:
-    """Puts back every buffer that is changed or replaced meanwhile. ``batch_norm=False`` leaves out
-    those of batch normalisation, which `scoring_mode` protects for less."""
-
-    def __init__(self, modules: Sequence[nn.Module], *, batch_norm: bool) -> None:
-        self._saved: list[tuple[nn.Module | None, str, Tensor | None, Tensor | None]] = []
-        for module in modules:
-            if isinstance(module, torch.jit.ScriptModule):
-                self._saved += [(None, "", b, b.clone()) for b in module.buffers()]
-            elif buffers_of(module) and (batch_norm or not _is_plain_batch_norm(module)):
-                for name, buffer in buffers_of(module).items():
-                    value = None if buffer is None else buffer.clone()
-                    self._saved.append((module, name, buffer, value))
-
-    def __enter__(self) -> RestoredBuffers:
+    def __enter__(self) -> Untouched:
+        with torch.no_grad():
+            try:
+                self._take_places()
+                self._prepare(self._found.everything)
+                self._saved.note_working()
+                self.note()
+            except BaseException:  # such as too little memory for the copies
+                self._saved.put_back()
+                raise
         return self
-
-    @torch.no_grad()
-    def again(self) -> None:
-        """Gives the buffers the values that they came with."""
-        for module, name, buffer, value in self._saved:
-            # Not by version counters, which batch_norm does not tell, and not where nothing changed: a
-            # graph that waits for its backward pass may hold the buffer.
-            if buffer is not None and not torch.equal(buffer, value):
-                try:
-                    buffer.copy_(value)
-                except RuntimeError:  # resized, or of inference mode
-                    buffer.data = value.clone()
-            if module is not None:
-                put_back(module, "buffers", {**buffers_of(module), name: buffer})
 
     def __exit__(self, *_: object) -> None:
-        self.again()
+        self._saved.put_back()
 
+    def _take_places(self) -> None:
+        for module in self._found.everything:
+            if not isinstance(module, torch.jit.ScriptModule):
+                self._saved.save_module(module)
+        for container, key, value in self._saved.tensors:
+            ours = self._our(value)
+            container[key] = ours
+            if id(value) in self._found.parameters:
+                self._places_of_weights.setdefault(id(ours), []).append((container, key))
+        for container, key, script in self._saved.scripts:
+            container[key] = self._our_script(script)
+        self._renew_tuples()
+        if isinstance(self.model, torch.jit.ScriptModule):
+            self.model = self._our_script(self.model)
+        self._check_all_have_places()
 
-def _is_plain_batch_norm(module: nn.Module) -> bool:
-    is_batch_norm = _norm_kind(type(module))[1] and type(module).forward is BATCH_NORM_FORWARD
-    return is_batch_norm and len(buffers_of(module)) == 3
+    def _renew_tuples(self) -> None:
+        for container, key, items in self._saved.tuples:
+            container[key] = tuple(items)
 
+    def _check_all_have_places(self) -> None:
+        scripted = {
+            id(parameter)
+            for theirs, _ in self._scripts.values()
+            for parameter in theirs.parameters()
+        }
+        for identity in self._found.parameters.keys() - self.weights.keys() - scripted:
+            named = self.model.named_parameters()
+            name = next((name for name, p in named if id(p) == identity), "of one of its modules")
+            raise ValueError(
+                f"the parameter '{name}' of {type(self.model).__name__} can't be kept from changes: its "
+                "module does not hold it where torch's own modules do; score a copy (copy.deepcopy)"
+            )
 
-class BorrowedWeights:
-    """Lets the weights be overwritten meanwhile: they are copies, and the caller's come back."""
+    def _our(self, theirs: Tensor) -> Tensor:
+        """What takes the place of a tensor of the caller's."""
+        known = self._ours.get(id(theirs))
+        if known is not None:
+            return known
+        values = theirs.detach().clone()
+        if type(theirs) is nn.Parameter:
+            ours: Tensor = nn.Parameter(values, theirs.requires_grad)
+        else:
+            ours = values
+            if theirs.is_leaf and theirs.requires_grad:
+                ours.requires_grad_()
+        if theirs.__dict__:
+            ours.__dict__.update(theirs.__dict__)
+        self._theirs[id(theirs)] = theirs
+        self._ours[id(theirs)] = ours
+        if id(theirs) in self._found.parameters:
+            self.weights[id(theirs)] = ours
+        return ours
 
-    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
-        self._saved = [(parameter, parameter.data) for parameter in parameters]
+    def _our_script(self, theirs: nn.Module) -> nn.Module:
+        if id(theirs) not in self._scripts:
+            self._scripts[id(theirs)] = theirs, copy.deepcopy(theirs)
+        return self._scripts[id(theirs)][1]
 
-    def __enter__(self) -> BorrowedWeights:
+    @contextmanager
+    def holding(self, weights: Mapping[int, Tensor]) -> Iterator[None]:
+        """Has other tensors in the places of our weights, by the identity of ours."""
         try:
-            for parameter, data in self._saved:
-                parameter.data = data.clone()
-        except BaseException:  # such as too little memory for the copies
-            self.__exit__()
-            raise
-        return self
-
-    def changed(self) -> nn.Parameter | None:
-        """A parameter whose copy has another value than the caller's."""
-        return next((p for p, data in self._saved if not torch.equal(p.data, data)), None)
-
-    def again(self) -> None:
-        """Gives the copies the caller's values once more."""
-        with torch.no_grad():
-            for parameter, data in self._saved:
-                parameter.data.copy_(data)
+            for identity, other in weights.items():
+                for container, key in self._places_of_weights[identity]:
+                    container[key] = other
+            self._renew_tuples()
+            yield
+        finally:
+            for ours in self.weights.values():
+                for container, key in self._places_of_weights[id(ours)]:
+                    container[key] = ours
+            self._renew_tuples()
 
     def lay_out(self, memory_format: torch.memory_format) -> None:
-        """Of the copies of convolutions' weights."""
-        for parameter, data in self._saved:
-            if data.dim() == 4:
-                parameter.data = parameter.data.contiguous(memory_format=memory_format)
+        """Of convolutions' weights."""
+        for ours in self.weights.values():
+            if ours.dim() == 4:
+                ours.data = ours.data.contiguous(memory_format=memory_format)
 
-    def __exit__(self, *_: object) -> None:
-        for parameter, data in self._saved:
-            parameter.data = data
+    def note(self) -> None:
+        """The weights are as they are to be for the next forward pass."""
+        self._versions = [version_of(ours) for ours in self.weights.values()]
+
+    def changed_weight(self, *, by_value: bool) -> Tensor | None:
+        """One of the caller's parameters whose place-holder a forward pass changed since the last `note`;
+        ``by_value`` tells of changes past torch's account too, where weights are the caller's values."""
+        for (identity, ours), version in zip(self.weights.items(), self._versions, strict=True):
+            theirs = self._theirs[identity]
+            if version is None or version_of(ours) != version:
+                return theirs
+            if by_value and not torch.equal(ours, theirs):
+                return theirs
+        return None
+
+    @torch.no_grad()
+    def again(self, *, weights: bool = False) -> None:
+        """Undoes what the last forward pass left behind, for the next one to begin as it did; of the
+        values of weights only where they are asked for."""
+        self._saved.restore_working()
+        for identity, ours in self._ours.items():
+            theirs = self._theirs[identity]
+            if identity not in self.weights:
+                _assign(ours, theirs)
+                continue
+            if weights:
+                _assign(ours, theirs)
+            ours.requires_grad_(theirs.requires_grad)
+            ours.grad = None
+        for theirs_, ours_ in self._scripts.values():
+            ours_.load_state_dict(theirs_.state_dict())
+        self.note()
 
 
-class RestoredAttributes:
-    """Puts back what a forward pass sets as attributes of modules whose ``forward`` is not torch's, such as
-    ``self.last = x``, and the parameters and children that it replaces there."""
+class Nobodys:
+    """The same for one forward pass of a model that nobody will see again: nothing is put back."""
 
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        self._saved = [
-            (
-                module,
-                dict(module.__dict__),
-                dict(parameters_of(module)),
-                dict(children_of(module)),
-            )
-            for module in modules
-            if not _is_forward_of_torch(type(module))
-        ]
+    def __init__(
+        self, model: nn.Module, found: Walk, prepare: Callable[[list[nn.Module]], None]
+    ) -> None:
+        self.model = model
+        self.weights: Mapping[int, Tensor] = found.parameters
+        self._found = found
+        self._prepare = prepare
 
-    def __enter__(self) -> RestoredAttributes:
+    def __enter__(self) -> Nobodys:
+        self._prepare(self._found.everything)
         return self
 
-    def again(self) -> None:
-        for module, attributes, parameters, children in self._saved:
-            module.__dict__.clear()
-            module.__dict__.update(attributes)
-            put_back(module, "parameters", parameters)
-            put_back(module, "modules", children)
+    def __exit__(self, *_: object) -> None: ...
 
-    def __exit__(self, *_: object) -> None:
-        self.again()
+    lay_out = Untouched.lay_out
 
+    def note(self) -> None: ...
 
-@cache
-def _is_forward_of_torch(kind: type[nn.Module]) -> bool:
-    if issubclass(kind, torch.jit.ScriptModule):  # has no function to ask
-        return True
-    return (getattr(kind.forward, "__module__", None) or "").startswith("torch.")
+    def changed_weight(self, *, by_value: bool) -> Tensor | None:
+        return None
+
+    def again(self, *, weights: bool = False) -> None: ...
+
+    def holding(self, weights: Mapping[int, Tensor]) -> Any:
+        raise RuntimeError("one forward pass has no replicates")
 
 
-_random_lock = threading.Lock()
-_random_users: dict[torch.Generator, int] = {}
-_random_states: dict[torch.Generator, Tensor] = {}
+def is_nobodys(found: Walk) -> bool:
+    """Whether nothing but ``found``, and whoever holds the model itself, refers to the modules, parameters and
+    buffers of a model."""
+    if found.held:
+        return False
+    listed = {id(module) for module in found.modules}
+    times_parameter: Counter[int] = Counter()
+    for module in found.everything:
+        if isinstance(module, torch.jit.ScriptModule):
+            return False
+        for parameter in parameters_of(module).values():
+            times_parameter[id(parameter)] += 1
+        for buffer in buffers_of(module).values():
+            # The module, the variable, the argument of getrefcount.
+            if buffer is not None and sys.getrefcount(buffer) > 3:
+                return False
+    for module in islice(found.everything, 1, None):
+        # The lists of `found`, the variable, the argument.
+        known = 3 + (id(module) in listed) + found.times_child[id(module)]
+        if sys.getrefcount(module) > known:
+            return False
+    for parameter in found.parameters.values():
+        if sys.getrefcount(parameter) > 3 + times_parameter[id(parameter)]:
+            return False
+    return True
 
 
-@contextmanager
-def own_random_state(device: torch.device) -> Iterator[Callable[[int], None]]:
-    """Gives a function that seeds torch's random numbers; the caller's random state comes back. torch has
-    one for all threads: the first one here saves it, and the last one puts it back."""
-    generators = [torch.default_generator]
-    if device.type == "cuda":
-        generators.append(torch.cuda.default_generators[device.index])
-    with _random_lock:
-        for generator in generators:
-            if not _random_users.get(generator):
-                _random_states[generator] = generator.get_state()
-            _random_users[generator] = _random_users.get(generator, 0) + 1
-
-    def seed(value: int) -> None:
-        for generator in generators:
-            generator.manual_seed(value)
-
-    try:
-        yield seed
-    finally:
-        with _random_lock:
-            for generator in generators:
-                _random_users[generator] -= 1
-                if not _random_users[generator]:
-                    generator.set_state(_random_states.pop(generator))
+def _assign(ours: Tensor, theirs: Tensor) -> None:
+    """Gives a copy the values that it began with, whatever happened to it."""
+    if (ours.shape, ours.dtype, ours.device) == (theirs.shape, theirs.dtype, theirs.device):
+        ours.detach().copy_(theirs)
+    else:
+        ours.data = theirs.detach().clone()
 
 
-_uncompiled_lock = threading.Lock()
-_uncompiled_stack = ExitStack()
-_uncompiled_users = 0
-
-
-@contextmanager
-def uncompiled() -> Iterator[None]:
-    """What was compiled by ``torch.compile`` runs as it was written: activations that are fused can't be
-    seen. A setting of the process, made by the first thread that needs it and undone by the last."""
-    global _uncompiled_users
-    if not may_be_compiled():  # importing torch's compiler would take seconds
-        yield
-        return
-    with _uncompiled_lock:
-        if _uncompiled_users == 0:
-            _uncompiled_stack.enter_context(torch.compiler.set_stance("force_eager"))
-        _uncompiled_users += 1
-    try:
-        yield
-    finally:
-        with _uncompiled_lock:
-            _uncompiled_users -= 1
-            if _uncompiled_users == 0:
-                _uncompiled_stack.close()
+def _packages(found: Walk) -> frozenset[str]:
+    """That the modules' classes come from, torch apart."""
+    kinds = {type(module) for module in found.everything}
+    return frozenset({kind.__module__.partition(".")[0] for kind in kinds} - {"torch"})

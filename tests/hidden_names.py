@@ -31,6 +31,27 @@ class Convolutions(nn.Module):
         return self.head((x - 0.5).clamp(min=0).mean((2, 3)))
 
 
+class Many(nn.Module):
+    """Activations that torch takes apart in ways of its own, some of them in inference mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.slope = nn.Linear(16, 20), nn.Parameter(torch.full((20,), 0.2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.linear(x)
+        y = [
+            F.prelu(x.transpose(1, 2), self.slope),
+            F.rrelu(x),
+            F.selu(x),
+            F.celu(x),
+            F.hardswish(x),
+        ]
+        with torch.inference_mode():
+            y += [torch.clip(x, min=0), F.relu6(x), F.leaky_relu(x), x.sigmoid()]
+        return sum(one.sum() for one in y)
+
+
 class Signed(nn.Module):
     """With ternary patterns, and activations inside of a fused layer."""
 
@@ -58,6 +79,7 @@ def score() -> dict[str, Any]:
         "as they are": (convolutions, images, {}),
         "modules": (convolutions, images, {"init": "kaiming", "repeats": 3, "capture": "modules"}),
         "ternary": (signed, tokens, {"init": "gaussian", "repeats": 3}),
+        "many": (Many(), tokens, {}),
         "of a space": (space.build(architecture, initialized=False), images, {"init": "gaussian"}),
         "composite": (convolutions, images, {"init": "gaussian", "measure": "composite"}),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -270,3 +271,42 @@ def test_bad_arguments() -> None:
         swap.PatternCounter(30).insert_packed(torch.tensor([-1], dtype=torch.int32))
     with pytest.raises(ValueError, match="shape"):
         swap.PatternCounter(4, groups=2).update(torch.ones(4, 3))
+
+
+def test_elements_that_share_memory_are_not_written_to() -> None:
+    counter = swap.PatternCounter(2)
+    for x in (torch.randn(2, 1).expand(2, 3), torch.randn(1, 3).expand(2, 3)):
+        with pytest.raises(ValueError, match=r"share memory.*expand\(\).*use relu"):
+            counter.relu_(x)
+        assert counter.count() == 0
+        counter.relu(x)
+        counter.reset()
+
+
+def test_negative_views() -> None:
+    x = torch.view_as_complex(torch.randn(4, 50, 2)).conj().imag
+    assert x.is_neg()
+    expected, count = torch.relu(x), reference.count_patterns(torch.relu(x), samples=4)
+    counter = swap.PatternCounter(4)
+    assert torch.equal(counter.relu(x), expected) and counter.count() == count
+    counter.reset()
+    assert counter.relu_(x) is x and torch.equal(x, expected) and counter.count() == count
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda counter: counter.insert_packed([1]), TypeError, "torch.Tensor, got list"),
+        (lambda counter: counter.merge(3), TypeError, "only a PatternCounter"),
+        (lambda counter: counter.reserve(1 << 80), ValueError, "at most"),
+        (lambda counter: swap.PatternCounter(10**30), ValueError, "at most"),
+        (
+            lambda counter: counter.insert_packed(torch.ones(3, dtype=torch.int32).to_sparse()),
+            ValueError,
+            "dense",
+        ),
+    ],
+)
+def test_wrong_kinds_of_arguments(call: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call(swap.PatternCounter(4))

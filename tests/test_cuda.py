@@ -379,7 +379,7 @@ def test_no_growing_while_a_graph_is_captured(cuda: torch.device) -> None:
 
 def test_replays_that_overflow_are_reported(cuda: torch.device) -> None:
     counter = swap.PatternCounter(40, device=cuda)
-    x = torch.randn(40, 20_000, device=cuda)
+    x = torch.randn(40, 10_000, device=cuda)
     counter.update(x)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):

@@ -140,14 +140,14 @@ def test_initialiser_of_the_users_own(batch_sizes: list[int]) -> None:
 def test_stacked_weights_are_those_of_each_seed() -> None:
     for model, _ in MODELS.values():
         for initialize in (initialization.gaussian_, initialization.kaiming_):
-            stacks = initialization.stacked(
-                initialize, model, [torch.Generator().manual_seed(seed) for seed in (3, 4)]
-            )
+            generators = [torch.Generator().manual_seed(seed) for seed in (3, 4)]
+            parameters = list(model.parameters())
+            stacks = initialization.stacked(initialize, model, parameters, generators)
             before = {name: value.clone() for name, value in model.named_parameters()}
             for replicate, seed in enumerate((3, 4)):
                 initialize(model, torch.Generator().manual_seed(seed))
                 for name, parameter in model.named_parameters():
-                    assert torch.equal(stacks[name][replicate], parameter), name
+                    assert torch.equal(stacks[id(parameter)][replicate], parameter), name
             for name, parameter in model.named_parameters():
                 parameter.data.copy_(before[name])
 

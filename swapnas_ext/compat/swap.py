@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from swapnas_ext import regularization
 from swapnas_ext.counter import PatternCounter
-from swapnas_ext.untouched import RestoredBuffers
+from swapnas_ext.model_walk import walk
+from swapnas_ext.untouched import Untouched
 
 _KINDS: dict[bool, tuple[type[nn.Module], ...]] = {
     False: (nn.ReLU,),
@@ -98,21 +99,17 @@ class SWAP:
                 seen = True
                 counter.update(output)
 
-        hooks = [
-            module.register_forward_hook(observe)
-            for module in model.modules()
-            if isinstance(module, _KINDS[self.transformers])
-        ]
-        try:
-            with RestoredBuffers(list(model.modules()), batch_norm=True):
-                if mapping:
-                    moved = {name: _move(value, self.device) for name, value in self.inputs.items()}
-                    model(**moved)
-                else:
-                    model(_move(self.inputs, self.device))
-        finally:
-            for hook in hooks:
-                hook.remove()
+        def watch(_: list[nn.Module]) -> None:
+            for module in model.modules():
+                if isinstance(module, _KINDS[self.transformers]):
+                    module.register_forward_hook(observe)
+
+        with Untouched(model, walk(model), watch) as untouched:  # the hooks go with all else
+            if mapping:
+                moved = {name: _move(value, self.device) for name, value in self.inputs.items()}
+                untouched.model(**moved)
+            else:
+                untouched.model(_move(self.inputs, self.device))
         return counter.count() * self.regular_factor if seen else None
 
     def _model(self) -> nn.Module:

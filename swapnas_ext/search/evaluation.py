@@ -22,11 +22,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from swapnas_ext import initialization
 from swapnas_ext.allocator import keep_freed_memory
 from swapnas_ext.flops import FlopCount
+from swapnas_ext.random_state import own_random_state
 from swapnas_ext.result import ScoreWarning
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search.candidate import Outcome
 from swapnas_ext.spaces import SearchSpace
-from swapnas_ext.untouched import own_random_state
 
 _LATENCY_RUNS = 5
 _taking_turns = threading.Lock()  # torch has one random state for all threads
