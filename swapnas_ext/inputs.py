@@ -24,8 +24,12 @@ class MiniBatch:
     Args:
         inputs: a tensor; a tuple or list of positional arguments; a mapping of keyword arguments, such as
             a ``BatchEncoding``; or a data loader, whose first batch is taken (of a pair, its first part).
-        samples: S; by default the first dimension of the first tensor that has one. Of a data loader's
-            tensor, the first S samples are taken.
+            Arguments may hold tensors in lists, tuples and mappings: ``([image, image, ...],)`` calls a
+            detector with a list.
+        samples: S; by default what the first argument with tensors tells: the first dimension of a tensor,
+            or the length of a list of tensors or of mappings, one a sample. Lists of tensors whose first
+            dimension is S, as of feature maps, are told by their shapes and by the other arguments. Of
+            a data loader's tensor or list, the first S samples are taken.
         channels_last: images ``[S, C, H, W]`` in that layout.
 
     Raises:
@@ -49,7 +53,9 @@ class MiniBatch:
                 "inputs must be a tensor, a tuple or list of positional arguments, a mapping of keyword "
                 f"arguments, or a data loader, got {type(inputs).__name__}"
             )
-        self.samples = _samples_of((self.args, self.kwargs)) if samples is None else samples
+        self.samples = (
+            _samples_of((*self.args, *self.kwargs.values())) if samples is None else samples
+        )
         self._channels_last = channels_last
         self._on: dict[torch.device, tuple[Any, list[tuple[Tensor, int | None]]]] = {}
 
@@ -79,14 +85,15 @@ class MiniBatch:
     def noise(
         self, generator: torch.Generator, device: torch.device
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Standard normal numbers on the device in place of the first tensor, where that is not of whole
-        numbers; all else as it is. Of images alone, four samples."""
-        arguments = self.on(device)
-        first, *others = _tensors(arguments)
-        few = first.dim() == 4 and not others
+        """Standard normal numbers on the device in place of the first tensor, or of each sample's first
+        where they are listed, unless it is of whole numbers; all else as it is. Of images alone, four
+        samples."""
+        args, kwargs = arguments = self.on(device)
+        firsts = _sample_tensors((*args, *kwargs.values()), self.samples)
+        few = len(firsts) == len(list(_tensors(arguments))) == 1 and firsts[0].dim() == 4
 
         def drawn(tensor: Tensor) -> Tensor:
-            if tensor is not first or not tensor.is_floating_point():
+            if not tensor.is_floating_point() or all(tensor is not first for first in firsts):
                 return tensor.clone()
             like = tensor[:_FEW] if few else tensor
             values = torch.randn(like.shape, generator=generator, device=device, dtype=like.dtype)
@@ -123,10 +130,78 @@ def _tensors(value: Any) -> Iterable[Tensor]:
             yield from _tensors(item)
 
 
-def _samples_of(arguments: Any) -> int:
-    tensors = [tensor for tensor in _tensors(arguments) if tensor.dim() > 0]
-    if not tensors:
-        raise ValueError("inputs have no tensor with a first dimension of samples; pass samples=")
-    if tensors[0].numel() == 0:
+def _with_dimensions(value: Any) -> list[Tensor]:
+    return [tensor for tensor in _tensors(value) if tensor.dim() > 0]
+
+
+def _holders(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if _with_dimensions(value)]
+
+
+def _is_structure(value: Any) -> bool:
+    return isinstance(value, Mapping) or hasattr(value, "_fields")
+
+
+def _samples_of(values: Sequence[Any]) -> int:
+    holders = _holders(values)
+    if not holders:
+        raise ValueError(
+            "inputs have no tensor with a first dimension of samples, and no list of tensors of one "
+            "a sample; pass samples="
+        )
+    first, *others = holders
+    tensors = _with_dimensions(first)
+    if not any(tensor.numel() for tensor in tensors):
         raise ValueError(f"inputs are empty: shape {list(tensors[0].shape)}")
-    return tensors[0].shape[0]
+    told_by_others = [count for other in others for count in set(_possible_samples(other))]
+    return max(_possible_samples(first), key=told_by_others.count)  # the first of those as frequent
+
+
+def _possible_samples(value: Any) -> list[int]:
+    """How many samples a value with tensors may hold, the likeliest number first."""
+    if isinstance(value, Tensor):
+        return [value.size(0)]
+    items = list(value.values()) if isinstance(value, Mapping) else list(value)
+    holders = _holders(items)
+    within = _possible_samples(holders[0])
+    if _is_structure(value) or len(holders) < len(items):
+        return within
+    tensors = [item for item in items if isinstance(item, Tensor)]
+    is_list = isinstance(value, list)
+    if len(tensors) == len(items):
+        if _are_images(tensors) and (is_list or len(items) > len(tensors[0])):
+            return [len(items)]
+        listed = is_list and not _are_batches(tensors)
+    else:
+        listed = is_list or all(isinstance(item, Mapping) for item in items)
+    return [len(items), *within] if listed else [*within, len(items)]
+
+
+def _are_images(tensors: Sequence[Tensor]) -> bool:
+    channels = {len(tensor) for tensor in tensors}
+    return (
+        {tensor.dim() for tensor in tensors} == {3} and len(channels) == 1 and channels <= {1, 3, 4}
+    )
+
+
+def _are_batches(tensors: Sequence[Tensor]) -> bool:
+    """Whether the tensors of a list are more likely arguments of all samples than of one sample each."""
+    ranks = {tensor.dim() for tensor in tensors}
+    if len(tensors) == 1 or len(ranks) > 1:
+        return True
+    if len({len(tensor) for tensor in tensors}) > 1:
+        return False
+    if ranks == {2}:  # features of several widths; sequences differ in their first dimension
+        return len({tensor.shape for tensor in tensors}) > 1
+    return min(ranks) > 3 and len(tensors[0]) > len(tensors)
+
+
+def _sample_tensors(values: Sequence[Any], samples: int) -> list[Tensor]:
+    """The first tensor; or the first of each sample, where a list of them comes first."""
+    value = next(iter(_holders(values)), None)
+    if value is None or isinstance(value, Tensor):
+        return [] if value is None else [value]
+    items = list(value.values()) if isinstance(value, Mapping) else list(value)
+    if not _is_structure(value) and len(items) == len(_holders(items)) == samples:
+        return [_with_dimensions(item)[0] for item in items]
+    return _sample_tensors(items, samples)

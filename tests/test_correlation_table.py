@@ -94,6 +94,22 @@ def test_flat() -> None:
         (["acc", "test_acc"], "test_acc"),
         (["top1", "accuracy"], "accuracy"),
         (["val_b", "val_a"], "val_b"),
+        (["val_error", "val_acc"], "val_acc"),
+        (["valid_nll", "test_rank", "epochs", "top1_acc"], "top1_acc"),
+        (["val_loss", "test_cifar10"], "test_cifar10"),
+        (["valError", "valNLL", "testAccuracy"], "testAccuracy"),
+        (["train_acc", "val_cifar10"], "val_cifar10"),
+        (["test_acc", "valid_accuracy"], "valid_accuracy"),
+        (
+            ["val_acc_std", "val_acc_epoch", "acc1_epoch", "acc.rank", "mean acc (%)"],
+            "mean acc (%)",
+        ),
+        (["acc_seed", "val_acc_seed777"], "val_acc_seed777"),
+        (["12epochs_acc_time", "acc_200_epochs"], "acc_200_epochs"),
+        (["test_set", "test_terrain"], "test_terrain"),
+        (["accelerator", "accumulated", "test_sentiment"], "test_sentiment"),
+        (["val_dataset", "dataset_acc"], "dataset_acc"),
+        (["valid_perplexity", "val_mean"], "val_mean"),
     ],
 )
 def test_the_column_of_accuracies(columns: list[str], chosen: str, tmp_path: Path) -> None:
@@ -101,6 +117,35 @@ def test_the_column_of_accuracies(columns: list[str], chosen: str, tmp_path: Pat
     table = read_table(csv_file(tmp_path, rows, ["genotype", *columns]), SPACE)
     assert table.accuracy == chosen
     assert table.rows[0].accuracy == columns.index(chosen)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        *("val_error", "val_err", "test_errors", "valerror", "valid_nll", "test_ppl"),
+        *("val_perplexity", "val_loss", "valtraintime", "test_rank", "test_ranking", "val_time"),
+        *("test_latency", "val_params", "testFLOPs", "val_macs", "epochs", "val_epochs"),
+        *("best_acc_epoch", "seed", "val_seed", "acc_seed", "index", "test_index"),
+        *("acc_std", "test_stddev", "val_stderr", "acc_var", "acc_rank", "accuracy_drop"),
+        *("val_mse", "test_wer", "time_to_accuracy", "val_size", "test_memory", "accelerator"),
+        "params",
+    ],
+)
+def test_columns_that_are_no_accuracies(column: str, tmp_path: Path) -> None:
+    path = csv_file(tmp_path, [(ROWS[0][0], "1")], ("arch", column))
+    problem = (
+        rf"which column of .* name it with --accuracy COLUMN, or accuracy= .* has: arch, {column}$"
+    )
+    with pytest.raises(ValueError, match=problem):
+        read_table(path, SPACE)
+    assert read_table(path, SPACE, accuracy=column).accuracy == column  # on request
+
+
+def test_other_columns_that_are_asked_for_are_no_accuracies(tmp_path: Path) -> None:
+    rows = [(text, accuracy, accuracy) for text, accuracy, _ in ROWS]
+    path = csv_file(tmp_path, rows, ("val_arch_acc", "acc_12epochs", "acc_200epochs"))
+    table = read_table(path, SPACE, architecture="val_arch_acc", baselines=["acc_12epochs"])
+    assert table.accuracy == "acc_200epochs"
 
 
 def test_named_columns(tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -66,6 +70,85 @@ def test_npz(tmp_path: Path) -> None:
     assert data.images(tmp_path / "named.npz", samples=4, size=16).shape == (4, 3, 16, 16)
 
 
+def test_a_named_array(tmp_path: Path) -> None:
+    first, second = np.random.default_rng(0).integers(0, 256, (2, 5, 8, 8, 3), np.uint8)
+    np.savez(tmp_path / "two.npz", **{"x_train": first, "x_test": second, "sub/a:b": first})
+    np.save(tmp_path / "first.npy", first)
+    np.save(tmp_path / "second.npy", second)
+    for name, array in (("x_train", "first"), ("x_test", "second"), ("sub/a:b", "first")):
+        batch = data.images(f"{tmp_path / 'two.npz'}:{name}", samples=4)
+        assert torch.equal(batch, data.images(tmp_path / f"{array}.npy", samples=4))
+    np.savez(tmp_path / "images.npz", images=first, x_test=second)
+    assert torch.equal(
+        data.images(f"{tmp_path / 'images.npz'}:x_test", 4), data.images(tmp_path / "second.npy", 4)
+    )
+    with pytest.raises(
+        ValueError, match=r"the arrays \['x_train', .*none of them named 'x'; choose one"
+    ):
+        data.images(f"{tmp_path / 'two.npz'}:x")
+    with pytest.raises(ValueError, match=r"named 'images'; choose one, as in two\.npz:x_train"):
+        data.images(tmp_path / "two.npz")
+    with pytest.raises(FileNotFoundError, match=r"no images at .*nowhere\.npz: expected"):
+        data.images(tmp_path / "nowhere.npz:x")
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(ValueError, match=r"folder\.npz is a folder, and has no array 'x'"):
+        data.images(tmp_path / "folder.npz:x")
+
+
+def archive(path: Path, compressed: bool) -> bytes:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8)
+    (np.savez_compressed if compressed else np.savez)(path, images=pixels)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_damaged_archives(compressed: bool, tmp_path: Path) -> None:
+    """One sentence with the name of the file, wherever it is cut off."""
+    path = tmp_path / "images.npz"
+    whole = archive(path, compressed)
+    for length in (0, 1, 4, 30, 60, 100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"^can't read images from .*images\.npz: [^\n]+$"):
+            data.images(path, 4)
+
+
+@given(st.binary(max_size=100) | st.binary(max_size=100).map(b"PK\3\4".__add__), st.booleans())
+def test_any_bytes_are_refused_in_one_sentence(content: bytes, npz: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"x.np{'z' if npz else 'y'}"
+        path.write_bytes(content if npz else b"\x93NUMPY\x01\0" + content)
+        with pytest.raises(ValueError, match=r"^can't read images from .*x\.np[yz]: [^\n]+$"):
+            data.images(path, 4)
+
+
+@given(st.data())
+def test_flipped_bits_do_no_harm(given_data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.npz"
+        content = bytearray(archive(path, compressed=given_data.draw(st.booleans())))
+        content[given_data.draw(st.integers(0, len(content) - 1))] ^= given_data.draw(
+            st.integers(1, 255)
+        )
+        path.write_bytes(content)
+        try:
+            assert data.images(path, 4).isfinite().all()
+        except ValueError as error:
+            assert "x.npz" in str(error)
+
+
+def test_python_objects_are_not_read(tmp_path: Path) -> None:
+    class Harmful:
+        def __reduce__(self) -> tuple[object, tuple[Path]]:
+            return Path.touch, (tmp_path / "harm",)
+
+    (tmp_path / "objects.npz").write_bytes(pickle.dumps(Harmful()))
+    np.save(tmp_path / "objects.npy", np.array([Harmful()], dtype=object), allow_pickle=True)
+    for name in ("objects.npz", "objects.npy"):
+        with pytest.raises(ValueError, match=rf"{name}: .*Python objects"):
+            data.images(tmp_path / name, 1)
+    assert not (tmp_path / "harm").exists()
+
+
 def test_bad_files(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
         data.images(tmp_path / "nowhere")
@@ -103,6 +186,10 @@ def test_first_batch() -> None:
     assert torch.equal(data.first_batch(loader), x[:8])
     assert torch.equal(data.first_batch(loader, 5), x[:5])
     assert data.first_batch([{"ids": x}])["ids"] is x
+    pair = DataLoader(TensorDataset(x, x + 1, torch.zeros(20)), batch_size=2)
+    assert torch.equal(data.first_batch(pair), x[:2])
+    parts = [x, x + 1]
+    assert data.first_batch([(parts, torch.zeros(20))]) is parts
     with pytest.raises(ValueError, match="8 samples, 9 are wanted"):
         data.first_batch(loader, 9)
     with pytest.raises(ValueError, match="empty"):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import UserDict, namedtuple
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import swapnas_ext as swap
 from swapnas_ext.inputs import MiniBatch
@@ -79,7 +80,147 @@ def test_bad_inputs() -> None:
         swap.Scorer(3)
     with pytest.raises(ValueError, match="pass samples="):
         swap.Scorer((torch.tensor(1.0),))
-    with pytest.raises(ValueError, match="empty"):
-        swap.Scorer((torch.empty(0, 3),))
+    for empty in ((torch.empty(0, 3),), ([torch.empty(0, 3)] * 4,)):
+        with pytest.raises(ValueError, match="empty"):
+            swap.Scorer(empty)
+    for nothing in (([],), (["text"] * 4,), {"scale": [torch.tensor(1.0)] * 4}):
+        with pytest.raises(ValueError, match=r"no list of tensors .*pass samples="):
+            swap.Scorer(nothing)
     with pytest.raises(ValueError, match="data loader is empty"):
         swap.Scorer(DataLoader(torch.empty(0, 3)))
+
+
+# ---- samples in lists ------------------------------------------------------------------------------
+
+LISTED = [torch.randn(3, 9, 9, generator=torch.Generator().manual_seed(i)) for i in range(12)]
+BATCH = torch.randn(12, 16)
+BOXES = [{"boxes": torch.rand(k, 4), "labels": torch.zeros(k)} for k in (0, 2, 1) * 4]
+
+
+class Detector(nn.Module):
+    """Takes a list of images, or of dicts with one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.act = nn.Conv2d(3, 8, 3), nn.ReLU()
+
+    def forward(self, images: Any, targets: Any = None) -> Tensor:
+        assert isinstance(images, list | tuple)
+        images = [image["image"] if isinstance(image, dict) else image for image in images]
+        return self.act(self.conv(torch.stack(images)))
+
+
+DICTS = [{"image": image, "height": 480, "id": i} for i, image in enumerate(LISTED)]
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        (LISTED,),
+        [LISTED],
+        (tuple(LISTED),),
+        (LISTED, BOXES),
+        (DICTS,),
+        (tuple(DICTS),),
+        {"images": LISTED},
+        {"targets": BOXES, "images": LISTED},
+        {"images": DICTS, "targets": None},
+    ],
+    ids=range(9),
+)
+@pytest.mark.parametrize("measure", ["patterns", "composite"])
+@pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
+def test_a_list_of_images(inputs: Any, measure: str) -> None:
+    score = swap.score(Detector(), inputs, measure=measure)
+    assert score.samples == 12
+    assert score.patterns == swap.score(Detector(), (LISTED,)).patterns
+    stacked = nn.Sequential((detector := Detector()).conv, detector.act)
+    assert score.patterns == swap.score(stacked, torch.stack(LISTED)).patterns
+
+
+@pytest.mark.parametrize(
+    ("inputs", "samples"),
+    [
+        (([torch.ones(k, 16) for k in (3, 5, 4)],), 3),  # sequences
+        (([torch.ones(k) for k in (3, 5, 4)],), 3),
+        (([torch.ones(3, k, 7) for k in range(5, 12)],), 7),  # images of several sizes
+        (([torch.ones(1, 3, 9, 9)] * 12,), 12),
+        (([torch.ones(8, 3, 9, 9)] * 12,), 12),  # clips
+        (([[torch.ones(3, 9, 9)] * 2] * 12,), 12),  # views
+        (([(torch.ones(3, 9, 9), torch.ones(9, 9))] * 12,), 12),
+        (({"images": LISTED, "scale": torch.tensor(2.0)},), 12),
+        ({"image_sizes": [(9, 9)] * 3, "images": LISTED}, 12),
+        ({"image_sizes": torch.ones(12, 2), "images": LISTED}, 12),
+        ((LISTED, torch.ones(3)), 12),
+        # batches, in lists, tuples and mappings
+        ([BATCH, BATCH], 12),
+        ((BATCH, LISTED[:5]), 12),
+        (([BATCH],), 12),
+        (((BATCH, torch.ones(12, 4)),), 12),
+        (((BATCH, torch.ones(900, 4)),), 12),
+        (([torch.ones(12, 8, k, k) for k in (8, 4, 2)],), 12),  # feature maps
+        (([torch.ones(12, 3, 9, 9)] * 2,), 12),
+        (([torch.ones(12, 8), torch.ones(12, 5)],), 12),
+        (([torch.ones(12, 3, 9, 9), torch.ones(12, 5)],), 12),
+        (([torch.ones(12, 7, 5)] * 2, torch.ones(12, 7)), 12),  # as the other argument tells
+        (({"x": BATCH, "y": [BATCH]},), 12),
+        ((BATCH, {"x": [torch.ones(5)] * 3}), 12),
+    ],
+)
+def test_how_many_samples(inputs: Any, samples: int) -> None:
+    assert MiniBatch(inputs).samples == samples
+
+
+def test_lists_are_copied_whole() -> None:
+    batch = MiniBatch((DICTS, BOXES))
+    images, boxes = batch.on(CPU)[0]
+    for copy, given in zip([*images, *boxes], [*DICTS, *BOXES], strict=True):
+        assert copy.keys() == given.keys()
+        for name, value in given.items():
+            if isinstance(value, Tensor):
+                assert torch.equal(copy[name], value)
+                assert copy[name] is not value
+            else:
+                assert copy[name] == value
+    assert batch.on(torch.device("meta"))[0][0][5]["image"].is_meta
+
+
+def test_noise_in_place_of_every_listed_sample() -> None:
+    batch = MiniBatch(([{"scale": torch.tensor(2.0), **item} for item in DICTS], BOXES))
+    (images, boxes), _ = batch.noise(torch.Generator().manual_seed(99), CPU)
+    noise = torch.stack([item["image"] for item in images])
+    assert noise.shape == (12, 3, 9, 9)
+    assert all((noise != image).all() for image in LISTED)
+    assert all(item["scale"] == 2 for item in images)
+    assert all(torch.equal(x["boxes"], y["boxes"]) for x, y in zip(boxes, BOXES, strict=True))
+
+
+class Pairs(Dataset[Any]):
+    def __len__(self) -> int:
+        return 12
+
+    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
+        return LISTED[index], BOXES[index]
+
+
+@pytest.mark.parametrize(
+    "collate",
+    [
+        lambda pairs: tuple(zip(*pairs, strict=True)),
+        lambda pairs: [list(part) for part in zip(*pairs, strict=True)],
+        lambda pairs: [image for image, _ in pairs],
+        lambda pairs: [{"image": image, **boxes} for image, boxes in pairs],
+        lambda pairs: ([{"image": image} for image, _ in pairs], [boxes for _, boxes in pairs]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
+def test_data_loaders_of_lists(collate: Any) -> None:
+    for size in (12, 20):
+        score = swap.score(Detector(), DataLoader(Pairs(), batch_size=size, collate_fn=collate))
+        assert score.patterns == swap.score(Detector(), (LISTED,)).patterns
+        assert score.samples == 12
+    loader = DataLoader(Pairs(), batch_size=10, collate_fn=collate)
+    assert swap.score(Detector(), loader, samples=8) == swap.score(Detector(), (LISTED[:8],))
+    with pytest.raises(ValueError, match="10 samples, 11 are wanted"):
+        swap.score(Detector(), loader, samples=11)

@@ -57,7 +57,8 @@ Examples:
 @click.option(
     "--accuracy",
     metavar="COLUMN",
-    help="Column of accuracies; of JSON also a.b. Default: the first that begins with val, test or acc.",
+    help="Column of accuracies; of JSON also a.b. Default: one with acc in its name, or that begins with val or "
+    "test; never errors, losses, ranks, times and the like.",
 )
 @click.option(
     "--baseline",

@@ -220,8 +220,9 @@ def scoring_options(command: Command) -> Command:
     @click.option(
         "--images",
         type=click.Path(),
-        help="A folder of images, an .npz file or one image (of flexibert: a text). Default: a photograph "
-        "(a text) that comes along.",
+        help="A folder of images (as many of each of its subfolders), an .npz or .npy file, one array of it "
+        "(file.npz:key), or one image (of flexibert: a text). Default: a photograph (a text) that comes "
+        "along.",
     )
     @click.option("--samples", default=16, show_default=True, help="S, images in the mini-batch.")
     @click.option(

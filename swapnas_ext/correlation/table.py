@@ -6,18 +6,16 @@ import csv
 import json
 import math
 import random
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from swapnas_ext.correlation.accuracy_column import accuracy_column
 from swapnas_ext.spaces import ArchitectureError, SearchSpace
 
 _ARCHITECTURE = ("architecture", "arch_str", "arch", "genotype")
-_ACCURACY = ("val", "test", "acc")
-_NO_ACCURACY = re.compile("loss|time|std")
 _LISTED = 5
 """Rows of each kind of fault that an error lists."""
 
@@ -90,8 +88,10 @@ def read_table(
         architecture: the column of architecture strings. By default, the first that is called
             architecture, arch_str, arch or genotype; or what the space knows of its published table
             (`SearchSpace.from_entry`).
-        accuracy: the column of accuracies. By default, the first whose name begins with val; or else
-            with test, or with acc.
+        accuracy: the column of accuracies. By default, the first whose name has acc or accuracy as a word,
+            of validation if there is one, or else of test; without such, the first whose name begins
+            with val, or else with test. Errors, losses, ranks, times, sizes, seeds and the like are
+            never taken.
         baselines: columns of numbers to compare with.
         skip_bad: leaves out rows that can't be used, instead of refusing the table: those without an
             architecture of the space, without a finite accuracy, and those whose architecture came
@@ -124,10 +124,14 @@ def read_table(
                 f"{', '.join(columns)}"
             )
     if accuracy is None:
-        accuracy = _first_accuracy(columns)
+        accuracy = accuracy_column(
+            name for name in columns if name not in (architecture, *baselines)
+        )
     if accuracy is None:
         raise ValueError(
-            f"which column of {path} has the accuracies? Name it (--accuracy); it has: {', '.join(columns)}"
+            f"which column of {path} has the accuracies? None is called one (val..., test... or ...acc..., "
+            "and no error, loss, rank or the like): name it with --accuracy COLUMN, or accuracy= in "
+            f"Python; it has: {', '.join(columns)}"
         )
 
     rows: list[Row] = []
@@ -205,12 +209,6 @@ def _json_entries(path: Path) -> list[tuple[int, Entry]]:
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
         raise ValueError(f"{path} is not a list of objects: expected one object an architecture")
     return list(enumerate(content, start=1))
-
-
-def _first_accuracy(columns: Sequence[str]) -> str | None:
-    possible = [name for name in columns if not _NO_ACCURACY.search(name.lower())]
-    found = (name for start in _ACCURACY for name in possible if name.lower().startswith(start))
-    return next(found, None)
 
 
 def _from_entry(space: SearchSpace, entry: Mapping[str, Any]) -> str | None:

@@ -1,0 +1,13 @@
+"""Mini-batches to score on: the bundled photograph, image files, arrays, data loaders.
+
+Images come back as float32 ``[samples, 3, size, size]``, normalised with CIFAR-10's mean and standard
+deviation.
+"""
+
+from __future__ import annotations
+
+from swapnas_ext.data.loaders import first_batch
+from swapnas_ext.data.pixels import MEAN, STD
+from swapnas_ext.data.sources import DEFAULT_SIZE, images, photograph
+
+__all__ = ["DEFAULT_SIZE", "MEAN", "STD", "first_batch", "images", "photograph"]

@@ -1,0 +1,88 @@
+"""Images from the bundled photograph, and from whatever is at a path."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from torch import Tensor
+
+from swapnas_ext.data.array_file import read_arrays
+from swapnas_ext.data.folder import read_folder
+from swapnas_ext.data.picture import open_picture, patches
+
+DEFAULT_SIZE = 32
+_ARRAY_SUFFIXES = frozenset({".npz", ".npy"})
+_NAMED_ARRAY = re.compile(r"(?P<file>.+?\.npz):(?P<name>.+)", re.IGNORECASE)
+
+
+def photograph(samples: int = 16, size: int = DEFAULT_SIZE) -> Tensor:
+    """Patches of the photograph that matplotlib bundles (``grace_hopper.jpg``), always the same.
+
+    The photograph is cut into a grid of equal squares, as large as ``samples`` of them fit; they are
+    taken row by row and resized to ``size``.
+
+    Raises:
+        ValueError: ``samples`` or ``size`` below 1, or more samples than the photograph has pixels for.
+        ImportError: matplotlib or Pillow is missing.
+    """
+    _check_counts(samples, size)
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise ImportError(
+            "the bundled photograph comes with matplotlib; run: pip install matplotlib"
+        ) from error
+    path = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    return patches(open_picture(path), samples, size, path)
+
+
+def images(path: str | Path, samples: int = 16, size: int | None = None) -> Tensor:
+    """Images of a folder, of a NumPy file, or patches of one image file.
+
+    **A folder** is read with its subfolders, and with those that it links to; names that begin with a dot,
+    and the thumbnails that systems keep (``__MACOSX``, ``@eaDir``), are left out. Where its images lie in
+    one folder, the first ``samples`` by name are taken; where they lie in several, as many of each
+    as of the others, chosen at random, and the same ones on every machine. An image that can't be read is
+    left out with a warning. Images are cropped to their central square and resized (to 32 by default).
+
+    **A file** ``.npz`` holds one array, or one named ``images``; ``file.npz:key`` takes another; ``.npy``
+    holds one array. It is uint8 ``[N, H, W, 3]``, or of other numbers, or channels first, or grey:
+    ``[N, H, W]``, ``[N, H, W, 1]``, ``[N, 1, H, W]``. The first ``samples`` are taken, and resized only
+    if ``size`` is given. An image file is cut as `photograph` is.
+
+    **Black is 0**; white is 255 where values have eight bits. Of other whole numbers (16-bit images) it
+    is 1, 255, 1023, 4095, 16383 or 65535: the least that no value of the mini-batch exceeds. Of
+    floating-point numbers it is 1 or 255. All else is refused: values below 0, as of images that are
+    normalised already, NaN, and floating-point numbers that are of neither range.
+
+    Raises:
+        FileNotFoundError: nothing at ``path``.
+        ValueError: an unreadable image or array (named), values of an unknown range, or fewer images than
+            ``samples``.
+    """
+    _check_counts(samples, size)
+    path = Path(path)
+    name = None
+    if not path.exists() and (named := _NAMED_ARRAY.fullmatch(str(path))):
+        path, name = Path(named["file"]), named["name"]
+    if path.is_dir():
+        if name is not None:
+            raise ValueError(
+                f"{path} is a folder, and has no array {name!r}: expected an .npz file"
+            )
+        return read_folder(path, samples, size or DEFAULT_SIZE)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"no images at {path}: expected a folder, an image file, or an .npz or .npy file"
+        )
+    if path.suffix.lower() in _ARRAY_SUFFIXES:
+        return read_arrays(path, name, samples, size)
+    return patches(open_picture(path), samples, size or DEFAULT_SIZE, path)
+
+
+def _check_counts(samples: int, size: int | None) -> None:
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1, got {samples}")
+    if size is not None and size < 1:
+        raise ValueError(f"size must be at least 1 pixel, got {size}")
