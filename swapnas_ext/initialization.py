@@ -12,7 +12,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from swapnas_ext._torch_private import BATCH_NORMS, CONVOLUTIONS, parameters_of
+from swapnas_ext._torch_private import BATCH_NORMS, CONVOLUTIONS, children_of, parameters_of
 
 Initializer = Callable[[nn.Module, torch.Generator], None]
 Draw = Callable[[Tensor, torch.Generator], object]
@@ -59,6 +59,13 @@ def get(init: str | Initializer | None) -> Initializer | None:
 def is_known(initialize: Initializer | None) -> bool:
     """Whether it is one of this module's."""
     return initialize in _DRAWS
+
+
+def overwritten(initialize: Initializer | None, model: nn.Module) -> frozenset[int]:
+    """By identity, the parameters of a model whose values are of no matter to an initialiser."""
+    if not is_known(initialize):
+        return frozenset()
+    return frozenset(id(parameter) for parameter, _ in _actions(model))
 
 
 def draws(initialize: Initializer | None, model: nn.Module) -> bool:
@@ -117,9 +124,23 @@ def _initialize(model: nn.Module, draw: Draw, generator: torch.Generator) -> Non
             parameter.fill_(1.0 if action == "one" else 0.0)
 
 
+def _modules(model: nn.Module) -> Iterable[nn.Module]:
+    """As ``model.modules()``, which also makes the names."""
+    seen: set[int] = set()
+    pending = [model]
+    while pending:
+        module = pending.pop()
+        if id(module) not in seen:
+            seen.add(id(module))
+            yield module
+            children = children_of(module)
+            if children:
+                pending += [child for child in reversed(children.values()) if child is not None]
+
+
 def _actions(model: nn.Module) -> Iterable[tuple[nn.Parameter, str]]:
     """What is to happen to which parameters, in the order of the modules: draw, one, or zero."""
-    for module in model.modules():
+    for module in _modules(model):
         kind = _layer_kind(type(module))
         if kind is None:
             continue

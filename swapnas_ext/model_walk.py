@@ -82,8 +82,8 @@ def walk(model: nn.Module) -> Walk:
     parts = len(found.everything)
     held_parameters: dict[int, nn.Parameter] = {}
     for module in found.everything:  # grows while it is gone through
-        if not _is_of_torch(type(module)):
-            for held in _held_by(module):
+        if not _is_of_torch(type(module)) and (attributes := _looked_into(module)):
+            for held in _modules_in(attributes):
                 if id(held) not in seen:
                     _walk_children(held, found, seen, held_parameters, known=False)
     found.held = found.everything[parts:]
@@ -132,10 +132,14 @@ def _walk_children(
                     pending.append(((path, name), child))
 
 
-def _held_by(module: nn.Module) -> Iterator[nn.Module]:
-    """Modules in attributes of another that are none of its children by torch's account."""
-    pending = [value for value in module.__dict__.values() if type(value) in CONTAINERS]
-    pending += [value for value in module.__dict__.values() if isinstance(value, nn.Module)]
+def _looked_into(module: nn.Module) -> list[Any]:
+    """Attributes in which there may be modules that are no children by torch's account."""
+    attributes = module.__dict__
+    names = attributes.keys() - _OF_EVERY_MODULE
+    return [attributes[name] for name in names if type(attributes[name]) not in _NO_MODULES]
+
+
+def _modules_in(pending: list[Any]) -> Iterator[nn.Module]:
     seen: set[int] = set()
     while pending:
         value = pending.pop()
@@ -147,19 +151,28 @@ def _held_by(module: nn.Module) -> Iterator[nn.Module]:
             pending += [v for v in items if type(v) in CONTAINERS or isinstance(v, nn.Module)]
 
 
+_OF_EVERY_MODULE = frozenset(nn.Module().__dict__)
+_NO_MODULES = frozenset({bool, int, float, str, type(None), torch.Size, Tensor, nn.Parameter})
+
+
 @cache
 def _is_of_torch(kind: type[nn.Module]) -> bool:
     return kind.__module__.startswith("torch.")
 
 
 def _check_values(model: nn.Module, found: Walk) -> None:
-    for tensor in found.parameters.values():
-        if tensor.is_meta or (type(tensor) is not nn.Parameter and is_lazy(tensor)):
-            raise ValueError(_without_values(model, tensor))
+    tensors: list[Tensor | None] = list(found.parameters.values())
     for module in found.modules:
-        for tensor in buffers_of(module).values() if not _is_scripted(module) else ():
-            if tensor is not None and (tensor.is_meta or is_lazy(tensor)):
-                raise ValueError(_without_values(model, tensor))
+        if not _is_scripted(module):
+            tensors += buffers_of(module).values()
+    for tensor in tensors:
+        if tensor is not None and (
+            tensor.is_meta or (type(tensor) not in _WITH_VALUES and is_lazy(tensor))
+        ):
+            raise ValueError(_without_values(model, tensor))
+
+
+_WITH_VALUES = frozenset({Tensor, nn.Parameter})
 
 
 def _without_values(model: nn.Module, tensor: Tensor) -> str:

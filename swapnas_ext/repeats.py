@@ -105,7 +105,10 @@ class Repeats:
             enter(uncompiled())
             self._seed = enter(own_random_state(self._device))
             protection = Nobodys if self._runs_once() else Untouched
-            self._untouched = enter(protection(self._model, self._found, set_scoring_mode))
+            overwritten = initialization.overwritten(self._settings.initialize, self._model)
+            self._untouched = enter(
+                protection(self._model, self._found, set_scoring_mode, overwritten)
+            )
             self._model = self._untouched.model
             if settings.autocast is not None:
                 enter(torch.autocast(self._device.type, settings.autocast))

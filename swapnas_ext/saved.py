@@ -7,6 +7,7 @@ import random
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ class Saved:
         self._attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._filled: list[tuple[Any, Any]] = []  # containers, with what was in them
         self._empty: list[Any] = []
+        self._hooks: list[tuple[Any, ...]] = []  # containers of a module, all of them empty
         self._classes: list[tuple[Any, type]] = []
         self._slots: list[tuple[Any, str, Any]] = []
         self._states: list[Callable[[], object]] = []
@@ -52,11 +54,28 @@ class Saved:
         attributes = module.__dict__
         saved = attributes.copy()
         self._attributes.append((attributes, saved))
-        self._save_items(attributes, saved.items())
         kind = type(module)
-        if not kind.__module__.startswith("torch."):
+        plain = _FREQUENT.get(kind)
+        if plain is None:
+            self._save_items(attributes, saved.items())
             self._classes.append((module, kind))
             self._save_slots(module, kind)
+            return
+        # Of the frequent modules it is known what their attributes are, and this is several times as fast.
+        hooks = _hooks_of(saved)
+        if any(hooks):
+            for hook in hooks:
+                self._save_container(hook)
+        else:
+            self._hooks.append(hooks)
+        for held in _held_by(saved):
+            if held:
+                self._save_container(held)
+            else:
+                self._empty.append(held)
+        own = saved.keys() - plain
+        if own:
+            self._save_items(attributes, [(name, saved[name]) for name in own])
 
     def _save_items(self, container: Any, items: Iterable[tuple[Any, Any]]) -> None:
         for key, value in items:
@@ -64,7 +83,15 @@ class Saved:
             if kind in _IMMUTABLE:
                 continue
             if kind in _MAPPINGS:
-                self._save_container(value)
+                if value:
+                    self._save_container(value)
+                else:
+                    self._empty.append(value)
+            elif kind is tuple:
+                for item in value:
+                    if type(item) not in _IMMUTABLE:
+                        self._save_tuple(container, key, value)
+                        break
             elif isinstance(value, Tensor):
                 self.tensors.append((container, key, value))
             elif isinstance(value, nn.Module):
@@ -76,8 +103,6 @@ class Saved:
     def _save_other(self, container: Any, key: Any, value: Any, kind: type) -> None:
         if isinstance(value, dict | list | set | deque):
             self._save_container(value)
-        elif kind is tuple:
-            self._save_tuple(container, key, value)
         elif id(value) in self._seen:
             return
         elif isinstance(value, torch.Generator):
@@ -178,6 +203,10 @@ class Saved:
         for container in self._empty:
             if container:
                 container.clear()
+        for hooks in self._hooks:
+            if any(hooks):
+                for container in hooks:
+                    container.clear()
         for owner, name, value in slots:
             if value is not _MISSING:
                 object.__setattr__(owner, name, value)
@@ -188,6 +217,29 @@ class Saved:
 
 
 _MISSING = object()
+_HELD = ("_parameters", "_buffers", "_modules")
+_HOOKS = tuple(
+    name
+    for name, value in nn.Module().__dict__.items()
+    if name not in _HELD and type(value) in _MAPPINGS
+)
+_hooks_of, _held_by = itemgetter(*_HOOKS), itemgetter(*_HELD)
+# Names of the attributes that each module of a frequent class of torch's has; none of them is a tensor, or a
+# container that a forward pass writes to.
+_FREQUENT = {
+    kind: frozenset(kind(*arguments).__dict__)
+    for kind, arguments in (
+        *((kind, ()) for kind in (nn.ReLU, nn.GELU, nn.SiLU, nn.Identity, nn.Flatten, nn.Dropout)),
+        *((kind, ()) for kind in (nn.Sequential, nn.ModuleList, nn.ModuleDict)),
+        *(
+            (kind, (1,))
+            for kind in (nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.LayerNorm)
+        ),
+        *((kind, (1,)) for kind in (nn.BatchNorm1d, nn.BatchNorm2d)),
+        *((kind, (1, 1)) for kind in (nn.Linear, nn.Embedding)),
+        *((kind, (1, 1, 1)) for kind in (nn.Conv1d, nn.Conv2d)),
+    )
+}
 
 
 class _Slots:

@@ -30,6 +30,7 @@ class Untouched:
     Args:
         found: the model.
         prepare: called with all modules once our tensors are in their places; what it sets is undone.
+        overwritten: identities of weights that are overwritten before they are used.
 
     Attributes:
         model: what to run: the model, or a copy of one of TorchScript, which keeps its parts elsewhere.
@@ -40,10 +41,15 @@ class Untouched:
     """
 
     def __init__(
-        self, model: nn.Module, found: Walk, prepare: Callable[[list[nn.Module]], None]
+        self,
+        model: nn.Module,
+        found: Walk,
+        prepare: Callable[[list[nn.Module]], None],
+        overwritten: frozenset[int] = frozenset(),
     ) -> None:
         self.model = model
         self.weights: dict[int, Tensor] = {}
+        self._overwritten = overwritten
         self._found = found
         self._prepare = prepare
         self._theirs: dict[int, Tensor] = {}  # by identity; what is known by it must not be freed
@@ -107,7 +113,9 @@ class Untouched:
         known = self._ours.get(id(theirs))
         if known is not None:
             return known
-        values = theirs.detach().clone()
+        values = theirs.detach()
+        empty = id(theirs) in self._overwritten
+        values = torch.empty_like(values) if empty else values.clone()
         if type(theirs) is nn.Parameter:
             ours: Tensor = nn.Parameter(values, theirs.requires_grad)
         else:
@@ -186,7 +194,11 @@ class Nobodys:
     """The same for one forward pass of a model that nobody will see again: nothing is put back."""
 
     def __init__(
-        self, model: nn.Module, found: Walk, prepare: Callable[[list[nn.Module]], None]
+        self,
+        model: nn.Module,
+        found: Walk,
+        prepare: Callable[[list[nn.Module]], None],
+        overwritten: frozenset[int] = frozenset(),
     ) -> None:
         self.model = model
         self.weights: Mapping[int, Tensor] = found.parameters
