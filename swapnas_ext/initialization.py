@@ -133,7 +133,8 @@ def _modules(model: nn.Module) -> Iterable[nn.Module]:
         if id(module) not in seen:
             seen.add(id(module))
             yield module
-            children = children_of(module)
+            scripted = isinstance(module, torch.jit.ScriptModule)  # none of it is of a known class
+            children = None if scripted else children_of(module)
             if children:
                 pending += [child for child in reversed(children.values()) if child is not None]
 

@@ -293,13 +293,13 @@ _being_scored_lock = threading.Lock()
 
 @contextmanager
 def _alone(model: nn.Module, found: Walk) -> Iterator[None]:
-    """Refuses a model that is being scored already, or shares weights with one: they are not its own
+    """Refuses a model that is being scored already, or shares modules with one: they have other tensors
     meanwhile."""
-    own = {id(model), *found.parameters}
+    own = set(map(id, found.everything))
     with _being_scored_lock:
         if not own.isdisjoint(_being_scored):
             raise RuntimeError(
-                f"this {type(model).__name__}, or one that shares weights with it, is being scored "
+                f"this {type(model).__name__}, or one that shares modules with it, is being scored "
                 "already, in another thread; score it after that, or a copy of it (copy.deepcopy)"
             )
         _being_scored.update(own)
