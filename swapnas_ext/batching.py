@@ -49,6 +49,7 @@ class ReplicateCounter:
         self.samples = counter.samples
         self.ternary = counter.ternary
         self.resets = 0
+        self.counts_once = False
         self.saw_nan = False  # `Capture` is not asked to find a NaN here
 
     def count_on_host(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
@@ -27,6 +27,9 @@ class Counter(Protocol):
     ternary: bool
     saw_nan: bool
     resets: int
+    counts_once: (
+        bool  # whether the same tensor must not be counted twice; a set takes no harm from it
+    )
 
     def count_on_host(self) -> int: ...
     def update(self, x: Tensor) -> None: ...
@@ -42,6 +45,12 @@ _Entry = tuple[Layer, int, torch.dtype, float, float, int]
 
 def _zero() -> int:
     return 0
+
+
+def contents_hash(x: Tensor) -> tuple[float, float]:
+    """Differs where the values do, but for what somebody makes alike on purpose."""
+    exact = torch.float64
+    return float(x.sum(dtype=exact)), float(torch.linalg.vector_norm(x, dtype=exact))
 
 
 def _own_forward(site: Site) -> Any:
@@ -65,11 +74,15 @@ class Capture:
         captured: number of calls captured.
         needs_ternary: an operator with ternary patterns was met, and the counter's are binary: what was
             counted is of no use.
+        calls: names of the layers, call after call; empty without ``record``.
+        unfit: of layers whose rows are no multiple of S, and were left out, what would be said of each if none
+            were left.
         largest, bytes: of the largest activation, and of all together.
         seconds: time that counting took (for a ReLU, with the ReLU that it stands for).
 
     ``find_nan``: ask after each activation whether there was a NaN, to name the one that has it.
     ``of_inputs``: feed what goes into activations, whatever their patterns are taken from.
+    ``left_out``: names of layers that are not to be captured.
     """
 
     def __init__(
@@ -81,11 +94,14 @@ class Capture:
         count_layers: bool = False,
         find_nan: bool = False,
         of_inputs: bool = False,
+        left_out: Collection[str] = (),
     ) -> None:
         self.counter = counter
         self.layers: list[Layer] = []
         self.missed: dict[str, None] = {}
         self.skipped: dict[str, None] = {}
+        self.calls: list[str] = []
+        self.unfit: dict[str, Exception] = {}
         self.captured = 0
         self.needs_ternary = False
         self.largest = self.bytes = 0
@@ -94,6 +110,7 @@ class Capture:
         self._record = record
         self._find_nan = find_nan
         self._of_inputs = of_inputs
+        self._left_out = left_out
         self._sites: Sites | None = None
         self._operator_layers: dict[tuple[str, str, int], Layer] = {}
         self._patterns_so_far = counter.count_on_host if count_layers else _zero
@@ -142,12 +159,12 @@ class Capture:
         paused = interception.paused
         if site.role == "suspect":
             return self._suspect(site, original)
-        if site.role != "activation":
+        if site.role != "activation" or site.name in self._left_out:
 
             def unwatched(*args: Any, **kwargs: Any) -> Any:
                 if site.role == "fused":
                     self._miss(f"the activations inside the fused {site.kind} '{site.name}'")
-                else:
+                elif site.role == "left out":
                     self.skipped[site.name] = None
                 with paused():
                     return original(*args, **kwargs)
@@ -177,6 +194,9 @@ class Capture:
             try:
                 y = relu(input)
             except (TypeError, ValueError) as error:
+                if self._is_unfit(layer, input, error):
+                    with interception.paused():
+                        return torch.relu_(input) if in_place else torch.relu(input)
                 raise self._explained(layer, input, error) from error
             book((layer, y.numel(), y.dtype, start, clock(), patterns_so_far()))
             return y
@@ -184,10 +204,11 @@ class Capture:
         return fused_relu
 
     def _relu_once(self) -> Callable[[Tensor], Tensor]:
-        """The counter's ReLU; a plain one where the patterns of this very tensor are in the set, as in
+        """The counter's ReLU; a plain one where this very tensor was counted and must not be twice, as in
         a cell whose edges each begin with a ReLU of the same node."""
         mark, counter = next(_marks), self.counter
         relu = self.counter.direct_relu() or self._relu_of_operators
+        counts_once = counter.counts_once
 
         def relu_once(x: Tensor) -> Tensor:
             if x.requires_grad or in_forward_ad():  # a model that uses autograd itself
@@ -195,10 +216,14 @@ class Capture:
                     y = torch.relu(x)
                     self.counter.update(x if self._of_inputs else y)
                     return y
+            if not counts_once:
+                return relu(x)
             version = version_of(x)
             if version is None:
                 return relu(x)
-            now = (mark, version, counter.resets)
+            # The hash tells of changes past torch's account: through .data, or NumPy.
+            with interception.paused():
+                now = (mark, version, counter.resets, contents_hash(x))
             if getattr(x, "_counted_by_swapnas", None) == now:
                 with interception.paused():
                     return torch.relu(x)
@@ -246,16 +271,16 @@ class Capture:
         if layer is None:
             return operator(*args, **kwargs)
         if rule == RELU and operator is torch.ops.aten.relu.default:
-            return self._feed(layer, self._relu, x)
+            return self._feed(layer, self._relu, x, torch.relu)
         if rule == RELU and operator is torch.ops.aten.relu_.default:
-            return self._feed(layer, self.counter.relu_, x)
+            return self._feed(layer, self.counter.relu_, x, torch.relu_)
         if rule.ternary and not self.counter.ternary:
             self.needs_ternary = True
         return self._observe(layer, rule, x, lambda: operator(*args, **kwargs))
 
     def _operator_layer(self, name: str, rule: Rule) -> Layer | None:
         """Which layer a call belongs to; None where that is not selected."""
-        if not self._record and self._plan.select is None:
+        if not self._record and self._plan.select is None and not self._left_out:
             return Layer(name, name, "operator", rule)
         module, instruction = self._caller()
         layer = self._operator_layers.get((module, name, instruction))
@@ -264,6 +289,8 @@ class Capture:
             text = f"{module}:{name}" if number == 1 else f"{module}:{name}#{number}"
             layer = Layer(text, name, "operator", rule)
             self._operator_layers[module, name, instruction] = layer
+        if layer.name in self._left_out:
+            return None
         if self._plan.selects(layer):
             return layer
         self.skipped[layer.name] = None
@@ -297,13 +324,22 @@ class Capture:
         self._feed(layer, self.counter.update, rule.states(y, self.counter.ternary))
         return y
 
-    def _feed(self, layer: Layer, feed: Callable[[Tensor], Any], x: Tensor) -> Any:
+    def _feed(
+        self,
+        layer: Layer,
+        feed: Callable[[Tensor], Any],
+        x: Tensor,
+        instead: Callable[[Tensor], Any] = lambda x: None,
+    ) -> Any:
+        """``instead``: what is done with an activation that is left out."""
         start = time.perf_counter()
         try:
             result = feed(x)
             if self._find_nan and self.counter.saw_nan:
                 raise NanActivationError(NAN_MESSAGE)
         except (TypeError, ValueError) as error:
+            if self._is_unfit(layer, x, error):
+                return instead(x)
             raise self._explained(layer, x, error) from error
         end = time.perf_counter()
         self._book.append((layer, x.numel(), x.dtype, start, end, self._patterns_so_far()))
@@ -315,6 +351,7 @@ class Capture:
             self.seconds += end - start
             if not self._record:
                 continue
+            self.calls.append(layer.name)
             if layer.neurons == 0:
                 self.layers.append(layer)
             layer.neurons += elements // self.counter.samples
@@ -326,6 +363,13 @@ class Capture:
             self.bytes += elements * dtype.itemsize
         self.captured += len(self._book)
         self._book.clear()
+
+    def _is_unfit(self, layer: Layer, x: Tensor, error: Exception) -> bool:
+        """Whether an activation can't be of the samples, and is left out; its layer is then noted."""
+        fits = x.dim() == 0 or x.numel() == 0 or x.shape[0] % self.counter.samples == 0
+        if not fits:
+            self.unfit[layer.name] = self._explained(layer, x, error)
+        return not fits
 
     def _explained(self, layer: Layer, x: Tensor, error: Exception) -> Exception:
         text = f"activation '{layer.name}' ({layer.kind}): {error}"

@@ -17,6 +17,7 @@ class Channels:
     """
 
     saw_nan = False
+    counts_once = True
     resets = 0
 
     def __init__(self, samples: int, ternary: bool) -> None:

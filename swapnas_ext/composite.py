@@ -75,15 +75,11 @@ class CompositeRepeats(Repeats):
             super().all()
 
     def _forward(self, counter: Any, capture: Capture, repeat: int) -> None:
-        flops = FlopCount()
-        try:
-            flops.watch(self._model)
-            super()._forward(counter, capture, repeat)
-            start = time.perf_counter()
-            operations = flops.per_sample(counter.samples) or 0
-            channels, blocks = self._on_noise(counter, repeat)
-        finally:
-            flops.close()
+        super()._forward(counter, capture, repeat)
+        start = time.perf_counter()
+        operations = self._flops.per_sample(counter.samples) or 0
+        self._left_out |= capture.unfit.keys()
+        channels, blocks = self._on_noise(counter, repeat)
         if len(channels.effective) != len(counter.distinct):
             self._note(
                 "its layers on noise are others than on its samples, and were paired in order"
@@ -111,10 +107,18 @@ class CompositeRepeats(Repeats):
         channels = Channels(counter.samples, counter.ternary)
         blocks = Blocks(self._model, generator, channels)
         args, kwargs = self._batch_of_inputs.noise(generator, self._device)
-        capture = Capture(channels, self._settings.plan, of_inputs=True)
-        with capture.running(self._sites), blocks.disturbed():
-            self._model(*args, **kwargs)
+        capture = self._capture(channels, of_inputs=True)
+        with blocks.disturbed():
+            self._run_model(capture, args, kwargs)
         return channels, blocks
+
+    def _run_model(self, capture: Capture, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._flops = FlopCount()
+        try:
+            self._flops.watch(self._model)
+            super()._run_model(capture, args, kwargs)
+        finally:
+            self._flops.close()
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
@@ -147,6 +151,8 @@ def _by_layer(counters: Counters) -> Counters:
 
 class _LayerCounter:
     """Counts the patterns of all layers together, and of each by itself."""
+
+    counts_once = True
 
     def __init__(self, whole: PatternCounter, layer: PatternCounter) -> None:
         self._whole = whole

@@ -64,6 +64,8 @@ class PatternCounter:
         torch.unique(rows > 0, dim=1).shape[1]
     """
 
+    counts_once = False  # patterns that are there already are no news
+
     def __init__(
         self,
         samples: int,

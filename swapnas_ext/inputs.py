@@ -82,6 +82,18 @@ class MiniBatch:
             self._on[device] = arguments, versions
         return arguments
 
+    def in_order(
+        self, order: Sequence[int] | None, device: torch.device
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with the samples in another order: of tensors whose first dimension is S, or that of
+        the first of them, and of lists of S values with tensors in them. All are copies."""
+        args, kwargs = arguments = self.on(device)
+        if order is None:
+            return copied(arguments)
+        first = next(iter(_sample_tensors((*args, *kwargs.values()), self.samples)), None)
+        rows = {self.samples} if first is None else {self.samples, len(first)}
+        return _in_order(arguments, list(order), rows)
+
     def noise(
         self, generator: torch.Generator, device: torch.device
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -100,6 +112,21 @@ class MiniBatch:
             return torch.empty_like(like).copy_(values)
 
         return _mapped(arguments, drawn)
+
+
+def _in_order(value: Any, order: list[int], rows: set[int]) -> Any:
+    if isinstance(value, Tensor):
+        if value.dim() == 0 or len(value) not in rows or len(value) % len(order):
+            return value.clone()
+        return value.unflatten(0, (len(order), -1))[order].flatten(0, 1)
+    if isinstance(value, Mapping):
+        return {name: _in_order(item, order, rows) for name, item in value.items()}
+    if isinstance(value, list) and len(value) == len(order) and len(_holders(value)) == len(value):
+        return [copied(value[place]) for place in order]
+    if isinstance(value, tuple | list):
+        items = (_in_order(item, order, rows) for item in value)
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return value
 
 
 def copied(value: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from swapnas_ext import _torch_private, batching, initialization, interception, memory
+from swapnas_ext import _torch_private, batching, initialization, interception, memory, rows
 from swapnas_ext.capture import Capture
 from swapnas_ext.counter import NanActivationError, PatternCounter
 from swapnas_ext.graph import ReplayedForward
@@ -50,6 +50,7 @@ class Remembered:
     def __init__(self) -> None:
         self.ternary = False  # an operator of it has ternary patterns
         self.keeps_weights = False  # its forward pass did not change its weights
+        self.rows_are_samples = False  # of each of its activations
         self.unbatchable: str | None = None  # why it can't run as replicates
         self.sizes: Sizes | None = None  # of the last of them
 
@@ -93,6 +94,7 @@ class Repeats:
         self._device = _device_of(found)
         self._batch_of_inputs = batch
         self._sites = find_activations(found, settings.plan)
+        self._left_out: set[str] = set()  # names of layers whose rows are not the samples
         self._known = known
         self.ternary = self._sites.ternary or self._known.ternary
 
@@ -132,7 +134,8 @@ class Repeats:
     def _all_repeats(self) -> None:
         # Where the last model of this class tells what to expect, all repeats can run in batches; else
         # the first one, by itself, finds it out.
-        if self._known.keeps_weights and self._known.sizes is not None:
+        known = self._known
+        if known.keeps_weights and known.rows_are_samples and known.sizes is not None:
             self._batches()
         changed = False
         if not self.patterns:
@@ -142,9 +145,13 @@ class Repeats:
                 self._batches()
         self._loop(again=changed)
 
+    def _capture(self, counter: Any, **options: Any) -> Capture:
+        return Capture(counter, self._settings.plan, left_out=self._left_out, **options)
+
     def _runs_once(self) -> bool:
         """Whether there is nothing to put back, for anybody or for another forward pass."""
-        return self._is_nobodys and self._settings.repeats == 1 and self._known.sizes is not None
+        known = self._known.sizes is not None and self._known.rows_are_samples
+        return known and self._is_nobodys and self._settings.repeats == 1
 
     # ---- weights ---------------------------------------------------------------------------------
 
@@ -178,25 +185,47 @@ class Repeats:
     def _first(self) -> bool:
         """The first repeat: tells layers, sizes, and whether patterns are ternary. Returns whether the forward
         pass changed a weight, or may have."""
-        self._initialize(0)
         with self._counters(self._device, self.ternary, 1) as counter:
-            capture = Capture(
-                counter,
-                self._settings.plan,
-                record=True,
-                count_layers=self._device.type == "cpu",
-            )
-            self._forward(counter, capture, 0)
+            capture = self._of_samples(counter)
             self._take_from(capture)
             by_value = self._settings.initialize is None
             changed = self._untouched.changed_weight(by_value=by_value) is not None
             self._count_single(counter, 0)
             return changed
 
+    def _of_samples(self, counter: PatternCounter) -> Capture:
+        """The first repeat, without the layers whose rows are not the samples."""
+        samples = counter.samples
+        on_host = self._device.type == "cpu"
+
+        def run(order: list[int] | None, other_seed: int) -> tuple[list[str], list[rows.Seen]]:
+            self._untouched.again()
+            watching = rows.Watching(rows.NoCounter(samples, self.ternary))
+            other = self._capture(watching, record=True)
+            self._seed(self._settings.seed + other_seed)
+            self._run_model(other, *self._batch_of_inputs.in_order(order, self._device))
+            return other.calls, watching.seen
+
+        while True:
+            self._initialize(0)
+            fed = counter if self._known.rows_are_samples else rows.Watching(counter)
+            capture = self._capture(fed, record=True, count_layers=on_host)
+            self._forward(counter, capture, 0)
+            if fed is counter:
+                return capture
+            found = rows.not_samples(capture.calls, fed.seen, samples, run)
+            self.notes += rows.notes(found, capture.unfit, samples)
+            self._left_out |= found.keys() | capture.unfit.keys()
+            self._known.rows_are_samples = not self._left_out
+            if not found:
+                return capture
+            self._untouched.again()  # and once more, without them
+
     def _take_from(self, capture: Capture) -> None:
         """What the capture of the first repeat tells."""
         if not capture.captured:
-            raise ValueError(self._nothing(capture))
+            unfit = next(iter(capture.unfit.values()), None)
+            raise unfit or ValueError(self._nothing(capture))
         self.layers = capture.layers
         self.missed = list(capture.missed)
         self._known.sizes = Sizes(capture.largest, capture.bytes)
@@ -205,18 +234,21 @@ class Repeats:
         start = time.perf_counter()
         counter.reset()
         self._seed(self._settings.seed + repeat)
-        with capture.running(self._sites):
-            try:
-                args, kwargs = self._batch_of_inputs.on(self._device)
-                self._model(*args, **kwargs)
-            except RuntimeError as error:
-                if memory.is_out_of_memory(error):
-                    raise RuntimeError(memory.too_large(self._device, error)) from error
-                raise
+        try:
+            args, kwargs = self._batch_of_inputs.on(self._device)
+            self._run_model(capture, args, kwargs)
+        except RuntimeError as error:
+            if memory.is_out_of_memory(error):
+                raise RuntimeError(memory.too_large(self._device, error)) from error
+            raise
         self.seconds[1] += time.perf_counter() - start - capture.seconds
         self.seconds[2] += capture.seconds
         if capture.needs_ternary:
             raise _NeedsTernary
+
+    def _run_model(self, capture: Capture, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        with capture.running(self._sites):
+            self._model(*args, **kwargs)
 
     def _count_single(self, counter: PatternCounter, repeat: int) -> None:
         try:
@@ -224,7 +256,7 @@ class Repeats:
         except NanActivationError:  # once more, to name the activation
             self._untouched.again(weights=True)
             self._initialize(repeat)
-            self._forward(counter, Capture(counter, self._settings.plan, find_nan=True), repeat)
+            self._forward(counter, self._capture(counter, find_nan=True), repeat)
             raise
 
     def _counted(self, counter: PatternCounter) -> Any:
@@ -251,12 +283,12 @@ class Repeats:
                 if forward is not None:
                     forward(repeat)
                 else:
-                    self._forward(counter, Capture(counter, settings.plan), repeat)
+                    self._forward(counter, self._capture(counter), repeat)
                 self._count_single(counter, repeat)
 
     def _replayed(self, counter: PatternCounter, stack: ExitStack) -> Callable[[int], None] | None:
         counter.reserve(sum(layer.neurons for layer in self.layers))
-        capture = Capture(counter, self._settings.plan)
+        capture = self._capture(counter)
         args, kwargs = self._batch_of_inputs.on(self._device)
 
         def run() -> None:
@@ -341,9 +373,8 @@ class Repeats:
         with ExitStack() as stack:
             counter = stack.enter_context(self._counters(self._device, self.ternary, len(repeats)))
             counter.reset()
-            capture = Capture(
+            capture = self._capture(
                 batching.ReplicateCounter(counter),
-                self._settings.plan,
                 record=repeats.start == 0,
                 count_layers=repeats.start == 0 and self._device.type == "cpu",
             )
@@ -391,6 +422,9 @@ class Repeats:
                 f"; it has {', '.join(site.name for site in self._sites.watched[:5])}, but does not call "
                 "them"
             )
+        for note in self.notes:
+            if note.startswith("left out"):
+                text += f"; {note}"
         if capture.missed:
             text += f"; not captured: {'; '.join(capture.missed)}; give rules= for them"
         if self._settings.plan.mode == "modules":

@@ -126,7 +126,8 @@ def test_the_model_computes_what_it_did(name: str) -> None:
     swap.score(model, inputs())
     with torch.no_grad():
         model(inputs())
-    assert all(torch.equal(results[-1], result) for result in results)
+    assert torch.equal(results[-1], results[0])
+    assert all(len(result) == len(results[0]) for result in results)  # the samples in other orders
 
 
 def test_every_operator_of_the_table_is_tested() -> None:
@@ -434,10 +435,17 @@ def test_rows_that_are_no_samples_are_named_with_the_choices() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.body(x + self.table(torch.ones(7, 2)).mean(0))
 
-    with pytest.raises(ValueError, match=r"'table\.1' \(ReLU\).*7 rows.*select=.*samples="):
-        swap.score(Positions(), inputs())
-    score = swap.score(Positions(), inputs(), select=lambda layer: layer.name != "table.1")
+    model = Positions()
+    score = swap.score(model, inputs())
     assert [layer.name for layer in score.layers] == ["body:relu"]
+    assert (
+        score.notes[0]
+        == f"left out, since its rows are no multiple of {len(inputs())} samples: table.1"
+    )
+    selected = swap.score(model, inputs(), select=lambda layer: layer.name != "table.1")
+    assert selected == score and "left out" not in str(selected.notes)
+    with pytest.raises(ValueError, match=r"'table\.1' \(ReLU\).*7 rows.*select=.*samples="):
+        swap.score(model, inputs(), select="table.1")
 
 
 # ---- interception -------------------------------------------------------------------------------
