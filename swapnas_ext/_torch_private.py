@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
@@ -87,6 +87,11 @@ NAMES: Mapping[str, PrivateName] = {
         "tensors counted as changed: inputs were copied for each forward pass, weights for each "
         "repeat, and repeats ran one after another",
     ),
+    "torch._C._storage_Use_Count": PrivateName(
+        "a tensor whose memory nobody else has is told from one that shares it",
+        "2.1",
+        "models that a function builds were scored as if somebody kept them",
+    ),
     "torch.autograd.forward_ad._current_level": PrivateName(
         "a model that differentiates forwards itself keeps its tangents",
         "1.13",
@@ -107,6 +112,11 @@ NAMES: Mapping[str, PrivateName] = {
     "torch.nn.Module._modules": PrivateName(_WALK, "1.13", _PUBLIC_WALK),
     "torch.nn.Module._forward_hooks": PrivateName(_WALK, "1.13", _PUBLIC_WALK),
     "torch.nn.Module._forward_pre_hooks": PrivateName(_WALK, "1.13", _PUBLIC_WALK),
+    "torch.nn.utils.parametrizations._SpectralNorm": PrivateName(
+        "what parametrizations.spectral_norm divides by is of the weights that init= draws",
+        "1.9",
+        "init= does not draw weights under parametrizations.spectral_norm",
+    ),
     "torch.nn.modules.batchnorm._BatchNorm": PrivateName(_BY_CLASS, "1.13", _PUBLIC_CLASSES),
     "torch.nn.modules.instancenorm._InstanceNorm": PrivateName(_BY_CLASS, "1.13", _PUBLIC_CLASSES),
     "torch.nn.modules.conv._ConvNd": PrivateName(_BY_CLASS, "1.13", _PUBLIC_CLASSES),
@@ -255,6 +265,24 @@ if _found("torch.autograd.forward_ad._current_level") is None:
     in_forward_ad = _perhaps
 
 
+_storage_users = _found("torch._C._storage_Use_Count")
+
+
+def _users_of_memory(tensor: Tensor) -> int:
+    storage = tensor.untyped_storage()  # has to be there as long as its address is used
+    return _storage_users(storage._cdata)
+
+
+_UNSHARED = 0 if _storage_users is None else _users_of_memory(torch.empty(1))
+
+
+def is_shared(tensor: Tensor) -> bool:
+    """Whether another tensor, or something outside of torch, may see what is written to a tensor."""
+    if _storage_users is None or not tensor.untyped_storage().resizable():
+        return True
+    return _users_of_memory(tensor) > _UNSHARED
+
+
 # ---- torch.compile -------------------------------------------------------------------------------
 
 
@@ -273,6 +301,8 @@ def uncompiled(module: nn.Module) -> nn.Module:
 # ---- modules -------------------------------------------------------------------------------------
 
 _SLOTS = ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks")
+HELD_SLOTS = _SLOTS[:3]
+"""Attributes of a module that hold its tensors and parts."""
 _EMPTY = nn.Module()
 _has_slots = all(
     f"torch.nn.Module.{slot}" not in _HIDDEN and slot in _EMPTY.__dict__ for slot in _SLOTS
@@ -311,6 +341,30 @@ else:
 
     def may_have_forward_hooks(module: nn.Module) -> bool:
         return True
+
+
+def forward_pre_hooks_of(module: nn.Module) -> Iterable[Any]:
+    return getattr(module, "_forward_pre_hooks", {}).values()
+
+
+_SpectralNorm = _found("torch.nn.utils.parametrizations._SpectralNorm")
+
+
+def singular_vectors_of(parametrization: nn.Module) -> tuple[Tensor, Tensor] | None:
+    """What a spectral norm takes for the first singular vectors of its weight. None of what is none, and of
+    a vector's.
+
+    Raises:
+        LookupError: it is one of this torch's, where these are not known.
+    """
+    buffers = buffers_of(parametrization)
+    if _SpectralNorm is None:
+        if type(parametrization).__name__ == "_SpectralNorm" and buffers:
+            raise LookupError("the vectors of spectral_norm")
+        return None
+    if not isinstance(parametrization, _SpectralNorm) or not buffers:
+        return None
+    return buffers["_u"], buffers["_v"]
 
 
 def _class_or(name: str, *public: type[nn.Module]) -> tuple[type[nn.Module], ...]:

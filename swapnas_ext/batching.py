@@ -7,6 +7,7 @@ convolution of another size rounds otherwise just where a neuron's boundary is.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -142,10 +143,29 @@ def run_replicates(
             model(*args, **kwargs)
         return torch.zeros(())  # vmap wants a tensor, and a model may return anything
 
-    fallback = functorch.is_fallback_enabled()
-    # An operator without a batching rule would be run once for each replicate, sample by sample.
-    functorch.set_fallback_enabled(False)
-    try:
+    with _without_fallback():
         torch.func.vmap(replicate, randomness="error")(weights)
+
+
+_fallback_lock = threading.Lock()
+_fallback_users = 0
+_fallback_was_enabled = True
+
+
+@contextmanager
+def _without_fallback() -> Iterator[None]:
+    """An operator without a batching rule would be run once for each replicate, sample by sample. A setting of
+    the process, made by the first thread that needs it and undone by the last."""
+    global _fallback_users, _fallback_was_enabled
+    with _fallback_lock:
+        if _fallback_users == 0:
+            _fallback_was_enabled = functorch.is_fallback_enabled()
+            functorch.set_fallback_enabled(False)
+        _fallback_users += 1
+    try:
+        yield
     finally:
-        functorch.set_fallback_enabled(fallback)
+        with _fallback_lock:
+            _fallback_users -= 1
+            if _fallback_users == 0:
+                functorch.set_fallback_enabled(_fallback_was_enabled)

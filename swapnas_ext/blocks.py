@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from swapnas_ext.block_state import Arguments, BlockState
 from swapnas_ext.channels import Channels, by_channel
-from swapnas_ext.inputs import copied
 
 _DISTURBANCE = 1e-2  # of a block's input, relative to its standard deviation
 
@@ -34,18 +34,24 @@ def blocks_of(model: nn.Module) -> list[nn.Module]:
 class Blocks:
     """Runs each block of a model again, with its input disturbed, right after it ran.
 
+    Args:
+        draws: whether the model draws random numbers.
+
     Attributes:
         ran: blocks that did.
         gains: relative change of the output over that of the input, of each block but the first.
         direct: the part of the response that stays at its position, of each block but the first.
     """
 
-    def __init__(self, model: nn.Module, generator: torch.Generator, channels: Channels) -> None:
+    def __init__(
+        self, model: nn.Module, generator: torch.Generator, channels: Channels, *, draws: bool
+    ) -> None:
         self._blocks = blocks_of(model)
+        self._draws_on = generator.device if draws else None
         self._generator = generator
         self._channels = channels
         self._running = False
-        self._inputs: list[dict[int | str, Any]] = []  # arguments by place or name
+        self._begun: list[BlockState | None] = []  # None for the first block
         self.ran = 0
         self.gains: list[float] = []
         self.direct: list[float] = []
@@ -64,39 +70,40 @@ class Blocks:
 
     def _before(self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not self._running:  # its own activations may be in place
-            self._inputs.append(copied({**dict(enumerate(args)), **kwargs}))
+            arguments: Arguments = {**dict(enumerate(args)), **kwargs}
+            is_first = not self.ran and not self._begun
+            self._begun.append(None if is_first else BlockState(block, arguments, self._draws_on))
 
     def _after(self, block: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         if self._running:
             return
-        inputs = self._inputs.pop()
+        begun = self._begun.pop()
         self.ran += 1
         y = _tensor_of(output)
-        if self.ran == 1 or y is None:
+        if begun is None or y is None:
             return
-        fitting = [name for name, value in inputs.items() if _fits(value, y)]
-        if not fitting:
-            return
+        before = y.clone()  # it may be the input
         self._running, self._channels.listening = True, False
         try:
-            self._disturb(block, inputs, fitting[-1], y)
+            with begun.again() as arguments:
+                self._disturb(block, arguments, before)
         finally:
             self._running, self._channels.listening = False, True
 
-    def _disturb(
-        self, block: nn.Module, inputs: dict[int | str, Any], name: int | str, output: Tensor
-    ) -> None:
-        x = inputs[name]
-        spread_in, spread_out = _spread(x), _spread(output)
+    def _disturb(self, block: nn.Module, arguments: Arguments, before: Tensor) -> None:
+        fitting = [name for name, value in arguments.items() if _fits(value, before)]
+        if not fitting:
+            return
+        x = arguments[fitting[-1]]
+        spread_in, spread_out = _spread(x), _spread(before)
         if not (0 < spread_in < math.inf and 1e-9 < spread_out < math.inf):
             self._collapsed()
             return
         noise = torch.randn(x.shape, generator=self._generator, device=x.device, dtype=x.dtype)
         step = _DISTURBANCE * spread_in
-        before = output.clone()  # it may be the input
-        inputs[name] = x + step * noise
-        args = [value for key, value in inputs.items() if isinstance(key, int)]
-        kwargs = {key: value for key, value in inputs.items() if isinstance(key, str)}
+        arguments[fitting[-1]] = x + step * noise
+        args = [value for key, value in arguments.items() if isinstance(key, int)]
+        kwargs = {key: value for key, value in arguments.items() if isinstance(key, str)}
         after = _tensor_of(block(*args, **kwargs))
         with torch.autocast(x.device.type, enabled=False):
             response = (after.float() - before.float()) / step

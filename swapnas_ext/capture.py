@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import time
+from collections import Counter as Counter_
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from swapnas_ext import activations, interception
 from swapnas_ext._torch_private import in_forward_ad, version_of
 from swapnas_ext.activations import RELU, Rule
 from swapnas_ext.counter import NAN_MESSAGE, NanActivationError, PatternCounter
+from swapnas_ext.inputs import main_input
 from swapnas_ext.model_walk import walk
 from swapnas_ext.sites import Layer, Plan, Site, Sites, find_activations
 
@@ -113,6 +115,7 @@ class Capture:
         self._left_out = left_out
         self._sites: Sites | None = None
         self._operator_layers: dict[tuple[str, str, int], Layer] = {}
+        self._calls_of: Counter_[tuple[str, str]] = Counter_()  # places in a module's code
         self._patterns_so_far = counter.count_on_host if count_layers else _zero
         self._book: list[_Entry] = []
         self._relu = self._relu_once()
@@ -178,7 +181,7 @@ class Capture:
 
         def observed(*args: Any, **kwargs: Any) -> Any:
             with paused():
-                x = args[0] if args else next(iter(kwargs.values()))
+                x = main_input(args, kwargs)
                 return self._observe(layer, rule, x, lambda: original(*args, **kwargs))
 
         return observed
@@ -285,7 +288,8 @@ class Capture:
         module, instruction = self._caller()
         layer = self._operator_layers.get((module, name, instruction))
         if layer is None:
-            number = 1 + sum(key[:2] == (module, name) for key in self._operator_layers)
+            self._calls_of[module, name] += 1
+            number = self._calls_of[module, name]
             text = f"{module}:{name}" if number == 1 else f"{module}:{name}#{number}"
             layer = Layer(text, name, "operator", rule)
             self._operator_layers[module, name, instruction] = layer

@@ -37,6 +37,7 @@ from swapnas_ext.capture import Capture
 from swapnas_ext.channels import Channels
 from swapnas_ext.counter import PatternCounter
 from swapnas_ext.flops import FlopCount
+from swapnas_ext.random_state import RandomState
 from swapnas_ext.repeats import Counters, Repeats
 from swapnas_ext.result import Composite
 
@@ -99,13 +100,15 @@ class CompositeRepeats(Repeats):
 
     def _on_noise(self, counter: Any, repeat: int) -> tuple[Channels, Blocks]:
         self._fresh()
-        self._seed(self._settings.seed + repeat)
+        after_samples = RandomState(self._device)
+        self._seed(self._settings.seed + repeat)  # as before the samples
         # Other numbers than the weights are drawn from.
         generator = torch.Generator(self._device).manual_seed(
             (self._settings.seed + repeat + _OTHER_SEEDS) % 2**63
         )
         channels = Channels(counter.samples, counter.ternary)
-        blocks = Blocks(self._model, generator, channels)
+        draws = not after_samples.is_now()
+        blocks = Blocks(self._model, generator, channels, draws=draws)
         args, kwargs = self._batch_of_inputs.noise(generator, self._device)
         capture = self._capture(channels, of_inputs=True)
         with blocks.disturbed():

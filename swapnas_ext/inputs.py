@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -57,7 +58,7 @@ class MiniBatch:
             _samples_of((*self.args, *self.kwargs.values())) if samples is None else samples
         )
         self._channels_last = channels_last
-        self._on: dict[torch.device, tuple[Any, list[tuple[Tensor, int | None]]]] = {}
+        self._on: dict[tuple[torch.device, int], tuple[Any, list[tuple[Tensor, int | None]]]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_on": {}}
@@ -65,7 +66,8 @@ class MiniBatch:
     def on(self, device: torch.device) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments on a device. They are copies, made once, and again where a
         model has changed them."""
-        arguments, versions = self._on.get(device, (None, []))
+        key = device, threading.get_ident()  # a model may write to what it is called with
+        arguments, versions = self._on.get(key, (None, []))
         if arguments is None or any(
             version is None or version_of(tensor) != version for tensor, version in versions
         ):
@@ -79,20 +81,38 @@ class MiniBatch:
             with torch.inference_mode(False):  # whose tensors have no version
                 arguments = _mapped((self.args, self.kwargs), copy)
             versions = [(tensor, version_of(tensor)) for tensor in _tensors(arguments)]
-            self._on[device] = arguments, versions
+            self._on[key] = arguments, versions
         return arguments
 
     def in_order(
-        self, order: Sequence[int] | None, device: torch.device
+        self, order: Sequence[int], device: torch.device
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with the samples in another order: of tensors whose first dimension is S, or that of
         the first of them, and of lists of S values with tensors in them. All are copies."""
         args, kwargs = arguments = self.on(device)
-        if order is None:
-            return copied(arguments)
         first = next(iter(_sample_tensors((*args, *kwargs.values()), self.samples)), None)
         rows = {self.samples} if first is None else {self.samples, len(first)}
         return _in_order(arguments, list(order), rows)
+
+    def replaced(
+        self, samples: Mapping[int, int], device: torch.device
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with some samples (keys) replaced by others (values), in the first tensor, or the first
+        of each sample where they are listed. All are copies."""
+        args, kwargs = arguments = self.on(device)
+        firsts = _sample_tensors((*args, *kwargs.values()), self.samples)
+        order = [samples.get(sample, sample) for sample in range(self.samples)]
+
+        def other(tensor: Tensor) -> Tensor:
+            place = next((i for i, first in enumerate(firsts) if tensor is first), None)
+            if place is None:
+                return tensor.clone()
+            if len(firsts) == 1:
+                return _in_order(tensor, order, {len(tensor)})
+            listed = firsts[order[place]]
+            return (listed if listed.shape == tensor.shape else tensor.flip(-1)).clone()
+
+        return _mapped(arguments, other)
 
     def noise(
         self, generator: torch.Generator, device: torch.device
@@ -132,6 +152,12 @@ def _in_order(value: Any, order: list[int], rows: set[int]) -> Any:
 def copied(value: Any) -> Any:
     """The same with copies of all tensors."""
     return _mapped(value, Tensor.clone)
+
+
+def main_input(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """What a layer is called on: its first tensor, or ``input=``."""
+    values = (*args, *([kwargs["input"]] if "input" in kwargs else ()), *kwargs.values())
+    return next((value for value in values if isinstance(value, Tensor)), None)
 
 
 def _mapped(value: Any, function: Any) -> Any:

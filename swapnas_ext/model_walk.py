@@ -135,7 +135,7 @@ def _walk_children(
 def _looked_into(module: nn.Module) -> list[Any]:
     """Attributes in which there may be modules that are no children by torch's account."""
     attributes = module.__dict__
-    names = attributes.keys() - _OF_EVERY_MODULE
+    names = attributes.keys() - OF_EVERY_MODULE
     return [attributes[name] for name in names if type(attributes[name]) not in _NO_MODULES]
 
 
@@ -151,7 +151,7 @@ def _modules_in(pending: list[Any]) -> Iterator[nn.Module]:
             pending += [v for v in items if type(v) in CONTAINERS or isinstance(v, nn.Module)]
 
 
-_OF_EVERY_MODULE = frozenset(nn.Module().__dict__)
+OF_EVERY_MODULE = frozenset(nn.Module().__dict__)
 _NO_MODULES = frozenset({bool, int, float, str, type(None), torch.Size, Tensor, nn.Parameter})
 
 

@@ -43,9 +43,7 @@ _torch: dict[torch.Generator, _Global] = {}
 @contextmanager
 def own_random_state(device: torch.device) -> Iterator[Callable[[int], None]]:
     """Gives a function that seeds the random numbers of torch, Python and NumPy; the caller's come back."""
-    generators = [torch.default_generator]
-    if device.type == "cuda":
-        generators.append(torch.cuda.default_generators[device.index])
+    generators = _generators(device)
     with _lock:
         used = [_python, _numpy]
         for generator in generators:
@@ -67,3 +65,37 @@ def own_random_state(device: torch.device) -> Iterator[Callable[[int], None]]:
         with _lock:
             for state in used:
                 state.leave()
+
+
+class RandomState:
+    """Where the random numbers of torch, Python and NumPy are now."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._of_torch = [(generator, generator.get_state()) for generator in _generators(device)]
+        self._of_python = random.getstate()
+        self._of_numpy = np.random.get_state()
+
+    def put_back(self) -> None:
+        random.setstate(self._of_python)
+        np.random.set_state(self._of_numpy)
+        for generator, state in self._of_torch:
+            generator.set_state(state)
+
+    def is_now(self) -> bool:
+        """Whether they are there again."""
+        kind, keys, *rest = self._of_numpy
+        kind_now, keys_now, *rest_now = np.random.get_state()
+        return (
+            self._of_python == random.getstate()
+            and (kind, rest) == (kind_now, rest_now)
+            and np.array_equal(keys, keys_now)
+            and all(torch.equal(state, owner.get_state()) for owner, state in self._of_torch)
+        )
+
+
+def _generators(device: torch.device) -> list[torch.Generator]:
+    """Of torch's, those that a model on the device draws from."""
+    generators = [torch.default_generator]
+    if device.type == "cuda":
+        generators.append(torch.cuda.default_generators[device.index])
+    return generators

@@ -11,7 +11,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from swapnas_ext import _torch_private, batching, initialization, interception, memory, rows
+from swapnas_ext import (
+    _torch_private,
+    batching,
+    initialization,
+    interception,
+    memory,
+    rows,
+    running_statistics,
+)
 from swapnas_ext.capture import Capture
 from swapnas_ext.counter import NanActivationError, PatternCounter
 from swapnas_ext.graph import ReplayedForward
@@ -107,28 +115,35 @@ class Repeats:
             enter(uncompiled())
             self._seed = enter(own_random_state(self._device))
             protection = Nobodys if self._runs_once() else Untouched
-            overwritten = initialization.overwritten(self._settings.initialize, self._model)
+            reach = initialization.reach(settings.initialize, self._model)
             self._untouched = enter(
-                protection(self._model, self._found, set_scoring_mode, overwritten)
+                protection(
+                    self._model, self._found, set_scoring_mode, reach.overwritten, reach.buffers
+                )
             )
             self._model = self._untouched.model
             if settings.autocast is not None:
                 enter(torch.autocast(self._device.type, settings.autocast))
             stack.callback(torch.clear_autocast_cache)  # it may hold casts of our weights
-            self.notes += _torch_private.notes()
+            known_before = (
+                *_torch_private.notes(),
+                running_statistics.note(self._found),
+                initialization.undrawn_note(settings.initialize, self._found, self._model, reach),
+            )
+            self.notes += filter(None, known_before)
             try:
                 self._all_repeats()
             except _NeedsTernary:  # from the beginning, with ternary patterns
                 self.ternary = self._known.ternary = True
                 self.patterns.clear()
-                self.notes[:] = _torch_private.notes()
+                self.notes[:] = filter(None, known_before)
                 self._untouched.again(weights=True)
                 self._all_repeats()
             all_alike = settings.repeats > 1 and len(set(self.patterns)) == 1
             if all_alike and not initialization.draws(settings.initialize, self._model):
                 self.notes.append(
-                    "all repeats are the same: the initialiser found no weight of a convolution or "
-                    "linear layer to draw (TorchScript and computed weights are none)"
+                    "all repeats are the same: the initialiser found no weight of a layer to draw "
+                    "(TorchScript and graphs of torch.export have none that it knows)"
                 )
 
     def _all_repeats(self) -> None:
@@ -198,16 +213,24 @@ class Repeats:
         samples = counter.samples
         on_host = self._device.type == "cpu"
 
-        def run(order: list[int] | None, other_seed: int) -> tuple[list[str], list[rows.Seen]]:
-            self._untouched.again()
+        def run(
+            order: list[int] | None, replaced: dict[int, int]
+        ) -> tuple[list[str], list[rows.Seen]]:
+            self._as_at_first()
             watching = rows.Watching(rows.NoCounter(samples, self.ternary))
             other = self._capture(watching, record=True)
-            self._seed(self._settings.seed + other_seed)
-            self._run_model(other, *self._batch_of_inputs.in_order(order, self._device))
+            self._seed(self._settings.seed)
+            inputs = self._batch_of_inputs
+            arguments = (
+                inputs.in_order(order, self._device)
+                if order is not None
+                else inputs.replaced(replaced, self._device)
+            )
+            self._run_model(other, *arguments)
             return other.calls, watching.seen
 
+        self._initialize(0)
         while True:
-            self._initialize(0)
             fed = counter if self._known.rows_are_samples else rows.Watching(counter)
             capture = self._capture(fed, record=True, count_layers=on_host)
             self._forward(counter, capture, 0)
@@ -219,7 +242,12 @@ class Repeats:
             self._known.rows_are_samples = not self._left_out
             if not found:
                 return capture
-            self._untouched.again()  # and once more, without them
+            self._as_at_first()  # and once more, without them
+
+    def _as_at_first(self) -> None:
+        """For another forward pass of the first repeat."""
+        self._untouched.again(weights=True)
+        self._initialize(0)
 
     def _take_from(self, capture: Capture) -> None:
         """What the capture of the first repeat tells."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from swapnas_ext.sites import Layer
@@ -85,7 +85,7 @@ class SwapScore(float):
         composites: of each repeat, where the score is composite; or else none.
         neurons: V, over all captured layers.
         samples: S.
-        ternary: whether the patterns are those of ``torch.sign``.
+        ternary: whether an activation has three states, of which the patterns are then.
         parameters: number of parameters of the model.
         log_factor: -(Theta - mu)^2 / sigma, 0 without mu and sigma.
         layers: what was captured: name, kind, how, neurons, and (first repeat) new patterns (on CPU) and
@@ -116,11 +116,16 @@ class SwapScore(float):
         return SwapScore, (Result(**self.__dict__),)
 
     def __repr__(self) -> str:
+        spread = f"std={self.std:.3g}, " if len(self.patterns) > 1 else ""
         return (
-            f"SwapScore({self.value:.6g}, mean={self.mean:.6g}, std={self.std:.3g}, "
+            f"SwapScore({self.value:.6g}, mean={self.mean:.6g}, {spread}"
             f"repeats={len(self.patterns)}, neurons={self.neurons}, samples={self.samples}, "
+            f"{'ternary=True, ' if self.ternary else ''}"
             f"saturation={self.saturation:.3f}, parameters={self.parameters})"
         )
+
+    def with_note(self, note: str) -> SwapScore:
+        return SwapScore(replace(Result(**self.__dict__), notes=(*self.notes, note)))
 
     @property
     def value(self) -> float:
@@ -140,8 +145,8 @@ class SwapScore(float):
 
     @property
     def std(self) -> float:
-        """Sample standard deviation of Psi over the repeats; 0 for one."""
-        return statistics.stdev(self.patterns) if len(self.patterns) > 1 else 0.0
+        """Sample standard deviation of Psi over the repeats; NaN for one, which tells nothing of it."""
+        return statistics.stdev(self.patterns) if len(self.patterns) > 1 else math.nan
 
     @property
     def factor(self) -> float:
@@ -155,9 +160,16 @@ class SwapScore(float):
 
     @property
     def saturation(self) -> float:
-        """Psi / min(V, 2^S): near 1 the score can't tell networks apart. Of ternary patterns there are
-        3^S; where activations are exactly zero now and then, it can be above 1."""
-        return self.mean / min(self.neurons, 2**self.samples)
+        """Psi / min(V, 2^S), of ternary patterns Psi / min(V, 3^S): near 1 the score can't tell networks
+        apart."""
+        return self.mean / min(self.neurons, (3 if self.ternary else 2) ** self.samples)
+
+    @property
+    def is_saturated(self) -> bool:
+        """Whether it is within 5 % of all that it could be. Ternary patterns of functions that are never
+        exactly zero, as a GELU on most data, are no more than 2^S."""
+        possible = _states_in_effect(self) ** self.samples
+        return self.mean >= SATURATED * min(self.neurons, possible)
 
 
 def _measured(of: Result | SwapScore) -> float:
@@ -166,26 +178,43 @@ def _measured(of: Result | SwapScore) -> float:
     return statistics.fmean(of.patterns)
 
 
-def saturation_note(mean: float, neurons: int, layers: Sequence[Layer], samples: int) -> str | None:
-    """A sentence where a score is within 5 % of all that it could be, with the S to use instead."""
-    ternary = any(layer.rule.ternary for layer in layers)
-    three_regions = any(layer.rule.upper is not None for layer in layers)
-    # A GELU is positive or negative on most data, and never zero: two states, until there are more.
-    states = 3 if three_regions or (ternary and mean > 2**samples / SATURATED) else 2
-    possible = states**samples
-    if mean < SATURATED * min(neurons, possible):
+def saturation_note(score: SwapScore) -> str | None:
+    """A sentence where a score is saturated, with the S to use instead."""
+    if not score.is_saturated:
         return None
+    samples, neurons = score.samples, score.neurons
+    states = _states_in_effect(score)
+    possible = states**samples
     # Where as many patterns are possible as there are neurons, neither limit is near.
     balanced = max(1, round(samples * math.log2(max(neurons, 2)) / math.log2(possible)))
-    if possible < neurons:
-        better = max(balanced, samples + 1)
-        reason = f"of the {possible:,} that are possible with {samples} samples"
-    else:
+    if possible >= neurons:
         better = min(balanced, max(1, samples - 1))
         reason = f"of {neurons:,} neurons: nearly every one has its own"
+    else:
+        better = max(balanced, samples + 1)
+        reason = f"of the {possible:,} that are possible with {samples} samples"
+        if score.ternary and states == 2:
+            reason = f"where {samples} samples make {possible:,} without zero, the rare third state"
     return (
-        f"saturated: {mean:,.0f} patterns {reason}. Such scores can't tell networks apart; use "
+        f"saturated: {score.mean:,.0f} patterns {reason}. Such scores can't tell networks apart; use "
         f"{better} samples"
+    )
+
+
+def _states_in_effect(score: SwapScore) -> int:
+    """How many states of one sample make the patterns. A GELU is positive or negative on most data, and
+    never zero: two, until there are more patterns than they make."""
+    if not score.ternary:
+        return 2
+    three_regions = any(layer.rule.upper is not None for layer in score.layers)
+    return 3 if three_regions or score.mean > 2**score.samples / SATURATED else 2
+
+
+def mixed_text(ternary: object, binary: object) -> str:
+    """What to say of a ranking with models of both kinds, such as their names or numbers."""
+    return (
+        f"ternary patterns ({ternary}) and binary ones ({binary}) are compared: three states of a sample make "
+        "more patterns than two, so that the kind of activation tells in the ranking; rank each kind by itself"
     )
 
 

@@ -2,8 +2,12 @@
 
 The first dimension of an activation can be a multiple of S for other reasons: tables of positions and gates
 are computed from parameters alone, mixtures of experts sort rows by expert, and recurrent networks may have
-time first. Their signs are no patterns. A forward pass on the same samples in another order tells: the rows
-of what is left are in that other order too.
+time first. Their signs are no patterns.
+
+A forward pass on the same samples in another order tells most: the rows of what is left are in that other order
+too, and where they are as before, they are of no samples at all. Where rows are neither, samples may depend on
+their place in the mini-batch, or the model may draw random numbers. Then single samples are changed: what is of
+the samples changes most in the rows of that sample.
 """
 
 from __future__ import annotations
@@ -15,9 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_COLUMNS = 1024  # of each row that are compared
+_COLUMNS = 1024  # of each row, spread over it, that are compared
+_CHANGED = 8  # samples at most that are changed, one after another
+_HITS = 0.9  # of them
 _ALIKE = 0.9  # of 1 for the same rows, and 0 for rows that have nothing to do with each other
-_THE_SAME = 0.999
 
 NOT_MOVED = "is the same in whatever order the samples are"
 ELSEWHERE = "does not have its rows in the order of the samples"
@@ -72,8 +77,9 @@ class Watching:
     def _note(self, x: Tensor) -> None:
         signs = None
         if x.dim() < 4 or len(x) != self.samples:  # else an image for each sample
-            columns = x.detach().reshape(len(x), -1)[:, :_COLUMNS]
-            signs = columns.sign().to(torch.int8)
+            rows = x.detach().reshape(len(x), -1)
+            step = -(-rows.shape[1] // _COLUMNS)
+            signs = rows[:, ::step].sign().to(torch.int8)
         self.seen.append(Seen(len(x), signs))
 
 
@@ -103,9 +109,9 @@ class NoCounter:
         return torch.relu_(x)
 
 
-Run = Callable[[list[int] | None, int], tuple[list[str], list[Seen]]]
-"""A forward pass on the samples in an order (None: as they are), with a seed of its random numbers: names of
-the layers, call after call, and what was seen of them."""
+Run = Callable[[list[int] | None, dict[int, int]], tuple[list[str], list[Seen]]]
+"""A forward pass on the samples in an order (None: as they are), where samples (keys) are replaced by others
+(values): names of the layers, call after call, and what was seen of them."""
 
 
 def not_samples(names: list[str], seen: list[Seen], samples: int, run: Run) -> dict[str, str]:
@@ -117,26 +123,69 @@ def not_samples(names: list[str], seen: list[Seen], samples: int, run: Run) -> d
     if samples == 1 or all(one.signs is None for one in seen):
         return {}
     order = _order(samples)
-    other_names, moved = run(order, 0)
+    before, after = _by_name(names, seen), _by_name(*run(order, {}))
     found: dict[str, str] = {}
-    unclear: list[int] = []
-    if other_names != names:  # a model that decides by its inputs what to run
-        return {name: ELSEWHERE for name in names if other_names.count(name) != names.count(name)}
-    for call, (name, before, after) in enumerate(zip(names, seen, moved, strict=True)):
-        if before.signs is None or name in found:
+    unclear: set[str] = set()
+    for name, calls in before.items():
+        others = after.get(name, [])
+        if len(others) != len(calls):  # a model that decides by its inputs what to run
+            unclear.add(name)
             continue
-        verdict = _verdict(before, after, order, samples)
-        if verdict == NOT_MOVED:
-            found[name] = verdict
-        elif verdict == ELSEWHERE:
-            unclear.append(call)
-    if unclear:  # unless it is the model's own random numbers
-        _, again = run(None, 1)
-        for call in unclear:
-            before, after = seen[call], again[call] if call < len(again) else None
-            if after is not None and _share(before, after) >= _THE_SAME:
-                found[names[call]] = ELSEWHERE
-    return found
+        for one, other in zip(calls, others, strict=True):
+            verdict = _verdict(one, other, order, samples)
+            if verdict == NOT_MOVED:
+                found[name] = verdict
+            elif verdict == ELSEWHERE:
+                unclear.add(name)
+    unclear -= found.keys()
+    if unclear:
+        changed = {
+            sample: _by_name(*run(None, {sample: (sample + 1) % samples}))
+            for sample in sorted({samples * i // _CHANGED for i in range(_CHANGED)})
+        }
+        for name in unclear:
+            changes = [
+                _changes(before[name], after.get(name, []), samples) for after in changed.values()
+            ]
+            if not _are_of_samples(changes, list(changed)):
+                found[name] = ELSEWHERE
+    return {name: found[name] for name in before if name in found}
+
+
+def _by_name(names: list[str], seen: list[Seen]) -> dict[str, list[Seen]]:
+    """Those of whose rows it is not sure that they are samples."""
+    by_name: dict[str, list[Seen]] = {}
+    for name, one in zip(names, seen, strict=True):
+        if one.signs is not None:
+            by_name.setdefault(name, []).append(one)
+    return by_name
+
+
+def _changes(before: list[Seen], after: list[Seen], samples: int) -> Tensor | None:
+    """How many signs of a layer changed in the rows of each sample; None where the rows are others."""
+    changes = torch.zeros(samples, dtype=torch.float64)
+    if len(before) != len(after):
+        return None
+    for one, other in zip(before, after, strict=True):
+        if one.signs is None or other.signs is None or one.signs.shape != other.signs.shape:
+            return None
+        changes += (one.signs != other.signs).reshape(samples, -1).double().sum(1)
+    return changes
+
+
+def _are_of_samples(changes: list[Tensor | None], changed: list[int]) -> bool:
+    """Whether a layer changes most in the rows of the sample that was changed, for nearly all of the samples: they
+    may change each other a little too, as through statistics of a part of the mini-batch."""
+    hits = asked = 0
+    for of_one, sample in zip(changes, changed, strict=True):
+        if of_one is None:
+            return False
+        most = of_one.max()
+        if most > 0:
+            asked += 1
+            # Where all rows change alike, none of them is of the sample.
+            hits += bool(of_one[sample] == most and of_one.min() < most)
+    return asked == 0 or hits >= _HITS * asked
 
 
 def _order(samples: int) -> list[int]:
@@ -144,12 +193,6 @@ def _order(samples: int) -> list[int]:
     shuffled = torch.randperm(samples, generator=torch.Generator().manual_seed(0)).tolist()
     moved = dict(zip(shuffled, shuffled[1:] + shuffled[:1], strict=True))
     return [moved[sample] for sample in range(samples)]
-
-
-def _share(a: Seen, b: Seen) -> float:
-    if a.signs is None or b.signs is None or a.signs.shape != b.signs.shape:
-        return 0.0
-    return float((a.signs == b.signs).double().mean())
 
 
 def _verdict(before: Seen, after: Seen, order: list[int], samples: int) -> str | None:

@@ -4,21 +4,28 @@
 from __future__ import annotations
 
 import random
+import sys
+import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from operator import itemgetter
+from types import MethodType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-_IMMUTABLE = frozenset(
+from swapnas_ext._torch_private import HELD_SLOTS
+
+IMMUTABLE = frozenset(
     {bool, int, float, complex, str, bytes, type(None), type, range, torch.dtype, torch.device}
     | {torch.Size, torch.memory_format, type(lambda: None), type(len)}
 )
 _MAPPINGS = frozenset({dict, OrderedDict})
+_CONTAINERS = (dict, list, set, deque)
+_BUILT_IN = frozenset({*_MAPPINGS, list, set, deque})
 _LARGE = 100_000  # entries of a container that is saved, but not looked into
 
 
@@ -26,17 +33,20 @@ class Saved:
     """What modules hold; finds the tensors among it.
 
     Args:
-        packages: those whose plain objects are looked into, beside ``types.SimpleNamespace``.
+        packages: those whose plain objects are looked into, beside ``types.SimpleNamespace``; None: all but
+            Python's own, NumPy and torch.
 
     Attributes:
-        tensors, scripts, tuples: (container, key, value) of each tensor and each module of TorchScript; and of
-            each tuple that has some, as a list, in which they are found too.
+        tensors, scripts: (container, key, value) of each tensor and each module of TorchScript. Those of
+            tuples are found in lists, which `renew_tuples` makes tuples of.
+        modules: all others that were met on the way.
     """
 
-    def __init__(self, packages: frozenset[str]) -> None:
+    def __init__(self, packages: frozenset[str] | None = None) -> None:
         self.tensors: list[tuple[Any, Any, Tensor]] = []
         self.scripts: list[tuple[Any, Any, nn.Module]] = []
-        self.tuples: list[tuple[Any, Any, list[Any]]] = []
+        self.modules: list[nn.Module] = []
+        self._tuples: list[tuple[Any, Any, tuple[Any, ...], list[Any]]] = []
         self._packages = packages
         self._seen: dict[int, Any] = {}  # by identity, and kept so that it stays theirs
         self._attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
@@ -45,8 +55,8 @@ class Saved:
         self._hooks: list[tuple[Any, ...]] = []  # containers of a module, all of them empty
         self._classes: list[tuple[Any, type]] = []
         self._slots: list[tuple[Any, str, Any]] = []
-        self._states: list[Callable[[], object]] = []
-        self._working: list[Any] = []
+        self._states: list[tuple[Callable[[], Any], Callable[[Any], object], Any]] = []
+        self._working: Callable[[], None] = self.put_back
 
     # ---- saving ----------------------------------------------------------------------------------
 
@@ -65,12 +75,12 @@ class Saved:
         hooks = _hooks_of(saved)
         if any(hooks):
             for hook in hooks:
-                self._save_container(hook)
+                self.save_container(hook)
         else:
             self._hooks.append(hooks)
         for held in _held_by(saved):
             if held:
-                self._save_container(held)
+                self.save_container(held)
             else:
                 self._empty.append(held)
         own = saved.keys() - plain
@@ -80,16 +90,13 @@ class Saved:
     def _save_items(self, container: Any, items: Iterable[tuple[Any, Any]]) -> None:
         for key, value in items:
             kind = type(value)
-            if kind in _IMMUTABLE:
+            if kind in IMMUTABLE:
                 continue
             if kind in _MAPPINGS:
-                if value:
-                    self._save_container(value)
-                else:
-                    self._empty.append(value)
+                self.save_container(value) if value else self._empty.append(value)
             elif kind is tuple:
                 for item in value:
-                    if type(item) not in _IMMUTABLE:
+                    if type(item) not in IMMUTABLE:
                         self._save_tuple(container, key, value)
                         break
             elif isinstance(value, Tensor):
@@ -97,12 +104,18 @@ class Saved:
             elif isinstance(value, nn.Module):
                 if isinstance(value, torch.jit.ScriptModule):
                     self.scripts.append((container, key, value))
+                else:
+                    self.modules.append(value)
+            elif isinstance(value, tuple):  # with names
+                self._save_tuple(container, key, value)
             else:
-                self._save_other(container, key, value, kind)
+                self._save_other(value, kind)
 
-    def _save_other(self, container: Any, key: Any, value: Any, kind: type) -> None:
-        if isinstance(value, dict | list | set | deque):
-            self._save_container(value)
+    def _save_other(self, value: Any, kind: type) -> None:
+        if isinstance(value, _CONTAINERS):
+            self.save_container(value)
+            if kind not in _BUILT_IN and kind.__dictoffset__:  # of the user's own
+                self.save_container(value.__dict__)
         elif id(value) in self._seen:
             return
         elif isinstance(value, torch.Generator):
@@ -117,15 +130,26 @@ class Saved:
         elif isinstance(value, np.ndarray):
             if value.flags.writeable and not value.dtype.hasobject:
                 self._save_state(value, value.copy, lambda saved: np.copyto(value, saved))
+        elif isinstance(value, partial):
+            self._save_items([*value.args], enumerate(value.args))
+            self.save_container(value.keywords)
+        elif isinstance(value, MethodType):
+            self._save_items([None], [(0, value.__self__)])
+        elif isinstance(value, weakref.ref):
+            self._save_items([None], [(0, value())])
+        elif isinstance(value, torch.optim.Optimizer):
+            self._seen[id(value)] = value
+            self.save_container(value.__dict__)
         elif isinstance(value, bytearray):
             self._save_state(value, value.copy, lambda saved: value.__setitem__(slice(None), saved))
         elif self._is_looked_into(kind):
             self._seen[id(value)] = value
-            self._save_container(value.__dict__)
+            if kind.__dictoffset__:
+                self.save_container(value.__dict__)
             self._save_slots(value, kind)
 
-    def _save_container(self, container: Any) -> None:
-        if not container:
+    def save_container(self, container: Any) -> None:
+        if _is_empty(container):
             self._empty.append(container)
             return
         if id(container) in self._seen:
@@ -139,13 +163,22 @@ class Saved:
             self._save_items(container, content.items())
         elif not isinstance(container, set):
             self._save_items(container, enumerate(content))
+        else:  # in which nothing can take the place of a tensor
+            for item in content:
+                if not isinstance(item, Tensor | nn.Module | tuple):
+                    self._save_other(item, type(item))
 
     def _save_tuple(self, container: Any, key: Any, value: tuple[Any, ...]) -> None:
         items = list(value)
-        before = len(self.tensors), len(self.scripts), len(self.tuples)
+        before = len(self.tensors), len(self.scripts), len(self._tuples)
         self._save_items(items, enumerate(value))
-        if before != (len(self.tensors), len(self.scripts), len(self.tuples)):
-            self.tuples.append((container, key, items))
+        if before != (len(self.tensors), len(self.scripts), len(self._tuples)):
+            self._tuples.append((container, key, value, items))
+
+    def renew_tuples(self) -> None:
+        """Puts tuples of what their lists hold now in their places."""
+        for container, key, value, items in self._tuples:
+            set_item(container, key, _tuple_like(value, items))
 
     def _save_slots(self, owner: Any, kind: type) -> None:
         for name in _slot_names(kind):
@@ -158,72 +191,85 @@ class Saved:
         self, owner: Any, save: Callable[[], Any], put_back: Callable[[Any], object]
     ) -> None:
         self._seen[id(owner)] = owner
-        state = save()
-        self._states.append(lambda: put_back(state))
+        self._states.append((save, put_back, save()))
 
     def _is_looked_into(self, kind: type) -> bool:
+        if kind.__module__ in ("types", "collections"):
+            return kind.__dictoffset__ != 0
         package = kind.__module__.partition(".")[0]
-        return (package in self._packages and _has_attributes(kind)) or kind.__module__ == "types"
+        packages = self._packages
+        known = package not in _NOT_LOOKED_INTO if packages is None else package in packages
+        return known and _has_attributes(kind)
 
     # ---- putting back ----------------------------------------------------------------------------
 
     def note_working(self) -> None:
         """What there is now is what `restore_working` is to restore."""
-        self._working = [
-            [attributes.copy() for attributes, _ in self._attributes],
-            [_content(container) for container, _ in self._filled],
-            [(owner, name, getattr(owner, name, _MISSING)) for owner, name, _ in self._slots],
+        classes = [(module, type(module)) for module, _ in self._classes]
+        attributes = [attributes.copy() for attributes, _ in self._attributes]
+        filled = [(container, _content(container)) for container, _ in self._filled]
+        filled += [
+            (container, _content(container))
+            for container in self._empty
+            if not _is_empty(container)
         ]
+        for hooks in self._hooks:
+            if any(hooks):
+                filled += [(container, _content(container)) for container in hooks]
+        slots = [(owner, name, getattr(owner, name, _MISSING)) for owner, name, _ in self._slots]
+        states = [(save, put_back, save()) for save, put_back, _ in self._states]
+        self._working = lambda: self._restore(classes, attributes, filled, slots, states)
 
     def restore_working(self) -> None:
-        attributes, contents, slots = self._working
-        self._restore(attributes, contents, slots)
+        self._working()
 
     def put_back(self) -> None:
-        self._restore(
-            [saved for _, saved in self._attributes],
-            [content for _, content in self._filled],
-            self._slots,
-        )
+        attributes = [saved for _, saved in self._attributes]
+        everything = self._classes, attributes, self._filled, self._slots, self._states
+        try:
+            self._restore(*everything)
+        except BaseException:  # such as Ctrl-C on the way
+            self._restore(*everything)
+            raise
 
     def _restore(
         self,
+        classes: list[tuple[Any, type]],
         saved_attributes: list[dict[str, Any]],
-        contents: list[Any],
+        filled: list[tuple[Any, Any]],
         slots: list[tuple[Any, str, Any]],
+        states: list[tuple[Callable[[], Any], Callable[[Any], object], Any]],
     ) -> None:
-        for module, kind in self._classes:
+        for module, kind in classes:
             if type(module) is not kind:
                 object.__setattr__(module, "__class__", kind)
         for (attributes, _), saved in zip(self._attributes, saved_attributes, strict=True):
             attributes.clear()
             attributes.update(saved)
-        for (container, _), content in zip(self._filled, contents, strict=True):
-            _refill(container, content)
         for container in self._empty:
-            if container:
-                container.clear()
+            _clear(container)
         for hooks in self._hooks:
             if any(hooks):
                 for container in hooks:
                     container.clear()
+        for container, content in filled:
+            _refill(container, content)
         for owner, name, value in slots:
             if value is not _MISSING:
                 object.__setattr__(owner, name, value)
             elif hasattr(owner, name):
                 object.__delattr__(owner, name)
-        for put_back in self._states:
-            put_back()
+        for _, put_back, state in states:
+            put_back(state)
 
 
 _MISSING = object()
-_HELD = ("_parameters", "_buffers", "_modules")
 _HOOKS = tuple(
     name
     for name, value in nn.Module().__dict__.items()
-    if name not in _HELD and type(value) in _MAPPINGS
+    if name not in HELD_SLOTS and type(value) in _MAPPINGS
 )
-_hooks_of, _held_by = itemgetter(*_HOOKS), itemgetter(*_HELD)
+_hooks_of, _held_by = itemgetter(*_HOOKS), itemgetter(*HELD_SLOTS)
 # Names of the attributes that each module of a frequent class of torch's has; none of them is a tensor, or a
 # container that a forward pass writes to.
 _FREQUENT = {
@@ -252,16 +298,46 @@ class _Slots:
         object.__setattr__(self._owner, name, value)
 
 
+# By the methods of the built-in classes: those of a user's own class may do more, or less.
+
+
+def _base(container: Any) -> Any:
+    kind = type(container)
+    if kind in _BUILT_IN:
+        return kind
+    return next(
+        base for base in (OrderedDict, dict, list, set, deque) if isinstance(container, base)
+    )
+
+
+def _is_empty(container: Any) -> bool:
+    return _base(container).__len__(container) == 0
+
+
 def _content(container: Any) -> Any:
-    return dict(container) if isinstance(container, dict) else list(container)
+    base = _base(container)
+    return dict(base.items(container)) if issubclass(base, dict) else [*base.__iter__(container)]
+
+
+def _clear(container: Any) -> None:
+    if not _is_empty(container):
+        _base(container).clear(container)
+
+
+def set_item(container: Any, key: Any, value: Any) -> None:
+    """``container[key] = value``, of a container in which `Saved` found something."""
+    if isinstance(container, _Slots):
+        container[key] = value
+    else:
+        _base(container).__setitem__(container, key, value)
 
 
 def _refill(container: Any, content: Any) -> None:
-    """By the methods of the built-in class: one of the user's own may do more."""
     if isinstance(container, dict):
-        base = OrderedDict if isinstance(container, OrderedDict) else dict
+        base = _base(container)
         base.clear(container)
-        base.update(container, content)
+        for key, value in content.items():
+            base.__setitem__(container, key, value)
     elif isinstance(container, list):
         list.__setitem__(container, slice(None), content)
     elif isinstance(container, set):
@@ -285,6 +361,30 @@ def _slot_names(kind: type) -> tuple[str, ...]:
     return tuple(names)
 
 
+_NOT_LOOKED_INTO = frozenset({*sys.stdlib_module_names, "numpy", "torch", "swapnas_ext"})
+
+
 @cache
 def _has_attributes(kind: type) -> bool:
-    return not issubclass(kind, type | BaseException) and kind.__dictoffset__ != 0
+    if issubclass(kind, type | BaseException):
+        return False
+    return kind.__dictoffset__ != 0 or bool(_slot_names(kind))
+
+
+def _tuple_like(value: tuple[Any, ...], items: list[Any]) -> tuple[Any, ...]:
+    """Of the same class, past its own way of making one."""
+    kind: Any = type(value)
+    return kind(items) if hasattr(kind, "n_sequence_fields") else tuple.__new__(kind, items)
+
+
+def tensor_like(original: Tensor, values: Tensor) -> Tensor:
+    """To take the place of another tensor: of its kind, with other values."""
+    if type(original) is nn.Parameter:
+        like: Tensor = nn.Parameter(values, original.requires_grad)
+    else:
+        like = values
+        if original.is_leaf and original.requires_grad:
+            like.requires_grad_()
+    if original.__dict__:
+        like.__dict__.update(original.__dict__)
+    return like

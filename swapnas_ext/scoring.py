@@ -22,7 +22,7 @@ from swapnas_ext.initialization import Initializer
 from swapnas_ext.inputs import Inputs, MiniBatch
 from swapnas_ext.model_walk import Walk, walk
 from swapnas_ext.repeats import Remembered, Repeats
-from swapnas_ext.result import Result, ScoreWarning, SwapScore, Timing
+from swapnas_ext.result import Result, ScoreWarning, SwapScore, Timing, saturation_note
 from swapnas_ext.settings import Measure, Settings
 from swapnas_ext.sites import Mode, Plan, Select
 from swapnas_ext.untouched import is_nobodys
@@ -40,7 +40,9 @@ class Scorer:
         repeats: R, fresh initialisations to average over. More than one needs an ``init``. Several run
             in one forward pass where that is faster, with the same scores up to rounding.
         init: ``"gaussian"`` (published), ``"kaiming"``, a function ``(model, generator)`` that
-            overwrites weights in place, or ``None`` / ``"keep"`` for the weights as they are.
+            overwrites weights in place, or ``None`` / ``"keep"`` for the weights as they are. The first two draw
+            the weights of layers, also of those that libraries write themselves, and what weights are
+            computed from (``weight_norm``, ``prune``); ``notes`` name what they leave, such as embeddings.
         mu, sigma: regularise by size, in thousands (squared thousands) of parameters: see
             `regularization`.
         seed: of the first repeat; repeat r uses ``seed + r``.
@@ -112,6 +114,7 @@ class Scorer:
         # By the classes of a model and of its modules.
         self._remembered: dict[tuple[type, frozenset[type]], Remembered] = {}
         self._warned: set[str] = set()
+        self._patterns_seen: dict[bool, str] = {}  # ternary or not: a model that has them
         PatternCounter(self.samples, nan_policy=nan_policy)  # its errors, before any model runs
 
     def __getstate__(self) -> dict[str, Any]:
@@ -167,24 +170,26 @@ class Scorer:
             theta = regularization.parameters_in_thousands(model)
             log_factor = regularization.log_factor(theta, self.mu, self.sigma)
         neurons = sum(layer.neurons for layer in run.layers)
-        mean = sum(run.patterns) / len(run.patterns)
-        saturation = result.saturation_note(mean, neurons, run.layers, self.samples)
         score = SwapScore(
             Result(
                 patterns=tuple(run.patterns),
                 composites=tuple(run.composites),
                 neurons=neurons,
                 samples=self.samples,
-                ternary=run.ternary,
+                # And not what the counter was made for, which may be another model of this class.
+                ternary=any(layer.rule.ternary for layer in run.layers),
                 parameters=found.parameter_count,
                 log_factor=log_factor,
                 layers=tuple(run.layers),
                 missed=tuple(run.missed),
-                notes=(*run.notes, *([saturation] if saturation else ())),
+                notes=tuple(run.notes),
                 timing=Timing(build_seconds, *run.seconds),
             )
         )
-        self._warn(model, score, saturated=saturation is not None)
+        saturation = saturation_note(score)
+        if saturation is not None:
+            score = score.with_note(saturation)
+        self._warn(model, score)
         return score
 
     def rank(self, models: Iterable[Model]) -> list[tuple[SwapScore, Model]]:
@@ -192,13 +197,18 @@ class Scorer:
         scored = [(self(model), model) for model in models]
         return sorted(scored, key=lambda pair: pair[0].log_value, reverse=True)
 
-    def _warn(self, model: nn.Module, score: SwapScore, *, saturated: bool) -> None:
+    def _warn(self, model: nn.Module, score: SwapScore) -> None:
         """Once for each kind of trouble: a scorer sees thousands of models. ``notes`` and ``missed`` of
         each score tell all."""
         kind = type(model).__name__
-        if saturated and not score.composites and "saturated" not in self._warned:
+        if score.is_saturated and not score.composites and "saturated" not in self._warned:
             self._warned.add("saturated")
             warnings.warn(f"{kind}: {score.notes[-1]}", ScoreWarning, stacklevel=4)
+        self._patterns_seen.setdefault(score.ternary, kind)
+        if len(self._patterns_seen) == 2 and "mixed" not in self._warned:
+            self._warned.add("mixed")
+            text = result.mixed_text(self._patterns_seen[True], self._patterns_seen[False])
+            warnings.warn(text, ScoreWarning, stacklevel=4)
         missed = f"missed in {kind}"
         if score.missed and missed not in self._warned:
             self._warned.add(missed)

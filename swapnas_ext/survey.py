@@ -236,7 +236,7 @@ def _score_group(group: list[str]) -> list[dict[str, Any]]:
                 "score": score.measured * math.exp(log_factor),
                 "log_score": math.log(score.measured) + log_factor,
                 "patterns_mean": score.mean,
-                "patterns_std": score.std,
+                "patterns_std": score.std if len(score.patterns) > 1 else None,
                 "neurons": score.neurons,
                 "saturation": round(score.saturation, 6),
                 "parameters": parameters,

@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from swapnas_ext._torch_private import buffers_of, parameters_of, version_of
-from swapnas_ext.model_walk import Walk
-from swapnas_ext.saved import Saved
+from swapnas_ext._torch_private import buffers_of, is_shared, parameters_of, version_of
+from swapnas_ext.model_walk import OF_EVERY_MODULE, Walk
+from swapnas_ext.saved import IMMUTABLE, Saved, set_item, tensor_like
 
 
 class Untouched:
@@ -31,6 +31,7 @@ class Untouched:
         found: the model.
         prepare: called with all modules once our tensors are in their places; what it sets is undone.
         overwritten: identities of weights that are overwritten before they are used.
+        of_weights: identities of buffers that are initialised as weights are.
 
     Attributes:
         model: what to run: the model, or a copy of one of TorchScript, which keeps its parts elsewhere.
@@ -46,24 +47,30 @@ class Untouched:
         found: Walk,
         prepare: Callable[[list[nn.Module]], None],
         overwritten: frozenset[int] = frozenset(),
+        of_weights: frozenset[int] = frozenset(),
     ) -> None:
         self.model = model
         self.weights: dict[int, Tensor] = {}
+        self._of_weights = of_weights
         self._overwritten = overwritten
         self._found = found
         self._prepare = prepare
         self._theirs: dict[int, Tensor] = {}  # by identity; what is known by it must not be freed
         self._ours: dict[int, Tensor] = {}  # by the identity of theirs
         self._scripts: dict[int, tuple[nn.Module, nn.Module]] = {}
-        self._places: list[tuple[Any, Any, Tensor]] = []  # container, key, our tensor
+        self._sharing: Counter[int] = (
+            Counter()
+        )  # tensors of the caller's, by the address of their storage
+        self._storages: dict[int, torch.UntypedStorage] = {}  # copies of those of several tensors
         self._places_of_weights: dict[int, list[tuple[Any, Any]]] = {}  # by the identity of ours
-        self._saved = Saved(_packages(found))
+        self._modules = list(found.everything)
+        self._saved = Saved()
 
     def __enter__(self) -> Untouched:
         with torch.no_grad():
             try:
                 self._take_places()
-                self._prepare(self._found.everything)
+                self._prepare(self._modules)
                 self._saved.note_working()
                 self.note()
             except BaseException:  # such as too little memory for the copies
@@ -75,24 +82,39 @@ class Untouched:
         self._saved.put_back()
 
     def _take_places(self) -> None:
-        for module in self._found.everything:
+        known = set(map(id, self._modules))
+        met = 0
+        for (
+            module
+        ) in self._modules:  # grows by modules that are no children, wherever they are held
             if not isinstance(module, torch.jit.ScriptModule):
                 self._saved.save_module(module)
+            for other in self._saved.modules[met:]:
+                if id(other) not in known:
+                    known.add(id(other))
+                    self._modules.append(other)
+            met = len(self._saved.modules)
+        for _, _, value in self._saved.tensors:  # grows likewise
+            if value.__dict__:
+                self._saved.save_container(value.__dict__)
+        distinct = {id(value): value for _, _, value in self._saved.tensors}.values()
+        self._sharing.update(
+            value.untyped_storage().data_ptr() for value in filter(_is_plain_tensor, distinct)
+        )
         for container, key, value in self._saved.tensors:
             ours = self._our(value)
-            container[key] = ours
-            if id(value) in self._found.parameters:
+            set_item(container, key, ours)
+            if id(value) in self._found.parameters or id(value) in self._of_weights:
                 self._places_of_weights.setdefault(id(ours), []).append((container, key))
         for container, key, script in self._saved.scripts:
-            container[key] = self._our_script(script)
-        self._renew_tuples()
+            set_item(container, key, self._our_script(script))
+        self._saved.renew_tuples()
+        for identity, ours in self._ours.items():
+            if attributes := self._theirs[identity].__dict__:
+                ours.__dict__.update(attributes)
         if isinstance(self.model, torch.jit.ScriptModule):
             self.model = self._our_script(self.model)
         self._check_all_have_places()
-
-    def _renew_tuples(self) -> None:
-        for container, key, items in self._saved.tuples:
-            container[key] = tuple(items)
 
     def _check_all_have_places(self) -> None:
         scripted = {
@@ -113,22 +135,29 @@ class Untouched:
         known = self._ours.get(id(theirs))
         if known is not None:
             return known
-        values = theirs.detach()
-        empty = id(theirs) in self._overwritten
-        values = torch.empty_like(values) if empty else values.clone()
-        if type(theirs) is nn.Parameter:
-            ours: Tensor = nn.Parameter(values, theirs.requires_grad)
-        else:
-            ours = values
-            if theirs.is_leaf and theirs.requires_grad:
-                ours.requires_grad_()
-        if theirs.__dict__:
-            ours.__dict__.update(theirs.__dict__)
+        values = self._values_of(theirs)
+        ours = tensor_like(theirs, values)
         self._theirs[id(theirs)] = theirs
         self._ours[id(theirs)] = ours
-        if id(theirs) in self._found.parameters:
+        if id(theirs) in self._found.parameters or id(theirs) in self._of_weights:
             self.weights[id(theirs)] = ours
         return ours
+
+    def _values_of(self, theirs: Tensor) -> Tensor:
+        """A copy of a tensor; of tensors that share memory, one that shares it with the copies of the others."""
+        if not _is_plain_tensor(theirs):
+            return theirs.detach().clone()
+        storage = theirs.untyped_storage()
+        address = storage.data_ptr()
+        if address and self._sharing[address] > 1:
+            copied = self._storages.get(address)
+            if copied is None:
+                copied = self._storages[address] = storage.clone()
+            like = torch.empty(0, dtype=theirs.dtype, device=theirs.device)
+            return like.set_(copied, theirs.storage_offset(), theirs.shape, theirs.stride())
+        if id(theirs) in self._overwritten:
+            return torch.empty_like(theirs.detach())
+        return theirs.detach().clone()
 
     def _our_script(self, theirs: nn.Module) -> nn.Module:
         if id(theirs) not in self._scripts:
@@ -141,14 +170,14 @@ class Untouched:
         try:
             for identity, other in weights.items():
                 for container, key in self._places_of_weights[identity]:
-                    container[key] = other
-            self._renew_tuples()
+                    set_item(container, key, other)
+            self._saved.renew_tuples()
             yield
         finally:
             for ours in self.weights.values():
                 for container, key in self._places_of_weights[id(ours)]:
-                    container[key] = ours
-            self._renew_tuples()
+                    set_item(container, key, ours)
+            self._saved.renew_tuples()
 
     def lay_out(self, memory_format: torch.memory_format) -> None:
         """Of convolutions' weights."""
@@ -167,7 +196,7 @@ class Untouched:
             theirs = self._theirs[identity]
             if version is None or version_of(ours) != version:
                 return theirs
-            if by_value and not torch.equal(ours, theirs):
+            if by_value and theirs.layout is torch.strided and not torch.equal(ours, theirs):
                 return theirs
         return None
 
@@ -199,6 +228,7 @@ class Nobodys:
         found: Walk,
         prepare: Callable[[list[nn.Module]], None],
         overwritten: frozenset[int] = frozenset(),
+        of_weights: frozenset[int] = frozenset(),
     ) -> None:
         self.model = model
         self.weights: Mapping[int, Tensor] = found.parameters
@@ -227,7 +257,7 @@ class Nobodys:
 def is_nobodys(found: Walk) -> bool:
     """Whether nothing but ``found``, and whoever holds the model itself, refers to the modules, parameters and
     buffers of a model."""
-    if found.held:
+    if found.held or not all(map(_is_plain, found.everything)):
         return False
     listed = {id(module) for module in found.modules}
     times_parameter: Counter[int] = Counter()
@@ -238,7 +268,7 @@ def is_nobodys(found: Walk) -> bool:
             times_parameter[id(parameter)] += 1
         for buffer in buffers_of(module).values():
             # The module, the variable, the argument of getrefcount.
-            if buffer is not None and sys.getrefcount(buffer) > 3:
+            if buffer is not None and (sys.getrefcount(buffer) > 3 or is_shared(buffer)):
                 return False
     for module in islice(found.everything, 1, None):
         # The lists of `found`, the variable, the argument.
@@ -246,7 +276,22 @@ def is_nobodys(found: Walk) -> bool:
         if sys.getrefcount(module) > known:
             return False
     for parameter in found.parameters.values():
-        if sys.getrefcount(parameter) > 3 + times_parameter[id(parameter)]:
+        if sys.getrefcount(parameter) > 3 + times_parameter[id(parameter)] or is_shared(parameter):
+            return False
+    return True
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether all that a module has beside parameters, buffers, hooks and children can't be changed, or is a
+    container of such things that nobody else has."""
+    attributes = module.__dict__
+    for name in attributes.keys() - OF_EVERY_MODULE:
+        value = attributes[name]
+        if type(value) in IMMUTABLE:
+            continue
+        # The attributes, the variable, the argument of getrefcount.
+        own = type(value) is tuple or (type(value) in (list, set) and sys.getrefcount(value) <= 3)
+        if not own or any(type(item) not in IMMUTABLE for item in value):
             return False
     return True
 
@@ -259,7 +304,6 @@ def _assign(ours: Tensor, theirs: Tensor) -> None:
         ours.data = theirs.detach().clone()
 
 
-def _packages(found: Walk) -> frozenset[str]:
-    """That the modules' classes come from, torch apart."""
-    kinds = {type(module) for module in found.everything}
-    return frozenset({kind.__module__.partition(".")[0] for kind in kinds} - {"torch"})
+def _is_plain_tensor(tensor: Tensor) -> bool:
+    """Whether it is all in one storage, and of one of torch's own classes."""
+    return type(tensor) in (Tensor, nn.Parameter) and tensor.layout is torch.strided

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections import deque
+from collections import OrderedDict, deque
+from functools import partial
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -70,14 +72,19 @@ class _Walk:
         self.found[f"{path} is"] = id(value)
         if isinstance(value, nn.Module):
             self.module(path, value)
-        elif isinstance(value, Tensor):
+            return
+        if isinstance(value, Tensor):
             self.tensor(path, value)
-        elif isinstance(value, dict):
-            self.found[f"{path} has"] = tuple(map(id, value.values()))
-            self.items(path, value.items())
+        elif isinstance(value, dict):  # whatever methods of its own it has
+            items = (
+                OrderedDict.items(value) if isinstance(value, OrderedDict) else dict.items(value)
+            )
+            self.found[f"{path} has"] = tuple(id(item) for _, item in items)
+            self.items(path, items)
         elif isinstance(value, list | tuple | deque):
-            self.items(path, enumerate(value))
-            self.found[f"{path} has"] = len(value)
+            items = list(list.__iter__(value) if isinstance(value, list) else value)
+            self.items(path, enumerate(items))
+            self.found[f"{path} has"] = len(items)
         elif isinstance(value, set):
             self.found[f"{path} has"] = set(value)
         elif isinstance(value, np.ndarray | bytearray):
@@ -90,8 +97,14 @@ class _Walk:
             self.found[f"{path} state"] = value.get_state()
         elif isinstance(value, np.random.Generator):
             self.found[f"{path} state"] = str(value.bit_generator.state)
+        if isinstance(value, torch.optim.Optimizer):
+            self.items(path, [("state", value.state), ("groups", value.param_groups)])
         elif hasattr(value, "__dict__") and type(value).__module__ in ("zoo", "types"):
-            self.items(path, vars(value).items())
+            self.items(f"{path} attribute", vars(value).items())
+        elif isinstance(value, partial):
+            self.items(path, enumerate(value.args))
+        elif isinstance(value, MethodType):
+            self.value(f"{path} self", value.__self__)
 
     def tensor(self, path: str, tensor: Tensor) -> None:
         self.found[f"{path} values"] = tensor.detach().clone()

@@ -227,3 +227,30 @@ def test_models_that_fail_lose_no_scores(tmp_path: Path, monkeypatch: pytest.Mon
     result = run("score", *models, "--output", tmp_path / "nowhere" / "x.csv")
     assert "there is no folder" in result.stderr
     assert "size must be at least 1 pixel" in run("score", *models, "--size", "0").stderr
+
+
+def test_kinds_of_patterns_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kinds.py").write_text(
+        "from torch import nn\n"
+        "def made(act):\n    return nn.Sequential(nn.Conv2d(3, 4, 3), act)\n"
+        "def binary():\n    return made(nn.ReLU())\n"
+        "def ternary():\n    return made(nn.GELU())\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    both = ("score", "--model", "kinds:binary", "--model", "kinds:ternary", "--size", "32")
+    result = run(*both)
+    assert result.exit_code == 0, result.output
+    headings, *rows = (line.split() for line in result.stdout.splitlines())
+    place = headings.index("patterns")
+    assert {row[-1]: row[place] for row in rows} == {
+        "kinds:binary": "binary",
+        "kinds:ternary": "ternary",
+    }
+    assert "ternary patterns (1) and binary ones (1) are compared" in result.stderr
+    rows = json.loads(run(*both, "--format", "json").stdout)
+    assert {row["ternary"] for row in rows} == {True, False}
+    assert {row["patterns_std"] for row in rows} == {None}  # of one repeat
+    (row, _) = csv.DictReader(io.StringIO(run(*both, "--format", "csv").stdout))
+    assert row["patterns_std"] == ""
+    alone = run("score", "--model", "kinds:binary", "--size", "32")
+    assert "patterns" not in alone.stdout and "compared" not in alone.stderr

@@ -31,7 +31,7 @@ OUTCOMES = (
     Outcome(patterns=12.5, patterns_std=1.0, neurons=100, saturation=0.5, seconds=0.1),
     Outcome(over="flops", flops=10**12, seconds=0.2),
     Outcome(error='ValueError: it\'s "bad"\n', seconds=0.3),
-    Outcome(patterns=3.0, flops=5, latency=0.001),
+    Outcome(patterns=3.0, flops=5, latency=0.001, ternary=True, saturated=False),
 )
 
 
@@ -383,3 +383,43 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def _as_before_kinds(path: Path) -> None:
+    """Makes a run file what it was when it told nothing of kinds, and one repeat's deviation was 0."""
+    with sqlite3.connect(path) as connection:
+        for column in ("ternary", "saturated"):
+            connection.execute(f"ALTER TABLE candidate DROP COLUMN {column}")
+        connection.execute("UPDATE candidate SET patterns_std = 0 WHERE patterns IS NOT NULL")
+    connection.close()
+
+
+def test_files_without_kinds_are_read_and_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    old = [candidate(0, OUTCOMES[0]), candidate(1, replace(OUTCOMES[0], saturation=5.0))]
+    with History.create(path, {"space": {}, "search": {}}) as history:
+        history.record(old)
+    _as_before_kinds(path)
+    old = [replace(c, outcome=replace(c.outcome, patterns_std=0.0)) for c in old if c.outcome]
+    with History.read(path) as history:
+        assert history.candidates() == old
+    assert [c.ternary for c in old] == [None, None]
+    assert [c.is_saturated for c in old] == [False, False]
+    new = candidate(2, OUTCOMES[3])
+    with History.resume(path) as history:
+        history.record([new])
+        assert history.candidates() == [*old, new]
+
+
+def test_a_search_of_before_goes_on_to_the_same_result(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    space, scorer = small_space(), small_scorer()
+    settings = SearchSettings(candidates=30, **SMALL)
+    whole = search(space, scorer, settings)
+    search(space, scorer, replace(settings, candidates=15), history=path)
+    _as_before_kinds(path)
+    found = search(space, scorer, settings, history=path)
+    assert [(c.architecture, c.patterns) for c in found.candidates] == [
+        (c.architecture, c.patterns) for c in whole.candidates
+    ]
+    assert {c.outcome.ternary for c in found.candidates if c.outcome} == {None, False}

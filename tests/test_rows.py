@@ -169,6 +169,28 @@ class Norms(Net):
         return F.relu(self.norm(x) - 0.1)
 
 
+class OwnNoise(Net):
+    def prepare(self) -> None:
+        self.generator = torch.Generator().manual_seed(1)
+
+    def between(self, x: Tensor) -> Tensor:
+        return F.relu(x + torch.randn(x.shape, generator=self.generator))
+
+
+class GhostNorm(Net):
+    """Statistics of half of the mini-batch."""
+
+    def between(self, x: Tensor) -> Tensor:
+        return F.relu(torch.cat([half - half.mean(0) for half in x.chunk(2)]))
+
+
+class ChangesItsWeights(Net):
+    def between(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            self.last.weight.add_(0.01 * x.mean())
+        return x
+
+
 class OnePositive(Net):
     """Few neurons are active."""
 
@@ -176,10 +198,12 @@ class OnePositive(Net):
         return F.relu(x - x.flatten().kthvalue(x.numel() - 20).values)
 
 
-@pytest.mark.parametrize("kind", [Net, Noise, Windows, Norms, OnePositive])
+@pytest.mark.parametrize(
+    "kind", [Net, Noise, OwnNoise, Windows, Norms, OnePositive, GhostNorm, ChangesItsWeights]
+)
 def test_samples_are_told_as_such(kind: type[Net]) -> None:
     score = swap.score(kind(), X, init="kaiming")
-    assert len(score.layers) == (2 if kind is Net else 3), score.notes
+    assert len(score.layers) == 2 + (kind not in (Net, ChangesItsWeights)), score.notes
     assert "left out" not in str(score.notes)
 
 
@@ -189,14 +213,27 @@ def test_samples_are_told_as_such(kind: type[Net]) -> None:
         {"x": X, "mask": torch.ones(8, 6)},
         {"x": X, "mask": torch.ones(6, 6)},
         {"x": X, "scale": torch.ones(16)},
+        {"x": X, "attend": torch.ones(8, 8).tril()},
     ],
 )
 def test_other_arguments(inputs: dict[str, Tensor]) -> None:
     class Takes(Net):
-        def forward(self, x: Tensor, mask: object = None, scale: object = None) -> Tensor:
+        def forward(
+            self, x: Tensor, mask: object = None, scale: object = None, attend: object = None
+        ) -> Tensor:
             return super().forward(x)
 
     assert swap.score(Takes(), inputs) == swap.score(Net(), X)
+
+
+@pytest.mark.parametrize("tokens", [7, 8, 16])
+def test_a_causal_mask_is_not_of_the_samples(tokens: int) -> None:
+    """Of as many tokens as there are samples, too."""
+    layer = nn.TransformerEncoderLayer(8, 2, 32, batch_first=True)
+    x = torch.randn(8, tokens, 8, generator=torch.Generator().manual_seed(0))
+    mask = nn.Transformer.generate_square_subsequent_mask(tokens)
+    score = swap.score(layer, {"src": x, "src_mask": mask}, init="kaiming")
+    assert score.neurons == tokens * 32 and not score.notes
 
 
 def test_images_are_not_run_twice() -> None:
@@ -236,9 +273,11 @@ def test_verdicts() -> None:
     flipped = signs.clone()
     flipped[torch.rand(signs.shape, generator=generator) < 0.02] ^= 1  # rounds otherwise
 
-    def run(make: Callable[[list[int]], Tensor], again: Tensor) -> dict[str, str]:
-        def passes(order: list[int] | None, seed: int) -> tuple[list[str], list[Seen]]:
-            now = again if order is None else make(order)
+    def run(make: Callable[[list[int]], Tensor], change: Callable[[int], Tensor]) -> dict[str, str]:
+        def passes(
+            order: list[int] | None, replaced: dict[int, int]
+        ) -> tuple[list[str], list[Seen]]:
+            now = make(order) if order is not None else change(*replaced)
             return ["layer"], [Seen(len(now), now)]
 
         return not_samples(["layer"], [Seen(16, signs)], 8, passes)
@@ -246,14 +285,27 @@ def test_verdicts() -> None:
     def moved(x: Tensor) -> Callable[[list[int]], Tensor]:
         return lambda order: x.view(8, 2, 40)[order].reshape(16, 40)
 
-    assert run(moved(signs), signs) == {}
-    assert run(moved(flipped), signs) == {}
-    assert run(lambda order: signs, signs) == {"layer": NOT_MOVED}
-    assert run(lambda order: signs.flip(0), signs) == {"layer": ELSEWHERE}
-    assert (
-        run(lambda order: signs.flip(0), signs.flip(1)) == {}
-    )  # of the model's own random numbers
-    assert run(lambda order: signs[:8], signs) == {"layer": ELSEWHERE}
+    def at(*places: int) -> Callable[[int], Tensor]:
+        """Signs that change in the rows of samples so far from the one that is changed."""
+
+        def change(sample: int) -> Tensor:
+            now = signs.clone().view(8, 2, 40)
+            for number, place in enumerate(places):
+                now[(sample + place) % 8, :, : 40 - 5 * number] ^= 1
+            return now.reshape(16, 40)
+
+        return change
+
+    assert run(moved(signs), at(3)) == {}  # not asked any more
+    assert run(moved(flipped), at(3)) == {}
+    assert run(lambda order: signs, at(0)) == {"layer": NOT_MOVED}
+    assert run(lambda order: signs.flip(0), at(3)) == {"layer": ELSEWHERE}
+    assert run(lambda order: signs.flip(0), at(0)) == {}  # samples that depend on each other
+    assert run(lambda order: signs.flip(0), at(0, 1, 2)) == {}
+    assert run(lambda order: signs.flip(0), at(*range(8))) == {}
+    assert run(lambda order: signs.flip(0), at(3, 2, 1)) == {"layer": ELSEWHERE}
+    assert run(lambda order: signs.flip(0), lambda sample: signs ^ 1) == {"layer": ELSEWHERE}
+    assert run(lambda order: signs[:8], at(3)) == {"layer": ELSEWHERE}
 
 
 def test_every_sample_moves() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -305,3 +307,92 @@ def test_bad_arguments(small_net: SmallNet) -> None:
         swap.Scorer("images")
     with pytest.raises(ValueError, match="pass samples="):
         swap.Scorer({"text": "hello"})
+
+
+# ---- binary and ternary patterns -----------------------------------------------------------------------
+
+
+class Mixed(nn.Module):
+    """Of three regions, signed, and of two states."""
+
+    def __init__(self, neurons: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, neurons)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.linear(x)
+        return nn.functional.relu6(x) + nn.functional.gelu(x) + torch.relu(x)
+
+
+@pytest.mark.parametrize("neurons", [20, 5000])
+@pytest.mark.parametrize("samples", [1, 2, 4, 6])
+@pytest.mark.parametrize(
+    "kind", [nn.ReLU6, nn.Hardtanh, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.Hardswish, nn.PReLU, None]
+)
+@pytest.mark.filterwarnings("ignore::swapnas_ext.result.ScoreWarning")
+def test_ternary_patterns_are_at_most_as_many_as_three_states_make(
+    kind: type[nn.Module] | None, samples: int, neurons: int
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = 100 * torch.randn(samples, 8, generator=generator)
+    model = Mixed(neurons) if kind is None else nn.Sequential(nn.Linear(8, neurons), kind())
+    score = swap.score(model, x, init="kaiming")
+    assert score.ternary and "ternary=True" in repr(score)
+    assert score.saturation == score.mean / min(score.neurons, 3**samples) <= 1
+
+
+def test_functions_that_are_never_zero_are_saturated_with_two_states() -> None:
+    x = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
+    with pytest.warns(swap.ScoreWarning, match="4 samples make 16 without zero"):
+        score = swap.score(nn.Sequential(nn.Linear(8, 5000), nn.LeakyReLU()), x, init="kaiming")
+    assert score.mean == 16 and score.saturation == 16 / 81
+    assert score.is_saturated
+    advised = int(score.notes[-1].rpartition("use ")[2].split()[0])
+    assert advised == round(math.log2(5000))
+
+
+def test_sixteen_of_three_regions_are_few() -> None:
+    x = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
+    layer = nn.Linear(8, 5000)
+    few = swap.score(nn.Sequential(layer, nn.ReLU6()), x)
+    assert few.mean < 0.9 * 81 and not few.is_saturated and not few.notes
+
+
+def test_a_ranking_of_both_kinds_warns_once() -> None:
+    x = torch.randn(8, 8, generator=torch.Generator().manual_seed(0))
+    binary, ternary = (nn.Sequential(nn.Linear(8, 60), kind()) for kind in (nn.ReLU, nn.GELU))
+    scorer = swap.Scorer(x, init="kaiming")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scorer.rank([binary, binary])
+        assert not any("ternary" in str(warning.message) for warning in caught)
+        ranked = scorer.rank([binary, ternary])
+        scorer.rank([ternary, binary])
+    told = [warning for warning in caught if "ternary patterns" in str(warning.message)]
+    assert len(told) == 1 and told[0].category is swap.ScoreWarning
+    assert {model: score.ternary for score, model in ranked} == {binary: False, ternary: True}
+
+
+class Chosen(nn.Module):
+    """Which kind it is is not to be seen from its class, nor from its modules."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.linear, self.function = nn.Linear(8, 60), function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(self.linear(x))
+
+
+def test_the_kind_is_not_that_of_the_model_before() -> None:
+    scorer = swap.Scorer(torch.randn(8, 8), init="kaiming")
+    with pytest.warns(swap.ScoreWarning):
+        kinds = [scorer(Chosen(f)).ternary for f in (torch.relu, nn.functional.gelu, torch.relu)]
+    assert kinds == [False, True, False]
+
+
+def test_one_repeat_tells_no_deviation(small_net: SmallNet) -> None:
+    x = torch.randn(16, 3, 8, 8)
+    score = swap.score(small_net, x, init="kaiming")
+    assert math.isnan(score.std) and "std" not in repr(score)
+    assert "std=" in repr(swap.score(small_net, x, init="kaiming", repeats=2))

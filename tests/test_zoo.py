@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import assert_same_patterns
@@ -197,6 +198,80 @@ def test_what_a_function_builds_is_nobodys() -> None:
         scorer(build)
     assert seen[0] != built[0]  # of the first of its class it is not known what it does
     assert seen[-2:] == built[1:]
+
+
+class Keeps(nn.Module):
+    """With something that its builder keeps, as an attribute."""
+
+    def __init__(self, kept: Any) -> None:
+        super().__init__()
+        self.linear, self.norm, self.kept = nn.Linear(8, 24), nn.BatchNorm1d(24), kept
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept = self.kept
+        if isinstance(kept, list):
+            kept.append(1)
+        elif isinstance(kept, torch.Generator):
+            torch.rand(3, generator=kept)
+        elif isinstance(kept, Tensor):
+            kept.add_(1)
+        return torch.relu(self.norm(self.linear(x)))
+
+
+KEPT: dict[str, Callable[[Keeps], Any]] = {
+    "state_dict": lambda model: model.state_dict(),
+    "a weight's memory": lambda model: model.linear.weight.detach(),
+    "a slice": lambda model: model.linear.bias.data[:3],
+    "an array of a weight": lambda model: model.linear.weight.detach().numpy(),
+    "an array of a buffer": lambda model: model.norm.running_mean.numpy(),
+    "a list": lambda model: model.kept,
+}
+
+
+@pytest.mark.parametrize("what", KEPT)
+@pytest.mark.parametrize("init", ["gaussian", None])
+def test_what_the_builder_keeps_a_part_of_is_not_written_to(what: str, init: str | None) -> None:
+    kept: list[Any] = []
+    copies: list[Any] = []
+
+    def build() -> nn.Module:
+        model = Keeps([])
+        kept.append(KEPT[what](model))
+        copies.append(copy.deepcopy(kept[-1]))
+        return model
+
+    scorer = swap.Scorer(VECTORS, init=init)
+    for _ in range(3):
+        scorer(build)
+    for now, then in zip(kept, copies, strict=True):
+        torch.testing.assert_close(now, then, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", ["list", "generator", "tensor", "array", "checkpoint"])
+def test_what_all_models_of_a_builder_have_is_not_written_to(kind: str) -> None:
+    array = np.random.default_rng(0).random((24, 8), dtype=np.float32)
+    shared = {
+        "list": [],
+        "generator": torch.Generator().manual_seed(0),
+        "tensor": torch.zeros(3),
+    }.get(kind)
+    checkpoint = Keeps(None).state_dict()
+
+    def build() -> nn.Module:
+        model = Keeps(shared)
+        if kind == "array":
+            model.linear.weight = nn.Parameter(torch.from_numpy(array))
+        elif kind == "checkpoint":
+            model.load_state_dict(checkpoint, assign=True)
+        return model
+
+    held = nn.Module()
+    held.all = [shared, array, checkpoint]
+    before = fingerprint(held)
+    scorer = swap.Scorer(VECTORS, init="gaussian")
+    for _ in range(3):
+        scorer(build)
+        assert differences(before, fingerprint(held)) in ([], ["torch's generator"])
 
 
 @pytest.mark.parametrize("part", ["all", "module", "child", "parameter", "buffer", "in a list"])

@@ -4,9 +4,10 @@ that is easy to get wrong. All take ``[12, 8]``, or images ``[12, 3, 8, 8]`` whe
 from __future__ import annotations
 
 import random
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -726,5 +727,172 @@ def functional_only() -> nn.Module:
 
         def forward(self, x: Tensor) -> Tensor:
             return F.relu(F.linear(x, self.weight))
+
+    return Net()
+
+
+# ---- modules that torch does not know of, wherever they are --------------------------------------
+
+
+class Holder(Base):
+    """Uses a batch normalisation that is no child."""
+
+    def prepare(self) -> None:
+        norm = nn.Sequential(nn.Linear(24, 24), nn.BatchNorm1d(24))
+        self.__dict__["held"] = self.hold(norm)
+
+    def hold(self, module: nn.Module) -> Any:
+        raise AssertionError
+
+    def taken(self) -> nn.Module:
+        raise AssertionError
+
+    def between(self, x: Tensor) -> Tensor:
+        return self.taken()(x)
+
+
+def holder(hold: Callable[[nn.Module], Any], take: Callable[[Any], nn.Module]) -> nn.Module:
+    class Net(Holder):
+        def hold(self, module: nn.Module) -> Any:
+            return hold(module)
+
+        def taken(self) -> nn.Module:
+            return take(self.held)
+
+    return Net()
+
+
+@member
+def module_in_a_dataclass() -> nn.Module:
+    return holder(lambda module: State(seen=module), lambda held: held.seen)
+
+
+@member
+def module_in_a_namespace() -> nn.Module:
+    return holder(lambda module: SimpleNamespace(a=module), lambda held: held.a)
+
+
+class OwnList(list):  # type: ignore[type-arg]
+    """That says it is empty, and shows other things than it has."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __iter__(self) -> Any:
+        return (item for item in range(3))
+
+
+@member
+def module_in_an_own_list() -> nn.Module:
+    return holder(lambda module: OwnList([module, None]), lambda held: list.__getitem__(held, 0))
+
+
+@member
+def module_in_a_defaultdict() -> nn.Module:
+    return holder(lambda module: defaultdict(list, a=module), lambda held: held["a"])
+
+
+Pair = namedtuple("Pair", "first second")
+
+
+@member
+def module_in_a_named_tuple() -> nn.Module:
+    return holder(lambda module: Pair(module, 1), lambda held: held.first)
+
+
+@member
+def module_in_a_partial() -> nn.Module:
+    return holder(lambda module: partial(F.relu, module), lambda held: held.args[0])
+
+
+@member
+def module_in_a_method() -> nn.Module:
+    return holder(lambda module: module.forward, lambda held: held.__self__)
+
+
+class Counting(OrderedDict):  # type: ignore[type-arg]
+    """Whose methods do more than those of its base."""
+
+    reads = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        self.reads += 1
+        return super().__getitem__(key)
+
+
+class Frozen(dict):  # type: ignore[type-arg]
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise TypeError("frozen")
+
+
+@member
+def containers_with_own_methods() -> nn.Module:
+    class Net(Base):
+        def prepare(self) -> None:
+            self.counting, self.frozen = Counting(a=[1]), Frozen(a=torch.zeros(24))
+            self.list = OwnList([1, [2]])
+
+        def between(self, x: Tensor) -> Tensor:
+            self.counting["a"].append(2)
+            list.__getitem__(self.list, 1).append(3)
+            self.list.append(4)
+            return x + self.frozen["a"].add_(1)
+
+    return Net()
+
+
+# ---- memory that several tensors share -----------------------------------------------------------
+
+
+@member
+def view_of_a_buffer() -> nn.Module:
+    class Net(Base):
+        def prepare(self) -> None:
+            self.register_buffer("table", torch.zeros(2, 24))
+            self.row = self.table[1]
+
+        def between(self, x: Tensor) -> Tensor:
+            self.row.add_(1)
+            return x + self.table.sum(0)
+
+    return Net()
+
+
+@member
+def weight_that_is_a_part_of_another() -> nn.Module:
+    model = Base()
+    model.second.weight = nn.Parameter(model.second.weight.data[:, :24])
+    model.register_buffer("part", model.second.weight.data[0])
+    return model
+
+
+@member
+def attributes_of_parameters_with_contents() -> nn.Module:
+    class Net(Base):
+        def prepare(self) -> None:
+            self.second.weight.log, self.second.weight.average = [], torch.zeros(24)
+
+        def between(self, x: Tensor) -> Tensor:
+            self.second.weight.log.append(1)
+            self.second.weight.average.add_(x.mean(0))
+            return x
+
+    return Net()
+
+
+@member
+def trains_itself() -> nn.Module:
+    """As in test-time adaptation."""
+
+    class Net(Base):
+        def prepare(self) -> None:
+            self.optimizer = torch.optim.Adam(self.second.parameters(), lr=0.1)
+
+        def between(self, x: Tensor) -> Tensor:
+            with torch.enable_grad():
+                self.optimizer.zero_grad()
+                self.second(x.detach()).pow(2).mean().backward()
+                self.optimizer.step()
+            return x
 
     return Net()

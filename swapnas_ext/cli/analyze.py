@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from swapnas_ext.cli.options import EXPECTED, fail, space_of_run
+from swapnas_ext.cli.options import EXPECTED, fail, space_of_run, tell_mixed
 from swapnas_ext.correlation import analysis
 from swapnas_ext.correlation.ranking import check_scipy
 from swapnas_ext.report.analysis_table import (
@@ -57,6 +57,7 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
         if effects:
             click.echo(operations_text(effects))
         click.echo(saturation_line(analysis.saturation(first.candidates)))
+        tell_mixed(candidate.ternary for candidate in first.candidates)
         click.echo(repeats_line(analysis.repeatability(first.candidates, first.repeats)))
         if len(found) > 1:
             click.echo("\n" + runs_text(found), nl=False)

@@ -16,6 +16,7 @@ from swapnas_ext.cli.options import (
     fail,
     scoring_options,
     space_options,
+    tell_mixed,
     tell_saturated,
 )
 from swapnas_ext.cli.progress import bar, progress_bar
@@ -169,7 +170,8 @@ def correlate(
                 report=lambda done, total: shown.update(task, completed=done, total=total),
             )
         click.echo(to_table(found), nl=False)
-        tell_saturated((row.candidate.outcome.saturation or 0) for row in found.rows)
+        tell_mixed(row.candidate.ternary for row in found.rows)
+        tell_saturated(row.candidate.is_saturated for row in found.rows)
         made_with = {"space": describe_space(space), "scorer": describe_scorer(scorer)}
         files["csv"].write_text(to_csv(found), encoding="utf-8")
         files["html"].write_text(to_page(found, made_with, space), encoding="utf-8")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from swapnas_ext import data, initialization, spaces
-from swapnas_ext.result import SATURATED
+from swapnas_ext.result import mixed_text
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.settings import MEASURES
 from swapnas_ext.sites import MODES
@@ -279,13 +279,19 @@ def scoring_options(command: Command) -> Command:
     return wrapped  # type: ignore[return-value]
 
 
-def tell_saturated(saturations: Iterable[float]) -> None:
+def tell_mixed(ternary: Iterable[bool | None]) -> None:
+    """A line where scores of binary and of ternary patterns are ranked together."""
+    kinds = list(ternary)
+    if True in kinds and False in kinds:
+        click.echo(mixed_text(f"{kinds.count(True):,}", f"{kinds.count(False):,}"), err=True)
+
+
+def tell_saturated(saturated: Iterable[bool]) -> None:
     """A line where some of these scores can't be told apart."""
-    values = list(saturations)
-    saturated = sum(value >= SATURATED for value in values)
-    if saturated:
+    values = list(saturated)
+    if any(values):
         click.echo(
-            f"{saturated:,} of {len(values):,} are saturated, and not told apart well: more --samples "
+            f"{sum(values):,} of {len(values):,} are saturated, and not told apart well: more --samples "
             "would tell them apart",
             err=True,
         )

@@ -24,6 +24,7 @@ from swapnas_ext.cli.options import (
     fail,
     scoring_options,
     space_options,
+    tell_mixed,
     tell_saturated,
 )
 from swapnas_ext.cli.progress import bar
@@ -31,7 +32,7 @@ from swapnas_ext.cli.workers import local_workers, workers_option
 from swapnas_ext.named import named
 from swapnas_ext.report.profile import to_profile
 from swapnas_ext.report.scores import ScoreRow, best_first, score_row, to_csv, to_json, to_table
-from swapnas_ext.result import ScoreWarning, SwapScore
+from swapnas_ext.result import SATURATED, ScoreWarning, SwapScore
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.spaces import SearchSpace
 from swapnas_ext.survey import Survey, read
@@ -157,6 +158,7 @@ def score(
         failure = error
     if rows or failure is None:
         _write(best_first(rows), output_format, output)
+        tell_mixed(row.ternary for row in rows)
     if failure is not None:
         fail(failure)
     if interrupted:
@@ -264,7 +266,7 @@ def _survey(survey: Survey, workers: int) -> None:
     click.echo(f"scored {scored:,} networks in {seconds:.1f} s; the best:")
     for row in rows[:5]:
         click.echo(f"  {float(row['score']):.6g}  {row['architecture']}")
-    tell_saturated(float(row["saturation"]) for row in rows)
+    tell_saturated(float(row["saturation"]) >= SATURATED for row in rows)
 
 
 def _write(rows: list[ScoreRow], output_format: str, output: Path | None) -> None:

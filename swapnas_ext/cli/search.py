@@ -22,6 +22,7 @@ from swapnas_ext.cli.options import (
     fail,
     scoring_options,
     space_options,
+    tell_mixed,
     tell_saturated,
 )
 from swapnas_ext.cli.progress import progress_bar
@@ -259,9 +260,8 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
         )
         sys.exit(130)
     click.echo(to_table(found, top=5), nl=False)
-    tell_saturated(
-        row.candidate.outcome.saturation or 0 for row in ranked if not row.candidate.is_composite
-    )
+    tell_mixed(row.candidate.ternary for row in ranked)
+    tell_saturated(row.candidate.is_saturated for row in ranked if not row.candidate.is_composite)
     if found.interrupted:
         click.echo(
             f"interrupted at {len(found.candidates):,} of {settings.candidates:,}: go on with swapnas "

@@ -76,7 +76,8 @@ class Saturation:
         architectures: that are saturated.
         total: that were scored.
         among_best: that are, among the best tenth.
-        best: the saturation of the highest score.
+        best: the saturation of the highest score; `SATURATED` where it is that without the third state of
+            ternary patterns.
     """
 
     architectures: int
@@ -88,13 +89,15 @@ class Saturation:
 def saturation(candidates: Sequence[Candidate]) -> Saturation:
     """Of candidates that were scored."""
     ordered = sorted(candidates, key=lambda candidate: -candidate.patterns)
-    saturations = [(c.outcome and c.outcome.saturation) or 0.0 for c in ordered]
-    tenth = saturations[: math.ceil(len(saturations) / 10)]
+    tenth = ordered[: math.ceil(len(ordered) / 10)]
+    best = (ordered[0].outcome and ordered[0].outcome.saturation) or 0.0
+    if ordered[0].is_saturated:
+        best = min(1.0, max(best, SATURATED))
     return Saturation(
-        sum(value >= SATURATED for value in saturations),
-        len(saturations),
-        sum(value >= SATURATED for value in tenth),
-        saturations[0],
+        sum(candidate.is_saturated for candidate in ordered),
+        len(ordered),
+        sum(candidate.is_saturated for candidate in tenth),
+        best,
     )
 
 

@@ -34,7 +34,7 @@ def analysis_parts(
     sizes = [(candidate.parameters, candidate.score) for candidate in candidates]
     parts.append(figure(draw_sizes(sizes), "score against size"))
     parts.append("<h2>How far the score tells architectures apart</h2>")
-    saturations = [(c.outcome and c.outcome.saturation) or 0.0 for c in candidates]
+    saturations = [min(1.0, (c.outcome and c.outcome.saturation) or 0.0) for c in candidates]
     told = saturation_line(analysis.saturation(candidates))
     parts.append(figure(draw_saturation(saturations, SATURATED), told))
     repeatability = analysis.repeatability(candidates, repeats)

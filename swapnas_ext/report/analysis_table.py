@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from swapnas_ext.report.scores import columns_text
+from swapnas_ext.result import SATURATED
 
 if TYPE_CHECKING:
     from swapnas_ext.correlation.analysis import (
@@ -36,9 +37,10 @@ def operations_text(effects: Sequence[OperationEffect], shown: int = 10) -> str:
 
 
 def saturation_line(told: Saturation) -> str:
+    at_least = "at least " if told.best == SATURATED else ""
     line = (
         f"saturation: {told.architectures:,} of {told.total:,} are saturated, of the best tenth "
-        f"{told.among_best:,}; the highest score is {told.best:.1%} of what it could be"
+        f"{told.among_best:,}; the highest score is {at_least}{told.best:.1%} of what it could be"
     )
     return line + ("; more --samples tell them apart" if told.among_best else "")
 

@@ -25,11 +25,12 @@ class ScoreRow:
     score: float
     log_score: float
     patterns_mean: float
-    patterns_std: float
+    patterns_std: float | None
     repeats: int
     samples: int
     neurons: int
     saturation: float
+    ternary: bool
     parameters: int
     build_seconds: float
     score_seconds: float
@@ -41,11 +42,12 @@ def score_row(architecture: str, score: SwapScore) -> ScoreRow:
         score=score.value,
         log_score=score.log_value,
         patterns_mean=score.mean,
-        patterns_std=score.std,
+        patterns_std=score.std if len(score.patterns) > 1 else None,
         repeats=len(score.patterns),
         samples=score.samples,
         neurons=score.neurons,
         saturation=score.saturation,
+        ternary=score.ternary,
         parameters=score.parameters,
         build_seconds=score.timing.build,
         score_seconds=score.timing.total - score.timing.build,
@@ -72,21 +74,29 @@ def to_csv(rows: Sequence[ScoreRow]) -> str:
 def to_table(rows: Sequence[ScoreRow], first_rank: int = 1) -> str:
     """Ranks, scores and architectures."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("rank", "score", "neurons", "saturation", "params", "ms"):
+    headings = ["rank", "score", "neurons", "saturation", "params", "ms"]
+    kinds = any(row.ternary for row in rows)
+    for heading in headings[:3] + ["patterns"] * kinds + headings[3:]:
         table.add_column(heading, justify="right")
     table.add_column("architecture", overflow="fold", min_width=20)
     for rank, row in enumerate(rows, first_rank):
-        spread = f" ± {row.patterns_std:.0f}" if row.repeats > 1 else ""
+        spread = "" if row.patterns_std is None else f" ± {row.patterns_std:.0f}"
         table.add_row(
             str(rank),
             f"{row.score:.6g}{spread}",
             f"{row.neurons:,}",
+            *([kind_text(row.ternary)] if kinds else ()),
             f"{row.saturation:.2f}",
             f"{row.parameters:,}",
             f"{1e3 * row.score_seconds:.0f}",
             row.architecture,
         )
     return as_text(table)
+
+
+def kind_text(ternary: bool | None) -> str:
+    """Of patterns."""
+    return "" if ternary is None else "ternary" if ternary else "binary"
 
 
 def columns_text(cells: Mapping[str, Sequence[str]]) -> str:

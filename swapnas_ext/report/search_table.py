@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from swapnas_ext.report.scores import as_text
+from swapnas_ext.report.scores import as_text, kind_text
 
 if TYPE_CHECKING:
     from swapnas_ext.search import Ranked, SearchResult
@@ -66,6 +66,7 @@ def _entry(row: Ranked, space: SearchSpace | None) -> dict[str, Any]:
         "latency": outcome.latency,
         "neurons": outcome.neurons,
         "saturation": outcome.saturation,
+        "ternary": outcome.ternary,
         "number": row.candidate.number,
         "parents": list(row.candidate.parents),
     }
@@ -119,6 +120,8 @@ def columns(rows: Sequence[Ranked], targets: Sequence[float]) -> dict[str, list[
     }
     if any(row.log_factor for row in rows):
         table["patterns"] = [f"{row.candidate.patterns:.6g}" for row in rows]
+    if any(row.candidate.ternary for row in rows):
+        table["kind"] = [kind_text(row.candidate.ternary) for row in rows]
     for heading, name, unit in (("MFLOPs", "flops", 1e6), ("ms", "latency", 1e-3)):
         values = [getattr(row.candidate.outcome, name) for row in rows]
         if any(value is not None for value in values):

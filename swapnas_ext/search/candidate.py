@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from swapnas_ext.result import SATURATED
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -12,8 +14,9 @@ class Outcome:
 
     Attributes:
         patterns: the SWAP-Score, not regularised: mean over the repeats.
-        patterns_std: over the repeats.
-        neurons, saturation: as of `SwapScore`.
+        patterns_std: over the repeats; None of one.
+        neurons, saturation, ternary: as of `SwapScore`.
+        saturated: its ``is_saturated``. Older run files tell neither this nor ``ternary``.
         flops: of one forward pass on one sample, two for a multiplication with addition: of the final
             network where they are limited, of the scored one for listed architectures (see `FlopCount`);
             None in other searches.
@@ -34,6 +37,15 @@ class Outcome:
     over: str | None = None
     error: str | None = None
     log_composite: float | None = None
+    ternary: bool | None = None
+    saturated: bool | None = None
+
+    @property
+    def is_saturated(self) -> bool:
+        if self.saturated is not None:
+            return self.saturated
+        # Of ternary patterns too it was taken against 2^S then, and may be far above 1.
+        return self.saturation is not None and SATURATED <= self.saturation <= 1 / SATURATED
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,15 @@ class Candidate:
     def is_composite(self) -> bool:
         """Whether its score is."""
         return self.outcome is not None and self.outcome.log_composite is not None
+
+    @property
+    def ternary(self) -> bool | None:
+        """Whether its patterns are; None where that is not known."""
+        return None if self.outcome is None else self.outcome.ternary
+
+    @property
+    def is_saturated(self) -> bool:
+        return self.outcome is not None and self.outcome.is_saturated
 
     @property
     def log_score(self) -> float:

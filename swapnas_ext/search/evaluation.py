@@ -87,10 +87,12 @@ class Evaluator:
             return Outcome(error=_text(error), seconds=time.perf_counter() - start)
         return Outcome(
             patterns=score.mean,
-            patterns_std=score.std,
+            patterns_std=score.std if len(score.patterns) > 1 else None,
             log_composite=math.log(score.measured) if score.composites else None,
             neurons=score.neurons,
             saturation=score.saturation,
+            ternary=score.ternary,
+            saturated=score.is_saturated,
             flops=flops,
             latency=latency,
             seconds=time.perf_counter() - start,

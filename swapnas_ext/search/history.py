@@ -21,6 +21,8 @@ FORMAT = 2
 _APPLICATION = 0x53574150  # "SWAP": tells these files from other SQLite files
 
 _OUTCOME = tuple(field.name for field in fields(Outcome))
+_ADDED = ("ternary", "saturated")
+"""Columns that files of older versions lack; they are read as None, and added where a run goes on."""
 _SCHEMA = f"""
 PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {FORMAT};
@@ -34,7 +36,8 @@ CREATE TABLE candidate (
     parameters INTEGER NOT NULL,
     patterns REAL, patterns_std REAL, log_composite REAL, neurons INTEGER, saturation REAL, flops INTEGER,
     latency REAL, seconds REAL NOT NULL, over TEXT, error TEXT,
-    finished REAL NOT NULL
+    finished REAL NOT NULL,
+    {", ".join(f"{name} INTEGER" for name in _ADDED)}
 );
 """
 
@@ -105,6 +108,7 @@ class History:
             history._lock = lock
             with history._told():
                 history._connection.execute("PRAGMA synchronous = NORMAL")
+                history._add_columns()
                 # Finds out whether it can be written.
                 history._write_about({"version": __version__})
         except BaseException:
@@ -177,7 +181,9 @@ class History:
         """All that are recorded, by number."""
         with self._told():
             names = ("number", "phase", "architecture", "form", "parents", "parameters", "finished")
-            query = f"SELECT {', '.join((*names, *_OUTCOME))} FROM candidate ORDER BY number"
+            there = self._columns()
+            outcome = [name if name in there else f"NULL AS {name}" for name in _OUTCOME]
+            query = f"SELECT {', '.join((*names, *outcome))} FROM candidate ORDER BY number"
             return [_candidate(row) for row in self._connection.execute(query)]
 
     def record(self, candidates: Sequence[Candidate]) -> None:
@@ -244,6 +250,16 @@ class History:
         rows = self._connection.execute("SELECT name, value FROM about").fetchall()
         return {name: json.loads(value) for name, value in rows}
 
+    def _columns(self) -> set[str]:
+        return {row[1] for row in self._connection.execute("PRAGMA table_info(candidate)")}
+
+    def _add_columns(self) -> None:
+        there = self._columns()
+        with self._connection:
+            for name in _ADDED:
+                if name not in there:
+                    self._connection.execute(f"ALTER TABLE candidate ADD COLUMN {name} INTEGER")
+
     def _write_about(self, values: dict[str, Any]) -> None:
         with self._connection:
             self._connection.executemany(
@@ -272,6 +288,8 @@ def is_taken(path: Path) -> bool:
 def _candidate(row: tuple[Any, ...]) -> Candidate:
     """Raises ValueError or TypeError where a row is not what `record` writes."""
     number, phase, architecture, form, parents, parameters, finished, *outcome = row
+    for place in map(_OUTCOME.index, _ADDED):  # SQLite has no booleans
+        outcome[place] = None if outcome[place] is None else bool(outcome[place])
     candidate = Candidate(
         number,
         phase,
