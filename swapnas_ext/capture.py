@@ -49,10 +49,9 @@ def _zero() -> int:
     return 0
 
 
-def contents_hash(x: Tensor) -> tuple[float, float]:
+def contents_hash(x: Tensor) -> float:
     """Differs where the values do, but for what somebody makes alike on purpose."""
-    exact = torch.float64
-    return float(x.sum(dtype=exact)), float(torch.linalg.vector_norm(x, dtype=exact))
+    return float(x.sum(dtype=torch.float64))
 
 
 def _own_forward(site: Site) -> Any:
@@ -74,6 +73,7 @@ class Capture:
         missed: what looks like an activation and was not captured; empty without ``record``.
         skipped: names of layers that were not selected.
         captured: number of calls captured.
+        met_ternary: an operator with ternary patterns was met.
         needs_ternary: an operator with ternary patterns was met, and the counter's are binary: what was
             counted is of no use.
         calls: names of the layers, call after call; empty without ``record``.
@@ -105,7 +105,7 @@ class Capture:
         self.calls: list[str] = []
         self.unfit: dict[str, Exception] = {}
         self.captured = 0
-        self.needs_ternary = False
+        self.met_ternary = self.needs_ternary = False
         self.largest = self.bytes = 0
         self.seconds = 0.0
         self._plan = plan
@@ -211,7 +211,6 @@ class Capture:
         a cell whose edges each begin with a ReLU of the same node."""
         mark, counter = next(_marks), self.counter
         relu = self.counter.direct_relu() or self._relu_of_operators
-        counts_once = counter.counts_once
 
         def relu_once(x: Tensor) -> Tensor:
             if x.requires_grad or in_forward_ad():  # a model that uses autograd itself
@@ -219,7 +218,7 @@ class Capture:
                     y = torch.relu(x)
                     self.counter.update(x if self._of_inputs else y)
                     return y
-            if not counts_once:
+            if not counter.counts_once:
                 return relu(x)
             version = version_of(x)
             if version is None:
@@ -277,8 +276,9 @@ class Capture:
             return self._feed(layer, self._relu, x, torch.relu)
         if rule == RELU and operator is torch.ops.aten.relu_.default:
             return self._feed(layer, self.counter.relu_, x, torch.relu_)
-        if rule.ternary and not self.counter.ternary:
-            self.needs_ternary = True
+        if rule.ternary:
+            self.met_ternary = True
+            self.needs_ternary |= not self.counter.ternary
         return self._observe(layer, rule, x, lambda: operator(*args, **kwargs))
 
     def _operator_layer(self, name: str, rule: Rule) -> Layer | None:

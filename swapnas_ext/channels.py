@@ -17,7 +17,6 @@ class Channels:
     """
 
     saw_nan = False
-    counts_once = True
     resets = 0
 
     def __init__(self, samples: int, ternary: bool) -> None:
@@ -25,6 +24,10 @@ class Channels:
         self.ternary = ternary
         self.effective: list[float] = []
         self.listening = True
+
+    @property
+    def counts_once(self) -> bool:
+        return self.listening  # else nothing is counted
 
     def count_on_host(self) -> int:
         return 0

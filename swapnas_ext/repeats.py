@@ -72,7 +72,8 @@ class Repeats:
         layers, missed: of the first repeat, as in `Capture`.
         notes: what the caller should know.
         seconds: initialise, forward, count.
-        ternary: whether the patterns are.
+        ternary: whether they are counted as ternary patterns.
+        met_ternary: whether any of them is.
     """
 
     composites: Sequence[Composite] = ()
@@ -105,6 +106,7 @@ class Repeats:
         self._left_out: set[str] = set()  # names of layers whose rows are not the samples
         self._known = known
         self.ternary = self._sites.ternary or self._known.ternary
+        self.met_ternary = False
 
     def all(self) -> None:
         settings = self._settings
@@ -271,6 +273,7 @@ class Repeats:
             raise
         self.seconds[1] += time.perf_counter() - start - capture.seconds
         self.seconds[2] += capture.seconds
+        self.met_ternary |= capture.met_ternary
         if capture.needs_ternary:
             raise _NeedsTernary
 
@@ -415,6 +418,7 @@ class Repeats:
         self.seconds[0] += initialized - start
         self.seconds[1] += ran - initialized - capture.seconds
         self.seconds[2] += capture.seconds
+        self.met_ternary |= capture.met_ternary
         if capture.needs_ternary:
             raise _NeedsTernary
         if repeats.start == 0:
@@ -445,7 +449,7 @@ class Repeats:
         text = f"no activation of {name} was captured in its forward pass, so there is no score"
         if capture.skipped:
             text += f"; select= leaves out: {', '.join(capture.skipped)}"
-        elif self._sites.watched:
+        elif self._sites.watched and not self._left_out:
             text += (
                 f"; it has {', '.join(site.name for site in self._sites.watched[:5])}, but does not call "
                 "them"

@@ -26,7 +26,7 @@ IMMUTABLE = frozenset(
 _MAPPINGS = frozenset({dict, OrderedDict})
 _CONTAINERS = (dict, list, set, deque)
 _BUILT_IN = frozenset({*_MAPPINGS, list, set, deque})
-_LARGE = 100_000  # entries of a container that is saved, but not looked into
+_MOST = 300_000  # entries of containers that are looked into; others are saved alone
 
 
 class Saved:
@@ -51,6 +51,7 @@ class Saved:
         self._seen: dict[int, Any] = {}  # by identity, and kept so that it stays theirs
         self._attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._filled: list[tuple[Any, Any]] = []  # containers, with what was in them
+        self._looked_into = 0
         self._empty: list[Any] = []
         self._hooks: list[tuple[Any, ...]] = []  # containers of a module, all of them empty
         self._classes: list[tuple[Any, type]] = []
@@ -157,7 +158,8 @@ class Saved:
         self._seen[id(container)] = container
         content = _content(container)
         self._filled.append((container, content))
-        if len(content) > _LARGE:
+        self._looked_into += len(content)
+        if self._looked_into > _MOST:
             return
         if isinstance(container, dict):
             self._save_items(container, content.items())
@@ -247,7 +249,8 @@ class Saved:
             attributes.clear()
             attributes.update(saved)
         for container in self._empty:
-            _clear(container)
+            if container or type(container) not in _BUILT_IN:
+                _clear(container)
         for hooks in self._hooks:
             if any(hooks):
                 for container in hooks:
@@ -311,16 +314,22 @@ def _base(container: Any) -> Any:
 
 
 def _is_empty(container: Any) -> bool:
+    if type(container) in _BUILT_IN:
+        return not container
     return _base(container).__len__(container) == 0
 
 
 def _content(container: Any) -> Any:
+    if type(container) is dict:
+        return container.copy()
     base = _base(container)
     return dict(base.items(container)) if issubclass(base, dict) else [*base.__iter__(container)]
 
 
 def _clear(container: Any) -> None:
-    if not _is_empty(container):
+    if type(container) in _BUILT_IN:
+        container.clear()
+    elif not _is_empty(container):
         _base(container).clear(container)
 
 
@@ -333,7 +342,10 @@ def set_item(container: Any, key: Any, value: Any) -> None:
 
 
 def _refill(container: Any, content: Any) -> None:
-    if isinstance(container, dict):
+    if type(container) is dict:
+        container.clear()
+        container.update(content)
+    elif isinstance(container, dict):
         base = _base(container)
         base.clear(container)
         for key, value in content.items():

@@ -177,7 +177,7 @@ class Scorer:
                 neurons=neurons,
                 samples=self.samples,
                 # And not what the counter was made for, which may be another model of this class.
-                ternary=any(layer.rule.ternary for layer in run.layers),
+                ternary=run.met_ternary or any(layer.rule.ternary for layer in run.layers),
                 parameters=found.parameter_count,
                 log_factor=log_factor,
                 layers=tuple(run.layers),

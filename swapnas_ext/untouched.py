@@ -97,10 +97,14 @@ class Untouched:
         for _, _, value in self._saved.tensors:  # grows likewise
             if value.__dict__:
                 self._saved.save_container(value.__dict__)
-        distinct = {id(value): value for _, _, value in self._saved.tensors}.values()
-        self._sharing.update(
-            value.untyped_storage().data_ptr() for value in filter(_is_plain_tensor, distinct)
-        )
+        distinct = {id(value): value for _, _, value in self._saved.tensors}
+        self._addresses = {
+            identity: value.untyped_storage().data_ptr()
+            for identity, value in distinct.items()
+            if _is_plain_tensor(value)
+        }
+        self._sharing.update(self._addresses.values())
+        self._take_places_of_norms(distinct)
         for container, key, value in self._saved.tensors:
             ours = self._our(value)
             set_item(container, key, ours)
@@ -115,6 +119,23 @@ class Untouched:
         if isinstance(self.model, torch.jit.ScriptModule):
             self.model = self._our_script(self.model)
         self._check_all_have_places()
+
+    def _take_places_of_norms(self, distinct: Mapping[int, Tensor]) -> None:
+        """The buffers of batch normalisation, several for each of many layers, as parts of a few tensors: many
+        small copies take longer than a layer."""
+        by_kind: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
+        for module in self._modules:
+            if type(module) in _NORMS:
+                for buffer in buffers_of(module).values():
+                    known = buffer is not None and self._sharing[self._addresses.get(id(buffer), 0)]
+                    if known == 1 and id(buffer) not in self._ours and buffer.is_contiguous():
+                        by_kind.setdefault((buffer.dtype, buffer.device), []).append(buffer)
+        for buffers in by_kind.values():
+            together = torch.cat([buffer.reshape(-1) for buffer in buffers])
+            parts = together.split([buffer.numel() for buffer in buffers])
+            for theirs, part in zip(buffers, parts, strict=True):
+                self._theirs[id(theirs)] = theirs
+                self._ours[id(theirs)] = part.view(theirs.shape)
 
     def _check_all_have_places(self) -> None:
         scripted = {
@@ -145,14 +166,11 @@ class Untouched:
 
     def _values_of(self, theirs: Tensor) -> Tensor:
         """A copy of a tensor; of tensors that share memory, one that shares it with the copies of the others."""
-        if not _is_plain_tensor(theirs):
-            return theirs.detach().clone()
-        storage = theirs.untyped_storage()
-        address = storage.data_ptr()
+        address = self._addresses.get(id(theirs), 0)  # 0: of another kind, or without elements
         if address and self._sharing[address] > 1:
             copied = self._storages.get(address)
             if copied is None:
-                copied = self._storages[address] = storage.clone()
+                copied = self._storages[address] = theirs.untyped_storage().clone()
             like = torch.empty(0, dtype=theirs.dtype, device=theirs.device)
             return like.set_(copied, theirs.storage_offset(), theirs.shape, theirs.stride())
         if id(theirs) in self._overwritten:
@@ -302,6 +320,9 @@ def _assign(ours: Tensor, theirs: Tensor) -> None:
         ours.detach().copy_(theirs)
     else:
         ours.data = theirs.detach().clone()
+
+
+_NORMS = frozenset({nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d})
 
 
 def _is_plain_tensor(tensor: Tensor) -> bool:
