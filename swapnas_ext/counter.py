@@ -15,7 +15,7 @@ from swapnas_ext import ops
 NanPolicy = Literal["raise", "ignore"]
 _DTYPES = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16})
 _INITIAL_PATTERNS = 1 << 15
-_MOST = 1 << 48  # samples, groups or neurons: more than any memory holds
+_MOST = 1 << 62  # samples, groups or neurons: what the kernels' integers hold
 
 
 NAN_MESSAGE = (

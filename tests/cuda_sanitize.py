@@ -47,7 +47,9 @@ def small_cases() -> Iterator[Case]:
             yield Case(samples, 70, dtype, ternary)
         for samples in (4, 12, 20, 50):
             yield Case(samples, 70, dtype, True)
-        # So many neurons that each block has a bitmap of its own.
+        # So few neurons that they share a bitmap, and so many that each block has one of its own.
+        yield Case(4, 5, dtype, False)
+        yield Case(4, 5, dtype, True)
         yield Case(4, 5000, dtype, False)
         yield Case(2, 5000, dtype, True)
 
