@@ -268,19 +268,20 @@ if _found("torch.autograd.forward_ad._current_level") is None:
 _storage_users = _found("torch._C._storage_Use_Count")
 
 
-def _users_of_memory(tensor: Tensor) -> int:
-    storage = tensor.untyped_storage()  # has to be there as long as its address is used
-    return _storage_users(storage._cdata)
+def _unshared_users() -> int:
+    storage = torch.empty(1).untyped_storage()  # has to be there as long as its address is used
+    return _storage_users(storage._cdata) + 1  # and the tensor
 
 
-_UNSHARED = 0 if _storage_users is None else _users_of_memory(torch.empty(1))
+_UNSHARED = 0 if _storage_users is None else _unshared_users()
 
 
 def is_shared(tensor: Tensor) -> bool:
     """Whether another tensor, or something outside of torch, may see what is written to a tensor."""
-    if _storage_users is None or not tensor.untyped_storage().resizable():
+    if _storage_users is None:
         return True
-    return _users_of_memory(tensor) > _UNSHARED
+    storage = tensor.untyped_storage()
+    return _storage_users(storage._cdata) > _UNSHARED or not storage.resizable()
 
 
 # ---- torch.compile -------------------------------------------------------------------------------
