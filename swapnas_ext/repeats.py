@@ -23,6 +23,7 @@ from swapnas_ext import (
 from swapnas_ext.capture import Capture
 from swapnas_ext.counter import NanActivationError, PatternCounter
 from swapnas_ext.graph import ReplayedForward
+from swapnas_ext.initialization import Reach
 from swapnas_ext.inputs import MiniBatch
 from swapnas_ext.model_walk import Walk
 from swapnas_ext.random_state import own_random_state
@@ -59,6 +60,7 @@ class Remembered:
         self.ternary = False  # an operator of it has ternary patterns
         self.keeps_weights = False  # its forward pass did not change its weights
         self.rows_are_samples = False  # of each of its activations
+        self.is_all_drawn = False  # the initialiser reaches all its weights
         self.unbatchable: str | None = None  # why it can't run as replicates
         self.sizes: Sizes | None = None  # of the last of them
 
@@ -116,12 +118,14 @@ class Repeats:
             enter(torch.no_grad())
             enter(uncompiled())
             self._seed = enter(own_random_state(self._device))
-            protection = Nobodys if self._runs_once() else Untouched
-            reach = initialization.reach(settings.initialize, self._model)
+            runs_once = self._runs_once()
+            reach = None
+            if not (runs_once and self._known.is_all_drawn):
+                reach = initialization.reach(settings.initialize, self._model)
+            of_reach = () if reach is None else (reach.overwritten, reach.buffers)
+            protection = Nobodys if runs_once else Untouched
             self._untouched = enter(
-                protection(
-                    self._model, self._found, set_scoring_mode, reach.overwritten, reach.buffers
-                )
+                protection(self._model, self._found, set_scoring_mode, *of_reach)
             )
             self._model = self._untouched.model
             if settings.autocast is not None:
@@ -130,7 +134,7 @@ class Repeats:
             known_before = (
                 *_torch_private.notes(),
                 running_statistics.note(self._found),
-                initialization.undrawn_note(settings.initialize, self._found, self._model, reach),
+                self._undrawn(reach),
             )
             self.notes += filter(None, known_before)
             try:
@@ -164,6 +168,15 @@ class Repeats:
 
     def _capture(self, counter: Any, **options: Any) -> Capture:
         return Capture(counter, self._settings.plan, left_out=self._left_out, **options)
+
+    def _undrawn(self, reach: Reach | None) -> str | None:
+        """What is not drawn of the model, which has our tensors."""
+        if reach is None:  # nothing, as of all of its class
+            return None
+        initialize = self._settings.initialize
+        note = initialization.undrawn_note(initialize, self._found, self._model, reach)
+        self._known.is_all_drawn = note is None
+        return note
 
     def _runs_once(self) -> bool:
         """Whether there is nothing to put back, for anybody or for another forward pass."""
