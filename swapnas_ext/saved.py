@@ -66,7 +66,7 @@ class Saved:
         saved = attributes.copy()
         self._attributes.append((attributes, saved))
         kind = type(module)
-        plain = _FREQUENT.get(kind)
+        plain = FREQUENT.get(kind)
         if plain is None:
             self._save_items(attributes, saved.items())
             self._classes.append((module, kind))
@@ -275,7 +275,7 @@ _HOOKS = tuple(
 _hooks_of, _held_by = itemgetter(*_HOOKS), itemgetter(*HELD_SLOTS)
 # Names of the attributes that each module of a frequent class of torch's has; none of them is a tensor, or a
 # container that a forward pass writes to.
-_FREQUENT = {
+FREQUENT = {
     kind: frozenset(kind(*arguments).__dict__)
     for kind, arguments in (
         *((kind, ()) for kind in (nn.ReLU, nn.GELU, nn.SiLU, nn.Identity, nn.Flatten, nn.Dropout)),

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from swapnas_ext._torch_private import buffers_of, is_shared, parameters_of, version_of
 from swapnas_ext.model_walk import OF_EVERY_MODULE, Walk
-from swapnas_ext.saved import IMMUTABLE, Saved, set_item, tensor_like
+from swapnas_ext.saved import FREQUENT, IMMUTABLE, Saved, set_item, tensor_like
 
 
 class Untouched:
@@ -304,6 +304,8 @@ def _is_plain(module: nn.Module) -> bool:
     """Whether all that a module has beside parameters, buffers, hooks and children can't be changed, or is a
     container of such things that nobody else has."""
     attributes = module.__dict__
+    if len(attributes) == len(FREQUENT.get(type(module), ())):
+        return True
     for name in attributes.keys() - OF_EVERY_MODULE:
         value = attributes[name]
         if type(value) in IMMUTABLE:

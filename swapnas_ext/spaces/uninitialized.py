@@ -102,15 +102,14 @@ def _copy(module: Made) -> Made:
             value = kind(value) if value else kind()
         attributes[name] = value
     new_weight = torch.empty_like if isinstance(module, _KINDS) else torch.clone
-    parameters, buffers, children = (of(copy) for of in (parameters_of, buffers_of, children_of))
     for name, parameter in parameters_of(module).items():
         if parameter is not None:
             weight = new_weight(parameter.detach())
-            parameters[name] = nn.Parameter(weight, parameter.requires_grad)
+            parameters_of(copy)[name] = nn.Parameter(weight, parameter.requires_grad)
     for name, buffer in buffers_of(module).items():
         if buffer is not None:
-            buffers[name] = buffer.clone()
+            buffers_of(copy)[name] = buffer.clone()
     for name, child in children_of(module).items():
         if child is not None:
-            children[name] = _copy(child)
+            children_of(copy)[name] = _copy(child)
     return copy
