@@ -25,7 +25,7 @@ from swapnas_ext.repeats import Remembered, Repeats
 from swapnas_ext.result import Result, ScoreWarning, SwapScore, Timing, saturation_note
 from swapnas_ext.settings import Measure, Settings
 from swapnas_ext.sites import Mode, Plan, Select
-from swapnas_ext.untouched import is_nobodys
+from swapnas_ext.untouched import OF_A_VARIABLE, is_nobodys
 
 Model = nn.Module | Callable[[], nn.Module]
 
@@ -135,8 +135,7 @@ class Scorer:
         if not isinstance(model, nn.Module) and callable(model):
             with torch.inference_mode(False):  # whose tensors can't be written to later
                 built = model()
-            # The variable, and the argument of getrefcount.
-            given = sys.getrefcount(built) > 2
+            given = sys.getrefcount(built) > OF_A_VARIABLE
         if not isinstance(built, nn.Module):
             got = type(built).__name__
             source = "" if built is model else f" from {model!r}"

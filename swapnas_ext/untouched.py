@@ -272,6 +272,15 @@ class Nobodys:
         raise RuntimeError("one forward pass has no replicates")
 
 
+def _references_of_a_variable() -> int:
+    """That sys.getrefcount tells of what one variable holds: 2, or 1 where Python 3.14 borrows it."""
+    probe = object()
+    return sys.getrefcount(probe)
+
+
+OF_A_VARIABLE = _references_of_a_variable()
+
+
 def is_nobodys(found: Walk) -> bool:
     """Whether nothing but ``found``, and whoever holds the model itself, refers to the modules, parameters and
     buffers of a model."""
@@ -286,16 +295,18 @@ def is_nobodys(found: Walk) -> bool:
             times_parameter[id(parameter)] += 1
         known = type(module) in _NORMS  # which don't write to their buffers while they are scored
         for buffer in () if known else buffers_of(module).values():
-            # The module, the variable, the argument of getrefcount.
-            if buffer is not None and (sys.getrefcount(buffer) > 3 or is_shared(buffer)):
+            if buffer is not None and (
+                sys.getrefcount(buffer) > 1 + OF_A_VARIABLE or is_shared(buffer)
+            ):
                 return False
     for module in islice(found.everything, 1, None):
-        # The lists of `found`, the variable, the argument.
-        known = 3 + (id(module) in listed) + found.times_child[id(module)]
+        known = 1 + (id(module) in listed) + found.times_child[id(module)] + OF_A_VARIABLE
         if sys.getrefcount(module) > known:
             return False
     for parameter in found.parameters.values():
-        if sys.getrefcount(parameter) > 3 + times_parameter[id(parameter)] or is_shared(parameter):
+        if sys.getrefcount(parameter) > 1 + times_parameter[
+            id(parameter)
+        ] + OF_A_VARIABLE or is_shared(parameter):
             return False
     return True
 
@@ -310,8 +321,9 @@ def _is_plain(module: nn.Module) -> bool:
         value = attributes[name]
         if type(value) in IMMUTABLE:
             continue
-        # The attributes, the variable, the argument of getrefcount.
-        own = type(value) is tuple or (type(value) in (list, set) and sys.getrefcount(value) <= 3)
+        own = type(value) is tuple or (
+            type(value) in (list, set) and sys.getrefcount(value) <= 1 + OF_A_VARIABLE
+        )
         if not own or any(type(item) not in IMMUTABLE for item in value):
             return False
     return True
