@@ -4,6 +4,7 @@ and spectral_norm, and prune."""
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ _POWER_ITERATIONS = 15  # as many as torch takes for a new spectral norm
 
 
 @dataclass
-class Computed:
+class Computed(ABC):
     """A weight that is computed from tensors.
 
     Attributes:
@@ -56,8 +57,8 @@ class Computed:
         )
         return values if fits else None
 
-    def _solved(self, weight: Tensor, seed: int) -> Sequence[Tensor] | None:
-        raise NotImplementedError
+    @abstractmethod
+    def _solved(self, weight: Tensor, seed: int) -> Sequence[Tensor] | None: ...
 
 
 def computed_weights(module: nn.Module) -> dict[str, Computed]:
