@@ -122,10 +122,11 @@ class Repeats:
             reach = None
             if not (runs_once and self._known.is_all_drawn):
                 reach = initialization.reach(settings.initialize, self._model)
-            of_reach = () if reach is None else (reach.overwritten, reach.buffers)
-            protection = Nobodys if runs_once else Untouched
+            arguments = self._model, self._found, set_scoring_mode
             self._untouched = enter(
-                protection(self._model, self._found, set_scoring_mode, *of_reach)
+                Nobodys(*arguments)
+                if runs_once
+                else Untouched(*arguments, reach.overwritten, reach.buffers)
             )
             self._model = self._untouched.model
             if settings.autocast is not None:

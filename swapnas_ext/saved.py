@@ -32,22 +32,17 @@ _MOST = 300_000  # entries of containers that are looked into; others are saved 
 class Saved:
     """What modules hold; finds the tensors among it.
 
-    Args:
-        packages: those whose plain objects are looked into, beside ``types.SimpleNamespace``; None: all but
-            Python's own, NumPy and torch.
-
     Attributes:
         tensors, scripts: (container, key, value) of each tensor and each module of TorchScript. Those of
             tuples are found in lists, which `renew_tuples` makes tuples of.
         modules: all others that were met on the way.
     """
 
-    def __init__(self, packages: frozenset[str] | None = None) -> None:
+    def __init__(self) -> None:
         self.tensors: list[tuple[Any, Any, Tensor]] = []
         self.scripts: list[tuple[Any, Any, nn.Module]] = []
         self.modules: list[nn.Module] = []
         self._tuples: list[tuple[Any, Any, tuple[Any, ...], list[Any]]] = []
-        self._packages = packages
         self._seen: dict[int, Any] = {}  # by identity, and kept so that it stays theirs
         self._attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._filled: list[tuple[Any, Any]] = []  # containers, with what was in them
@@ -199,9 +194,7 @@ class Saved:
         if kind.__module__ in ("types", "collections"):
             return kind.__dictoffset__ != 0
         package = kind.__module__.partition(".")[0]
-        packages = self._packages
-        known = package not in _NOT_LOOKED_INTO if packages is None else package in packages
-        return known and _has_attributes(kind)
+        return package not in _NOT_LOOKED_INTO and _has_attributes(kind)
 
     # ---- putting back ----------------------------------------------------------------------------
 

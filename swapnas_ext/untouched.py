@@ -241,12 +241,7 @@ class Nobodys:
     """The same for one forward pass of a model that nobody will see again: nothing is put back."""
 
     def __init__(
-        self,
-        model: nn.Module,
-        found: Walk,
-        prepare: Callable[[list[nn.Module]], None],
-        overwritten: frozenset[int] = frozenset(),
-        of_weights: frozenset[int] = frozenset(),
+        self, model: nn.Module, found: Walk, prepare: Callable[[list[nn.Module]], None]
     ) -> None:
         self.model = model
         self.weights: Mapping[int, Tensor] = found.parameters
