@@ -60,7 +60,7 @@ class Scorer:
         autocast: runs the model under ``torch.autocast`` with this dtype.
         channels_last: runs the model with images and weights in that layout.
         measure: ``"patterns"``: the published score; ``"composite"``: the one of `composite`, which ranks
-            better on most tables and takes up to twice as long.
+            better on most tables and takes two to three times as long.
 
     Batch normalisation uses the statistics of the mini-batch, as published; dropout is off. The model
     comes back exactly as it was: weights, buffers, modes, hooks, and the global random state. Several

@@ -267,8 +267,8 @@ def scoring_options(command: Command) -> Command:
         type=click.Choice(MEASURES),
         default="patterns",
         show_default=True,
-        help="composite: distinct patterns of each layer, and more; ranks better on most tables, takes up to "
-        "twice as long.",
+        help="composite: distinct patterns of each layer, and more; ranks better on most tables, takes "
+        "two to three times as long.",
     )
     @click.option("--channels-last", is_flag=True, help="Runs the models in this memory layout.")
     @functools.wraps(command)
