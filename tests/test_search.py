@@ -229,15 +229,6 @@ def test_whatever_a_network_raises_costs_only_itself(tmp_path: Path) -> None:
     assert len(found.candidates) == 40
 
 
-def test_what_can_not_travel_to_workers_is_told() -> None:
-    class Local(type(small_space())):  # type: ignore[misc]
-        pass
-
-    made = SearchSettings(candidates=6, **SMALL)
-    with pytest.raises(TypeError, match="have to travel to worker processes, and can't"):
-        search(Local(channels=2, cells=1), small_scorer(), made, workers=1)
-
-
 def test_limits_come_before_calibration() -> None:
     made = SearchSettings(candidates=40, target_params=(1e6,), max_params=10.0, **SMALL)
     with pytest.raises(ValueError, match="the smallest that was tried has 1,332"):

@@ -16,7 +16,9 @@ from searches import SMALL, MadeUpWorker, drive, essence, small_scorer, small_sp
 from torch import nn
 
 from swapnas_ext.search import History, Outcome, RayCluster, SearchSettings, search
-from swapnas_ext.search.workers import Chunk, Crew
+from swapnas_ext.search.evaluation import Evaluator
+from swapnas_ext.search.travel import Portable
+from swapnas_ext.search.workers import Chunk, Crew, LocalProcess
 from swapnas_ext.spaces.nasbench201 import NASBench201
 
 SETTINGS = SearchSettings(candidates=40, seed=1, **SMALL)
@@ -70,8 +72,61 @@ def test_workers_that_never_come_up() -> None:
         def revive(self, error: BaseException) -> bool:
             return isinstance(error, BrokenExecutor)
 
-    with pytest.raises(RuntimeError, match=r"5 workers died before .*__main__"):
+    with pytest.raises(
+        RuntimeError, match=r"workers die before they can work, 2 in a row \(gone\)"
+    ):
         drive(SETTINGS, [Dead(), Dead()])
+
+
+def test_workers_that_everything_kills() -> None:
+    names = frozenset(f"a{k}" for k in range(9))
+    workers = [Fragile(names), Fragile(names)]
+    crew = Crew(workers)
+    crew.submit(Chunk(sorted(names)), 1)
+    with pytest.raises(RuntimeError, match=r"5 workers died while they scored .* \(killed\)"):
+        while True:
+            for worker in workers:
+                worker._work()
+            crew.collect()
+
+
+def test_workers_that_die_while_idle_blame_no_architecture(tried: list[str]) -> None:
+    evaluator = Portable(Evaluator(small_space(), small_scorer()))
+    workers = [LocalProcess(evaluator) for _ in range(2)]
+    crew = Crew(workers)
+    try:
+        first, second = Chunk(tried[:8]), Chunk(tried[8:20])
+        crew.submit(first, 2)
+        while not first.done:
+            crew.collect()
+        processes = [p for w in workers for p in w._executor._processes.values()]
+        assert len(processes) == 2
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.join()
+        crew.submit(second, 2)
+        while not second.done:
+            crew.collect()
+    finally:
+        crew.close()
+    outcomes = [*first.outcomes, *second.outcomes]
+    assert [outcome.error for outcome in outcomes if outcome is not None] == [None] * 20
+
+
+def test_what_does_not_arrive_in_a_worker_is_told() -> None:
+    class HereOnly(NASBench201):
+        def __setstate__(self, state: dict[str, Any]) -> None:
+            if os.getpid() != state["home"]:
+                raise LookupError("no such licence on this machine")
+            self.__dict__.update(state)
+
+    space = HereOnly(channels=2, cells=1)
+    space.home = os.getpid()
+    with pytest.raises(
+        RuntimeError, match="not arrive in a worker process: LookupError: no such licence"
+    ):
+        search(space, small_scorer(), SETTINGS, workers=2)
 
 
 class Fragile(MadeUpWorker):

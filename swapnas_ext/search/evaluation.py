@@ -84,7 +84,7 @@ class Evaluator:
         except BaseException as error:  # the network's code may raise anything, SystemExit too
             if isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None:
                 raise  # Ctrl-C; processes of a search don't get it
-            return Outcome(error=_text(error), seconds=time.perf_counter() - start)
+            return Outcome(error=error_text(error), seconds=time.perf_counter() - start)
         return Outcome(
             patterns=score.mean,
             patterns_std=score.std if len(score.patterns) > 1 else None,
@@ -139,7 +139,8 @@ class Evaluator:
         return statistics.median(times)
 
 
-def _text(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
+    """Its type and what it says, as text that any file can hold."""
     try:
         text = f"{type(error).__name__}: {error}"
     except Exception:  # its own __str__ fails

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.history import History, is_taken
 from swapnas_ext.search.ray_workers import RayCluster, ray_workers
+from swapnas_ext.search.travel import Portable, check_main_script
 from swapnas_ext.search.workers import ExecutorWorker, LocalProcess, ThisProcess, Worker
 
 _FIRST = ("strategy", "measure")
@@ -24,25 +24,21 @@ def hire(evaluator: Evaluator, workers: Workers) -> Sequence[Worker]:
 
     Raises:
         TypeError, ValueError: there are no such workers, or what they need can't travel to them.
+        RuntimeError: worker processes can't start from the main script.
     """
     if workers is None:
         return [ThisProcess(evaluator)]
     if isinstance(workers, Executor):
-        return [ExecutorWorker(evaluator, workers)]
+        return [ExecutorWorker(Portable(evaluator), workers)]
     if isinstance(workers, RayCluster):
         return ray_workers(evaluator, workers)
     if isinstance(workers, bool) or not isinstance(workers, int):
         raise TypeError(f"workers must be a number, an executor or a RayCluster, got {workers!r}")
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    try:
-        pickle.dumps(evaluator)
-    except Exception as error:  # whatever the space and the scorer bring
-        raise TypeError(
-            f"the space and the scorer have to travel to worker processes, and can't: {error}; make them of "
-            "classes and functions of a module, or score in this process"
-        ) from error
-    return [LocalProcess(evaluator) for _ in range(workers)]
+    check_main_script()
+    portable = Portable(evaluator)
+    return [LocalProcess(portable) for _ in range(workers)]
 
 
 @contextmanager

@@ -21,9 +21,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from swapnas_ext.search.candidate import Outcome
-from swapnas_ext.search.evaluation import Evaluator, prepare_process
+from swapnas_ext.search.evaluation import Evaluator, error_text, prepare_process
+from swapnas_ext.search.travel import Portable, no_main_script_but_files, unpacked
 
-_GIVE_UP_AFTER = 5  # deaths, where no worker has ever scored anything
+_GIVE_UP_AFTER = 5  # deaths on architectures, where no worker has ever scored anything
+_NONE_STARTS = 2  # deaths before work, where no worker has ever answered
+_NONE_STARTS_ANY_MORE = 20  # the same in a row, where one has
 
 
 class Worker(Protocol):
@@ -73,20 +76,38 @@ class _Part:
         return [self.chunk.architectures[place] for place in self.places]
 
 
+@dataclass(frozen=True)
+class _Work:
+    """A part that a worker has. Where it is to be told whether the worker was alive when it began with it,
+    ``answer`` is that to nothing, which it was given before."""
+
+    worker: int
+    part: _Part
+    answer: Future[list[Outcome]] | None
+
+    @property
+    def never_began(self) -> bool:
+        """Of a part that was lost: whether the worker was dead by then."""
+        answer = self.answer
+        return answer is not None and not (answer.done() and answer.exception() is None)
+
+
 class Crew:
     """Workers, and the chunks that they work on. For use by one thread.
 
     Where a worker dies, it is started anew, and each architecture that it had is scored again by a
-    worker that has nothing else. One that a worker dies on then is an outcome with an error.
+    worker that has nothing else. One that a worker dies on then is an outcome with an error; one whose
+    worker was dead already is scored again.
     """
 
     def __init__(self, workers: Sequence[Worker]) -> None:
         self._workers = list(workers)
         self._waiting: deque[_Part] = deque()
-        self._running: dict[Future[list[Outcome]], tuple[int, _Part]] = {}
+        self._running: dict[Future[list[Outcome]], _Work] = {}
         self._load = [0] * len(self._workers)
-        self._ever_scored = False
-        self._deaths = 0
+        self._answered = [False] * len(self._workers)  # since it was started
+        self._ever_answered = self._ever_scored = False
+        self._deaths = self._deaths_before_work = 0
 
     @property
     def capacity(self) -> int:
@@ -104,7 +125,8 @@ class Crew:
         """Waits until some architectures are scored; says which, by their places in their chunks.
 
         Raises:
-            RuntimeError: the workers die before they score anything, or an executor is broken.
+            RuntimeError: the workers can't start, or die before they score anything; or an executor is
+                broken.
         """
         finished: list[tuple[Chunk, range]] = []
         while not finished and (self._running or self._waiting):
@@ -113,16 +135,18 @@ class Crew:
             for future in ended:
                 if future not in self._running:  # ended with its worker, which another told of
                     continue
-                index, part = self._running.pop(future)
+                work = self._running.pop(future)
+                index, part = work.worker, work.part
                 self._load[index] -= part.load(self._workers[index].depth)
                 try:
                     outcomes = future.result()
                 except BaseException as error:
                     if not self._workers[index].revive(error):
                         raise
-                    finished += self._bury(index, part, error)
+                    finished += self._bury(work, error)
                     continue
-                self._ever_scored = True
+                self._answered[index] = self._ever_answered = self._ever_scored = True
+                self._deaths_before_work = 0
                 for place, outcome in zip(part.places, outcomes, strict=True):
                     part.chunk.outcomes[place] = outcome
                 finished.append((part.chunk, part.places))
@@ -148,35 +172,56 @@ class Crew:
                 return
             self._waiting.popleft()
             self._load[index] += load
-            future = worker.submit(part.architectures)
-            self._running[future] = index, part
+            asked = part.alone or not self._answered[index]
+            answer = worker.submit([]) if asked else None
+            self._running[worker.submit(part.architectures)] = _Work(index, part, answer)
 
-    def _bury(self, index: int, part: _Part, error: BaseException) -> list[tuple[Chunk, range]]:
+    def _bury(self, work: _Work, error: BaseException) -> list[tuple[Chunk, range]]:
         """What a worker had when it died is scored again, one by one, or ends with an error."""
-        self._deaths += 1
-        if not self._ever_scored and self._deaths >= _GIVE_UP_AFTER:
-            raise RuntimeError(
-                f"{self._deaths} workers died before one of them scored anything: {error}. In a script, "
-                'a search with workers belongs under: if __name__ == "__main__":'
-            ) from error
-        lost = [part]
-        for future, (worker, other) in list(self._running.items()):
-            if worker == index:
+        index = work.worker
+        self._count_death(work, error)
+        lost = [work]
+        for future, other in list(self._running.items()):
+            if other.worker == index:
                 del self._running[future]
                 lost.append(other)
         self._load[index] = 0
+        self._answered[index] = False
         finished = []
         for gone in lost:
-            if gone.alone and self._ever_scored:
-                place = gone.places[0]
-                gone.chunk.outcomes[place] = Outcome(error=f"its worker died: {error}")
-                finished.append((gone.chunk, gone.places))
-            elif gone.alone:
-                self._waiting.append(gone)  # it may be the workers' fault: see about the others
-            else:
-                parts = [_Part(gone.chunk, range(k, k + 1), alone=True) for k in gone.places]
+            part = gone.part
+            if gone.never_began:
+                self._waiting.append(part)
+            elif not part.alone:
+                parts = [_Part(part.chunk, range(k, k + 1), alone=True) for k in part.places]
                 self._waiting.extendleft(reversed(parts))
+            elif self._ever_scored:
+                part.chunk.outcomes[part.places[0]] = Outcome(error=f"its worker died: {error}")
+                finished.append((part.chunk, part.places))
+            else:
+                self._waiting.append(part)  # it may be the workers' fault: see about the others
         return finished
+
+    def _count_death(self, work: _Work, error: BaseException) -> None:
+        """Raises RuntimeError where it is no use to start more workers."""
+        if work.never_began:
+            self._deaths_before_work += 1
+            most = _NONE_STARTS_ANY_MORE if self._ever_answered else _NONE_STARTS
+            if self._deaths_before_work >= most:
+                raise RuntimeError(
+                    f"workers die before they can work, {most} in a row ({error}); what they wrote before "
+                    "that, such as a traceback, says why. Memory may be short, or a script that they import "
+                    'may start the search again: it belongs under: if __name__ == "__main__":'
+                ) from error
+            return
+        self._ever_answered = True
+        self._deaths_before_work = 0
+        self._deaths += 1
+        if not self._ever_scored and self._deaths >= _GIVE_UP_AFTER:
+            raise RuntimeError(
+                f"{self._deaths} workers died while they scored architectures, and none has scored any "
+                f"({error}); without workers (workers=None) Python may tell what ends them"
+            ) from error
 
 
 class ThisProcess:
@@ -204,7 +249,7 @@ class LocalProcess:
 
     depth = 2
 
-    def __init__(self, evaluator: Evaluator) -> None:
+    def __init__(self, evaluator: Portable) -> None:
         self._evaluator = evaluator
         self._renew()
 
@@ -214,14 +259,14 @@ class LocalProcess:
             1,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start,
-            initargs=(self._evaluator,),
+            initargs=(self._evaluator.content,),
         )
 
     def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
         try:
             if self._started:
                 return self._executor.submit(_evaluate, architectures)
-            with _ctrl_c_ignored():
+            with _ctrl_c_ignored(), no_main_script_but_files():
                 self._started = True
                 return self._executor.submit(_evaluate, architectures)
         except BrokenExecutor as error:  # it died while it was idle
@@ -258,7 +303,7 @@ def _ctrl_c_ignored() -> Iterator[None]:
 class ExecutorWorker:
     """An executor of the caller's, which is left open. The evaluator travels with every chunk."""
 
-    def __init__(self, evaluator: Evaluator, executor: Executor) -> None:
+    def __init__(self, evaluator: Portable, executor: Executor) -> None:
         self._evaluator = evaluator
         self._executor = executor
         self.depth = 2 * (getattr(executor, "_max_workers", None) or 4)
@@ -275,15 +320,24 @@ class ExecutorWorker:
 
 # ---- in a local process ------------------------------------------------------------------------------
 
-_evaluator: Evaluator
+_evaluator: Evaluator | None = None
+_trouble: str | None = None
 
 
-def _start(evaluator: Evaluator) -> None:
-    global _evaluator
+def _start(content: bytes) -> None:
+    """What goes wrong is kept, and told when there is something to do: errors here would end the process."""
+    global _evaluator, _trouble
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    prepare_process()
-    _evaluator = evaluator
+    try:
+        prepare_process()
+        _evaluator = unpacked(content)
+    except BaseException as error:
+        _trouble = error_text(error)
 
 
 def _evaluate(architectures: Sequence[str]) -> list[Outcome]:
+    if _evaluator is None:
+        raise RuntimeError(
+            f"the space and the scorer did not arrive in a worker process: {_trouble}"
+        )
     return _evaluator(architectures)

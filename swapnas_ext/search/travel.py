@@ -1,0 +1,97 @@
+"""What travels to worker processes, and whether it can."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cloudpickle
+
+from swapnas_ext.search.candidate import Outcome
+from swapnas_ext.search.evaluation import Evaluator
+
+
+class Portable:
+    """An evaluator that any process can be sent: with the classes and functions that are no module's which
+    another process could import, as those of a notebook.
+
+    Raises:
+        TypeError: it can't be.
+    """
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+        try:
+            self.content: bytes = cloudpickle.dumps(evaluator)
+            unpacked(self.content)  # what can't be put together again is told here, and once
+        except Exception as error:  # whatever the space and the scorer bring
+            raise TypeError(
+                f"the space and the scorer have to travel to worker processes, and can't: {error}; leave "
+                "out what is bound to this process (open files, locks, generators), or score in this process "
+                "(workers=None)"
+            ) from error
+
+    def __call__(self, architectures: Sequence[str]) -> list[Outcome]:
+        return self._evaluator(architectures)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return unpacked, (self.content,)
+
+
+def unpacked(content: bytes) -> Evaluator:
+    return cloudpickle.loads(content)
+
+
+def check_main_script() -> None:
+    """Python has worker processes import the main script again. Raises RuntimeError where that would start
+    the search again."""
+    main = sys.modules["__main__"]
+    path = getattr(main, "__file__", None)
+    name = getattr(getattr(main, "__spec__", None), "name", "")
+    if path is None or not Path(path).is_file() or name.rpartition(".")[2] == "__main__":
+        return  # a notebook, standard input, a package: these are not imported again
+    if _is_being_run(main, path) and not _asks_for_its_name(Path(path)):
+        raise RuntimeError(
+            f"worker processes import the main script again, and {path} would start the search again in each "
+            'of them: put what starts it under: if __name__ == "__main__":'
+        )
+
+
+@contextmanager
+def no_main_script_but_files() -> Iterator[None]:
+    """Processes that are started meanwhile do not import a main script that can't be read again, as that of
+    standard input. They need none: what is of its own travels to them."""
+    main = sys.modules["__main__"]
+    path = getattr(main, "__file__", None)
+    if path is None or Path(path).is_file() or getattr(main, "__spec__", None) is not None:
+        yield
+        return
+    main.__file__ = None
+    try:
+        yield
+    finally:
+        main.__file__ = path
+
+
+def _is_being_run(main: ModuleType, path: str) -> bool:
+    """Whether lines of the script led here, and not what a user types after it was run."""
+    frame = sys._getframe()
+    while frame is not None:
+        code = frame.f_code
+        if frame.f_globals is vars(main) and (code.co_name, code.co_filename) == ("<module>", path):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _asks_for_its_name(script: Path) -> bool:
+    try:
+        tree = ast.parse(script.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return True  # nothing is known of it
+    return any(isinstance(node, ast.Name) and node.id == "__name__" for node in ast.walk(tree))
