@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal
@@ -11,9 +12,11 @@ import torch
 from torch import Tensor
 
 from swapnas_ext import ops
+from swapnas_ext._warn import warn
 
 NanPolicy = Literal["raise", "ignore"]
 _DTYPES = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16})
+_NUMPY_DTYPES = frozenset(map(np.dtype, (np.float32, np.float64, np.float16)))
 _INITIAL_PATTERNS = 1 << 15
 _MOST = 1 << 62  # samples, groups or neurons: what the kernels' integers hold
 
@@ -146,7 +149,7 @@ class PatternCounter:
                 f"{list(x.stride())}, as after expand()); use relu, or x.contiguous()"
             )
         if isinstance(x, Tensor) and (x.is_neg() or (x.requires_grad and torch.is_grad_enabled())):
-            self._check(x)
+            self.reserve(self._check(x))  # an error of which comes before x is changed
             self.update(torch.relu_(x))
         else:
             self._insert(torch.ops.swapnas.relu_insert_, x)
@@ -243,6 +246,10 @@ class PatternCounter:
         self._table.zero_()
         self.resets += 1
         self._at_most = 0
+
+    def __copy__(self) -> PatternCounter:
+        """With a set of its own, as ``copy.deepcopy``."""
+        return copy.deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
         of_this_table = ("_host_header", "_host_words", "_stream", "is_captured")
@@ -498,10 +505,9 @@ def _has_stray_bits(patterns: Tensor, bits: int) -> bool:
 
 def _warn_of_slowness(device: torch.device) -> None:
     if device.type == "cuda":
-        warnings.warn(
+        warn(
             "this swapnas_ext was built without CUDA kernels, so patterns on the GPU are counted by "
-            "the slow reference; reinstall it with nvcc on the PATH (SWAPNAS_CUDA=1 insists on it)",
-            stacklevel=3,
+            "the slow reference; reinstall it with nvcc on the PATH (SWAPNAS_CUDA=1 insists on it)"
         )
 
 
@@ -510,11 +516,24 @@ def _as_tensor(x: Tensor | np.ndarray[Any, Any]) -> Tensor:
         raise TypeError(
             f"activations must be a torch.Tensor or NumPy array, got {type(x).__name__}"
         )
-    if any(stride < 0 for stride in x.strides):
-        x = np.ascontiguousarray(x)  # the one layout that torch can't share
+    if x.dtype.newbyteorder("=") not in _NUMPY_DTYPES:
+        raise TypeError(
+            f"activations must be float32, float64 or float16 where they are NumPy arrays, got {x.dtype}; "
+            "convert them, as with .astype(np.float32)"
+        )
+    if not _is_shareable(x):
+        x = x.astype(x.dtype.newbyteorder("="), order="C")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(x)
+
+
+def _is_shareable(x: np.ndarray[Any, Any]) -> bool:
+    """Whether torch takes an array as it is: not backwards, even along a dimension of size 1, nor of parts
+    of records, nor in the byte order of another machine."""
+    return x.dtype.isnative and all(
+        stride >= 0 and stride % x.itemsize == 0 for stride in x.strides
+    )
 
 
 def _check_activations(x: Tensor, samples: int, groups: int = 1) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +14,7 @@ from torch import nn
 
 from swapnas_ext import initialization, regularization, result
 from swapnas_ext._torch_private import uncompiled
+from swapnas_ext._warn import warn
 from swapnas_ext.activations import UserRules
 from swapnas_ext.composite import CompositeRepeats
 from swapnas_ext.counter import NanPolicy, PatternCounter
@@ -202,20 +202,19 @@ class Scorer:
         kind = type(model).__name__
         if score.is_saturated and not score.composites and "saturated" not in self._warned:
             self._warned.add("saturated")
-            warnings.warn(f"{kind}: {score.notes[-1]}", ScoreWarning, stacklevel=4)
+            warn(f"{kind}: {score.notes[-1]}", ScoreWarning)
         self._patterns_seen.setdefault(score.ternary, kind)
         if len(self._patterns_seen) == 2 and "mixed" not in self._warned:
             self._warned.add("mixed")
             text = result.mixed_text(self._patterns_seen[True], self._patterns_seen[False])
-            warnings.warn(text, ScoreWarning, stacklevel=4)
+            warn(text, ScoreWarning)
         missed = f"missed in {kind}"
         if score.missed and missed not in self._warned:
             self._warned.add(missed)
-            warnings.warn(
+            warn(
                 f"{kind}: not captured: {'; '.join(score.missed)}. Give rules= for them, or "
                 "leave them out on purpose with a rule of None",
                 ScoreWarning,
-                stacklevel=4,
             )
 
     @contextmanager

@@ -16,7 +16,7 @@ from layouts import LAYOUTS, activations, lay_out, on_device, random_values
 from torch import Tensor
 
 import swapnas_ext as swap
-from swapnas_ext import reference
+from swapnas_ext import ops, reference
 
 on_all_kernels = settings(
     max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -142,7 +142,8 @@ def test_copies_go_their_own_way(samples: int) -> None:
     a, b = torch.randn(samples, 900), torch.randn(samples, 900)
     counter = swap.PatternCounter(samples)
     counter.update(a)
-    for copied in (copy.deepcopy(counter), pickle.loads(pickle.dumps(counter))):
+    copies = copy.copy(counter), copy.deepcopy(counter), pickle.loads(pickle.dumps(counter))
+    for copied in copies:
         copied.update(b)
         assert copied.count() == reference.count_patterns(a, b, samples=samples)
         assert counter.count() == reference.count_patterns(a, samples=samples)
@@ -165,6 +166,23 @@ def test_numpy_arrays_are_read_in_place() -> None:
     assert swap.count_patterns(array) == expected
     assert swap.count_patterns(array[:, ::-1]) == expected
     assert swap.count_patterns(array.astype(np.float16)) > 0
+
+
+def test_numpy_arrays_that_torch_cannot_share() -> None:
+    array = np.random.default_rng(0).standard_normal((8, 1, 30), dtype=np.float32)
+    expected = reference.count_patterns(torch.from_numpy(array), samples=8)
+    records = np.zeros((8, 30), [("value", "f4"), ("flag", "u1")])
+    records["value"] = array[:, 0]
+    others = array[:, ::-1], array[..., ::-1], array.astype(">f4"), records["value"]
+    for other in others:
+        assert swap.count_patterns(other) == expected
+        assert len(swap.pack_patterns(other)) == 30
+    assert swap.count_patterns(array[:1, 0][::-1]) <= 2
+    for dtype in (np.int64, np.longdouble, object):
+        with pytest.raises(
+            TypeError, match=rf"got {np.dtype(dtype)}; convert them, as with \.astype"
+        ):
+            swap.count_patterns(array.astype(dtype))
 
 
 @with_cuda
@@ -220,6 +238,45 @@ def test_bad_activations(x: Tensor, error: type[Exception], message: str) -> Non
         with pytest.raises(error, match=message):
             call(x)
     assert counter.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        (torch.ones(5, 3), ValueError, "not a multiple of samples=4"),
+        (torch.ones(4, 3, dtype=torch.int64), TypeError, "int64"),
+        (torch.randn(4, 1).expand(4, 3), ValueError, "share memory"),
+        (torch.randn(4, 3, requires_grad=True), RuntimeError, "leaf"),
+        (torch.randn(4, 3, requires_grad=True)[:, :2], RuntimeError, "leaf"),
+        (torch.randn(4, 3, requires_grad=True).exp().log().unbind(1)[0], RuntimeError, "Unbind"),
+    ],
+    ids=["rows", "int", "expanded", "leaf", "view of a leaf", "one of several views"],
+)
+def test_a_refused_relu_in_place_changes_nothing(
+    x: Tensor, error: type[Exception], message: str
+) -> None:
+    before, counter = x.detach().clone(), swap.PatternCounter(4)
+    with pytest.raises(error, match=message):
+        counter.relu_(x)
+    assert torch.equal(x, before) and counter.count() == 0
+
+
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_a_relu_in_place_without_room_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, requires_grad: bool
+) -> None:
+    def no_memory(*_: object, **__: object) -> None:
+        raise RuntimeError("no memory")
+
+    counter = swap.PatternCounter(40)
+    x = torch.randn(40, 70_000, requires_grad=requires_grad) * 1
+    before = x.detach().clone()
+    monkeypatch.setattr(ops, "check_memory", no_memory)
+    with pytest.raises(RuntimeError, match="no memory"):
+        counter.relu_(x)
+    assert torch.equal(x, before) and counter.count() == 0
+    monkeypatch.undo()
+    assert torch.equal(counter.relu_(x), before.relu()) and counter.count() > 0
 
 
 @pytest.mark.parametrize("samples", [1 << 40, 1 << 62])

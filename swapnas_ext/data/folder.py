@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import random
-import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from torch import Tensor
 
+from swapnas_ext._warn import warn
 from swapnas_ext.data.picture import Cut, batch, central_square, open_picture
 
 _SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
@@ -49,7 +49,7 @@ def read_folder(folder: Path, samples: int, size: int) -> Tensor:
                 f"{folder} has {len(taken)} images that can be read, {samples} samples are wanted; "
                 f"{unreadable[0]}{more}"
             )
-        warnings.warn(f"left out of the images: {unreadable[0]}{more}", stacklevel=3)
+        warn(f"left out of the images: {unreadable[0]}{more}")
     taken.sort(key=lambda pair: pair[0].relative_to(folder).parts)
     return batch([square for _, square in taken], folder)
 
