@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from swapnas_ext.by_class import ByClass
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,7 @@ def operator_rule(
     return rule if rule is None or isinstance(rule, Rule) else rule(*args, **kwargs)
 
 
-@cache
+@ByClass
 def _class_rule(kind: type[nn.Module]) -> ModuleRule | None:
     for ancestor in kind.__mro__:
         if ancestor in MODULE_RULES:
@@ -238,7 +239,7 @@ _ACTIVATION_NAME = re.compile(
 )
 
 
-@cache
+@ByClass
 def looks_like_activation(kind: type[nn.Module]) -> bool:
     """Whether a module class that no rule knows is named as activations are."""
     return _ACTIVATION_NAME.search(kind.__name__) is not None

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+from weakref import ref
 
 import torch
 from torch import Tensor, nn
@@ -297,7 +298,7 @@ def _actions(model: nn.Module) -> list[Action]:
     actions: list[Action] = []
     others: list[tuple[nn.Module, Weights]] = []
     for module in _modules(model):
-        kind = kind_of(type(module))
+        kind = kind_of[ref(type(module))]
         if kind is None:
             continue
         if kind in ("of torch", "of others"):

@@ -6,13 +6,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from swapnas_ext._torch_private import BATCH_NORMS, CONVOLUTIONS, children_of, parameters_of
+from swapnas_ext.by_class import ByClass
 from swapnas_ext.computed_weights import Computed, computed_weights
 
 Kind = Literal["published", "normalisation", "of torch", "of others"]
@@ -26,7 +26,7 @@ _OTHERS_OF_TORCH = (nn.Bilinear, nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBa
 _CONTAINERS_OF_TORCH = frozenset({nn.Module, nn.Sequential, nn.ModuleList, nn.ModuleDict})
 
 
-@lru_cache(4096)  # torch makes a class for each module that it parametrizes
+@ByClass
 def kind_of(kind: type[nn.Module]) -> Kind | None:
     """None of what is no layer with weights to draw, such as an embedding."""
     if issubclass(kind, (*CONVOLUTIONS, nn.Linear)):

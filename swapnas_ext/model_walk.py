@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import torch
@@ -155,7 +154,6 @@ OF_EVERY_MODULE = frozenset(nn.Module().__dict__)
 _NO_MODULES = frozenset({bool, int, float, str, type(None), torch.Size, Tensor, nn.Parameter})
 
 
-@cache
 def _is_of_torch(kind: type[nn.Module]) -> bool:
     return kind.__module__.startswith("torch.")
 

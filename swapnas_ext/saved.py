@@ -8,7 +8,7 @@ import sys
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
-from functools import cache, partial
+from functools import partial
 from operator import itemgetter
 from types import MethodType
 from typing import Any
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext._torch_private import HELD_SLOTS
+from swapnas_ext.by_class import ByClass
 
 IMMUTABLE = frozenset(
     {bool, int, float, complex, str, bytes, type(None), type, range, torch.dtype, torch.device}
@@ -353,7 +354,7 @@ def _refill(container: Any, content: Any) -> None:
         deque.extend(container, content)
 
 
-@cache
+@ByClass
 def _slot_names(kind: type) -> tuple[str, ...]:
     names: list[str] = []
     for ancestor in kind.__mro__:
@@ -369,7 +370,7 @@ def _slot_names(kind: type) -> tuple[str, ...]:
 _NOT_LOOKED_INTO = frozenset({*sys.stdlib_module_names, "numpy", "torch", "swapnas_ext"})
 
 
-@cache
+@ByClass
 def _has_attributes(kind: type) -> bool:
     if issubclass(kind, type | BaseException):
         return False

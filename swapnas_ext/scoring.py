@@ -16,6 +16,7 @@ from swapnas_ext import initialization, regularization, result
 from swapnas_ext._torch_private import uncompiled
 from swapnas_ext._warn import warn
 from swapnas_ext.activations import UserRules
+from swapnas_ext.by_class import ByClasses
 from swapnas_ext.composite import CompositeRepeats
 from swapnas_ext.counter import NanPolicy, PatternCounter
 from swapnas_ext.initialization import Initializer
@@ -112,13 +113,18 @@ class Scorer:
         # Idle counters, to be used again; a list for each kind, since threads may share a scorer.
         self._counters: dict[tuple[torch.device, bool, int], list[PatternCounter]] = {}
         # By the classes of a model and of its modules.
-        self._remembered: dict[tuple[type, frozenset[type]], Remembered] = {}
+        self._remembered = ByClasses(Remembered)
         self._warned: set[str] = set()
         self._patterns_seen: dict[bool, str] = {}  # ternary or not: a model that has them
         PatternCounter(self.samples, nan_policy=nan_policy)  # its errors, before any model runs
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_counters": {}, "_remembered": {}}
+        return vars(self) | {
+            "_counters": {},
+            "_remembered": ByClasses(Remembered),
+            "_warned": self._warned.copy(),
+            "_patterns_seen": self._patterns_seen.copy(),
+        }
 
     def __call__(self, model: Model) -> SwapScore:
         """The score of ``model``, or of what ``model()`` builds, where it is a function.
@@ -151,8 +157,7 @@ class Scorer:
     def _score(
         self, model: nn.Module, found: Walk, build_seconds: float, *, given: bool
     ) -> SwapScore:
-        kinds = frozenset(map(type, found.modules))
-        known = self._remembered.setdefault((type(model), kinds), Remembered())
+        known = self._remembered.of(type(model), map(type, found.modules))
         kind = CompositeRepeats if self.settings.measure == "composite" else Repeats
         run = kind(
             model,

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Literal
+from weakref import ref
 
 from torch import nn
 
 from swapnas_ext import activations
 from swapnas_ext._torch_private import children_of
 from swapnas_ext.activations import RELU, Rule, UserRules
+from swapnas_ext.by_class import ByClass
 from swapnas_ext.model_walk import Path, Walk, name_of
 
 Mode = Literal["auto", "modules", "operators"]
@@ -63,8 +65,6 @@ class Plan:
     mode: Mode = "auto"
     rules: UserRules = field(default_factory=dict)
     select: Select | None = None
-    interest: dict[type[nn.Module], bool] = field(default_factory=dict, repr=False, compare=False)
-    """What `may_watch` said of each class so far."""
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -81,19 +81,23 @@ class Plan:
             )
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"interest": {}}  # classes of the user's need not be there elsewhere
+        fields = vars(self).copy()
+        fields.pop("may_watch", None)
+        return fields
 
-    def may_watch(self, kind: type[nn.Module]) -> bool:
+    @cached_property
+    def may_watch(self) -> ByClass[bool]:
         """Whether modules of a class can be of any interest."""
-        known = self.interest.get(kind)
-        if known is None:
-            known = self.interest[kind] = (
+
+        def may_watch(kind: type[nn.Module]) -> bool:
+            return (
                 activations.is_known_class(kind)
                 or issubclass(kind, _FUSED)
                 or _is_suspect(kind)
                 or activations.has_user_rule(kind, self.rules)
             )
-        return known
+
+        return ByClass(may_watch)
 
     def selects(self, layer: Layer) -> bool:
         if self.select is None:
@@ -145,10 +149,9 @@ def find_activations(found: Walk, plan: Plan) -> Sites:
     """The modules to watch, in their order."""
     watched: list[Site] = []
     if plan.mode != "operators":
-        interest = plan.interest
+        may_watch = plan.may_watch
         for module, path in zip(found.modules, found.paths, strict=True):
-            kind = type(module)
-            if interest.get(kind) is False or not plan.may_watch(kind):
+            if not may_watch[ref(type(module))]:
                 continue
             site = _site(module, path, plan)
             if site is not None:
