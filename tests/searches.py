@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -62,11 +62,13 @@ def drive(
     workers: Sequence[Any] | None = None,
     history: History | None = None,
     space: SearchSpace | None = None,
+    looking: Callable[[int], None] = lambda draws: None,
 ) -> Driver:
     """A finished search with made-up scores."""
     history = History.create(None, {"search": {}}) if history is None else history
     crew = Crew([MadeUpWorker()] if workers is None else workers)
-    driver = Driver(small_space() if space is None else space, settings, history, crew)
+    space = small_space() if space is None else space
+    driver = Driver(space, settings, history, crew, lambda progress: looking(progress.looking))
     driver.run()
     return driver
 

@@ -21,6 +21,7 @@ import swapnas_ext as swap
 from swapnas_ext.search import (
     Control,
     SearchSettings,
+    admission,
     calibrate,
     search,
 )
@@ -44,6 +45,40 @@ def test_max_params_is_kept() -> None:
     found = drive(SearchSettings(candidates=100, max_params=limit, **SMALL)).result()
     assert max(candidate.parameters for candidate in found.candidates) <= limit
     assert len(found.candidates) == 100
+
+
+def test_no_size_is_worked_out_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of a small space is too large: random draws bring the same ones up again and again."""
+    space = small_space()
+    few = list(space)[::250]  # type: ignore[call-overload]
+    limit = sorted(map(space.size, few))[len(few) // 3]
+    built: list[str] = []
+    original = type(space).size
+
+    class Few(type(space)):  # type: ignore[misc]
+        def sample(self, rng: random.Random) -> str:
+            return rng.choice(few)
+
+        def mutate(self, architecture: str, rng: random.Random) -> str:
+            return rng.choice(few)
+
+        def crossover(self, first: str, second: str, rng: random.Random) -> str:
+            return first
+
+        def size(self, architecture: str) -> int:
+            built.append(architecture)
+            return original(self, architecture)
+
+    monkeypatch.setattr(admission, "_TELL_EVERY", 0.0)
+    for strategy in ("evolution", "random"):
+        built.clear()
+        told: list[int] = []
+        made = SearchSettings(candidates=60, max_params=limit, strategy=strategy, **SMALL)
+        driver = drive(made, space=Few(channels=2, cells=1), looking=told.append)
+        assert driver.exhausted
+        assert len(driver.result().candidates) > 10
+        assert sorted(built) == sorted(set(built))
+        assert max(told) >= 10_000  # draws in a row, before it was given up
 
 
 def test_limits_that_nothing_meets_say_the_closest() -> None:

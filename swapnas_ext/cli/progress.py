@@ -40,6 +40,10 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[Progress], None]]:
                 parts.insert(0, f"best {progress.best.score:.6g}")
             if progress.failed:
                 parts.append(f"{progress.failed} without a score")
+            if progress.looking:
+                parts.append(
+                    f"looking for new architectures: {progress.looking:,} in a row were known or too large"
+                )
             shown.update(
                 task, completed=progress.done, total=progress.total, state=", ".join(parts)
             )

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from swapnas_ext.search import size_control
+from swapnas_ext.search.admission import Admission
 from swapnas_ext.search.candidate import Candidate
 from swapnas_ext.search.history import History, HistoryError
 from swapnas_ext.search.optuna_study import OptunaStudy
@@ -43,6 +44,8 @@ class Progress:
         scored: candidates scored since it was started or resumed.
         best: the highest score of the present phase; None where there is none.
         failed: candidates that could not be scored.
+        looking: architectures that were drawn since the last new one, while none is found: all are known, or too
+            large.
     """
 
     done: int
@@ -50,6 +53,7 @@ class Progress:
     scored: int
     best: Individual | None
     failed: int
+    looking: int = 0
 
 
 @dataclass
@@ -81,19 +85,16 @@ class Driver:
         report: Callable[[Progress], None] | None = None,
     ) -> None:
         self._space = space
-        self._final = space.final()
         self._settings = settings
         self._history = history
         self._crew = crew
         self._report = report
         self._recorded = {candidate.form: candidate for candidate in history.candidates()}
         self._candidates: dict[str, Candidate] = {}  # of this run, by form, in order
-        # Form and parameters of the architectures that are admitted, and not yet proposed.
-        self._admitted: dict[str, tuple[str, int]] = {}
+        self._admit = Admission(space, settings.max_params, self._tell_looking)
         self._being_scored: dict[str, Candidate] = {}  # by architecture
         self._done = self._scored = self._failed = 0
         self._best: Individual | None = None
-        self._smallest: int | None = None  # of those beyond max_params
         self.controls: list[Control] = []
         self.exhausted = False
 
@@ -161,25 +162,13 @@ class Driver:
         )
 
     def _phase(self, phase: int, control: Control, strategy: Strategy, budget: int) -> None:
-        proposed: set[str] = set()  # forms of this phase
         out: deque[_Out] = deque()
         self._best = None
-
-        def admit(architecture: str) -> bool:
-            form = self._space.canonical(architecture)
-            if form in proposed:
-                return False
-            parameters = int(self._final.size(architecture))
-            if not self._small_enough(parameters):
-                return False
-            proposed.add(form)
-            self._admitted[architecture] = form, parameters
-            return True
-
+        self._admit.new_phase()
         asking = True
         while True:
-            while asking and len(out) < self._settings.ahead and len(proposed) < budget:
-                proposal = strategy.ask(budget - len(proposed), admit)
+            while asking and len(out) < self._settings.ahead and self._admit.count < budget:
+                proposal = strategy.ask(budget - self._admit.count, self._admit)
                 if proposal is None:
                     asking = bool(out)  # what is out may give it another idea
                     break
@@ -200,18 +189,11 @@ class Driver:
             self._tell_progress()
         self.exhausted |= not asking and self._settings.cycles is None
 
-    def _small_enough(self, parameters: int) -> bool:
-        most = self._settings.max_params
-        if most is None or parameters <= most:
-            return True
-        self._smallest = min(parameters, self._smallest or parameters)
-        return False
-
     def _start(self, phase: int, proposal: Proposal) -> _Out:
         """Numbers the candidates, and hands out those without a known outcome."""
         forms, new = [], []
         for architecture in proposal.architectures:
-            form, parameters = self._admitted.pop(architecture)
+            form = self._admit.form(architecture)
             forms.append(form)
             if form in self._candidates:
                 continue
@@ -221,7 +203,7 @@ class Driver:
                 architecture=architecture,
                 form=form,
                 parents=proposal.parents,
-                parameters=parameters,
+                parameters=self._admit.parameters(architecture),
             )
             recorded = self._recorded.get(form)
             if recorded is not None:
@@ -271,18 +253,24 @@ class Driver:
         outcomes = (candidate.outcome for candidate in self._candidates.values())
         return all(outcome is None or outcome.error for outcome in outcomes)
 
-    def _tell_progress(self) -> None:
+    def _tell_progress(self, looking: int = 0) -> None:
         if self._report is not None:
             total = self._settings.candidates
-            self._report(Progress(self._done, total, self._scored, self._best, self._failed))
+            self._report(
+                Progress(self._done, total, self._scored, self._best, self._failed, looking)
+            )
+
+    def _tell_looking(self, draws: int) -> None:
+        self._tell_progress(looking=draws)
 
     def _check_any_scored(self) -> None:
         if any(candidate.scored for candidate in self._candidates.values()):
             return
-        if self._smallest is not None and not self._candidates:
+        smallest = self._admit.smallest_refused
+        if smallest is not None and not self._candidates:
             raise ValueError(
                 f"no architecture of at most {self._settings.max_params:,.0f} parameters was found; the "
-                f"smallest that was tried has {self._smallest:,}"
+                f"smallest that was tried has {smallest:,}"
             )
         outcomes = [c.outcome for c in self._candidates.values() if c.outcome is not None]
         for name, limit, unit in (

@@ -9,7 +9,7 @@ from typing import Any
 from swapnas_ext.search.strategies import Admit, Individual, Proposal
 from swapnas_ext.spaces import SearchSpace
 
-_TRIES = 1000
+_TRIES = 1000  # in a row, each slower than the one before it; then the space is taken to hold no new ones
 
 
 class OptunaStudy:
@@ -41,19 +41,20 @@ class OptunaStudy:
         self._space = space
         self._chunk = chunk
         self._trials: dict[str, Any] = {}  # by architecture
+        self._in_vain = 0
 
     def ask(self, most: int, admit: Admit) -> Proposal | None:
         found: list[str] = []
-        for _ in range(_TRIES):
-            if len(found) == min(most, self._chunk):
-                break
+        while len(found) < min(most, self._chunk) and self._in_vain < _TRIES:
             trial = self.study.ask()
             architecture = self._space.sample(_TrialRandom(trial))
             if admit(architecture):
                 self._trials[architecture] = trial
                 found.append(architecture)
+                self._in_vain = 0
             else:
                 self.study.tell(trial, state=self._failed)
+                self._in_vain += 1
         return Proposal(tuple(found)) if found else None
 
     def tell(self, proposal: Proposal, individuals: Sequence[Individual | None]) -> None:
