@@ -17,7 +17,7 @@ from swapnas_ext import activations, interception
 from swapnas_ext._torch_private import in_forward_ad, version_of
 from swapnas_ext.activations import RELU, Rule
 from swapnas_ext.counter import NAN_MESSAGE, NanActivationError, PatternCounter
-from swapnas_ext.inputs import main_input
+from swapnas_ext.inputs import first_tensor, main_input
 from swapnas_ext.model_walk import walk
 from swapnas_ext.sites import Layer, Plan, Site, Sites, find_activations
 
@@ -59,10 +59,21 @@ def _own_forward(site: Site) -> Any:
     forward = site.module.__dict__["forward"]
     if getattr(forward, "watched_by_swapnas", False):
         raise RuntimeError(
-            f"module '{site.name}' ({site.kind}) is being scored already, in another thread; score it "
-            "after that, or a copy of it (copy.deepcopy)"
+            f"module '{site.name}' ({site.kind}) is being scored already, in another thread, or was copied "
+            "while it was; score it after that, or a copy (copy.deepcopy) made before"
         )
     return forward
+
+
+def _tensor_of(layer: Layer, value: Any) -> Tensor:
+    """What goes into or comes out of an activation: a tensor, or the first of several, as of an LSTM."""
+    tensor = value if isinstance(value, Tensor) else first_tensor(value)
+    if tensor is None:
+        raise TypeError(
+            f"activation '{layer.name}' ({layer.kind}): its rule needs a tensor, got "
+            f"{type(value).__name__}; leave it out with a rule of None"
+        )
+    return tensor
 
 
 class Capture:
@@ -265,7 +276,8 @@ class Capture:
         x = args[0]
         rule = activations.operator_rule(name, args, kwargs, self._plan.rules)
         if rule is None or x.dim() == 0 or not x.is_floating_point():
-            if self._record and name in activations.SUSPECT_OPERATORS:
+            is_suspect = name in activations.SUSPECT_OPERATORS and name not in self._plan.rules
+            if self._record and is_suspect:
                 module = self._caller()[0]
                 self._miss(f"an activation made of '{name}' in '{module}'")
             return operator(*args, **kwargs)
@@ -321,11 +333,13 @@ class Capture:
         self, layer: Layer, rule: Rule, x: Tensor, function: Callable[[], Tensor]
     ) -> Tensor:
         if self._of_inputs or rule.of_input:  # before an in-place activation overwrites it
+            x = _tensor_of(layer, x)
             states = x if self._of_inputs else rule.states(x, self.counter.ternary)
             self._feed(layer, self.counter.update, states)
             return function()
         y = function()
-        self._feed(layer, self.counter.update, rule.states(y, self.counter.ternary))
+        states = rule.states(_tensor_of(layer, y), self.counter.ternary)
+        self._feed(layer, self.counter.update, states)
         return y
 
     def _feed(
@@ -379,11 +393,13 @@ class Capture:
         text = f"activation '{layer.name}' ({layer.kind}): {error}"
         samples = self.counter.samples
         if isinstance(x, Tensor) and x.dim() and x.shape[0] % samples:
-            text += (
-                f". Where its {x.shape[0]} rows are not {samples} samples each, leave the layer out: "
-                f"select=lambda layer: layer.name != '{layer.name}'; where the mini-batch has another "
-                "number of samples, pass samples="
-            )
+            text += ". "
+            if self._plan.select is not None:  # there may be other layers
+                text += (
+                    f"Where its {x.shape[0]} rows are not {samples} samples each, leave the layer out: "
+                    f"select=lambda layer: layer.name != '{layer.name}'. "
+                )
+            text += "Where the mini-batch has another number of samples, pass samples="
         return type(error)(text)
 
 

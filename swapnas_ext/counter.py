@@ -404,7 +404,7 @@ def count_patterns(
     if samples is None:
         if tensors[0].dim() == 0:
             raise ValueError("activations need a first dimension of samples, got a scalar")
-        samples = tensors[0].shape[0]
+        samples = tensors[0].size(0)  # of a nested tensor too, which has no shape
     _positive("samples", samples)
     _nan_policy(nan_policy)
     device = tensors[0].device
@@ -413,7 +413,7 @@ def count_patterns(
     ):  # what the operator can't see; a full check of small tensors takes longer than counting
         if x.device != device:
             raise ValueError(f"the activations are on different devices: {device} and {x.device}")
-        if x.layout is not torch.strided or x.is_meta:
+        if x.layout is not torch.strided or x.is_meta or x.is_nested:
             _check_activations(x, samples)
     if not ops.has_kernel(device):
         _warn_of_slowness(device)
@@ -449,7 +449,7 @@ def pack_patterns(
     """
     x = x if isinstance(x, Tensor) else _as_tensor(x)
     if samples is None:
-        samples = x.shape[0] if x.dim() else 1
+        samples = x.size(0) if x.dim() else 1
     _positive("samples", samples)
     _nan_policy(nan_policy)
     _check_activations(x, samples)
@@ -490,7 +490,8 @@ def _current_stream(device: torch.device) -> torch.cuda.Stream | None:
 
 def _shares_memory(x: Tensor) -> bool:
     """Of dense layouts, those that expand() makes; the kernels refuse the others."""
-    return x.layout is torch.strided and any(
+    is_dense = x.layout is torch.strided and not x.is_nested
+    return is_dense and any(
         stride == 0 and size > 1 for size, stride in zip(x.shape, x.stride(), strict=True)
     )
 
@@ -543,6 +544,10 @@ def _check_activations(x: Tensor, samples: int, groups: int = 1) -> None:
         )
     if x.dtype not in _DTYPES:
         raise TypeError(f"activations must be float32, float64, float16 or bfloat16, got {x.dtype}")
+    if x.is_nested:
+        raise ValueError(
+            "activations must be dense, got a nested tensor; call torch.nested.to_padded_tensor(x, 0.0)"
+        )
     if x.layout != torch.strided:
         raise ValueError(f"activations must be dense, got layout {x.layout}; call .to_dense()")
     if x.device.type == "meta":

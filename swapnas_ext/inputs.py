@@ -155,9 +155,15 @@ def copied(value: Any) -> Any:
 
 
 def main_input(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """What a layer is called on: its first tensor, or ``input=``."""
+    """What a layer is called on: its first tensor, or ``input=``; the first within others where there is none."""
     values = (*args, *([kwargs["input"]] if "input" in kwargs else ()), *kwargs.values())
-    return next((value for value in values if isinstance(value, Tensor)), None)
+    plain = next((value for value in values if isinstance(value, Tensor)), None)
+    return first_tensor(values) if plain is None else plain
+
+
+def first_tensor(value: Any) -> Tensor | None:
+    """Within tuples, lists and mappings too."""
+    return next(iter(_tensors(value)), None)
 
 
 def _mapped(value: Any, function: Any) -> Any:

@@ -195,10 +195,8 @@ def saturation_note(score: SwapScore) -> str | None:
         reason = f"of the {possible:,} that are possible with {samples} samples"
         if score.ternary and states == 2:
             reason = f"where {samples} samples make {possible:,} without zero, the rare third state"
-    return (
-        f"saturated: {score.mean:,.0f} patterns {reason}. Such scores can't tell networks apart; use "
-        f"{better} samples"
-    )
+    advice = f"; use {better} samples" if better != samples else ""
+    return f"saturated: {score.mean:,.0f} patterns {reason}. Such scores can't tell networks apart{advice}"
 
 
 def _states_in_effect(score: SwapScore) -> int:

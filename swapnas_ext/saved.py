@@ -77,7 +77,7 @@ class Saved:
             self._hooks.append(hooks)
         for held in _held_by(saved):
             if held:
-                self.save_container(held)
+                self.save_container(held, however_large=True)
             else:
                 self._empty.append(held)
         own = saved.keys() - plain
@@ -145,7 +145,7 @@ class Saved:
                 self.save_container(value.__dict__)
             self._save_slots(value, kind)
 
-    def save_container(self, container: Any) -> None:
+    def save_container(self, container: Any, *, however_large: bool = False) -> None:
         if _is_empty(container):
             self._empty.append(container)
             return
@@ -154,9 +154,10 @@ class Saved:
         self._seen[id(container)] = container
         content = _content(container)
         self._filled.append((container, content))
-        self._looked_into += len(content)
-        if self._looked_into > _MOST:
-            return
+        if not however_large:
+            if self._looked_into + len(content) > _MOST:
+                return
+            self._looked_into += len(content)
         if isinstance(container, dict):
             self._save_items(container, content.items())
         elif not isinstance(container, set):

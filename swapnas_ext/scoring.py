@@ -313,7 +313,7 @@ def _alone(model: nn.Module, found: Walk) -> Iterator[None]:
         if not own.isdisjoint(_being_scored):
             raise RuntimeError(
                 f"this {type(model).__name__}, or one that shares modules with it, is being scored "
-                "already, in another thread; score it after that, or a copy of it (copy.deepcopy)"
+                "already, in another thread; score it after that, or a copy (copy.deepcopy) made before"
             )
         _being_scored.update(own)
     try:

@@ -148,7 +148,7 @@ class Untouched:
             name = next((name for name, p in named if id(p) == identity), "of one of its modules")
             raise ValueError(
                 f"the parameter '{name}' of {type(self.model).__name__} can't be kept from changes: its "
-                "module does not hold it where torch's own modules do; score a copy (copy.deepcopy)"
+                "module does not hold it where torch's own modules do; put it there with register_parameter"
             )
 
     def _our(self, theirs: Tensor) -> Tensor:

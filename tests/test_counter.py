@@ -18,6 +18,8 @@ from torch import Tensor
 import swapnas_ext as swap
 from swapnas_ext import ops, reference
 
+NESTED = torch.nested.nested_tensor([torch.ones(3, 2)] * 4)
+
 on_all_kernels = settings(
     max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -228,9 +230,10 @@ def test_nan(kernels: torch.device, samples: int, dtype: torch.dtype) -> None:
         (torch.ones(4, 0), ValueError, "empty"),
         (torch.tensor(1.0), ValueError, "shape"),
         (torch.ones(4, 3).to_sparse(), ValueError, "sparse"),
+        (NESTED, ValueError, "to_padded_tensor"),
         (torch.ones(4, 3, device="meta"), ValueError, "meta"),
     ],
-    ids=["int", "complex", "list", "rows", "no samples", "no neurons", "scalar", "sparse", "meta"],
+    ids=["int", "complex", "list", "rows", "no samples", "no neurons", "scalar", "sparse", "nested", "meta"],
 )
 def test_bad_activations(x: Tensor, error: type[Exception], message: str) -> None:
     counter = swap.PatternCounter(4)

@@ -168,3 +168,21 @@ def test_untouched_by_compat(transformers: bool) -> None:
     before = snapshot(model)
     swapped.forward()
     assert_same(before | {"random": None}, snapshot(model) | {"random": None})
+
+
+@pytest.mark.parametrize("entries", [299_990, 400_000])
+def test_long_lists_that_a_model_keeps(entries: int) -> None:
+    class WithWords(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words = list(range(entries))
+            self.linear = nn.Linear(8, 300)
+            self.others = [nn.Linear(300, 20)]
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.others[0](torch.relu(self.linear(x))).relu()
+
+    model = WithWords()
+    score = swap.score(model, torch.randn(12, 8), init="gaussian", repeats=2)
+    assert [layer.neurons for layer in score.layers] == [300, 20]
+    assert len(model.words) == entries
