@@ -100,10 +100,23 @@ MODULE_RULES: dict[type[nn.Module], ModuleRule] = {
 }
 
 # By the module that defines them, so that the libraries need not be there.
-_LIBRARIES = ("transformers.activations", "timm.layers.activations", "timm.layers.activations_me")
+_QUANTIZED = (
+    "torch.ao.nn.quantized",
+    "torch.ao.nn.intrinsic.quantized",
+)  # also layers with one in them
+_LIBRARIES = (
+    *("transformers.activations", "timm.layers.activations", "timm.layers.activations_me"),
+    *_QUANTIZED,
+)
 NAMED_MODULE_RULES: dict[str, Rule] = {
     "AccurateGELUActivation": SIGNED,
+    "BNReLU2d": RELU,
+    "BNReLU3d": RELU,
     "ClippedGELUActivation": SIGNED,
+    "ConvAddReLU2d": RELU,
+    "ConvReLU1d": RELU,
+    "ConvReLU2d": RELU,
+    "ConvReLU3d": RELU,
     "FastGELUActivation": SIGNED,
     "GELUActivation": SIGNED,
     "GELU": SIGNED,
@@ -114,6 +127,9 @@ NAMED_MODULE_RULES: dict[str, Rule] = {
     "HardSigmoidMe": OF_INPUT,
     "HardSwish": SIGNED,
     "HardSwishMe": SIGNED,
+    "LinearLeakyReLU": SIGNED,
+    "LinearReLU": RELU,
+    "LinearTanh": SIGNED,
     "Mish": SIGNED,
     "MishActivation": SIGNED,
     "MishMe": SIGNED,
@@ -122,6 +138,7 @@ NAMED_MODULE_RULES: dict[str, Rule] = {
     "PytorchGELUTanh": SIGNED,
     "QuickGELU": SIGNED,
     "QuickGELUActivation": SIGNED,
+    "ReLU6": Rule(upper=6.0),
     "ReLUSquaredActivation": RELU,
     "SiLUActivation": SIGNED,
     "Sigmoid": OF_INPUT,
@@ -227,6 +244,13 @@ def _class_rule(kind: type[nn.Module]) -> ModuleRule | None:
         if ancestor.__module__.startswith(_LIBRARIES) and ancestor.__name__ in NAMED_MODULE_RULES:
             return NAMED_MODULE_RULES[ancestor.__name__]
     return None
+
+
+@ByClass
+def is_quantized_activation(kind: type[nn.Module]) -> bool:
+    """Whether a module class is one of torch's quantised activations, most of which call no operator that can
+    be seen."""
+    return kind.__module__.startswith(_QUANTIZED) and is_known_class(kind)
 
 
 def is_known_class(kind: type[nn.Module]) -> bool:

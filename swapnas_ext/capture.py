@@ -73,7 +73,7 @@ def _tensor_of(layer: Layer, value: Any) -> Tensor:
             f"activation '{layer.name}' ({layer.kind}): its rule needs a tensor, got "
             f"{type(value).__name__}; leave it out with a rule of None"
         )
-    return tensor
+    return tensor.dequantize() if tensor.is_quantized else tensor
 
 
 class Capture:
@@ -211,7 +211,9 @@ class Capture:
                 if self._is_unfit(layer, input, error):
                     with interception.paused():
                         return torch.relu_(input) if in_place else torch.relu(input)
-                raise self._explained(layer, input, error) from error
+                if not (isinstance(input, Tensor) and input.is_quantized):
+                    raise self._explained(layer, input, error) from error
+                y = self._relu_of_operators(input)  # the direct way takes no quantised ones
             book((layer, y.numel(), y.dtype, start, clock(), patterns_so_far()))
             return y
 
@@ -229,7 +231,7 @@ class Capture:
                     y = torch.relu(x)
                     self.counter.update(x if self._of_inputs else y)
                     return y
-            if not counter.counts_once:
+            if not counter.counts_once or x.is_quantized:
                 return relu(x)
             version = version_of(x)
             if version is None:
@@ -248,11 +250,21 @@ class Capture:
 
     def _relu_of_operators(self, x: Tensor) -> Tensor:
         with interception.paused():
-            return self.counter.relu(x)
+            return (
+                self._relu_of_quantized(torch.relu, x) if x.is_quantized else self.counter.relu(x)
+            )
 
     def _relu_in_place(self, x: Tensor) -> Tensor:
         with interception.paused():
-            return self.counter.relu_(x)
+            return (
+                self._relu_of_quantized(torch.relu_, x) if x.is_quantized else self.counter.relu_(x)
+            )
+
+    def _relu_of_quantized(self, relu: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        before = x.dequantize()
+        y = relu(x)
+        self.counter.update(before if self._of_inputs else y.dequantize())
+        return y
 
     def _suspect(self, site: Site, original: Callable[..., Any]) -> Callable[..., Any]:
         def suspect(*args: Any, **kwargs: Any) -> Any:
@@ -275,7 +287,7 @@ class Capture:
     ) -> Any:
         x = args[0]
         rule = activations.operator_rule(name, args, kwargs, self._plan.rules)
-        if rule is None or x.dim() == 0 or not x.is_floating_point():
+        if rule is None or x.dim() == 0 or not (x.is_floating_point() or x.is_quantized):
             is_suspect = name in activations.SUSPECT_OPERATORS and name not in self._plan.rules
             if self._record and is_suspect:
                 module = self._caller()[0]
@@ -284,14 +296,20 @@ class Capture:
         layer = self._operator_layer(name, rule)
         if layer is None:
             return operator(*args, **kwargs)
+        if x.is_quantized:
+            self._note_ternary(rule)
+            return self._observe(layer, rule, x, lambda: operator(*args, **kwargs))
         if rule == RELU and operator is torch.ops.aten.relu.default:
             return self._feed(layer, self._relu, x, torch.relu)
         if rule == RELU and operator is torch.ops.aten.relu_.default:
             return self._feed(layer, self.counter.relu_, x, torch.relu_)
+        self._note_ternary(rule)
+        return self._observe(layer, rule, x, lambda: operator(*args, **kwargs))
+
+    def _note_ternary(self, rule: Rule) -> None:
         if rule.ternary:
             self.met_ternary = True
             self.needs_ternary |= not self.counter.ternary
-        return self._observe(layer, rule, x, lambda: operator(*args, **kwargs))
 
     def _operator_layer(self, name: str, rule: Rule) -> Layer | None:
         """Which layer a call belongs to; None where that is not selected."""

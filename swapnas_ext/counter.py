@@ -543,7 +543,10 @@ def _check_activations(x: Tensor, samples: int, groups: int = 1) -> None:
             f"activations must be a torch.Tensor or NumPy array, got {type(x).__name__}"
         )
     if x.dtype not in _DTYPES:
-        raise TypeError(f"activations must be float32, float64, float16 or bfloat16, got {x.dtype}")
+        advice = "; call .dequantize()" if x.is_quantized else ""
+        raise TypeError(
+            f"activations must be float32, float64, float16 or bfloat16, got {x.dtype}{advice}"
+        )
     if x.is_nested:
         raise ValueError(
             "activations must be dense, got a nested tensor; call torch.nested.to_padded_tensor(x, 0.0)"

@@ -22,12 +22,13 @@ from swapnas_ext._torch_private import children_of, parameters_of
 from swapnas_ext.computed_weights import Computed, Pruned
 from swapnas_ext.layers import (
     Weights,
+    holds_quantized_weights,
     is_of_real_numbers,
     kind_of,
     parameters_and_computed,
     weights_of,
 )
-from swapnas_ext.model_walk import Walk
+from swapnas_ext.model_walk import Walk, name_of
 
 Initializer = Callable[[nn.Module, torch.Generator], None]
 Draw = Callable[[Tensor, torch.Generator, "int | None"], object]
@@ -122,7 +123,14 @@ def undrawn_note(
     Args:
         model: that ``found`` and ``reached`` are of; it may have other tensors by now.
     """
-    if not is_known(initialize) or not (found.held or _is_anything_left(found, reached)):
+    if not is_known(initialize):
+        return None
+    quantized = [
+        name_of(path) or "the model itself"
+        for module, path in zip(found.modules, found.paths, strict=True)
+        if holds_quantized_weights[ref(type(module))]
+    ]
+    if not (found.held or quantized or _is_anything_left(found, reached)):
         return None
     drawn: set[int] = set()
     pruned: set[int] = set()
@@ -149,6 +157,8 @@ def undrawn_note(
             f"init drew {count} of {count + len(undrawn)} weights of two or more dimensions; these kept "
             f"their values: {_some(undrawn)}"
         )
+    if quantized:
+        notes.append(f"init draws no quantised weights; these kept theirs: {_some(quantized)}")
     if masked:
         notes.append(f"init drew pruned weights, whose masks were kept: {_some(masked)}")
     return "; ".join(notes) or None

@@ -76,6 +76,13 @@ def parameters_and_computed(module: nn.Module) -> dict[str, Tensor | Computed]:
     return {**plain, **computed}
 
 
+@ByClass
+def holds_quantized_weights(kind: type[nn.Module]) -> bool:
+    """Whether it is a class of torch's quantised layers, whose weights are packed, and no parameters."""
+    is_torchs = kind.__module__.startswith("torch.ao.nn.")
+    return is_torchs and hasattr(kind, "set_weight_bias") and hasattr(kind, "from_float")
+
+
 def is_of_real_numbers(weight: Tensor | Computed) -> bool:
     """Quantised weights are integers, and not drawn."""
     return weight.dtype.is_floating_point or weight.dtype.is_complex

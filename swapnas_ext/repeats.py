@@ -460,19 +460,19 @@ class Repeats:
 
     def _nothing(self, capture: Capture) -> str:
         name = type(self._model).__name__
+        known = [site.name for site in self._sites.watched if site.role != "suspect"]
         text = f"no activation of {name} was captured in its forward pass, so there is no score"
         if capture.skipped:
             text += f"; select= leaves out: {', '.join(capture.skipped)}"
-        elif self._sites.watched and not self._left_out:
-            text += (
-                f"; it has {', '.join(site.name for site in self._sites.watched[:5])}, but does not call "
-                "them"
-            )
+        elif known and not self._left_out:
+            text += f"; it has {', '.join(known[:5])}, but does not call them"
         for note in self.notes:
             if note.startswith("left out"):
                 text += f"; {note}"
         if capture.missed:
-            text += f"; not captured: {'; '.join(capture.missed)}; give rules= for them"
+            text += (
+                f"; not captured: {'; '.join(capture.missed)}; give {self._settings.plan.wanted}"
+            )
         if self._settings.plan.mode == "modules":
             text += (
                 "; capture='modules' sees no activations called as functions: use capture='auto'"

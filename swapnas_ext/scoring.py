@@ -217,7 +217,7 @@ class Scorer:
         if score.missed and missed not in self._warned:
             self._warned.add(missed)
             warn(
-                f"{kind}: not captured: {'; '.join(score.missed)}. Give rules= for them, or "
+                f"{kind}: not captured: {'; '.join(score.missed)}. Give {self.settings.plan.wanted}, or "
                 "leave them out on purpose with a rule of None",
                 ScoreWarning,
             )

@@ -99,6 +99,11 @@ class Plan:
 
         return ByClass(may_watch)
 
+    @property
+    def wanted(self) -> str:
+        """What it takes to capture what was missed."""
+        return "rules= for them" + (" and capture='auto'" if self.mode == "operators" else "")
+
     def selects(self, layer: Layer) -> bool:
         if self.select is None:
             return True
@@ -148,7 +153,13 @@ class Sites:
 def find_activations(found: Walk, plan: Plan) -> Sites:
     """The modules to watch, in their order."""
     watched: list[Site] = []
-    if plan.mode != "operators":
+    if plan.mode == "operators":
+        is_quantized = activations.is_quantized_activation
+        for module, path in zip(found.modules, found.paths, strict=True):
+            wanted = not activations.is_unwanted(module, plan.rules)
+            if wanted and is_quantized[ref(type(module))]:
+                watched.append(Site(name_of(path), module, "suspect"))
+    else:
         may_watch = plan.may_watch
         for module, path in zip(found.modules, found.paths, strict=True):
             if not may_watch[ref(type(module))]:
