@@ -388,7 +388,7 @@ def _alive(pid: int) -> bool:
 def _as_before_kinds(path: Path) -> None:
     """Makes a run file what it was when it told nothing of kinds, and one repeat's deviation was 0."""
     with sqlite3.connect(path) as connection:
-        for column in ("ternary", "saturated"):
+        for column in ("ternary", "saturated", "latency_low", "latency_high"):
             connection.execute(f"ALTER TABLE candidate DROP COLUMN {column}")
         connection.execute("UPDATE candidate SET patterns_std = 0 WHERE patterns IS NOT NULL")
     connection.close()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,12 +23,16 @@ from torch import nn
 
 import swapnas_ext as swap
 from swapnas_ext.search import (
+    Candidate,
     Control,
+    Outcome,
     SearchSettings,
     admission,
     calibrate,
     search,
 )
+from swapnas_ext.search.latency import Latency, Quiet
+from swapnas_ext.search.limits import limits_text
 
 
 def test_regularised_by_the_size_of_the_final_network() -> None:
@@ -88,7 +96,7 @@ def test_limits_that_nothing_meets_say_the_closest() -> None:
         drive(SearchSettings(candidates=20, max_params=10, **SMALL))
     with pytest.raises(ValueError, match=r"none of 20 .* at most 100 FLOPs; the closest takes \d"):
         search(space, small_scorer(), SearchSettings(candidates=20, max_flops=100, **SMALL))
-    with pytest.raises(ValueError, match=r"at most 1e-09 seconds; the closest takes"):
+    with pytest.raises(ValueError, match=r"at most 0.001 us; the closest takes"):
         search(space, small_scorer(), SearchSettings(candidates=6, max_latency=1e-9, **SMALL))
 
 
@@ -100,7 +108,62 @@ def test_flops_and_latency_are_measured() -> None:
         assert outcome is not None
         assert outcome.flops == _flops(space, row.architecture)
         assert outcome.latency is not None
-        assert 0 < outcome.latency < 10
+        assert outcome.latency_low is not None
+        assert outcome.latency_high is not None
+        assert 0 < outcome.latency_low <= outcome.latency <= outcome.latency_high < 10
+
+
+@pytest.mark.parametrize("count", [5, 6, 9, 15, 16, 101])
+def test_the_interval_of_a_median_holds_it_95_times_of_100(count: int) -> None:
+    interval = Latency.of(range(count, 0, -1))
+    assert interval.median == (count + 1) / 2
+    below = round(interval.low)  # of so many times, at least, one is beyond the end of the interval
+    assert interval.low - 1 == count - interval.high
+
+    def missed(ends: int) -> float:
+        """The probability that fewer than so many times lie on one side of the median, twice."""
+        return 2 * sum(math.comb(count, k) for k in range(ends)) / 2**count
+
+    assert missed(below) <= 0.05 or below == 1
+    assert missed(below + 1) > 0.05
+
+
+def test_latency_is_measured_while_no_other_worker_works(tmp_path: Path) -> None:
+    quiet = Quiet()
+    script = f"""
+import time
+from swapnas_ext.search.latency import Quiet
+with Quiet({quiet.name!r}).working():
+    print("working", flush=True)
+    time.sleep(0.5)
+    open({str(tmp_path / "worked")!r}, "w").close()
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == b"working\n"
+        with quiet.alone():
+            assert (tmp_path / "worked").exists()
+    quiet.remove()
+    assert not list(quiet.path.parent.glob(f"{quiet.name}*"))
+
+
+def test_candidates_beyond_the_limits_are_told() -> None:
+    outcomes = [
+        Outcome(patterns=5.0, flops=9, latency=0.010, latency_low=0.009, latency_high=0.011),
+        Outcome(over="latency", latency=0.021, latency_low=0.019, latency_high=0.023),
+        Outcome(over="latency", latency=0.050, latency_low=0.049, latency_high=0.051),
+        Outcome(over="flops", flops=2_000_000_000),
+    ]
+    candidates = [Candidate(k, 0, f"a{k}", f"a{k}", (), 1, o) for k, o in enumerate(outcomes)]
+    lines = limits_text(candidates, {"max_latency": 0.02, "max_flops": 1.5e9})
+    assert lines == [
+        "1 of 4 take more than 1,500 MFLOPs",
+        "2 of 4 took longer than 20 ms; latencies are known to within 9.5% (95 % confidence, the median "
+        "candidate); too close to the limit to tell: 1",
+    ]
+    assert limits_text(candidates, {"max_params": 3e6}) == []
+    older = [Candidate(0, 0, "a", "a", (), 1, Outcome(over="latency", latency=0.5))]
+    assert limits_text(older, {"max_latency": 0.2}) == ["1 of 1 took longer than 200 ms"]
 
 
 def _flops(space: swap.spaces.SearchSpace, architecture: str) -> int:

@@ -136,6 +136,23 @@ def test_limits(tmp_path: Path) -> None:
     best = json.loads(run("show", tmp_path / "b.db", "--json").stdout)["best"]
     assert all(entry["params"] <= 3000 for entry in best)
     assert all(0 < entry["flops"] <= 1e9 and 0 < entry["latency"] <= 5 for entry in best)
+    assert all(e["latency_low"] <= e["latency"] <= e["latency_high"] for e in best)
+
+
+def test_how_many_are_beyond_a_limit(tmp_path: Path) -> None:
+    path, page = tmp_path / "run.db", tmp_path / "page.html"
+    result = run("search", *SEARCH, "--candidates", 20, "--max-flops", "500k", "--run", path)
+    assert result.exit_code == 0, result.output
+    content = json.loads(run("show", path, "--json").stdout)
+    beyond = content["over"]
+    assert 0 < len(beyond) < 20
+    assert {entry["limit"] for entry in beyond} == {"flops"}
+    assert all(entry["flops"] > 500_000 for entry in beyond)
+    line = f"{len(beyond)} of 20 take more than 0.5 MFLOPs"
+    assert line in result.output
+    assert line in run("show", path).stdout
+    assert run("show", path, "--html", page).exit_code == 0
+    assert line in page.read_text()
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[Progress], None]]:
                 parts.insert(0, f"best {progress.best.score:.6g}")
             if progress.failed:
                 parts.append(f"{progress.failed} without a score")
+            if progress.over:
+                parts.append(f"{progress.over} beyond the limits")
             if progress.looking:
                 parts.append(
                     f"looking for new architectures: {progress.looking:,} in a row were known or too large"

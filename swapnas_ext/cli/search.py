@@ -31,6 +31,7 @@ from swapnas_ext.report.search_table import to_table
 from swapnas_ext.search import History, SearchResult, SearchSettings
 from swapnas_ext.search import search as run_search
 from swapnas_ext.search.history import is_taken
+from swapnas_ext.search.limits import limits_text
 from swapnas_ext.search.settings import STRATEGIES
 
 EXAMPLES = """
@@ -139,7 +140,9 @@ _DEFAULTS = SearchSettings()
     "--max-flops", type=COUNT, help="Operations of the final network on one sample, as 600M."
 )
 @click.option(
-    "--max-latency", type=SECONDS, help="The time that they take here on one thread, as 20ms."
+    "--max-latency",
+    type=SECONDS,
+    help="The time that they take here on one thread, as 20ms. While one is measured, no other worker works.",
 )
 @scoring_options
 @click.pass_context
@@ -259,6 +262,8 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
             err=True,
         )
         sys.exit(130)
+    for line in limits_text(found.candidates, asdict(settings)):
+        click.echo(line)
     click.echo(to_table(found, top=5), nl=False)
     tell_mixed(row.candidate.ternary for row in ranked)
     tell_saturated(row.candidate.is_saturated for row in ranked if not row.candidate.is_composite)

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from swapnas_ext.report.charts import draw_curve, draw_sizes
 from swapnas_ext.report.drawing import draw_graph
 from swapnas_ext.report.page import figure, page, settings_details, table
-from swapnas_ext.report.search_table import best_so_far, columns, shown_rows, summary
+from swapnas_ext.report.search_table import (
+    best_so_far,
+    beyond_limits,
+    columns,
+    shown_rows,
+    summary,
+)
 
 if TYPE_CHECKING:
     from swapnas_ext.search import Ranked, SearchResult
@@ -25,7 +31,8 @@ def to_page(
     """The best with their drawings and formats, the curve of the search, score against size, failures,
     settings. Nothing in it is fetched from elsewhere."""
     rows, targets = shown_rows(result, top)
-    parts = [f"<p>{escape(summary(result, about))}</p>"]
+    lines = [summary(result, about), *beyond_limits(result, about)]
+    parts = [f"<p>{escape(line)}</p>" for line in lines]
     if rows:
         parts += [_table(rows, targets), _pictures(result, rows)]
         if space is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from swapnas_ext.report.scores import as_text, kind_text
+from swapnas_ext.search.limits import limits_text
 
 if TYPE_CHECKING:
     from swapnas_ext.search import Ranked, SearchResult
@@ -46,6 +47,16 @@ def to_json(
             for candidate in result.failed
             if candidate.outcome is not None
         ],
+        "over": [
+            {
+                "architecture": candidate.architecture,
+                "limit": candidate.outcome.over,
+                "flops": candidate.outcome.flops,
+                "latency": candidate.outcome.latency,
+            }
+            for candidate in result.over
+            if candidate.outcome is not None
+        ],
         "interrupted": result.interrupted,
         "exhausted": result.exhausted,
         "settings": about["settings"],
@@ -64,6 +75,8 @@ def _entry(row: Ranked, space: SearchSpace | None) -> dict[str, Any]:
         "patterns": row.candidate.patterns,
         "flops": outcome.flops,
         "latency": outcome.latency,
+        "latency_low": outcome.latency_low,
+        "latency_high": outcome.latency_high,
         "neurons": outcome.neurons,
         "saturation": outcome.saturation,
         "ternary": outcome.ternary,
@@ -85,7 +98,7 @@ def to_table(
     """The best, with more of the run where ``about`` is given."""
     parts = []
     if about is not None:
-        parts.append(summary(result, about) + "\n\n")
+        parts.append("\n".join([summary(result, about), *beyond_limits(result, about)]) + "\n\n")
     rows, targets = shown_rows(result, top)
     parts.append(_best(rows, targets))
     if about is not None:
@@ -110,6 +123,11 @@ def summary(result: SearchResult, about: dict[str, Any]) -> str:
     )
 
 
+def beyond_limits(result: SearchResult, about: dict[str, Any]) -> list[str]:
+    """Lines about the candidates that were not scored since they are beyond a limit."""
+    return limits_text(result.candidates, about["settings"]["search"])
+
+
 def columns(rows: Sequence[Ranked], targets: Sequence[float]) -> dict[str, list[str]]:
     """Headings and cells of a table of the best; ``targets`` are the sizes wanted, of a family."""
     table = {
@@ -125,7 +143,7 @@ def columns(rows: Sequence[Ranked], targets: Sequence[float]) -> dict[str, list[
     for heading, name, unit in (("MFLOPs", "flops", 1e6), ("ms", "latency", 1e-3)):
         values = [getattr(row.candidate.outcome, name) for row in rows]
         if any(value is not None for value in values):
-            table[heading] = [f"{(value or 0) / unit:.4g}" for value in values]
+            table[heading] = ["" if value is None else f"{value / unit:.4g}" for value in values]
     return table | {"architecture": [row.architecture for row in rows]}
 
 

@@ -20,7 +20,8 @@ class Outcome:
         flops: of one forward pass on one sample, two for a multiplication with addition: of the final
             network where they are limited, of the scored one for listed architectures (see `FlopCount`);
             None in other searches.
-        latency: seconds of the same, median; None where it is not limited.
+        latency: seconds of the same, the median of several runs; None where it is not limited.
+        latency_low, latency_high: the median's 95 % confidence interval, from how the runs spread.
         seconds: what all of it took.
         over: which limit the architecture exceeds, and was not scored for.
         error: why it could not be scored.
@@ -39,6 +40,8 @@ class Outcome:
     log_composite: float | None = None
     ternary: bool | None = None
     saturated: bool | None = None
+    latency_low: float | None = None
+    latency_high: float | None = None
 
     @property
     def is_saturated(self) -> bool:

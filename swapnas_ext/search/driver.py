@@ -17,6 +17,7 @@ from swapnas_ext.search import size_control
 from swapnas_ext.search.admission import Admission
 from swapnas_ext.search.candidate import Candidate
 from swapnas_ext.search.history import History, HistoryError
+from swapnas_ext.search.limits import flops_text, seconds_text
 from swapnas_ext.search.optuna_study import OptunaStudy
 from swapnas_ext.search.result import SearchResult
 from swapnas_ext.search.settings import SearchSettings
@@ -44,6 +45,7 @@ class Progress:
         scored: candidates scored since it was started or resumed.
         best: the highest score of the present phase; None where there is none.
         failed: candidates that could not be scored.
+        over: candidates beyond a limit, which were not scored.
         looking: architectures that were drawn since the last new one, while none is found: all are known, or too
             large.
     """
@@ -53,6 +55,7 @@ class Progress:
     scored: int
     best: Individual | None
     failed: int
+    over: int = 0
     looking: int = 0
 
 
@@ -93,7 +96,7 @@ class Driver:
         self._candidates: dict[str, Candidate] = {}  # of this run, by form, in order
         self._admit = Admission(space, settings.max_params, self._tell_looking)
         self._being_scored: dict[str, Candidate] = {}  # by architecture
-        self._done = self._scored = self._failed = 0
+        self._done = self._scored = self._failed = self._over = 0
         self._best: Individual | None = None
         self.controls: list[Control] = []
         self.exhausted = False
@@ -209,7 +212,7 @@ class Driver:
             if recorded is not None:
                 self._check_same(candidate, recorded)
                 candidate = recorded
-                self._failed += not candidate.scored
+                self._count(candidate)
             else:
                 new.append(candidate)
             self._candidates[form] = candidate
@@ -245,9 +248,14 @@ class Driver:
         for candidate in finished:
             self._candidates[candidate.form] = candidate
             self._scored += 1
-            self._failed += not candidate.scored
+            self._count(candidate)
         if self._failed >= _ALL_FAIL and self._all_errors():
             self._check_any_scored()
+
+    def _count(self, candidate: Candidate) -> None:
+        assert candidate.outcome is not None
+        self._failed += candidate.outcome.error is not None
+        self._over += candidate.outcome.over is not None
 
     def _all_errors(self) -> bool:
         outcomes = (candidate.outcome for candidate in self._candidates.values())
@@ -255,9 +263,16 @@ class Driver:
 
     def _tell_progress(self, looking: int = 0) -> None:
         if self._report is not None:
-            total = self._settings.candidates
             self._report(
-                Progress(self._done, total, self._scored, self._best, self._failed, looking)
+                Progress(
+                    done=self._done,
+                    total=self._settings.candidates,
+                    scored=self._scored,
+                    best=self._best,
+                    failed=self._failed,
+                    over=self._over,
+                    looking=looking,
+                )
             )
 
     def _tell_looking(self, draws: int) -> None:
@@ -273,15 +288,15 @@ class Driver:
                 f"smallest that was tried has {smallest:,}"
             )
         outcomes = [c.outcome for c in self._candidates.values() if c.outcome is not None]
-        for name, limit, unit in (
-            ("flops", self._settings.max_flops, "FLOPs"),
-            ("latency", self._settings.max_latency, "seconds"),
+        for name, limit, text in (
+            ("flops", self._settings.max_flops, flops_text),
+            ("latency", self._settings.max_latency, seconds_text),
         ):
             beyond = [getattr(outcome, name) for outcome in outcomes if outcome.over == name]
-            if beyond:
+            if beyond and limit is not None:
                 raise ValueError(
-                    f"none of {len(outcomes):,} architectures takes at most {limit:,g} {unit}; the closest "
-                    f"takes {min(beyond):,g}"
+                    f"none of {len(outcomes):,} architectures takes at most {text(limit)}; the closest takes "
+                    f"{text(min(beyond))}"
                 )
         errors = [outcome.error for outcome in outcomes if outcome.error]
         if errors:

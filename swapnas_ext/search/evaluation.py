@@ -6,12 +6,11 @@ import gc
 import math
 import multiprocessing
 import os
-import statistics
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,9 +25,9 @@ from swapnas_ext.random_state import own_random_state
 from swapnas_ext.result import ScoreWarning
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search.candidate import Outcome
+from swapnas_ext.search.latency import Latency, Quiet, measure
 from swapnas_ext.spaces import SearchSpace
 
-_LATENCY_RUNS = 5
 _taking_turns = threading.Lock()  # torch has one random state for all threads
 
 
@@ -42,6 +41,7 @@ class Evaluator:
         max_flops, max_latency: of one sample through the final network (see `SearchSpace.final`), in
             operations, and in seconds on ``device`` with one thread. Networks beyond are not scored.
         count_flops: tells those of the network that is scored.
+        quiet: what those that work beside it share, so that latency is measured alone.
     """
 
     space: SearchSpace
@@ -50,6 +50,7 @@ class Evaluator:
     max_flops: float | None = None
     max_latency: float | None = None
     count_flops: bool = False
+    quiet: Quiet | None = None
 
     def __call__(self, architectures: Sequence[str]) -> list[Outcome]:
         with (
@@ -66,15 +67,17 @@ class Evaluator:
         flops = latency = None
         try:
             if self.max_flops is not None:
-                flops = self._flops(architecture)
+                with self._working():
+                    flops = self._flops(architecture)
                 if flops > self.max_flops:
                     return _over("flops", start, flops=flops)
             if self.max_latency is not None:
                 latency = self._latency(architecture)
-                if latency > self.max_latency:
+                if latency.median > self.max_latency:
                     return _over("latency", start, flops=flops, latency=latency)
             counted = FlopCount() if self.count_flops else None
-            score = self.scorer(lambda: self._network(architecture, seed, counted))
+            with self._working():
+                score = self.scorer(lambda: self._network(architecture, seed, counted))
             if score.composites:  # whose networks run in parts too
                 flops = score.composites[0].flops
             elif counted is not None:
@@ -94,9 +97,12 @@ class Evaluator:
             ternary=score.ternary,
             saturated=score.is_saturated,
             flops=flops,
-            latency=latency,
+            **_of(latency),
             seconds=time.perf_counter() - start,
         )
+
+    def _working(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.quiet is None else self.quiet.working()
 
     def _network(
         self, architecture: str, seed: Callable[[int], None], counted: FlopCount | None
@@ -123,20 +129,13 @@ class Evaluator:
             network(sample.to("meta"))
         return counter.get_total_flops()
 
-    def _latency(self, architecture: str) -> float:
+    def _latency(self, architecture: str) -> Latency:
         final, sample = self._final
-        network = final.build(architecture).eval().to(self.device)
-        sample = sample.to(self.device)
-        times = []
-        with torch.no_grad():
-            network(sample)
-            for _ in range(_LATENCY_RUNS):
-                start = time.perf_counter()
-                network(sample)
-                if sample.is_cuda:
-                    torch.cuda.synchronize(sample.device)
-                times.append(time.perf_counter() - start)
-        return statistics.median(times)
+        with self._working():
+            network = final.build(architecture).eval().to(self.device)
+            sample = sample.to(self.device)
+        with nullcontext() if self.quiet is None else self.quiet.alone():
+            return measure(network, sample)
 
 
 def error_text(error: BaseException) -> str:
@@ -148,9 +147,20 @@ def error_text(error: BaseException) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _over(limit: str, start: float, flops: int | None, latency: float | None = None) -> Outcome:
+def _over(limit: str, start: float, flops: int | None, latency: Latency | None = None) -> Outcome:
     seconds = time.perf_counter() - start
-    return Outcome(over=limit, flops=flops, latency=latency, seconds=seconds)
+    return Outcome(over=limit, flops=flops, **_of(latency), seconds=seconds)
+
+
+def _of(latency: Latency | None) -> dict[str, float]:
+    """As an outcome has it."""
+    if latency is None:
+        return {}
+    return {
+        "latency": latency.median,
+        "latency_low": latency.low,
+        "latency_high": latency.high,
+    }
 
 
 def prepare_process() -> None:

@@ -21,7 +21,8 @@ FORMAT = 2
 _APPLICATION = 0x53574150  # "SWAP": tells these files from other SQLite files
 
 _OUTCOME = tuple(field.name for field in fields(Outcome))
-_ADDED = ("ternary", "saturated")
+_BOOLEAN = ("ternary", "saturated")
+_ADDED = {**dict.fromkeys(_BOOLEAN, "INTEGER"), "latency_low": "REAL", "latency_high": "REAL"}
 """Columns that files of older versions lack; they are read as None, and added where a run goes on."""
 _SCHEMA = f"""
 PRAGMA application_id = {_APPLICATION};
@@ -37,7 +38,7 @@ CREATE TABLE candidate (
     patterns REAL, patterns_std REAL, log_composite REAL, neurons INTEGER, saturation REAL, flops INTEGER,
     latency REAL, seconds REAL NOT NULL, over TEXT, error TEXT,
     finished REAL NOT NULL,
-    {", ".join(f"{name} INTEGER" for name in _ADDED)}
+    {", ".join(f"{name} {kind}" for name, kind in _ADDED.items())}
 );
 """
 
@@ -256,9 +257,9 @@ class History:
     def _add_columns(self) -> None:
         there = self._columns()
         with self._connection:
-            for name in _ADDED:
+            for name, kind in _ADDED.items():
                 if name not in there:
-                    self._connection.execute(f"ALTER TABLE candidate ADD COLUMN {name} INTEGER")
+                    self._connection.execute(f"ALTER TABLE candidate ADD COLUMN {name} {kind}")
 
     def _write_about(self, values: dict[str, Any]) -> None:
         with self._connection:
@@ -288,7 +289,7 @@ def is_taken(path: Path) -> bool:
 def _candidate(row: tuple[Any, ...]) -> Candidate:
     """Raises ValueError or TypeError where a row is not what `record` writes."""
     number, phase, architecture, form, parents, parameters, finished, *outcome = row
-    for place in map(_OUTCOME.index, _ADDED):  # SQLite has no booleans
+    for place in map(_OUTCOME.index, _BOOLEAN):  # SQLite has no booleans
         outcome[place] = None if outcome[place] is None else bool(outcome[place])
     candidate = Candidate(
         number,

@@ -116,3 +116,8 @@ class SearchResult:
     def failed(self) -> list[Candidate]:
         """Those that could not be scored, ``candidate.outcome.error`` says why."""
         return [c for c in self.candidates if c.outcome is not None and c.outcome.error]
+
+    @property
+    def over(self) -> list[Candidate]:
+        """Those beyond a limit, which were not scored; ``candidate.outcome.over`` says which limit."""
+        return [c for c in self.candidates if c.outcome is not None and c.outcome.over]

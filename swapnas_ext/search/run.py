@@ -14,6 +14,7 @@ from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import size_control
 from swapnas_ext.search.driver import Driver, Progress
 from swapnas_ext.search.evaluation import Evaluator
+from swapnas_ext.search.latency import Quiet
 from swapnas_ext.search.result import SearchResult
 from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control
@@ -58,7 +59,10 @@ def search(
             "its settings, not to the scorer"
         )
     torch.empty(0, device=device)  # raises where there is no such device
-    evaluator = Evaluator(space, scorer, device, settings.max_flops, settings.max_latency)
+    quiet = None if settings.max_latency is None else Quiet()
+    evaluator = Evaluator(
+        space, scorer, device, settings.max_flops, settings.max_latency, quiet=quiet
+    )
     about = {
         "space": describe_space(space),
         "scorer": describe_scorer(scorer),
@@ -84,6 +88,8 @@ def search(
             )
     finally:
         crew.close()
+        if quiet is not None:
+            quiet.remove()
 
 
 def evolve(

@@ -1,0 +1,98 @@
+"""How long a network takes for one sample, measured while no other worker on its machine works."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from filelock import ReadWriteLock
+
+_WARM_UP = 2  # runs
+_ENOUGH = ((15, 0.2), (7, 2.0))
+"""Runs and seconds that are enough together: more runs of fast networks, fewer of slow ones."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Seconds: the median of the runs, and the ends of its 95 % confidence interval."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, times: Sequence[float]) -> Latency:
+        """The interval holds for any distribution: its ends are the times that are so many from either end that
+        the median lies beyond them with probability 2.5 % each, or, of very few, the extremes."""
+        ordered = sorted(times)
+        count = len(ordered)
+        beyond, rank = 0.5**count, 0
+        while beyond + math.comb(count, rank + 1) * 0.5**count <= 0.025:
+            rank += 1
+            beyond += math.comb(count, rank) * 0.5**count
+        return cls(statistics.median(ordered), ordered[rank], ordered[count - 1 - rank])
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """Keeps the workers of one search that are on one machine from working while one of them measures. Travels
+    to them; on each machine it is a file."""
+
+    name: str = field(default_factory=lambda: f"swapnas-{uuid.uuid4().hex}.lock")
+
+    @property
+    def path(self) -> Path:
+        return Path(tempfile.gettempdir()) / self.name
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Waits while another worker measures."""
+        with self._lock().read_lock():
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Waits until no other worker works, and has them wait."""
+        with self._lock().write_lock():
+            yield
+
+    def _lock(self) -> ReadWriteLock:
+        from filelock import ReadWriteLock  # not in older ones, which torch may have brought
+
+        return ReadWriteLock(self.path)
+
+    def remove(self) -> None:
+        """After the search."""
+        for path in self.path.parent.glob(f"{self.name}*"):
+            path.unlink(missing_ok=True)
+
+
+def measure(network: nn.Module, sample: Tensor) -> Latency:
+    """Of the network as it is."""
+    with torch.no_grad():
+        for _ in range(_WARM_UP):
+            _timed(network, sample)
+        times: list[float] = []
+        while not any(len(times) >= runs and sum(times) >= total for runs, total in _ENOUGH):
+            times.append(_timed(network, sample))
+    return Latency.of(times)
+
+
+def _timed(network: nn.Module, sample: Tensor) -> float:
+    start = time.perf_counter()
+    network(sample)
+    if sample.is_cuda:
+        torch.cuda.synchronize(sample.device)
+    return time.perf_counter() - start
