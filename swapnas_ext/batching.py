@@ -141,7 +141,7 @@ def run_replicates(
     def replicate(own: dict[int, Tensor]) -> Tensor:
         with holding(own):
             model(*args, **kwargs)
-        return torch.zeros(())  # vmap wants a tensor, and a model may return anything
+        return torch.zeros((), device="cpu")  # vmap wants a tensor, and a model may return anything
 
     with _without_fallback():
         torch.func.vmap(replicate, randomness="error")(weights)

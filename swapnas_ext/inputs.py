@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from swapnas_ext import data
 from swapnas_ext._torch_private import version_of
+from swapnas_ext.bundles import bundle_of
 
 _FEW = 4
 """Images of noise: what they tell is a mean over positions too."""
+
+_PLAIN = (
+    str,
+    bytes,
+    bool,
+    int,
+    float,
+    complex,
+    type(None),
+    type,
+    Tensor,
+    nn.Module,
+    Mapping,
+    tuple,
+    list,
+)
+"""Of those that are containers, it is known what is in them; the others have no samples."""
 
 Inputs = Tensor | Sequence[Any] | Mapping[str, Any] | DataLoader[Any]
 
@@ -25,8 +46,11 @@ class MiniBatch:
     Args:
         inputs: a tensor; a tuple or list of positional arguments; a mapping of keyword arguments, such as
             a ``BatchEncoding``; or a data loader, whose first batch is taken (of a pair, its first part).
-            Arguments may hold tensors in lists, tuples and mappings: ``([image, image, ...],)`` calls a
-            detector with a list.
+            Arguments may hold tensors in lists, tuples, mappings and attributes of objects:
+            ``([image, image, ...],)`` calls a detector with a list. One argument are also a named tuple, a
+            ``PackedSequence``, a batch of graphs of PyTorch Geometric, an object with tensors such as a
+            dataclass, more images ``[C, H, W]`` than channels, a list of mappings, and a list of S values
+            of other first dimensions where ``samples`` is S.
         samples: S; by default what the first argument with tensors tells: the first dimension of a tensor,
             or the length of a list of tensors or of mappings, one a sample. Lists of tensors whose first
             dimension is S, as of feature maps, are told by their shapes and by the other arguments. Of
@@ -35,7 +59,7 @@ class MiniBatch:
 
     Raises:
         TypeError: inputs of another kind.
-        ValueError: no samples to be found, or an empty tensor.
+        ValueError: no samples to be found, or a tensor that is empty, or on the meta device.
     """
 
     def __init__(
@@ -43,22 +67,34 @@ class MiniBatch:
     ) -> None:
         if isinstance(inputs, DataLoader):
             inputs = data.first_batch(inputs, samples)
-        if isinstance(inputs, Tensor):
-            self.args, self.kwargs = (inputs,), {}
+        self.args: tuple[Any, ...] = ()
+        self.kwargs: dict[str, Any] = {}
+        if _is_one_argument(inputs, samples):
+            self.args = (inputs,)
         elif isinstance(inputs, Mapping):
-            self.args, self.kwargs = (), dict(inputs)
+            self.kwargs = dict(inputs)
         elif isinstance(inputs, tuple | list):
-            self.args, self.kwargs = tuple(inputs), {}
+            self.args = tuple(inputs)
         else:
-            raise TypeError(
-                "inputs must be a tensor, a tuple or list of positional arguments, a mapping of keyword "
-                f"arguments, or a data loader, got {type(inputs).__name__}"
-            )
+            raise TypeError(_not_inputs(inputs))
+        self._check_values()
         self.samples = (
             _samples_of((*self.args, *self.kwargs.values())) if samples is None else samples
         )
         self._channels_last = channels_last
         self._on: dict[tuple[torch.device, int], tuple[Any, list[tuple[Tensor, int | None]]]] = {}
+
+    def _check_values(self) -> None:
+        values = (*self.args, *self.kwargs.values())
+        tensors = list(_tensors(values))
+        if any(tensor.is_meta for tensor in tensors):
+            raise ValueError(
+                "inputs are on the meta device and have no values; make them on another, as in a "
+                "with torch.device('cpu')"
+            )
+        unseen = next((value for value in values if not isinstance(value, _PLAIN)), None)
+        if not tensors and unseen is not None:
+            raise TypeError(_not_inputs(unseen))
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_on": {}}
@@ -84,6 +120,31 @@ class MiniBatch:
             self._on[key] = arguments, versions
         return arguments
 
+    def misfit(self, model: nn.Module) -> str | None:
+        """Says how to give the inputs where they don't fit a model's arguments; None where they do."""
+        try:
+            inspect.signature(model.forward).bind(*self.args, **self.kwargs)
+        except ValueError:  # no signature, as of TorchScript's
+            return None
+        except TypeError as error:
+            text = f"{type(model).__name__}.forward can't be called with these inputs: {error}; "
+            if self.kwargs:
+                return (
+                    text + "a mapping is keyword arguments: give (inputs,) where it is one argument"
+                )
+            if len(self.args) == 1:
+                return text + "these are one argument: give a tuple where they are several"
+            return (
+                f"{text}a tuple or list is positional arguments, here {len(self.args)}: give (inputs,) where "
+                "it is one argument"
+            )
+        return None
+
+    def dtypes(self) -> set[torch.dtype]:
+        """Of its floating-point tensors."""
+        tensors = _tensors((self.args, self.kwargs))
+        return {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
+
     def in_order(
         self, order: Sequence[int], device: torch.device
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -100,8 +161,12 @@ class MiniBatch:
         """The arguments with some samples (keys) replaced by others (values), in the first tensor, or the first
         of each sample where they are listed. All are copies."""
         args, kwargs = arguments = self.on(device)
-        firsts = _sample_tensors((*args, *kwargs.values()), self.samples)
+        values = (*args, *kwargs.values())
         order = [samples.get(sample, sample) for sample in range(self.samples)]
+        bundle = bundle_of(next(iter(_holders(values)), None))
+        if bundle is not None:
+            return _in_order(arguments, order, set())
+        firsts = _sample_tensors(values, self.samples)
 
         def other(tensor: Tensor) -> Tensor:
             place = next((i for i, first in enumerate(firsts) if tensor is first), None)
@@ -139,14 +204,12 @@ def _in_order(value: Any, order: list[int], rows: set[int]) -> Any:
         if value.dim() == 0 or len(value) not in rows or len(value) % len(order):
             return value.clone()
         return value.unflatten(0, (len(order), -1))[order].flatten(0, 1)
-    if isinstance(value, Mapping):
-        return {name: _in_order(item, order, rows) for name, item in value.items()}
+    bundle = bundle_of(value)
+    if bundle is not None:
+        return bundle.taken(order) if bundle.samples == len(order) else copied(value)
     if isinstance(value, list) and len(value) == len(order) and len(_holders(value)) == len(value):
         return [copied(value[place]) for place in order]
-    if isinstance(value, tuple | list):
-        items = (_in_order(item, order, rows) for item in value)
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    return value
+    return _rebuilt(value, lambda item: _in_order(item, order, rows))
 
 
 def copied(value: Any) -> Any:
@@ -166,27 +229,65 @@ def first_tensor(value: Any) -> Tensor | None:
     return next(iter(_tensors(value)), None)
 
 
-def _mapped(value: Any, function: Any) -> Any:
+def _mapped(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, Tensor):
         return function(value)
+    bundle = bundle_of(value)
+    if bundle is not None:
+        return bundle.mapped(function)
+    return _rebuilt(value, lambda item: _mapped(item, function))
+
+
+def _rebuilt(value: Any, function: Callable[[Any], Any]) -> Any:
+    """The same of other items; what has none as it is."""
     if isinstance(value, Mapping):
-        return {name: _mapped(item, function) for name, item in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):  # a named tuple
-        return type(value)(*(_mapped(item, function) for item in value))
+        return {name: function(item) for name, item in value.items()}
     if isinstance(value, tuple | list):
-        return type(value)(_mapped(item, function) for item in value)
-    return value
+        items = (function(item) for item in value)
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    attributes = _attributes(value)
+    if attributes is None:
+        return value
+    rebuilt = copy.copy(value)
+    vars(rebuilt).update((name, function(item)) for name, item in attributes.items())
+    return rebuilt
 
 
 def _tensors(value: Any) -> Iterable[Tensor]:
     if isinstance(value, Tensor):
         yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _tensors(item)
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from _tensors(item)
+        return
+    bundle = bundle_of(value)
+    if bundle is not None:
+        yield from bundle.tensors
+        return
+    for item in _items(value):
+        yield from _tensors(item)
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if isinstance(value, tuple | list):
+        return list(value)
+    attributes = _attributes(value)
+    return [] if attributes is None else list(attributes.values())
+
+
+def _attributes(value: Any) -> Mapping[str, Any] | None:
+    """Of an object that holds tensors, such as a dataclass; None of all else."""
+    kind = type(value)
+    if issubclass(kind, _PLAIN) or kind.__module__.partition(".")[0] == "torch":
+        return None
+    attributes = getattr(value, "__dict__", None)
+    if not isinstance(attributes, dict):
+        return None
+    holds_tensors = any(
+        isinstance(item, Tensor)
+        or (isinstance(item, tuple | list) and item and isinstance(item[0], Tensor))
+        for item in attributes.values()
+    )
+    return attributes if holds_tensors else None
 
 
 def _with_dimensions(value: Any) -> list[Tensor]:
@@ -198,7 +299,49 @@ def _holders(values: Iterable[Any]) -> list[Any]:
 
 
 def _is_structure(value: Any) -> bool:
-    return isinstance(value, Mapping) or hasattr(value, "_fields")
+    return not isinstance(value, tuple | list) or hasattr(value, "_fields")
+
+
+def _is_one_argument(inputs: Any, samples: int | None) -> bool:
+    if isinstance(inputs, Tensor) or bundle_of(inputs) is not None:
+        return True
+    if isinstance(inputs, Mapping):
+        return False
+    if _is_structure(inputs):
+        return hasattr(inputs, "_fields") or _attributes(inputs) is not None
+    if len(inputs) < 2 or not all(isinstance(item, Tensor | Mapping) for item in inputs):
+        return False
+    if all(isinstance(item, Mapping) for item in inputs):
+        return isinstance(inputs, list)
+    firsts = [tensor for item in inputs for tensor in list(_tensors(item))[:1] if tensor.dim()]
+    if len(firsts) < len(inputs):
+        return False
+    if samples == len(inputs) and any(len(tensor) % samples for tensor in firsts):
+        return True
+    are_tensors = all(isinstance(item, Tensor) for item in inputs)
+    return are_tensors and _are_images(firsts) and len(inputs) > len(firsts[0])
+
+
+def _not_inputs(value: Any) -> str:
+    kind = type(value).__name__
+    text = (
+        "inputs must be a tensor, a tuple or list of positional arguments, a mapping of keyword "
+        f"arguments, or a data loader, got {kind}"
+    )
+    if isinstance(value, _PLAIN):
+        return text
+    if isinstance(value, np.ndarray):
+        return f"{text}; give torch.from_numpy of it"
+    if (
+        isinstance(value, Iterable)
+        and not isinstance(value, str | bytes)
+        and not hasattr(value, "to")
+    ):
+        return f"{text}; of something like a data loader, give swapnas_ext.data.first_batch of it"
+    return (
+        f"{text}, in which samples can't be told apart; give tensors of one row a sample, and score a module "
+        f"whose forward makes the {kind} of them"
+    )
 
 
 def _samples_of(values: Sequence[Any]) -> int:
@@ -220,7 +363,10 @@ def _possible_samples(value: Any) -> list[int]:
     """How many samples a value with tensors may hold, the likeliest number first."""
     if isinstance(value, Tensor):
         return [value.size(0)]
-    items = list(value.values()) if isinstance(value, Mapping) else list(value)
+    bundle = bundle_of(value)
+    if bundle is not None:
+        return [bundle.samples]
+    items = _items(value)
     holders = _holders(items)
     within = _possible_samples(holders[0])
     if _is_structure(value) or len(holders) < len(items):
@@ -260,7 +406,10 @@ def _sample_tensors(values: Sequence[Any], samples: int) -> list[Tensor]:
     value = next(iter(_holders(values)), None)
     if value is None or isinstance(value, Tensor):
         return [] if value is None else [value]
-    items = list(value.values()) if isinstance(value, Mapping) else list(value)
+    bundle = bundle_of(value)
+    if bundle is not None:
+        return list(bundle.tensors[:1])
+    items = _items(value)
     if not _is_structure(value) and len(items) == len(_holders(items)) == samples:
         return [_with_dimensions(item)[0] for item in items]
     return _sample_tensors(items, samples)

@@ -182,10 +182,10 @@ def _without_values(model: nn.Module, tensor: Tensor) -> str:
             f"{what}is lazy, and gets its size in a first forward pass; run the model once on the inputs, "
             "and score it then"
         )
-    return (
-        f"{what}is on the meta device and has no values, as where weights are offloaded or not loaded "
-        "yet; load them, or score what a function builds"
-    )
+    what += "is on the meta device and has no values, "
+    if torch.get_default_device().type == "meta":
+        return f"{what}since that is torch's default; build it in a with torch.device('cpu')"
+    return f"{what}as where weights are offloaded or not loaded yet; load them, or score what a function builds"
 
 
 def _is_scripted(module: nn.Module) -> bool:

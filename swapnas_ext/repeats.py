@@ -281,15 +281,41 @@ class Repeats:
         try:
             args, kwargs = self._batch_of_inputs.on(self._device)
             self._run_model(capture, args, kwargs)
-        except RuntimeError as error:
-            if memory.is_out_of_memory(error):
-                raise RuntimeError(memory.too_large(self._device, error)) from error
-            raise
+        except TypeError as error:
+            misfit = self._batch_of_inputs.misfit(self._model)
+            if misfit is None:
+                raise
+            raise TypeError(misfit) from error
+        except (RuntimeError, AssertionError) as error:  # the second where torch lacks a device
+            told = self._told_of(error)
+            if told is None:
+                raise
+            raise RuntimeError(told) from error
         self.seconds[1] += time.perf_counter() - start - capture.seconds
         self.seconds[2] += capture.seconds
         self.met_ternary |= capture.met_ternary
         if capture.needs_ternary:
             raise _NeedsTernary
+
+    def _told_of(self, error: Exception) -> str | None:
+        """What an error in the forward pass probably means; None where that can't be told."""
+        if memory.is_out_of_memory(error):
+            return memory.too_large(self._device, error)
+        name, line = type(self._model).__name__, memory.first_line(error)
+        default = torch.get_default_device()
+        if default.type != self._device.type:
+            return (
+                f"{name} is on {self._device}, and torch's default device, on which a forward pass may make "
+                f"tensors, is {default}: {line}; score it in a with torch.device('{self._device}')"
+            )
+        given = self._batch_of_inputs.dtypes()
+        weights = {p.dtype for p in self._found.parameters.values() if p.is_floating_point()}
+        if given and weights and not given & weights and self._settings.autocast is None:
+            return (
+                f"{name} has weights of {_listed(weights)}, and can't run on inputs of {_listed(given)}: "
+                f"{line}; give the inputs .to({_listed(weights)})"
+            )
+        return None
 
     def _run_model(self, capture: Capture, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         with capture.running(self._sites):
@@ -478,6 +504,10 @@ class Repeats:
                 "; capture='modules' sees no activations called as functions: use capture='auto'"
             )
         return text
+
+
+def _listed(dtypes: set[torch.dtype]) -> str:
+    return " and ".join(sorted(map(str, dtypes)))
 
 
 def _device_of(found: Walk) -> torch.device:

@@ -163,7 +163,7 @@ def _by_name(names: list[str], seen: list[Seen]) -> dict[str, list[Seen]]:
 
 def _changes(before: list[Seen], after: list[Seen], samples: int) -> Tensor | None:
     """How many signs of a layer changed in the rows of each sample; None where the rows are others."""
-    changes = torch.zeros(samples, dtype=torch.float64)
+    changes = torch.zeros(samples, dtype=torch.float64, device="cpu")
     if len(before) != len(after):
         return None
     for one, other in zip(before, after, strict=True):
@@ -190,7 +190,8 @@ def _are_of_samples(changes: list[Tensor | None], changed: list[int]) -> bool:
 
 def _order(samples: int) -> list[int]:
     """In which no sample is where it was."""
-    shuffled = torch.randperm(samples, generator=torch.Generator().manual_seed(0)).tolist()
+    generator = torch.Generator("cpu").manual_seed(0)
+    shuffled = torch.randperm(samples, generator=generator, device="cpu").tolist()
     moved = dict(zip(shuffled, shuffled[1:] + shuffled[:1], strict=True))
     return [moved[sample] for sample in range(samples)]
 

@@ -12,7 +12,9 @@ def first_batch(loader: Iterable[Any], samples: int | None = None) -> Any:
     """The inputs of the first batch of a data loader: the batch itself where it is a tensor or a
     mapping, its first element where it is a tuple or list. Where that element, or the batch, lists as many
     tensors or mappings as the loader's ``batch_size``, one a sample, as batches for detectors do, it is
-    a tuple of that list: a model's only argument. A tensor and such a list are cut to ``samples``.
+    a tuple of that list: a model's only argument. So it is where the batch lists a pair of an input and
+    its target for each sample, as without a collating function. A tensor and such a list are cut to
+    ``samples``.
 
     Raises:
         ValueError: an empty loader, or a batch of fewer than ``samples``.
@@ -22,10 +24,28 @@ def first_batch(loader: Iterable[Any], samples: int | None = None) -> Any:
         if _lists_samples(batch, size):
             return (list(_first(batch, samples)),)
         inputs = batch[0] if isinstance(batch, tuple | list) else batch
+        parts = _first_parts(batch, size)
+        if parts is not None and not (_lists_samples(inputs, size) and _are_alike(inputs)):
+            return (list(_first(parts, samples)),)
         if _lists_samples(inputs, size):
             return (list(_first(inputs, samples)),)
         return _first(inputs, samples) if isinstance(inputs, Tensor) else inputs
     raise ValueError("the data loader is empty")
+
+
+def _first_parts(batch: Any, size: int | None) -> list[Any] | None:
+    """The first of each pair in a list of one a sample; None where it is no such list."""
+    if not isinstance(batch, tuple | list) or not all(
+        isinstance(i, tuple | list) and i for i in batch
+    ):
+        return None
+    parts = [item[0] for item in batch]
+    return parts if _lists_samples(parts, size) and _are_alike(parts) else None
+
+
+def _are_alike(values: Any) -> bool:
+    kinds = {(type(value), value.dim() if isinstance(value, Tensor) else 0) for value in values}
+    return len(kinds) == 1
 
 
 def _first(inputs: Any, samples: int | None) -> Any:
