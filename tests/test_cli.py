@@ -87,7 +87,7 @@ def test_own_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("no_such_module:f", "no_such_module"),
     ):
         result = run("score", "--model", text)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert problem in result.output
 
 
@@ -128,7 +128,7 @@ def test_images(tmp_path: Path) -> None:
 )
 def test_bad_input_is_told_without_a_traceback(arguments: list[str], problem: str) -> None:
     result = run("score", *arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.output.startswith("Error: ")
     assert problem in result.output
     assert "Traceback" not in result.output
@@ -204,7 +204,7 @@ def test_capture_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     second = json.loads(run(*model, "--select", ":relu#2").stdout)[0]
     assert second["neurons"] == 8 * 12 * 12
     modules = run(*model, "--capture", "modules")
-    assert modules.exit_code == 1
+    assert modules.exit_code == 2
     assert "use capture='auto'" in modules.stderr
     for options in (("--autocast", "bfloat16"), ("--channels-last",), ("--max-memory", "64")):
         assert run(*model, *options).exit_code == 0
@@ -221,7 +221,7 @@ def test_models_that_fail_lose_no_scores(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     models = ("--model", "failing_models:good", "--model", "failing_models:bad")
     result = run("score", *models, "--format", "json")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert [row["architecture"] for row in json.loads(result.stdout)] == ["failing_models:good"]
     assert "failing_models:bad: AttributeError" in result.stderr
     result = run("score", *models, "--output", tmp_path / "nowhere" / "x.csv")

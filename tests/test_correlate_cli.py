@@ -199,7 +199,7 @@ def test_bad_rows(table: Path) -> None:
     write(table, [*ROWS[:12], ROWS[0], ("no cell", 1, 1), (ROWS[13][0], "nan", 1)])
     command = ("correlate", *SCORING, "--table", table)
     result = run(*command)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     for part in (
         *("3 of 15 rows can't be used", "1 duplicate:", "1 unparsable:", "1 without an accuracy:"),
         *("row 14: the architecture of row 2", "val_acc is 'nan', not a finite number"),
@@ -279,7 +279,7 @@ def test_a_run_file_of_other_settings(table: Path) -> None:
         (["--channels", "3"], "table-nasbench201.db was made with channels=2, not 3"),
     ):
         result = run(*command, *arguments)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert problem in result.stderr
     assert Path("table-nasbench201.db").read_bytes() == before
 
@@ -287,7 +287,7 @@ def test_a_run_file_of_other_settings(table: Path) -> None:
 def test_without_scipy(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy", None)
     result = run("correlate", *SCORING, "--table", table)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "pip install 'swapnas-ext[correlate]'" in result.stderr
     assert list(Path().iterdir()) == [table]  # told before anything is scored
 
@@ -365,7 +365,7 @@ def test_the_table_is_not_written_over(table: Path) -> None:
     before = table.read_bytes()
     result = run("correlate", *SCORING, "--table", table, "--output", "table")
     assert table.read_bytes() == before
-    assert result.exit_code == 1
+    assert result.exit_code == 2
 
 
 def test_a_baseline_called_as_a_predictor_is_not_taken_for_it(table: Path) -> None:

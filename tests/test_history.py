@@ -22,6 +22,7 @@ from swapnas_ext.search import (
     History,
     HistoryError,
     Outcome,
+    Progress,
     SearchResult,
     SearchSettings,
     search,
@@ -88,8 +89,48 @@ def test_more_candidates_continue_a_finished_run(tmp_path: Path) -> None:
     found = search(*arguments, longer, history=path)
     assert essence(found.candidates[: len(short.candidates)]) == essence(short.candidates)
     assert essence(found.candidates) == essence(search(*arguments, longer).candidates)
-    with pytest.raises(ValueError, match="made with candidates=40, not 25"):
-        search(*arguments, SearchSettings(candidates=25, seed=1, **SMALL), history=path)
+    fewer = SearchSettings(candidates=25, seed=1, **SMALL)
+    again = search(*arguments, fewer, history=path)  # what was begun with is not undone
+    assert essence(again.candidates) == essence(found.candidates)
+    with History.read(path) as history:
+        assert history.settings["search"]["candidates"] == 40
+
+
+@pytest.mark.parametrize("fewer", [45, 3])
+@pytest.mark.parametrize("strategy", ["evolution", "random", "optuna"])
+def test_fewer_candidates_end_an_interrupted_run_sooner(
+    tmp_path: Path, strategy: str, fewer: int
+) -> None:
+    path = tmp_path / "run.db"
+    arguments = (small_space(), small_scorer())
+    settings = SearchSettings(candidates=70, strategy=strategy, seed=1, **SMALL)
+
+    def impatient(progress: Progress) -> None:
+        if progress.done >= 20:
+            raise KeyboardInterrupt
+
+    interrupted = search(*arguments, settings, history=path, report=impatient)
+    assert interrupted.interrupted
+    with History.read(path) as history:  # says what the search said
+        assert essence(history.candidates()) == essence(interrupted.candidates)
+        begun = max(candidate.number for candidate in history.candidates()) + 1
+    found = search(*arguments, replace(settings, candidates=fewer), history=path)
+    assert len(found.candidates) == max(fewer, begun)
+    whole = search(*arguments, settings)
+    assert essence(found.candidates) == essence(whole.candidates[: len(found.candidates)])
+    with History.read(path) as history:
+        assert essence(history.candidates()) == essence(found.candidates)
+        assert history.settings["search"]["candidates"] == len(found.candidates)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_paths_are_texts_or_paths(tmp_path: Path, kind: type) -> None:
+    path = kind(tmp_path / "run.db")
+    with History.create(path, {"space": {}, "search": {}}) as history:
+        history.record([candidate(0, OUTCOMES[0])])
+    for opened in (History.read, History.resume):
+        with opened(path) as history:
+            assert SearchResult.of(history).best.candidate == candidate(0, OUTCOMES[0])
 
 
 @pytest.mark.parametrize(
@@ -253,6 +294,10 @@ def test_a_family_does_not_grow(tmp_path: Path) -> None:
     longer = SearchSettings(candidates=45, **one)
     grown = search(*arguments, longer, history=path)
     assert essence(grown.candidates) == essence(search(*arguments, longer).candidates)
+    path = tmp_path / "short.db"
+    search(*arguments, SearchSettings(candidates=8, **one), history=path)
+    with pytest.raises(ValueError, match="made with candidates=8, not 30"):
+        search(*arguments, SearchSettings(candidates=30, **one), history=path)
 
 
 def test_scribbled_over(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from searches import essence
@@ -95,11 +96,10 @@ def test_resume_of_a_finished_run_and_more_candidates(finished: Path, tmp_path: 
         (["--channels", "3", "--space", "nasbench201"], "made with channels=2, not 3"),
         (["--samples", "9"], "made with samples=8, not 9"),
         (["--seed", "2"], "made with seed=1, not 2"),
-        (["--candidates", "10"], "made with candidates=40, not 10"),
         (["--run", "x.db"], "give --run for a new run, or --resume"),
     ):
         result = run("search", "--resume", path, *arguments)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert problem in result.output
         assert path.read_bytes() == before
     result = run("search", "--resume", path, "--candidates", 50, "--workers", 1)
@@ -107,6 +107,32 @@ def test_resume_of_a_finished_run_and_more_candidates(finished: Path, tmp_path: 
     with History.read(path) as more, History.read(finished) as fewer:
         assert len(more.candidates()) == 50
         assert essence(more.candidates())[:40] == essence(fewer.candidates())
+    result = run("search", "--resume", path, "--candidates", 10, "--workers", 1)
+    assert result.exit_code == 0, result.output
+    assert "was at 50 candidates already, and ends with them, not with 10" in result.stderr
+
+
+def test_resume_after_the_images_moved(tmp_path: Path) -> None:
+    path, old, new = tmp_path / "run.db", tmp_path / "old.npy", tmp_path / "new.npy"
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+    np.save(old, pixels)
+    arguments = ["search", *SPACE, "--samples", 8, "--run", path, "--candidates", 6]
+    assert run(*arguments, "--images", old, "--population", 4).exit_code == 0
+    old.rename(new)
+    resume = ["search", "--resume", path, "--candidates", 9]
+    result = run(*resume)
+    assert result.exit_code == 2
+    assert "old.npy" in result.output
+    assert "give its new place with --images" in result.output
+    result = run(*resume, "--images", new)
+    assert result.exit_code == 0, result.output
+    with History.read(path) as history:
+        assert len(history.candidates()) == 9
+    assert run("search", "--resume", path).exit_code == 0  # it knows the new place
+    np.save(new, pixels[::-1])
+    result = run(*resume, "--images", new)
+    assert result.exit_code == 2
+    assert f"{path} was made with other images" in result.output
 
 
 def test_a_family(tmp_path: Path) -> None:
@@ -126,7 +152,7 @@ def test_limits(tmp_path: Path) -> None:
     result = run(
         "search", *SEARCH, "--candidates", 20, "--max-params", "10", "--run", tmp_path / "a.db"
     )
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "the smallest that was tried has 1,332" in result.output
     result = run(
         *("search", *SEARCH, "--candidates", 12, "--run", tmp_path / "b.db"),
@@ -195,20 +221,20 @@ def test_bad_input(arguments: list[str], problem: str, tmp_path: Path, monkeypat
 
 def test_files_that_are_there(finished: Path, tmp_path: Path) -> None:
     result = run("search", *SEARCH, "--run", finished)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "exists: go on with it by --resume" in result.output
     text = tmp_path / "notes.db"
     text.write_text("these are notes, and no run file")
     for arguments in (("show", text), ("search", "--resume", text)):
         result = run(*arguments)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert "not a run file" in result.output
     for arguments in (
         ("show", finished, "--json", "--html", tmp_path / "x.html"),
         ("show", finished, "--top", "0"),
         ("show", finished, "--html", tmp_path / "none" / "x.html"),
     ):
-        assert run(*arguments).exit_code == 1
+        assert run(*arguments).exit_code == 2
 
 
 @pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
@@ -294,7 +320,7 @@ def test_a_space_of_ones_own(tmp_path: Path) -> None:
     result = swapnas(*made, "--candidates", "10", "--run", "run.db")
     assert result.returncode == 0, result.stderr
     result = swapnas("search", "--resume", "run.db", "--candidates", "14")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "a space of your own: give --space mine:Mine too" in result.stderr
     result = swapnas("search", "--resume", "run.db", "--candidates", "14", "--space", "mine:Mine")
     assert result.returncode == 0, result.stderr

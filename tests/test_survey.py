@@ -129,7 +129,7 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "has 6 of 6: continuing" in again.stderr
     assert "scored 0 networks" in again.stdout
     refused = run(*arguments, "--seed", 5)
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "made with seed=0, not 5" in refused.stderr
 
 
@@ -152,6 +152,6 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_bad_input(arguments: list[str], problem: str) -> None:
     result = run(*arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert problem in result.output
     assert "Traceback" not in result.output

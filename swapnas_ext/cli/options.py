@@ -26,8 +26,14 @@ EXPECTED = (ValueError, TypeError, ImportError, OSError, RuntimeError, Assertion
 """What is told as an error of the command, without a traceback. Torch asserts that it has CUDA."""
 
 
+class CommandError(click.ClickException):
+    """The command can't do what it was asked for. Python's own exit code for what nobody expected is 1."""
+
+    exit_code = 2
+
+
 def fail(error: BaseException) -> NoReturn:
-    raise click.ClickException(str(error)) from error
+    raise CommandError(str(error)) from error
 
 
 class Quantity(click.ParamType):

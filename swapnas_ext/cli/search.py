@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from swapnas_ext import spaces
+from swapnas_ext import Scorer, spaces
 from swapnas_ext.cli.options import (
     COUNT,
     EXPECTED,
@@ -33,6 +33,7 @@ from swapnas_ext.search import search as run_search
 from swapnas_ext.search.history import is_taken
 from swapnas_ext.search.limits import limits_text
 from swapnas_ext.search.settings import STRATEGIES
+from swapnas_ext.spaces import SearchSpace
 
 EXAMPLES = """
 \b
@@ -179,7 +180,7 @@ def search(
                     f"{path} exists: go on with it by --resume {path}, or choose another"
                 )
         space = choice.get()
-        scorer = scoring.scorer(space, seed=settings.seed)
+        scorer = _scorer(scoring, space, settings, resume)
         with progress_bar("searching", settings.candidates) as report:
             found = run_search(
                 space,
@@ -194,6 +195,19 @@ def search(
     except EXPECTED as error:
         fail(error)
     _conclude(found, path, settings)
+
+
+def _scorer(
+    scoring: Scoring, space: SearchSpace, settings: SearchSettings, resume: Path | None
+) -> Scorer:
+    try:
+        return scoring.scorer(space, seed=settings.seed)
+    except FileNotFoundError as error:
+        if resume is None:
+            raise
+        raise FileNotFoundError(
+            f"{error}; {resume} was made with what was there: give its new place with --images"
+        ) from error
 
 
 def _resumed(
@@ -246,6 +260,8 @@ def _as_made(
     settings = dict(made_with["search"])
     settings["target_params"] = tuple(settings["target_params"])
     for name in given:
+        if name == "images":  # they may have moved: the search compares what is in them
+            old[name] = new[name]
         if name in old and new[name] != old[name]:
             raise ValueError(f"{path} was made with {name}={old[name]}, not {new[name]}")
         if name in _OF_SEARCH:
@@ -274,6 +290,12 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
             err=True,
         )
         sys.exit(130)
+    if len(found.candidates) > settings.candidates:
+        click.echo(
+            f"{shown} was at {len(found.candidates):,} candidates already, and ends with them, not with "
+            f"{settings.candidates:,}",
+            err=True,
+        )
     if found.exhausted:
         click.echo(
             f"ended at {len(found.candidates):,} of {settings.candidates:,}: no new architectures were found",

@@ -123,10 +123,9 @@ class Driver:
         self._check_any_scored()
 
     def result(self) -> SearchResult:
-        """What is known so far."""
-        return SearchResult(
-            list(self._candidates.values()), tuple(self.controls), self._settings.target_params
-        )
+        """What is known so far: as much as is recorded."""
+        known = [candidate for candidate in self._candidates.values() if candidate.outcome]
+        return SearchResult(known, tuple(self.controls), self._settings.target_params)
 
     def _calibrate(self) -> None:
         settings = self._settings

@@ -61,7 +61,7 @@ class History:
         self._lock: FileLock | None = None
 
     @classmethod
-    def create(cls, path: Path | None, settings: dict[str, Any]) -> History:
+    def create(cls, path: str | Path | None, settings: dict[str, Any]) -> History:
         """A new run.
 
         Raises:
@@ -70,7 +70,7 @@ class History:
         if path is None:
             history = cls(sqlite3.connect(":memory:"), None)
         else:
-            path = path.resolve()  # a link to a run is that run
+            path = Path(path).resolve()  # a link to a run is that run
             if is_taken(path):
                 raise HistoryError(
                     f"{path} exists: continue it with --resume {path}, or choose another file"
@@ -95,7 +95,7 @@ class History:
         return history
 
     @classmethod
-    def resume(cls, path: Path) -> History:
+    def resume(cls, path: str | Path) -> History:
         """A run to go on with.
 
         Raises:
@@ -118,7 +118,7 @@ class History:
         return history
 
     @classmethod
-    def read(cls, path: Path) -> History:
+    def read(cls, path: str | Path) -> History:
         """A run to look at, which a search may be writing.
 
         Raises:
@@ -281,8 +281,9 @@ class History:
             raise HistoryError(f"{self._path} is damaged: {error}") from error
 
 
-def is_taken(path: Path) -> bool:
+def is_taken(path: str | Path) -> bool:
     """Whether there is something at the path: an empty file is as good as none."""
+    path = Path(path)
     return path.exists() and path.stat().st_size > 0
 
 
@@ -332,8 +333,9 @@ def _log(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
-def _existing(path: Path) -> Path:
+def _existing(path: str | Path) -> Path:
     """The file itself, so that a link to a run is that run."""
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no run file {path}")
     return path.resolve()

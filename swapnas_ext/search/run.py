@@ -42,7 +42,8 @@ def search(
         space, scorer, settings: what to search, and how.
         workers: who scores: None for this process; a number of local processes, one thread each; an
             executor of processes (or threads, which take turns), which is left open; or a `RayCluster`.
-        history: the run file, where everything is recorded. Where it exists, the run goes on from there.
+        history: the run file, where everything is recorded. Where it exists, the run goes on from there, with
+            more or fewer ``candidates`` if they are others now; those that it has begun with are kept.
         device: where the networks run.
         report: is called with the `Progress` after every few candidates.
         command: noted in a new run file, for who made it.
@@ -74,6 +75,7 @@ def search(
     crew = Crew(hire(evaluator, workers))
     try:
         with opened(path, about) as record:
+            settings = replace(settings, candidates=record.settings["search"]["candidates"])
             driver = Driver(space, settings, record, crew, report)
             try:
                 driver.run()

@@ -43,12 +43,17 @@ def hire(evaluator: Evaluator, workers: Workers) -> Sequence[Worker]:
 
 @contextmanager
 def opened(path: Path | None, about: dict[str, Any]) -> Iterator[History]:
-    """A new run, or the one at the path. A new one that fails before anything is scored leaves no file."""
+    """A new run, or the one at the path, which may be given more candidates, or fewer, and the new place of the
+    same images. A new one that fails before anything is scored leaves no file."""
     if path is not None and is_taken(path):
         with History.resume(path) as history:
             made_with = history.settings
-            _check_same(made_with, about, path)
-            history.write_about(settings={**made_with, "search": about["search"]}, ended="")
+            search = _not_below_begun(about["search"], history)
+            _check_same(made_with, {**about, "search": search}, path)
+            command = about["command"] or made_with.get("command")
+            history.write_about(
+                settings={**made_with, "search": search, "command": command}, ended=""
+            )
             yield history
         return
     history = History.create(path, about)
@@ -60,14 +65,24 @@ def opened(path: Path | None, about: dict[str, Any]) -> Iterator[History]:
     history.close()
 
 
-def _can_grow(made_with: dict[str, Any]) -> bool:
-    """Whether a run with more candidates begins as this one did. The searches of a family share them out."""
-    targets, calibration = len(made_with["target_params"]), made_with["calibration"]
-    return targets == 0 or (targets == 1 and made_with["candidates"] > calibration)
+def _not_below_begun(search: dict[str, Any], history: History) -> dict[str, Any]:
+    """The settings of a search with as many candidates at least as a run has begun with: these are not undone."""
+    if "candidates" not in search:
+        return search
+    begun = max((candidate.number for candidate in history.candidates()), default=-1) + 1
+    return {**search, "candidates": max(search["candidates"], begun)}
+
+
+def _begin_alike(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Whether runs that differ in their number of candidates begin with the same ones. The searches of a family
+    share them out."""
+    targets, calibration = len(first["target_params"]), first["calibration"]
+    fewer = min(first["candidates"], second["candidates"])
+    return targets == 0 or (targets == 1 and fewer > calibration)
 
 
 def _check_same(made_with: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
-    """Raises ValueError where a run was made with other settings; it may only get more candidates."""
+    """Raises ValueError where a run was made with other settings; only its number of candidates may change."""
     wanted = json.loads(json.dumps(wanted))
     for part in ("space", "scorer", "search", "device"):
         before, now = made_with.get(part), wanted[part]
@@ -80,8 +95,13 @@ def _check_same(made_with: dict[str, Any], wanted: dict[str, Any], path: Path) -
         for name in names:
             if before.get(name) == now.get(name):
                 continue
-            if name == "candidates" and before[name] < now[name] and _can_grow(before):
+            if name == "candidates" and _begin_alike(before, now):
                 continue
+            if name == "inputs":
+                raise ValueError(
+                    f"{path} was made with other images (or other inputs) than these: go on with the same, or "
+                    "choose another run file"
+                )
             raise ValueError(
                 f"{path} was made with {name}={before.get(name)}, not {now.get(name)}; choose another run "
                 "file, or the same settings to continue it"
