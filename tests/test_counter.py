@@ -233,7 +233,18 @@ def test_nan(kernels: torch.device, samples: int, dtype: torch.dtype) -> None:
         (NESTED, ValueError, "to_padded_tensor"),
         (torch.ones(4, 3, device="meta"), ValueError, "meta"),
     ],
-    ids=["int", "complex", "list", "rows", "no samples", "no neurons", "scalar", "sparse", "nested", "meta"],
+    ids=[
+        "int",
+        "complex",
+        "list",
+        "rows",
+        "no samples",
+        "no neurons",
+        "scalar",
+        "sparse",
+        "nested",
+        "meta",
+    ],
 )
 def test_bad_activations(x: Tensor, error: type[Exception], message: str) -> None:
     counter = swap.PatternCounter(4)
