@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from swapnas_ext.cli.options import EXPECTED, fail, space_of_run, tell_mixed
+from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.correlation import analysis
 from swapnas_ext.correlation.ranking import check_scipy
 from swapnas_ext.report.analysis_table import (
@@ -41,8 +42,8 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
     """
     try:
         check_scipy()
-        if html is not None and not html.parent.is_dir():
-            raise ValueError(f"--html {html}: there is no folder {html.parent}")
+        if html is not None:
+            check_writable(html, "--html")
         found = [analysis.Run.read(path) for path in runs]
         with History.read(runs[0]) as history:
             drawn = space_of_run(space, history.about)
@@ -64,7 +65,7 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
         if html is not None:
             from swapnas_ext.report.analysis_page import to_page  # brings matplotlib
 
-            html.write_text(to_page(first, effects), encoding="utf-8")
+            write(html, to_page(first, effects))
             click.echo(f"wrote {html}", err=True)
     except EXPECTED as error:
         fail(error)

@@ -19,6 +19,7 @@ from swapnas_ext.cli.options import (
     tell_mixed,
     tell_saturated,
 )
+from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.progress import bar, progress_bar
 from swapnas_ext.cli.workers import Hands, workers_options
 from swapnas_ext.correlation.ranking import check_scipy
@@ -173,8 +174,8 @@ def correlate(
         tell_mixed(row.candidate.ternary for row in found.rows)
         tell_saturated(row.candidate.is_saturated for row in found.rows)
         made_with = {"space": describe_space(space), "scorer": describe_scorer(scorer)}
-        files["csv"].write_text(to_csv(found), encoding="utf-8")
-        files["html"].write_text(to_page(found, made_with, space), encoding="utf-8")
+        write(files["csv"], to_csv(found))
+        write(files["html"], to_page(found, made_with, space))
     except EXPECTED as error:
         fail(error)
     click.echo(f"wrote {', '.join(str(files[kind]) for kind in ('csv', 'html', 'db'))}", err=True)
@@ -190,8 +191,7 @@ def _files(base: Path, table: Path) -> dict[str, Path]:
         raise ValueError(f"--output {base}: there is no folder {base.parent}")
     files = {kind: base.with_name(f"{base.name}.{kind}") for kind in ("db", "csv", "html")}
     for path in files.values():
-        if path.is_dir():
-            raise ValueError(f"--output {base}: {path} is a folder")
+        check_writable(path, "--output")
         if path.resolve() == table.resolve():
             raise ValueError(
                 f"--output {base} would overwrite the table {table}: choose another name"

@@ -27,6 +27,7 @@ from swapnas_ext.cli.options import (
     tell_mixed,
     tell_saturated,
 )
+from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.progress import bar
 from swapnas_ext.cli.workers import local_workers, workers_option
 from swapnas_ext.named import named
@@ -130,8 +131,8 @@ def score(
         initialized = not initialization.is_known(initialization.get(scoring.initialization))
         candidates = _candidates(space, texts, factories, initialized)
         target = torch.empty(0, device=scoring.device).device
-        if output is not None and not output.parent.is_dir():
-            raise ValueError(f"--output {output}: there is no folder {output.parent}")
+        if output is not None:
+            check_writable(output, "--output")
         scorer = scoring.scorer(space, seed=seed, mu=mu, sigma=sigma)
         if everything and space is not None:
             name = choice.name or ""
@@ -156,7 +157,7 @@ def score(
         interrupted = True
     except RuntimeError as error:
         failure = error
-    if rows or failure is None:
+    if rows:
         _write(best_first(rows), output_format, output)
         tell_mixed(row.ternary for row in rows)
     if failure is not None:
@@ -273,6 +274,10 @@ def _write(rows: list[ScoreRow], output_format: str, output: Path | None) -> Non
     text = {"table": to_table, "json": to_json, "csv": to_csv}[output_format](rows)
     if output is None:
         click.echo(text, nl=False)
-    else:
-        output.write_text(text, encoding="utf-8")
-        click.echo(f"wrote {len(rows)} scores to {output}", err=True)
+        return
+    try:
+        write(output, text)
+    except OSError as error:
+        click.echo(text, nl=False)  # they may have taken hours
+        fail(error)
+    click.echo(f"wrote {len(rows)} scores to {output}", err=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from swapnas_ext.cli.options import EXPECTED, fail, space_of_run
+from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.report.search_table import to_json, to_table
 from swapnas_ext.search import History, SearchResult
 
@@ -41,6 +42,8 @@ def show(run: Path, as_json: bool, html: Path | None, top: int, space: str | Non
             raise ValueError("give --json or --html, not both")
         if top < 1:
             raise ValueError(f"--top must be at least 1, got {top}")
+        if html is not None:
+            check_writable(html, "--html")
         with History.read(run) as history:
             about = history.about
             result = SearchResult.of(history)
@@ -48,7 +51,7 @@ def show(run: Path, as_json: bool, html: Path | None, top: int, space: str | Non
         if html is not None:
             from swapnas_ext.report.search_page import to_page  # brings matplotlib
 
-            html.write_text(to_page(result, about, drawn, top=top), encoding="utf-8")
+            write(html, to_page(result, about, drawn, top=top))
             click.echo(f"wrote {html}", err=True)
         elif as_json:
             click.echo(to_json(result, about, drawn, top=top), nl=False)

@@ -1,0 +1,121 @@
+"""Files that commands write: known to be writable at the start, and whole at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import swapnas_ext as swap
+from swapnas_ext.cli import main, output
+
+CELL = "|skip_connect~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+SCORE = ("score", "--space", "nasbench201", "--channels", "2", "--cells", "1", "--arch", CELL)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def scored(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The models that are scored."""
+    seen: list[object] = []
+    original = swap.Scorer.__call__
+
+    def counted(self: swap.Scorer, model: object) -> swap.SwapScore:
+        seen.append(model)
+        return original(self, model)
+
+    monkeypatch.setattr(swap.Scorer, "__call__", counted)
+    return seen
+
+
+def test_what_can_not_be_written_is_told_before_anything_is_scored(
+    tmp_path: Path, scored: list[object]
+) -> None:
+    (tmp_path / "file").touch()
+    for path, problem in (
+        (tmp_path / "missing" / "scores.csv", "there is no folder"),
+        (tmp_path, "directory"),
+        (tmp_path / "file" / "scores.csv", "there is no folder"),
+        (tmp_path / ("x" * 300), "can't be written: File name too long"),
+        (Path("/proc/scores.csv"), "can't be written"),
+    ):
+        result = run(*SCORE, "--output", path)
+        assert result.exit_code == 2
+        assert problem in result.output
+        assert "Traceback" not in result.output
+    assert not scored
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, link = tmp_path / "scores.json", tmp_path / "link.json"
+    path.write_text("before")
+    path.chmod(0o640)
+    link.symlink_to(path)
+    assert run(*SCORE, "--format", "json", "--output", link).exit_code == 0
+    assert json.loads(path.read_text())[0]["architecture"] == CELL
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert link.is_symlink()
+
+    def full(self: Path, *args: object, **options: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    path.write_text("before")
+    monkeypatch.setattr(Path, "write_text", full)
+    result = run(*SCORE, "--format", "json", "--output", path)
+    monkeypatch.undo()
+    assert result.exit_code == 2
+    assert f"can't write {path}: No space left on device" in result.stderr
+    assert json.loads(result.stdout)[0]["architecture"] == CELL  # not lost
+    assert path.read_text() == "before"
+    assert sorted(tmp_path.iterdir()) == [link, path]
+
+
+def test_devices_and_pipes_are_written_to() -> None:
+    assert run(*SCORE, "--output", os.devnull).exit_code == 0
+    assert not Path(os.devnull).is_file()
+    result = run(*SCORE, "--output", "/dev/full")
+    assert result.exit_code == 2
+    assert "No space left on device" in result.stderr
+    assert CELL in result.stdout
+
+
+def test_new_files_have_the_usual_permissions(tmp_path: Path) -> None:
+    output.write(tmp_path / "written", "text")
+    (tmp_path / "usual").write_text("text")
+    modes = {path.name: path.stat().st_mode for path in tmp_path.iterdir()}
+    assert modes["written"] == modes["usual"]
+
+
+def test_ctrl_c_before_the_first_score_leaves_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def impatient(self: swap.Scorer, model: object) -> swap.SwapScore:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(swap.Scorer, "__call__", impatient)
+    path = tmp_path / "scores.csv"
+    path.write_text("of an hour ago")
+    result = run(*SCORE, "--format", "csv", "--output", path)
+    assert result.exit_code == 130
+    assert path.read_text() == "of an hour ago"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_pages_of_runs(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    search = ("search", *SCORE[1:-2], "--candidates", 6, "--population", 4, "--workers", 1)
+    assert run(*search, "--run", path).exit_code == 0
+    for command in ("show", "analyze"):
+        result = run(command, path, "--html", tmp_path / "missing" / "page.html")
+        assert result.exit_code == 2
+        assert "there is no folder" in result.output
+        assert run(command, path, "--html", tmp_path / "page.html").exit_code == 0
+        assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
