@@ -37,7 +37,8 @@ class Scorer:
     Args:
         inputs: the mini-batch: a tensor whose first dimension is S; a tuple or list of a model's
             positional arguments; a mapping of its keyword arguments (a ``BatchEncoding``, say); or a data
-            loader, whose first batch is taken. Moved to the model's device.
+            loader, whose first batch is taken. Named tuples, a ``PackedSequence``, a batch of graphs, a list of
+            images and objects with tensors are one argument. Moved to the model's device.
         repeats: R, fresh initialisations to average over. More than one needs an ``init``. Several run
             in one forward pass where that is faster, with the same scores up to rounding.
         init: ``"gaussian"`` (published), ``"kaiming"``, a function ``(model, generator)`` that
