@@ -25,6 +25,13 @@ class Block(nn.Module):
     def forward(self, hidden: Tensor, scale: float = 1.0) -> Tensor:
         return self.last(self.down(self.act(self.up(hidden * scale))))
 
+    @staticmethod
+    def from_parts(other: Block) -> Block:
+        """With the same weights."""
+        block = Block(type(other.act))
+        block.load_state_dict(other.state_dict())
+        return block
+
 
 def test_first_form() -> None:
     torch.manual_seed(0)
@@ -50,6 +57,57 @@ def test_later_form(kind: type[nn.Module]) -> None:
     hidden = torch.randn(12, 7, 16)
     score = SWAP(model, {"hidden": hidden, "scale": 1.0}, "cpu", transformers=True).forward()
     assert score == published_score(model, hidden, (nn.GELU, nn.SiLU, nn.ReLU))
+
+
+def test_later_form_sees_activations_that_are_functions() -> None:
+    class Functions(Block):
+        def forward(self, hidden: Tensor, scale: float = 1.0) -> Tensor:
+            return torch.relu(self.down(nn.functional.gelu(self.up(hidden * scale))))
+
+    torch.manual_seed(0)
+    model, hidden = Functions(nn.GELU), torch.randn(12, 7, 16)
+    wanted = published_score(Block.from_parts(model), hidden, (nn.GELU, nn.ReLU))
+    assert SWAP(model, hidden, "cpu", transformers=True).forward() == wanted
+    assert SWAP(model, hidden, "cpu").forward() is None
+
+
+def test_later_form_without_activations() -> None:
+    assert SWAP(nn.Linear(4, 4), torch.randn(3, 4), "cpu", transformers=True).forward() is None
+
+
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+TRANSFORMERS: dict[str, dict[str, int]] = {
+    "Bert": SIZES | {"intermediate_size": 64, "vocab_size": 60},
+    "Electra": SIZES | {"intermediate_size": 64, "vocab_size": 60, "embedding_size": 16},
+    "GPT2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "vocab_size": 60},
+    "ViT": SIZES | {"intermediate_size": 64, "image_size": 16, "patch_size": 4},
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_later_form_of_hugging_face(name: str) -> None:
+    """Their activations are classes of their own, such as ``GELUActivation``."""
+    transformers = pytest.importorskip("transformers", reason="transformers is absent")
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{name}Config")(
+        **TRANSFORMERS[name], bos_token_id=None, eos_token_id=None
+    )
+    model = getattr(transformers, f"{name}Model")(config).eval()
+    inputs = (
+        {"pixel_values": torch.randn(12, 3, 16, 16)}
+        if name == "ViT"
+        else {"input_ids": torch.randint(0, 60, (12, 9))}
+    )
+    kinds = [type(m) for m in model.modules() if type(m).__module__.endswith("activations")]
+    outputs: list[Tensor] = []
+    for module in model.modules():
+        if isinstance(module, (*kinds, nn.Tanh)):
+            module.register_forward_hook(lambda m, i, o: outputs.append(o.reshape(12, -1)))
+    with torch.no_grad():
+        model(**inputs)
+    wanted = torch.unique(torch.sign(torch.cat(outputs, 1)).T, dim=0).size(0)
+    found = SWAP(model, inputs, "cpu", transformers=True).forward()
+    assert found == wanted == swap.score(model, inputs)
 
 
 def test_the_published_loop() -> None:

@@ -9,14 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext import regularization
+from swapnas_ext.capture import Capture
 from swapnas_ext.counter import PatternCounter
+from swapnas_ext.inputs import MiniBatch
 from swapnas_ext.model_walk import walk
+from swapnas_ext.sites import Plan, find_activations
 from swapnas_ext.untouched import Untouched
-
-_KINDS: dict[bool, tuple[type[nn.Module], ...]] = {
-    False: (nn.ReLU,),
-    True: (nn.ReLU, nn.GELU, nn.SiLU),
-}
 
 
 class SWAP:
@@ -35,9 +33,10 @@ class SWAP:
         device: where the inputs are moved to.
         seed: kept; `reinit` with another one seeds torch, as published.
         regular, mu, sigma: regularise by size, in thousands of parameters, where all are given.
-        transformers: the later form, for Transformers: GELU and SiLU too (ternary patterns),
-            activations of any rank, and mappings. The first form sees the ReLUs whose input has
-            four dimensions.
+        transformers: the later form, for Transformers: every activation that `score` sees, as a
+            module or as a function, with ternary patterns where it is signed (GELU, SiLU), of any
+            rank; and mappings. The first form sees the ``nn.ReLU`` modules whose input has four
+            dimensions, and nothing else.
 
     Unlike the published class it leaves no hooks on the model and keeps no activations; patterns are
     taken when a layer runs, so a later in-place change of its output is not seen.
@@ -83,34 +82,56 @@ class SWAP:
         model = self._model()
         if self.inputs is None:
             raise ValueError("SWAP needs inputs; pass SWAP(model, inputs, ...)")
-        mapping = isinstance(self.inputs, Mapping)
-        if mapping and not self.transformers:
+        if isinstance(self.inputs, Mapping) and not self.transformers:
             raise TypeError("inputs is a mapping; pass transformers=True for such models")
-        values = list(self.inputs.values()) if mapping else [self.inputs]
-        samples = next(value.shape[0] for value in values if isinstance(value, Tensor))
+        batch = MiniBatch(self.inputs)
         counter = PatternCounter(
-            samples, device=self.device, ternary=self.transformers, nan_policy="ignore"
+            batch.samples, device=self.device, ternary=self.transformers, nan_policy="ignore"
         )
+        count = self._all_activations if self.transformers else self._relus_of_images
+        args, kwargs = batch.on(torch.device(self.device))
+        seen = count(model, counter, args, kwargs)
+        return counter.count() * self.regular_factor if seen else None
+
+    def _relus_of_images(
+        self,
+        model: nn.Module,
+        counter: PatternCounter,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> bool:
         seen = False
 
         def observe(_: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
             nonlocal seen
-            if self.transformers or (inputs and inputs[0].dim() == 4):
+            if inputs and inputs[0].dim() == 4:
                 seen = True
                 counter.update(output)
 
         def watch(_: list[nn.Module]) -> None:
             for module in model.modules():
-                if isinstance(module, _KINDS[self.transformers]):
+                if isinstance(module, nn.ReLU):
                     module.register_forward_hook(observe)
 
         with Untouched(model, walk(model), watch) as untouched:  # the hooks go with all else
-            if mapping:
-                moved = {name: _move(value, self.device) for name, value in self.inputs.items()}
-                untouched.model(**moved)
-            else:
-                untouched.model(_move(self.inputs, self.device))
-        return counter.count() * self.regular_factor if seen else None
+            untouched.model(*args, **kwargs)
+        return seen
+
+    def _all_activations(
+        self,
+        model: nn.Module,
+        counter: PatternCounter,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> bool:
+        found, plan = walk(model), Plan()
+        capture = Capture(counter, plan)
+        with (
+            Untouched(model, found, _as_it_is) as untouched,
+            capture.running(find_activations(found, plan)),
+        ):
+            untouched.model(*args, **kwargs)
+        return capture.captured > 0
 
     def _model(self) -> nn.Module:
         if self.model is None:
@@ -118,5 +139,5 @@ class SWAP:
         return self.model
 
 
-def _move(value: Any, device: torch.device | str) -> Any:
-    return value.to(device) if isinstance(value, Tensor) else value
+def _as_it_is(_: list[nn.Module]) -> None:
+    """The model runs in the mode it is in."""
