@@ -18,11 +18,13 @@ from typing import Any
 import torch
 
 from swapnas_ext import regularization, spaces
+from swapnas_ext.csv_cell import quoted, unquoted
 from swapnas_ext.description import describe_scorer
 from swapnas_ext.result import ScoreWarning
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search.evaluation import prepare_process
 from swapnas_ext.spaces import SearchSpace
+from swapnas_ext.text_file import parsed_json, read_text
 from swapnas_ext.version import __version__
 
 COLUMNS = (
@@ -99,15 +101,15 @@ class Survey:
             self.settings_file.write_text(json.dumps(self.settings(), indent=2) + "\n")
             self.output.write_text(",".join(COLUMNS) + "\n")
             return 0
+        wanted = json.loads(json.dumps(self.settings()))
         try:
-            made_with = json.loads(self.settings_file.read_text())
-        except (OSError, ValueError):
+            made_with = parsed_json(read_text(self.settings_file), self.settings_file)
+            differing = [name for name in wanted if made_with.get(name) != wanted[name]]
+        except (OSError, ValueError, AttributeError):
             raise ValueError(
                 f"{self.output} exists, and no readable {self.settings_file.name} beside it says that it "
                 "can be continued; choose another --output"
             ) from None
-        wanted = json.loads(json.dumps(self.settings()))
-        differing = [name for name in wanted if made_with.get(name) != wanted[name]]
         if differing:
             name = differing[0]
             raise ValueError(
@@ -132,7 +134,7 @@ class Survey:
             initargs=(self.space_name, self.options, self.scorer, self.initialized),
         )
         try:
-            with open(self.output, "a", newline="") as file:
+            with open(self.output, "a", newline="", encoding="utf-8") as file:
                 for results in _in_order(executor, tasks, 2 * workers):
                     for rows in results:
                         file.write(
@@ -165,7 +167,9 @@ def _in_order(
 
 def _csv_lines(rows: list[dict[str, Any]]) -> str:
     buffer = io.StringIO()
-    csv.DictWriter(buffer, COLUMNS, lineterminator="\n").writerows(rows)
+    csv.writer(buffer, lineterminator="\n").writerows(
+        [quoted(row[name]) for name in COLUMNS] for row in rows
+    )
     return buffer.getvalue()
 
 
@@ -183,7 +187,7 @@ def _complete_groups(output: Path, groups: list[list[str]]) -> int:
         end = len(header)
         for (number, text), line in zip(expected, file, strict=False):
             fields = next(csv.reader([line.decode(errors="replace")]), [])
-            if not line.endswith(b"\n") or len(fields) != len(COLUMNS) or fields[0] != text:
+            if not line.endswith(b"\n") or len(fields) != len(COLUMNS) or fields[0] != quoted(text):
                 break
             done += len(line)
             if text == groups[number][-1]:
@@ -194,8 +198,10 @@ def _complete_groups(output: Path, groups: list[list[str]]) -> int:
 
 def read(output: Path) -> list[dict[str, str]]:
     """The rows of a survey's file."""
-    with open(output, newline="") as file:
-        return list(csv.DictReader(file))
+    with open(output, newline="", encoding="utf-8") as file:
+        return [
+            {name: unquoted(cell) for name, cell in row.items()} for row in csv.DictReader(file)
+        ]
 
 
 # ---- in a worker -----------------------------------------------------------------------------------

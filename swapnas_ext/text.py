@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from swapnas_ext.text_file import read_text
+
 CLASSIFY = 0
 """The id of every passage's first token, as BERT's ``[CLS]``."""
 
@@ -28,8 +30,8 @@ def passages(samples: int, length: int, vocabulary: int, path: str | Path | None
     the vocabulary is BERT's 30,522.
 
     Args:
-        path: a text file in UTF-8. By default the help texts that Python brings (``pydoc_data.topics``):
-            English prose, the same for all who run one version of Python.
+        path: a text file in UTF-8, or in UTF-16 with a byte order mark. By default the help texts that
+            Python brings (``pydoc_data.topics``): English prose, the same for all who run one version of Python.
 
     Raises:
         FileNotFoundError: nothing at ``path``.
@@ -55,7 +57,7 @@ def passages(samples: int, length: int, vocabulary: int, path: str | Path | None
         [CLASSIFY, *(_word_id(word, vocabulary) for word in words[start : start + needed])]
         for start in starts
     ]
-    return torch.tensor(rows, dtype=torch.int64)
+    return torch.tensor(rows, dtype=torch.int64, device="cpu")
 
 
 def _word_id(word: str, vocabulary: int) -> int:
@@ -76,7 +78,4 @@ def _bundled() -> str:
 def _read(path: Path) -> str:
     if not path.exists():
         raise FileNotFoundError(f"no text at {path}: expected a text file in UTF-8")
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"can't read {path} as UTF-8 text: {error}") from error
+    return read_text(path)

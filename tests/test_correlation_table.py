@@ -18,6 +18,7 @@ from searches import small_space
 
 import swapnas_ext as swap
 from swapnas_ext.correlation.table import AccuracyTable, Fault, Row, flat, read_table, tell_faults
+from swapnas_ext.csv_cell import quoted, unquoted
 
 SPACE = small_space()
 
@@ -71,6 +72,88 @@ def test_as_spreadsheets_write_them(tmp_path: Path) -> None:
     path = csv_file(tmp_path, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\r\n", b"\r\n\r\n") + b"\r\n")
     assert pairs(read_table(path, SPACE)) == EXPECTED  # byte order mark, blank lines
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_encodings_that_a_mark_tells(tmp_path: Path, encoding: str) -> None:
+    path = csv_file(tmp_path, delimiter="\t")  # as spreadsheets save Unicode text
+    path.write_bytes(path.read_text().encode(encoding))
+    assert pairs(read_table(path, SPACE)) == EXPECTED
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_decimal_commas(tmp_path: Path, delimiter: str, quoting: Any) -> None:
+    rows = [(text, value.replace(".", ","), f"-{place},125") for text, value, place in ROWS]
+    path = csv_file(tmp_path, rows, delimiter=delimiter, quoting=quoting)
+    table = read_table(path, SPACE, baselines=["other"])
+    assert pairs(table) == EXPECTED
+    others = [row.baselines["other"] for row in table.rows]
+    if delimiter == ",":  # may be thousands
+        assert all(map(math.isnan, others))
+    else:
+        assert others == [-place - 0.125 for place in range(len(ROWS))]
+
+
+def test_commas_beside_points_are_no_decimal_commas(tmp_path: Path) -> None:
+    rows = [*ROWS[:3], (ROWS[3][0], "63,5", "3")]
+    table = read_table(csv_file(tmp_path, rows, delimiter=";"), SPACE, skip_bad=True)
+    assert pairs(table) == EXPECTED[:3]
+    assert [fault.kind for fault in table.faults] == ["without an accuracy"]
+
+
+def test_commas_of_architectures_stay(tmp_path: Path) -> None:
+    class Numbers(type(SPACE)):  # type: ignore[misc]
+        def parse(self, text: str) -> Any:
+            return text
+
+        def format(self, parsed: Any) -> str:
+            return parsed
+
+    path = csv_file(tmp_path, [("3,5", "90,5", "1"), ("7,25", "91,5", "2")], delimiter=";")
+    table = read_table(path, Numbers(channels=2, cells=1))
+    assert pairs(table) == [("3,5", 90.5), ("7,25", 91.5)]
+
+
+def test_comments_and_cells_at_the_end_that_are_empty(tmp_path: Path) -> None:
+    (first, accuracy, _), (second, other, _) = ROWS[:2]
+    path = tmp_path / "table.csv"
+    path.write_text(
+        '# by someone, "in 2020\n'
+        "note,arch,val_acc,\n"
+        f'"a\n#b",{first},{accuracy},\n'
+        "  # a row that was left out,,\n"
+        ",,,\n"
+        f"x,{second},{other},,,\n"
+    )
+    table = read_table(path, SPACE)
+    assert pairs(table) == EXPECTED[:2]
+    assert [row.place for row in table.rows] == [4, 7]  # lines of the file
+    path.write_text(f"arch,val_acc\n{first},{accuracy},x\n{second},{other}\n")
+    with pytest.raises(ValueError, match="row 2: it has more or fewer cells"):
+        read_table(path, SPACE)
+
+
+@given(st.text())
+def test_what_spreadsheets_would_compute_is_quoted_and_read_back(text: str) -> None:
+    cell = quoted(text)
+    assert unquoted(cell) == text
+    if cell[:1] in "=+-@\t\r" and cell:
+        float(cell)  # a number
+
+
+def test_texts_of_a_table_are_read_as_they_were_before_they_were_quoted(tmp_path: Path) -> None:
+    class Formulas(type(SPACE)):  # type: ignore[misc]
+        def parse(self, text: str) -> Any:
+            return text
+
+        def format(self, parsed: Any) -> str:
+            return parsed
+
+    texts = ["=1+1", "'=1+1", "-x", "'x", "+1", "@a"]
+    path = csv_file(tmp_path, [(quoted(text), "1", "") for text in texts])
+    table = read_table(path, Formulas(channels=2, cells=1))
+    assert [row.architecture for row in table.rows] == texts
 
 
 def test_objects_in_objects(tmp_path: Path) -> None:
@@ -279,15 +362,20 @@ def test_a_baseline_may_have_gaps(tmp_path: Path) -> None:
         ("a.csv", "arch,val,val\nx,1,2\n", "more than one column 'val'"),
         ("a.csv", "x,val\n1,2\n", "which column of .*a.csv has the architectures.* it has: x, val"),
         ("a.csv", "arch,x\n1,2\n", "which column of .*a.csv has the accuracies.* it has: arch, x"),
-        ("a.csv", "arch;val\n1;2\n", "which column of .* it has: arch;val"),
+        ("a.csv", "arch|val\n1|2\n", "which column of .* it has: arch|val"),
+        ("a.csv", "#arch,val\n", "a.csv is empty: expected a header line"),
         ("a.csv", 'arch,val\n"x,1\n', "can't read .*a.csv as a CSV file"),
-        ("a.csv", b"arch,val\n\xe9,1\n", "can't read .*a.csv as a CSV file in UTF-8"),
-        ("a.csv", "arch,val\nx,1\n".encode("utf-16"), "as a CSV file in UTF-8"),
+        ("a.csv", b"arch,val\n\xe9,1\n", "a.csv is no text in UTF-8 .*at byte 9.*save it as UTF-8"),
+        ("a.csv", "arch,val\nx,1\n".encode("utf-16-le"), "a.csv is no text: it has zero bytes"),
         ("a.json", "", "can't read .*a.json as JSON"),
         ("a.json", "[{", "can't read .*a.json as JSON"),
         ("a.json", "[]", "a.json has no rows"),
         ("a.json", "{}", "is not a list of objects"),
         ("a.json", "[[1]]", "is not a list of objects"),
+        ("a.json", "[" * 100_000, "a.json is nested too deeply"),
+        ("a.json", '{"a":' * 100_000, "a.json is nested too deeply"),
+        ("a.json", "[" * 101 + "]" * 101, "a.json is nested too deeply: more than 100"),
+        ("a.json", "[" + "9" * 10_000 + "]", "can't read .*a.json as JSON"),
         ("a.json", "[{}]", "which column of .* has the architectures"),
     ],
 )

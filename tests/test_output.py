@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 import swapnas_ext as swap
-from swapnas_ext.cli import main, output
+from swapnas_ext.cli import main, output, workers
 
 CELL = "|skip_connect~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
 SCORE = ("score", "--space", "nasbench201", "--channels", "2", "--cells", "1", "--arch", CELL)
@@ -119,3 +121,34 @@ def test_pages_of_runs(tmp_path: Path) -> None:
         assert "there is no folder" in result.output
         assert run(command, path, "--html", tmp_path / "page.html").exit_code == 0
         assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_cells_that_spreadsheets_would_compute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = swap.spaces.space_class("nasbench201")
+    build = space.build
+
+    def build_or_fail(self: Any, architecture: str, **options: Any) -> Any:
+        if architecture == CELL:
+            raise FormulaError
+        return build(self, architecture, **options)
+
+    class FormulaError(ValueError):
+        def __str__(self) -> str:
+            return "x"
+
+    FormulaError.__name__ = "=HYPERLINK"
+    monkeypatch.setattr(space, "build", build_or_fail)
+    monkeypatch.setattr(workers.Hands, "get", lambda self: None)  # this process
+    monkeypatch.chdir(tmp_path)
+    other = CELL.replace("skip_connect", "avg_pool_3x3")
+    Path("table.csv").write_text(f"arch;@acc\n{CELL};91,5\n{other};90,5\n")
+    found = run(
+        "correlate", *SCORE[1:-2], "--table", "table.csv", "--workers", 1, "--mu", 1, "--sigma", 1
+    )
+    assert found.exit_code == 0, found.output
+    rows = list(csv.reader(Path("table-nasbench201.csv").read_text().splitlines()))
+    assert rows[0][3] == "'@acc"
+    assert [row[-1] for row in rows[1:]] == ["", "'=HYPERLINK: x"]
+    assert float(rows[1][3]) == 90.5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import sys
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 import torch
@@ -37,6 +37,7 @@ from swapnas_ext.result import SATURATED, ScoreWarning, SwapScore
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.spaces import SearchSpace
 from swapnas_ext.survey import Survey, read
+from swapnas_ext.text_file import decoded
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ Examples:
 )
 @click.option(
     "--arch-file",
-    type=click.File("r"),
+    type=click.File("rb"),
     help="A file of architectures, one a line ('-' for standard input; # starts a comment line).",
 )
 @click.option(
@@ -108,7 +109,7 @@ Examples:
 def score(
     choice: SpaceChoice,
     archs: tuple[str, ...],
-    arch_file: io.TextIOBase | None,
+    arch_file: BinaryIO | None,
     everything: bool,
     workers: int | None,
     factories: tuple[str, ...],
@@ -190,11 +191,10 @@ def _check_goes_together(
         raise ValueError(f"architectures need --space; known: {', '.join(spaces.names())}")
 
 
-def _lines(file: io.TextIOBase) -> Iterator[str]:
-    for line in file:
-        text = line.strip()
-        if text and not text.startswith("#"):
-            yield text
+def _lines(file: BinaryIO) -> list[str]:
+    name = f"--arch-file {getattr(file, 'name', '-')}"
+    lines = map(str.strip, decoded(file.read(), name).splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _candidates(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import random
 from collections import Counter
@@ -13,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from swapnas_ext.correlation.accuracy_column import accuracy_column
+from swapnas_ext.correlation.csv_table import read_csv
 from swapnas_ext.spaces import ArchitectureError, SearchSpace
+from swapnas_ext.text_file import parsed_json, read_text
 
 _ARCHITECTURE = ("architecture", "arch_str", "arch", "genotype")
 _LISTED = 5
@@ -83,8 +83,9 @@ def read_table(
     """Reads a table of a space's architectures.
 
     Args:
-        path: a ``.csv`` file with a header line, or a ``.json`` file: a list of objects. In those, ``a.b`` is
-            the column of what is in an object inside.
+        path: a ``.csv`` file with a header line (see `read_csv`; semicolons and decimal commas will do too), or
+            a ``.json`` file: a list of objects. In those, ``a.b`` is the column of what is in an object
+            inside.
         architecture: the column of architecture strings. By default, the first that is called
             architecture, arch_str, arch or genotype; or what the space knows of its published table
             (`SearchSpace.from_entry`).
@@ -106,8 +107,8 @@ def read_table(
         raise FileNotFoundError(f"there is no table {path}")
     if path.is_dir():
         raise ValueError(f"{path} is a folder: give the table's file")
-    is_json = path.suffix.lower() == ".json"
-    entries = _json_entries(path) if is_json else _csv_entries(path)
+    csv_table = None if path.suffix.lower() == ".json" else read_csv(path)
+    entries = _json_entries(path) if csv_table is None else csv_table.rows
     whole = [entry for _, entry in entries if entry is not None]
     columns = list(dict.fromkeys(name for entry in whole for name in flat(entry)))
     if not whole:
@@ -134,6 +135,8 @@ def read_table(
             f"Python; it has: {', '.join(columns)}"
         )
 
+    if csv_table is not None:
+        entries = csv_table.with_decimal_points([accuracy, *baselines])
     rows: list[Row] = []
     faults: list[Fault] = []
     seen: dict[str, int] = {}
@@ -183,29 +186,8 @@ Entry = Mapping[str, Any] | None
 """A row by columns; None where it has more or fewer cells than the header line."""
 
 
-def _csv_entries(path: Path) -> list[tuple[int, Entry]]:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            if reader.fieldnames is None:
-                raise ValueError(f"{path} is empty: expected a header line with names of columns")
-            names = reader.fieldnames = [name.strip() for name in reader.fieldnames]
-            twice = [name for name, count in Counter(names).items() if count > 1]
-            if twice:
-                raise ValueError(f"{path} has more than one column {twice[0]!r}")
-            return [
-                (reader.line_num, None if None in entry or None in entry.values() else entry)
-                for entry in reader
-            ]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"can't read {path} as a CSV file in UTF-8: {error}") from error
-
-
 def _json_entries(path: Path) -> list[tuple[int, Entry]]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise ValueError(f"can't read {path} as JSON: {error}") from error
+    content = parsed_json(read_text(path), path)
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
         raise ValueError(f"{path} is not a list of objects: expected one object an architecture")
     return list(enumerate(content, start=1))

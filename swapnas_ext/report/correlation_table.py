@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from swapnas_ext.csv_cell import quoted
 from swapnas_ext.report.scores import columns_text
 
 if TYPE_CHECKING:
@@ -87,8 +88,12 @@ def to_csv(found: Correlations) -> str:
     """A line an architecture; the columns of predictors as `Correlations.predictors`."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
+
+    def write(cells: Iterable[object]) -> None:
+        writer.writerow(map(quoted, cells))
+
     predictors = found.predictors
-    writer.writerow(
+    write(
         [
             *("row", "architecture", "scored_as", found.table.accuracy),
             *("patterns", "patterns_std", "neurons", "saturation", "params", "flops", "seconds"),
@@ -100,7 +105,7 @@ def to_csv(found: Correlations) -> str:
     for scored, numbers in zip(found.rows, values, strict=True):
         outcome = scored.candidate.outcome
         assert outcome is not None
-        writer.writerow(
+        write(
             [
                 *(scored.row.place, scored.row.architecture, scored.candidate.architecture),
                 *(scored.row.accuracy, outcome.patterns, outcome.patterns_std, outcome.neurons),
@@ -111,7 +116,7 @@ def to_csv(found: Correlations) -> str:
         )
     for scored in found.failed:
         outcome = scored.candidate.outcome
-        writer.writerow(
+        write(
             [
                 *(scored.row.place, scored.row.architecture, scored.candidate.architecture),
                 scored.row.accuracy,

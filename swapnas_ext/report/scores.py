@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from swapnas_ext.csv_cell import quoted
+
 if TYPE_CHECKING:
     from swapnas_ext.result import SwapScore
 
@@ -65,9 +67,9 @@ def to_json(rows: Sequence[ScoreRow]) -> str:
 
 def to_csv(rows: Sequence[ScoreRow]) -> str:
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(ScoreRow.__dataclass_fields__), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(ScoreRow.__dataclass_fields__)
+    writer.writerows(map(quoted, asdict(row).values()) for row in rows)
     return buffer.getvalue()
 
 
