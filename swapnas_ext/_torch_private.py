@@ -269,7 +269,8 @@ _storage_users = _found("torch._C._storage_Use_Count")
 
 
 def _unshared_users() -> int:
-    storage = torch.empty(1).untyped_storage()  # has to be there as long as its address is used
+    # It has to be there as long as its address is used.
+    storage = torch.empty(1, device="cpu").untyped_storage()
     return _storage_users(storage._cdata) + 1  # and the tensor
 
 

@@ -4,13 +4,14 @@ exported, traced or scripted in evaluation mode."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import Any, Literal
+from weakref import ref
 
 import torch
 from torch import nn
 
 from swapnas_ext._torch_private import BATCH_NORMS, INSTANCE_NORMS, buffers_of
+from swapnas_ext.by_class import ByClass
 from swapnas_ext.model_walk import Walk
 
 _BUFFERS = ("running_mean", "running_var")
@@ -23,7 +24,7 @@ def note(found: Walk) -> str | None:
     reasons: dict[str, None] = {}
     of_graphs: set[int] = set()  # modules that hold what a graph computes with
     for module in found.everything:
-        kind = _kind_of(type(module))
+        kind = _kind_of[ref(type(module))]
         if kind is None:
             continue
         if kind == "script":
@@ -45,7 +46,7 @@ def note(found: Walk) -> str | None:
     )
 
 
-@lru_cache(4096)  # torch makes a class for each graph
+@ByClass
 def _kind_of(kind: type[nn.Module]) -> Literal["script", "graph", "other"] | None:
     """None of what has no statistics, or uses the mini-batch's as it is told."""
     if issubclass(kind, torch.jit.ScriptModule):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from weakref import ref
 
 import torch
 from torch import nn
 
 from swapnas_ext._torch_private import BATCH_NORMS, INSTANCE_NORMS, may_be_compiled
+from swapnas_ext.by_class import ByClass
 
 
 def set_scoring_mode(modules: Iterable[nn.Module]) -> None:
@@ -22,7 +23,7 @@ def set_scoring_mode(modules: Iterable[nn.Module]) -> None:
         if isinstance(module, torch.jit.ScriptModule):  # runs in the mode it is in
             continue
         attributes = module.__dict__
-        is_norm, is_batch_norm = _norm_kind(type(module))
+        is_norm, is_batch_norm = _norm_kind[ref(type(module))]
         if "training" in attributes:  # a compiled module has none
             attributes["training"] = is_norm
         if is_batch_norm:
@@ -32,7 +33,7 @@ def set_scoring_mode(modules: Iterable[nn.Module]) -> None:
             attributes["use_nested_tensor"] = False
 
 
-@cache
+@ByClass
 def _norm_kind(kind: type[nn.Module]) -> tuple[bool, bool]:
     """Whether it normalises with statistics of the mini-batch, and whether it is a BatchNorm."""
     return issubclass(kind, BATCH_NORMS + INSTANCE_NORMS), issubclass(kind, BATCH_NORMS)

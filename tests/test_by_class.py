@@ -113,3 +113,17 @@ def test_scorers_with_what_they_know_can_be_copied() -> None:
     for copied in copies:
         assert copied(model) == expected
         assert copied._warned is not scorer._warned
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"init": "gaussian", "repeats": 3}, {"measure": "composite"}], ids=str
+)
+def test_a_score_keeps_no_classes(options: dict[str, Any]) -> None:
+    scorer = swap.Scorer(torch.randn(12, 8), **options)
+    model = net_of_classes_of_its_own()
+    classes = [ref(type(part)) for part in (*model, model[1].kept)]
+    scorer(model)
+    swap.score(model, torch.randn(12, 8), **options)
+    del model
+    gc.collect()
+    assert [kind() for kind in classes] == [None, None, None]

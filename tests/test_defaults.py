@@ -154,3 +154,23 @@ def test_weights_of_another_type_than_inputs(
         with pytest.raises(RuntimeError, match=advice):
             swap.score(model, inputs, **options)
         assert swap.score(model, inputs.to(default_dtype), **options) > 0
+
+
+SPACES = [(name, swap.spaces.get(name).inputs(2)) for name in ("nasbench201", "flexibert")]
+
+
+@pytest.mark.parametrize(("name", "expected"), SPACES)
+def test_data_is_the_same_on_another_default_device(
+    other_device: None, name: str, expected: Tensor
+) -> None:
+    inputs = swap.spaces.get(name).inputs(2)
+    assert inputs.device == CPU and torch.equal(inputs, expected)
+
+
+@pytest.mark.parametrize(("name", "expected"), SPACES)
+@pytest.mark.parametrize("default_dtype", [torch.float64, torch.bfloat16], indirect=True)
+def test_data_is_the_same_with_another_default_type(
+    default_dtype: Any, name: str, expected: Tensor
+) -> None:
+    inputs = swap.spaces.get(name).inputs(2)
+    assert inputs.dtype == expected.dtype and torch.equal(inputs, expected)

@@ -83,5 +83,8 @@ def to_255(pixels: np.ndarray[Any, Any], white: float) -> np.ndarray[Any, Any]:
 
 def normalized(pixels: np.ndarray[Any, Any]) -> Tensor:
     """[N, H, W, 3] in 0..255 -> [N, 3, H, W]."""
-    scaled = torch.tensor(pixels, dtype=torch.float32) / 255
-    return ((scaled - torch.tensor(MEAN)) / torch.tensor(STD)).permute(0, 3, 1, 2).contiguous()
+    # On the CPU and in float32 whatever torch's defaults are.
+    pixels_, mean, std = (
+        torch.tensor(values, dtype=torch.float32, device="cpu") for values in (pixels, MEAN, STD)
+    )
+    return ((pixels_ / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
