@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import tempfile
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,6 +58,41 @@ def test_central_square(tmp_path: Path) -> None:
     Image.fromarray(pixels).save(tmp_path / "wide.png")
     batch = data.images(tmp_path, samples=1, size=10)
     assert batch.std((2, 3)).max() == 0
+
+
+@pytest.mark.parametrize("columns_first", [False, True])
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_no_more_is_unpacked_than_the_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Any, columns_first: bool
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2000, 8, 8, 3), dtype=np.uint8)
+    save(tmp_path / "x.npz", np.asfortranarray(pixels) if columns_first else pixels)
+    np.save(tmp_path / "x.npy", pixels)
+    expected = data.images(tmp_path / "x.npy", 5)
+    largest = 0
+    read = zipfile.ZipExtFile.read
+
+    def watched(self: Any, count: int = -1) -> bytes:
+        nonlocal largest
+        content = read(self, count)
+        largest = max(largest, len(content))
+        return content
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", watched)
+    assert torch.equal(data.images(tmp_path / "x.npz", 5), expected)
+    # Where all rows of a value lie together, the others are passed over, value by value.
+    assert largest <= (len(pixels) if columns_first else 5 * 8 * 8 * 3)
+
+
+def test_images_that_fit_no_memory(tmp_path: Path) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"shape": (16, 100_000, 100_000, 3), "fortran_order": False, "descr": "|u1"}
+    )
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("images.npy", header.getvalue())
+    with pytest.raises(ValueError, match=r"x\.npz: its first 16 of shape \[100000, .*GiB; save sm"):
+        data.images(tmp_path / "x.npz", 16)
 
 
 def test_npz(tmp_path: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import math
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,20 +16,21 @@ from swapnas_ext.data.pixels import normalized, to_255, values_of, white_of
 
 _IMAGES = "images"
 _LONGEST = 100
+_MOST_BYTES = 2 << 30
 _EXPECTED = "uint8 [N, H, W, 3] or floating-point [N, 3, H, W], or grey [N, H, W], [N, H, W, 1] or [N, 1, H, W]"
 
 
 def read_arrays(path: Path, name: str | None, samples: int, size: int | None) -> Tensor:
     """A mini-batch of the first ``samples`` images. Raises ValueError."""
-    array = _loaded(path, name)
-    last = _channels_last(array)
+    found = _first(path, name, samples)
+    last = _channels_last(found.rows)
     if last is None:
         raise ValueError(
-            f"images in {path} must be {_EXPECTED}, got {array.dtype} {list(array.shape)}"
+            f"images in {path} must be {_EXPECTED}, got {found.rows.dtype} {list(found.shape)}"
         )
     if len(last) < samples:
         raise ValueError(f"{path} has {len(last)} images, {samples} samples are wanted")
-    pixels = np.asarray(last[:samples])
+    pixels = np.asarray(last)
     pixels = to_255(pixels, white_of([values_of(pixels, path)], path))
     batch = normalized(np.broadcast_to(pixels, (*pixels.shape[:3], 3)))
     if size is not None and batch.shape[2:] != (size, size):
@@ -36,19 +40,29 @@ def read_arrays(path: Path, name: str | None, samples: int, size: int | None) ->
     return batch
 
 
-def _loaded(path: Path, name: str | None) -> np.ndarray[Any, Any]:
+class _First(NamedTuple):
+    """The first rows of an array, and the shape of all of it."""
+
+    rows: np.ndarray[Any, Any]
+    shape: tuple[int, ...]
+
+
+def _first(path: Path, name: str | None, count: int) -> _First:
+    """Reads no more of the file than these rows: a small file may unpack to more than fits into memory."""
     names: list[str] = []
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
+        if not zipfile.is_zipfile(path):
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
             if name is None:
-                return loaded
+                return _First(array[:count] if array.ndim else array, array.shape)
         else:
-            with loaded:
-                names = list(loaded.files)
+            with zipfile.ZipFile(path) as archive:
+                members = {member.removesuffix(".npy"): member for member in archive.namelist()}
+                names = list(members)
                 wanted = name or (names[0] if len(names) == 1 else _IMAGES)
-                if wanted in names and isinstance(array := loaded[wanted], np.ndarray):
-                    return array
+                if wanted in members:
+                    with archive.open(members[wanted]) as file:
+                        return _first_of_stream(file, count)
     except Exception as error:  # NumPy, zipfile and zlib have errors of their own for damaged files
         raise ValueError(f"can't read images from {path}: {_reason(error)}") from error
     raise ValueError(
@@ -57,8 +71,51 @@ def _loaded(path: Path, name: str | None) -> np.ndarray[Any, Any]:
     )
 
 
+def _first_of_stream(file: IO[bytes], count: int) -> _First:
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, columns_first, dtype = np.lib.format.read_array_header_1_0(file)
+    elif version == (2, 0):
+        shape, columns_first, dtype = np.lib.format.read_array_header_2_0(file)
+    else:  # of records with names
+        raise ValueError(f"an array of format {version[0]}.{version[1]} holds no images")
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects")
+    if not shape:
+        return _First(np.empty((), dtype), shape)
+    rows = min(count, shape[0])
+    per_row = math.prod(shape[1:])
+    if rows * per_row * dtype.itemsize > _MOST_BYTES:
+        raise _TooLargeError(
+            f"its first {rows} of shape {list(shape[1:])} take more than {_MOST_BYTES >> 30} GiB; save smaller "
+            "images"
+        )
+    if not columns_first:
+        content = _exactly(file, rows * per_row * dtype.itemsize)
+        return _First(np.frombuffer(content, dtype).reshape(rows, *shape[1:]), shape)
+    parts = []
+    for _ in range(per_row):  # of each value all rows lie together
+        parts.append(_exactly(file, rows * dtype.itemsize))
+        file.seek((shape[0] - rows) * dtype.itemsize, io.SEEK_CUR)
+    flat = np.frombuffer(b"".join(parts), dtype)
+    return _First(flat.reshape((rows, *shape[1:]), order="F"), shape)
+
+
+def _exactly(file: IO[bytes], count: int) -> bytes:
+    content = file.read(count)
+    if len(content) < count:
+        raise EOFError("it ends too early")
+    return content
+
+
+class _TooLargeError(ValueError):
+    pass
+
+
 def _reason(error: Exception) -> str:
     """In one sentence; those of zipfile may quote whole files."""
+    if isinstance(error, _TooLargeError):
+        return str(error)
     told = " ".join(str(error).split())
     if "pickle" in told or "object" in told:
         return "it is no NumPy file, or holds Python objects; save numbers with numpy.savez"
