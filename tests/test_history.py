@@ -28,6 +28,7 @@ from swapnas_ext.search import (
     search,
 )
 
+SPACE = ["--space", "nasbench201", "--channels", "2", "--cells", "1"]
 OUTCOMES = (
     Outcome(patterns=12.5, patterns_std=1.0, neurons=100, saturation=0.5, seconds=0.1),
     Outcome(over="flops", flops=10**12, seconds=0.2),
@@ -324,6 +325,87 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
         found = drive(made, [worker], history).result()
         assert len(worker.seen) == 200 - before
     assert essence(found.candidates) == essence(drive(made).result().candidates)
+
+
+@pytest.mark.parametrize("room", [100, 5000, 20_000])
+def test_a_full_disk_at_the_start(tmp_path: Path, room: int) -> None:
+    """A limit on the size of files, which SQLite takes for a full disk."""
+    arguments = ["search", *SPACE, "--candidates", "4", "--workers", "1", "--run", "run.db"]
+    script = f"""
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))
+from swapnas_ext.cli import main
+main({arguments!r})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        f"Error: {tmp_path}/run.db: disk I/O error; nothing is recorded yet: make room, or choose another place"
+    )
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["run.db.lock"]
+
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT * FROM n"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"DROP TABLE candidate; CREATE VIEW candidate AS {ENDLESS};",
+        f"ALTER TABLE about RENAME TO old; CREATE VIEW about AS {ENDLESS};",
+        f"CREATE VIEW more AS {ENDLESS};",
+        "CREATE TRIGGER more AFTER INSERT ON candidate BEGIN DELETE FROM about; END;",
+        "DROP TABLE candidate; CREATE VIRTUAL TABLE candidate USING fts5(number);",
+        "ALTER TABLE candidate ADD COLUMN more AS (zeroblob(1000000000));",
+        "DROP TABLE candidate;",
+    ],
+)
+def test_files_with_more_than_tables_are_refused(tmp_path: Path, script: str) -> None:
+    path = _make(tmp_path / "run.db")
+    with sqlite3.connect(path) as connection:
+        connection.executescript(script)
+    connection.close()
+    for opened in (History.read, History.resume):
+        with pytest.raises(
+            HistoryError, match=r"run\.db is damaged, or no run file: expected the t"
+        ):
+            opened(path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[" * 200 + "]" * 200, '{"a":' * 100_000, "x"])
+def test_deep_json(tmp_path: Path, text: str) -> None:
+    path = _make(tmp_path / "run.db")
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE candidate SET parents = ? WHERE number = 2", [text])
+    with History.read(path) as history, pytest.raises(HistoryError, match=r"run\.db is damaged"):
+        history.candidates()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE about SET value = ? WHERE name = 'settings'", [text])
+    connection.close()
+    with History.read(path) as history, pytest.raises(HistoryError, match=r"run\.db is damaged"):
+        print(history.about)
+
+
+def test_reading_leaves_nothing_beside_the_file(tmp_path: Path) -> None:
+    path = _make(tmp_path / "run.db")
+    before = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    with History.read(path) as history:
+        assert len(history.candidates()) == 6
+        assert history.about
+    assert {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == before
+    assert before.keys() == {"run.db", "run.db.lock"}
+
+
+def test_what_a_search_writes_meanwhile_is_read(tmp_path: Path) -> None:
+    path = _make(tmp_path / "run.db")
+    with History.resume(path) as writing:
+        writing.record([candidate(100, OUTCOMES[0])])
+        with History.read(path) as history:
+            assert history.candidates()[-1].number == 100
 
 
 def test_a_file_that_can_only_be_read(tmp_path: Path) -> None:

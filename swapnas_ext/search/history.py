@@ -15,9 +15,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from swapnas_ext.search.candidate import Candidate, Outcome
+from swapnas_ext.text_file import parsed_json
 from swapnas_ext.version import __version__
 
 FORMAT = 2
+_NO_ROOM = "; what is recorded is safe: make room, and continue with --resume"
+_NO_ROOM_YET = "; nothing is recorded yet: make room, or choose another place"
 _APPLICATION = 0x53574150  # "SWAP": tells these files from other SQLite files
 
 _OUTCOME = tuple(field.name for field in fields(Outcome))
@@ -84,14 +87,12 @@ class History:
                 lock.release()
                 raise
             history._lock = lock
-        with history._told():
-            if path is not None:
-                history._connection.execute("PRAGMA journal_mode = WAL")
-            about = {"settings": settings, "version": __version__, "started": time.time()}
-            rows = [(name, json.dumps(value)) for name, value in about.items()]
-            # One transaction, so that a file has all of it or nothing.
-            history._connection.executescript(f"BEGIN;{_SCHEMA}{_inserts(rows)}COMMIT;")
-            history._connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            with history._told(_NO_ROOM_YET):
+                history._make(settings)
+        except BaseException:
+            history.close(discard=True)
+            raise
         return history
 
     @classmethod
@@ -126,13 +127,17 @@ class History:
             HistoryError: not a run file.
         """
         path = _existing(path)
-        try:
-            return cls._opened(path, "ro")
-        except HistoryError:
-            if os.access(path.parent, os.W_OK) or _log(path).exists():
-                raise
-            # SQLite wants to write beside the file, even to read it, unless it is told that nobody does.
-            return cls._opened(path, "ro&immutable=1")
+        # SQLite puts files beside one that it reads, and leaves them there, unless it is told that nobody writes.
+        return cls._opened(path, "ro" if _log(path).exists() else "ro&immutable=1")
+
+    def _make(self, settings: dict[str, Any]) -> None:
+        if self._path is not None:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+        about = {"settings": settings, "version": __version__, "started": time.time()}
+        rows = [(name, json.dumps(value)) for name, value in about.items()]
+        # One transaction, so that a file has all of it or nothing.
+        self._connection.executescript(f"BEGIN;{_SCHEMA}{_inserts(rows)}COMMIT;")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
 
     @classmethod
     def _opened(cls, path: Path, mode: str) -> History:
@@ -149,6 +154,7 @@ class History:
                         f"({history._about().get('version', 'unknown')}); {__version__} reads format "
                         f"{FORMAT}"
                     )
+                history._check_schema()
                 (state,) = history._connection.execute("PRAGMA quick_check(1)").fetchone()
                 if state != "ok":
                     raise HistoryError(f"{path} is damaged: {state}")
@@ -156,6 +162,23 @@ class History:
             history._connection.close()
             raise
         return history
+
+    def _check_schema(self) -> None:
+        """A run file may come from anyone. A view in the place of a table could compute without end, and a trigger
+        do things that nobody asked for."""
+        things = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+        rows = self._connection.execute(things).fetchall()
+        plain = all(kind == "table" and "VIRTUAL" not in sql.upper() for kind, _, sql in rows)
+        computed = any(
+            hidden
+            for _, name, _ in rows
+            for *_, hidden in self._connection.execute(f"PRAGMA table_xinfo({_quoted(name)})")
+        )
+        if not plain or computed or {name for _, name, _ in rows} != {"about", "candidate"}:
+            names = ", ".join(f"{kind} {name}" for kind, name, _ in rows)
+            raise HistoryError(
+                f"{self._path} is damaged, or no run file: expected the tables about and candidate, found {names}"
+            )
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -235,8 +258,8 @@ class History:
         """``discard`` removes the file."""
         self._connection.close()
         if discard and self._path is not None:
-            for path in (self._path, _log(self._path)):
-                path.unlink(missing_ok=True)
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -249,7 +272,7 @@ class History:
 
     def _about(self) -> dict[str, Any]:
         rows = self._connection.execute("SELECT name, value FROM about").fetchall()
-        return {name: json.loads(value) for name, value in rows}
+        return {name: parsed_json(value, f"its {name}") for name, value in rows}
 
     def _columns(self) -> set[str]:
         return {row[1] for row in self._connection.execute("PRAGMA table_info(candidate)")}
@@ -269,12 +292,12 @@ class History:
             )
 
     @contextmanager
-    def _told(self, *, writing: bool = False) -> Iterator[None]:
+    def _told(self, no_room: str = _NO_ROOM, *, writing: bool = False) -> Iterator[None]:
         """SQLite's errors, with the file and what to do."""
         try:
             yield
         except sqlite3.Error as error:
-            raise HistoryError(f"{self._path}: {error}{_advice(error)}") from error
+            raise HistoryError(f"{self._path}: {error}{_advice(error, no_room)}") from error
         except (ValueError, TypeError) as error:
             if writing:
                 raise
@@ -297,33 +320,34 @@ def _candidate(row: tuple[Any, ...]) -> Candidate:
         phase,
         architecture,
         form,
-        tuple(json.loads(parents)),
+        tuple(parsed_json(parents, "its parents")),
         parameters,
         Outcome(*outcome),
         finished,
     )
     patterns = outcome[_OUTCOME.index("patterns")]
-    whole = all(type(value) is int for value in (number, phase, parameters))
+    whole = all(type(value) is int for value in (number, phase, parameters, *candidate.parents))
     texts = all(type(value) is str for value in (architecture, form))
     if not whole or not texts or (patterns is not None and not patterns > 0):
         raise ValueError(f"candidate {number} is none")
     return candidate
 
 
-def _inserts(rows: list[tuple[str, str]]) -> str:
-    def quoted(text: str) -> str:
-        return "'" + text.replace("'", "''") + "'"
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
-    values = ", ".join(f"({quoted(name)}, {quoted(value)})" for name, value in rows)
+
+def _inserts(rows: list[tuple[str, str]]) -> str:
+    values = ", ".join(f"({_quoted(name)}, {_quoted(value)})" for name, value in rows)
     return f"INSERT INTO about VALUES {values};"
 
 
-def _advice(error: sqlite3.Error) -> str:
+def _advice(error: sqlite3.Error, no_room: str) -> str:
     text = str(error)
     if "readonly" in text:
         return "; a search has to write to it: make the file and its folder writable"
     if "full" in text or "disk I/O" in text:
-        return "; what is recorded is safe: make room, and continue with --resume"
+        return no_room
     if "not a database" in text or "malformed" in text or "no such" in text:
         return "; it is not a run file of swapnas, or a damaged one"
     return ""
