@@ -2,23 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 from torch import nn
 
 from swapnas_ext.scoring import Scorer
 
 
-def swap_evaluator(model: nn.Module, scorer: Scorer) -> float:
-    """Scores a model, reports the score as NNI's final result, and returns it::
+def swap_evaluator(model: nn.Module, scorer: Scorer | Callable[[], Scorer]) -> float:
+    """Scores a model, reports the score as NNI's final result, and returns it.
 
-        FunctionalEvaluator(swap_evaluator, scorer=scorer)
+    NNI's default engine runs each trial in a process of its own, and what an evaluator sends there may be
+    64 KiB at most: a mini-batch is more. So give it a function that makes the scorer; of a function that can
+    be imported only the name is sent, and it is called once in each process.
+
+    Args:
+        scorer: a function without arguments that makes a `Scorer`; or, for the sequential engine, a scorer.
 
     Raises:
         ImportError: NNI is not installed.
+        TypeError: ``scorer`` is, or makes, something else.
+
+    Example::
+
+        # scorers.py
+        def make_scorer():
+            return swap.Scorer(swap.data.photograph(), init="gaussian", repeats=4)
+
+        # search.py
+        FunctionalEvaluator(swap_evaluator, scorer=scorers.make_scorer)
     """
     try:
         import nni
     except ImportError as error:
         raise ImportError("swap_evaluator reports to NNI; run: pip install nni") from error
-    value = float(scorer(model))
+    value = float(_scorer(scorer)(model))
     nni.report_final_result(value)
     return value
+
+
+def _scorer(given: Scorer | Callable[[], Scorer]) -> Scorer:
+    if isinstance(given, Scorer):
+        return given
+    if not callable(given):
+        raise TypeError(
+            "scorer must be a Scorer, or a function without arguments that makes one, got "
+            f"{type(given).__name__}"
+        )
+    return _made(given)
+
+
+@cache
+def _made(make: Callable[[], Scorer]) -> Scorer:
+    scorer = make()
+    if not isinstance(scorer, Scorer):
+        raise TypeError(f"{make!r} must make a Scorer, got {type(scorer).__name__}")
+    return scorer
