@@ -13,11 +13,20 @@ from swapnas_ext.scoring import Scorer
 def swap_trainable(
     build: Callable[[dict[str, Any]], nn.Module], scorer: Scorer
 ) -> Callable[[dict[str, Any]], dict[str, float]]:
-    """A function trainable, whose result is the score of the model that ``build(config)`` makes::
+    """A function trainable, whose result is the score of the model that ``build(config)`` makes.
 
-    config = TuneConfig(metric="swap", mode="max")
-    Tuner(swap_trainable(build, scorer), param_space=space, tune_config=config).fit()
+    Raises:
+        ImportError: Ray is not installed, or without what Tune needs.
+
+    Example::
+
+        config = TuneConfig(metric="swap", mode="max")
+        Tuner(swap_trainable(build, scorer), param_space=space, tune_config=config).fit()
     """
+    try:
+        import ray.tune  # noqa: F401
+    except ImportError as error:
+        raise ImportError("swap_trainable needs Ray Tune; run: pip install 'ray[tune]'") from error
 
     def trainable(config: dict[str, Any]) -> dict[str, float]:
         score = scorer(build(config))
