@@ -1,28 +1,36 @@
-"""The adapters for other code bases, each called as the other side calls it.
+"""The adapters for other code bases, without those: what they compute, and what they say where one is missing.
 
-The miniatures here do what the other code does with what it is given: zero-cost-nas's ``calc_measure``
-and ``find_measures``, NASLib's predictor evaluator, archai's objectives, NNI's functional evaluator,
-Optuna's and Ray Tune's loops.
+``tests/peers`` runs them in the real ones.
 """
 
 from __future__ import annotations
 
 import copy
-import math
 import sys
-import types
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from conftest import SmallNet
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import swapnas_ext as swap
-from swapnas_ext.compat import archai, foresight, naslib, nni, optuna, ray_tune
+from swapnas_ext.compat import (
+    archai,
+    az_nas,
+    deeplite,
+    foresight,
+    naslib,
+    neps,
+    nni,
+    ray_tune,
+    syne_tune,
+)
+from swapnas_ext.compat.first_images import first_images, score_there
+from swapnas_ext.compat.peer import base_class
 
 pytestmark = pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
 
@@ -39,175 +47,187 @@ def scorer() -> swap.Scorer:
     return swap.Scorer(IMAGES[:16], init="gaussian", seed=3)
 
 
+# ---- images --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [5, 16, 32])
+def test_first_images(batch_size: int) -> None:
+    assert torch.equal(first_images(loader(batch_size), 16), IMAGES[:16])
+    assert torch.equal(first_images([IMAGES[:20], IMAGES[20:]], 24), IMAGES[:24])
+
+
+def test_first_images_that_are_not_there() -> None:
+    with pytest.raises(ValueError, match=r"got 32 images, and 33 are .* pass samples=32"):
+        first_images(loader(), 33)
+    with pytest.raises(ValueError, match="got 0 images, and 16 are to be scored; give larger"):
+        first_images([], 16)
+    with pytest.raises(TypeError, match="begins with dict"):
+        first_images([{"images": IMAGES}], 16)
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        first_images(loader(), 0)
+    with pytest.raises(TypeError, match="an int, got float"):
+        first_images(loader(), 16.0)  # type: ignore[arg-type]
+
+
+class OnMeta(SmallNet):
+    """Is where nothing can be computed, and gets memory where it is moved to."""
+
+    def to(self, device: torch.device) -> nn.Module:  # type: ignore[override]
+        return self.to_empty(device=device)
+
+
+def test_net_is_scored_where_the_images_are(small_net: SmallNet) -> None:
+    with torch.device("meta"):
+        elsewhere = OnMeta()
+    parameters = dict(elsewhere.named_parameters())
+    wanted = swap.score(small_net, IMAGES, init="gaussian")
+    assert score_there(elsewhere, IMAGES, init="gaussian") == wanted
+    for name, parameter in elsewhere.named_parameters():
+        assert parameter is parameters[name]
+        assert parameter.device.type == "meta"
+
+
+# ---- classes to derive from ----------------------------------------------------------------------
+
+
+def test_base_class() -> None:
+    assert base_class("collections", "OrderedDict") is __import__("collections").OrderedDict
+    assert base_class("no_such_library.part", "Class") is object
+    assert base_class("collections.no_such_part", "Class") is object
+
+
+def test_base_class_of_what_lacks_something(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lacking_library.py").write_text("import no_such_library")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="no_such_library"):
+        base_class("lacking_library", "Class")
+
+
 # ---- zero-cost-nas -------------------------------------------------------------------------------
 
 
-class Measures:
-    """Its registry: the decorator, and the call of a measure."""
-
-    def __init__(self) -> None:
-        self.implementations: dict[str, Any] = {}
-
-    def measure(self, name: str, bn: bool = True, copy_net: bool = True, **arguments: Any) -> Any:
-        def make(function: Any) -> Any:
-            def implementation(net_orig: Any, device: Any, *args: Any, **kwargs: Any) -> Any:
-                net = copy.deepcopy(net_orig).to(device) if copy_net else net_orig
-                return function(net, *args, **kwargs, **arguments)
-
-            self.implementations[name] = implementation
-            return function
-
-        return make
-
-    def find(self, net: nn.Module, names: list[str]) -> dict[str, float]:
-        inputs, targets = next(iter(loader()))
-        result = {}
-        for name in names:
-            values = self.implementations[name](
-                net, "cpu", inputs, targets, loss_fn=F.cross_entropy, split_data=1
-            )
-            total = 0.0
-            for index in range(len(values)):
-                total += torch.sum(values[index])
-            result[name] = total.item()  # type: ignore[attr-defined]
-        return result
+@pytest.mark.parametrize("info", [("random", 1, 4), ("random", 2, 4), ("grasp", 4, 4)])
+def test_foresight(small_net: SmallNet, info: tuple[str, int, int]) -> None:
+    found = foresight.find_measures(small_net, loader(), info, torch.device("cpu"))
+    assert found == {"swap": swap.score(small_net, IMAGES[:16])}
 
 
-@pytest.mark.parametrize("copy_net", [True, False])
-def test_foresight_measure(small_net: SmallNet, copy_net: bool) -> None:
-    measures = Measures()
-    measures.measure("swap", copy_net=copy_net)(foresight.swap_measure)
-    assert measures.find(small_net, ["swap"]) == {"swap": swap.score(small_net, IMAGES[:16])}
+def test_foresight_options(small_net: SmallNet) -> None:
+    options: dict[str, Any] = {"init": "gaussian", "measure": "composite", "seed": 5}
+    before = copy.deepcopy(small_net.state_dict())
+    found = foresight.find_measures(
+        small_net, loader(), ("random", 2, 4), "cpu", samples=24, **options
+    )
+    assert found == {"swap": float(swap.score(small_net, IMAGES[:24], **options))}
+    for name, value in small_net.state_dict().items():
+        assert torch.equal(value, before[name])
 
 
-def test_foresight_find_measures(small_net: SmallNet) -> None:
-    for info, samples in ((("random", 1, 4), 16), (("random", 2, 4), 32), (("grasp", 5, 4), 20)):
-        found = foresight.find_measures(
-            net_orig=small_net,
-            dataloader=loader(),
-            dataload_info=info,
-            device=torch.device("cpu"),
-            loss_fn=F.cross_entropy,
-            measure_names=["swap"],
-        )
-        assert found == {"swap": swap.score(small_net, IMAGES[:samples])}
+@pytest.mark.parametrize(
+    ("info", "message"),
+    [
+        (("random", 3, 4), "has 2 batches, dataload_info asks for 3"),
+        (("random", 0, 4), "got 0 images, and 16"),
+        (("grasp", 3, 4), "got 12 images, and 16"),
+        (("grasp", 10, 4), "got 32 images, and 40"),
+        (("all", 1, 4), "'random' or 'grasp', got 'all'"),
+    ],
+)
+def test_foresight_with_too_little(
+    small_net: SmallNet, info: tuple[str, int, int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        foresight.find_measures(small_net, loader(), info, "cpu")
 
 
-# ---- NASLib --------------------------------------------------------------------------------------
+def test_foresight_has_no_other_measure(small_net: SmallNet) -> None:
+    arguments = small_net, loader(), ("random", 1, 4), "cpu"
+    assert foresight.find_measures(*arguments, measure_names=["swap"])
+    with pytest.raises(ValueError, match=r"got \['swap', 'snip'\]"):
+        foresight.find_measures(*arguments, measure_names=["swap", "snip"])
 
 
-class Graph(SmallNet):
-    """As NASLib's graphs: modules, with what its zero-cost predictor asks for."""
-
-    num_classes = 10
-
-    def get_loss_fn(self) -> Any:
-        return F.cross_entropy
+# ---- NASLib, archai ------------------------------------------------------------------------------
 
 
 def test_naslib(scorer: swap.Scorer) -> None:
-    graphs = [Graph() for _ in range(3)]
+    nets = [SmallNet() for _ in range(3)]
+    wanted = [swap.score(net, IMAGES[:16]) for net in nets]
     predictor = naslib.SwapPredictor()
-    predictor.pre_process()
-    predictor.fit([], [], None)
-    value = predictor.query(graphs[0], dataloader=loader(), info=None)
-    assert not math.isnan(value)
-    assert value == swap.score(graphs[0], IMAGES[:16])
-    predictor = naslib.SwapPredictor(scorer)
-    values = predictor.query(graphs, info=[None, None, None])
+    assert predictor.query(graph=nets[0], dataloader=loader()) == wanted[0]
+    values = predictor.query(nets, loader(5), None)
     assert isinstance(values, np.ndarray)
-    assert values.tolist() == [scorer(graph) for graph in graphs]
+    assert values.tolist() == wanted
+    wanted = [scorer(net) for net in nets]
+    assert naslib.SwapPredictor(scorer).query(nets, [{}, {}, {}]).tolist() == wanted
     with pytest.raises(ValueError, match="dataloader"):
-        naslib.SwapPredictor().query(graphs[0])
-
-
-# ---- archai --------------------------------------------------------------------------------------
+        naslib.SwapPredictor().query(nets[0])
+    with pytest.raises(ValueError, match="got 32 images, and 64"):
+        naslib.SwapPredictor(samples=64).query(nets[0], loader())
 
 
 def test_archai(scorer: swap.Scorer) -> None:
     class ArchaiModel:
-        def __init__(self, arch: nn.Module, archid: str) -> None:
-            self.arch, self.archid = arch, archid
+        arch = SmallNet()
 
-    class EvaluationFunction:
-        def __init__(self, evaluation_fn: Any) -> None:
-            self.evaluation_fn = evaluation_fn
-
-        def evaluate(self, model: ArchaiModel, budget: float | None = None) -> float:
-            return self.evaluation_fn(model, budget)
-
-    models = [ArchaiModel(SmallNet(), "a"), ArchaiModel(SmallNet(nn.GELU), "b")]
-    objective = EvaluationFunction(archai.SwapEvaluator(scorer).evaluate)
-    values = np.array([objective.evaluate(model, budget=None) for model in models], np.float32)
-    assert values.tolist() == pytest.approx([scorer(model.arch) for model in models])
+    assert archai.SwapEvaluator(scorer).evaluate(ArchaiModel()) == scorer(ArchaiModel.arch)
 
 
-# ---- NNI -----------------------------------------------------------------------------------------
+# ---- AZ-NAS, deeplite-torch-zoo ------------------------------------------------------------------
 
 
-def test_nni(scorer: swap.Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
-    reported: list[float] = []
-    module = types.ModuleType("nni")
-    module.report_final_result = reported.append  # type: ignore[attr-defined]
-
-    class FunctionalEvaluator:
-        def __init__(self, function: Any, **arguments: Any) -> None:
-            self.function, self.arguments = function, arguments
-
-        def evaluate(self, model: nn.Module) -> Any:
-            return self.function(model, **self.arguments)
-
-    evaluator = FunctionalEvaluator(nni.swap_evaluator, scorer=scorer)
-    model = SmallNet()
-    monkeypatch.setitem(sys.modules, "nni", None)
-    with pytest.raises(ImportError, match="pip install nni"):
-        evaluator.evaluate(model)
-    monkeypatch.setitem(sys.modules, "nni", module)
-    assert evaluator.evaluate(model) == scorer(model)
-    assert reported == [scorer(model)]
-
-
-# ---- Optuna, Ray Tune ----------------------------------------------------------------------------
-
-
-def build(width: int) -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU(), nn.Conv2d(width, 4, 3), nn.ReLU())
-
-
-def test_optuna(scorer: swap.Scorer) -> None:
-    class Trial:
-        def __init__(self, width: int) -> None:
-            self.width, self.user_attrs = width, {}
-
-        def suggest_int(self, name: str, low: int, high: int) -> int:
-            return self.width
-
-        def set_user_attr(self, name: str, value: Any) -> None:
-            self.user_attrs[name] = value
-
-    objective = optuna.swap_objective(lambda trial: build(trial.suggest_int("w", 1, 8)), scorer)
-    trials = [Trial(width) for width in (1, 8)]
-    values = [objective(trial) for trial in trials]
-    assert values == [scorer(build(1)), scorer(build(8))]
-    assert trials[1].user_attrs["parameters"] == scorer(build(8)).parameters
-
-
-def test_real_optuna(scorer: swap.Scorer) -> None:
-    real = pytest.importorskip("optuna", reason="optuna is absent")
-    real.logging.set_verbosity(real.logging.ERROR)
-    study = real.create_study(direction="maximize", sampler=real.samplers.RandomSampler(0))
-    study.optimize(
-        optuna.swap_objective(lambda trial: build(trial.suggest_int("width", 1, 8)), scorer),
-        n_trials=4,
+def test_az_nas(small_net: SmallNet) -> None:
+    wanted = {"swap": float(swap.score(small_net, IMAGES[:16], init="gaussian"))}
+    assert az_nas.compute_nas_score(small_net, None, loader(), 8, 16) == wanted
+    found = az_nas.compute_nas_score(  # as its AutoFormer search calls it
+        model=small_net, device="cpu", trainloader=loader(), resolution=8, batch_size=16
     )
-    assert study.best_value == scorer(build(study.best_params["width"]))
+    assert found == wanted
 
 
-def test_ray_tune(scorer: swap.Scorer) -> None:
-    trainable = ray_tune.swap_trainable(lambda config: build(config["width"]), scorer)
-    results = [trainable({"width": width}) for width in (1, 8)]
-    assert [result["swap"] for result in results] == [scorer(build(1)), scorer(build(8))]
-    assert results[0].keys() == {"swap", "parameters", "saturation"}
-    pickled: Tensor = torch.tensor([result["swap"] for result in results])  # plain numbers
-    assert pickled.dtype == torch.float32
+def test_deeplite(small_net: SmallNet) -> None:
+    def generate(model: nn.Module) -> Iterator[Any]:
+        for inputs, targets in loader(5):
+            yield inputs, model(inputs), targets, {}
+
+    assert deeplite.swap_score(small_net, generate) == swap.score(small_net, IMAGES[:16])
+
+
+# ---- NNI, Ray Tune, NePS, Syne Tune --------------------------------------------------------------
+
+
+def test_neps(scorer: swap.Scorer) -> None:
+    def build(width: int) -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU())
+
+    result = neps.swap_pipeline(build, scorer)(width=8)
+    score = scorer(build(8))
+    assert result["objective_to_minimize"] == -score
+    assert result["info_dict"]["parameters"] == score.parameters
+
+
+@pytest.mark.parametrize(
+    ("module", "call", "message"),
+    [
+        ("nni", lambda s: nni.swap_evaluator(SmallNet(), s), "pip install nni"),
+        (
+            "ray.tune",
+            lambda s: ray_tune.swap_trainable(SmallNet, s),
+            r"pip install 'ray\[tune\]'",
+        ),
+        ("syne_tune", lambda s: syne_tune.report_swap(SmallNet(), s), "pip install syne-tune"),
+        ("naslib", lambda _: naslib.register_measure(), "from its repository"),
+        ("deeplite_torch_zoo", lambda _: deeplite.register(), "from its repository"),
+    ],
+)
+def test_missing_package(
+    scorer: swap.Scorer,
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    call: Callable[[swap.Scorer], Any],
+    message: str,
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=message):
+        call(scorer)
