@@ -28,13 +28,21 @@ from swapnas_ext.sites import Layer
 from swapnas_ext.version import __version__
 
 if TYPE_CHECKING:
-    from swapnas_ext import search
+    from swapnas_ext import compat, correlation, search, text
+
+_IMPORTED_WHEN_USED = ("compat", "correlation", "search", "text")
 
 
 def __getattr__(name: str) -> Any:
-    if name == "search":  # a tenth of a second to import, and most programs only score
-        return importlib.import_module("swapnas_ext.search")
+    if (
+        name in _IMPORTED_WHEN_USED
+    ):  # search takes a tenth of a second, and most programs only score
+        return importlib.import_module(f"swapnas_ext.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_IMPORTED_WHEN_USED})
 
 
 __all__ = [
@@ -47,6 +55,8 @@ __all__ = [
     "SwapScore",
     "__version__",
     "build_info",
+    "compat",
+    "correlation",
     "count_patterns",
     "data",
     "keep_freed_memory",
@@ -55,4 +65,5 @@ __all__ = [
     "score",
     "search",
     "spaces",
+    "text",
 ]

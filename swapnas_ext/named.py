@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ def named(text: str) -> Any:
 
     Raises:
         ValueError: not of that form.
-        ImportError: there is no such module.
+        ImportError: there is no such module, or it fails where it is imported.
     """
     module_name, colon, name = text.partition(":")
     if not module_name or not colon or not name:
@@ -22,4 +23,14 @@ def named(text: str) -> Any:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    return getattr(importlib.import_module(module_name), name, None)
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError:
+        raise
+    except (Exception, SystemExit) as error:  # it may do anything
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise ImportError(
+            f"{module_name} fails where it is imported, with {type(error).__name__}: {error} "
+            f"({place.filename}, line {place.lineno})"
+        ) from error
+    return getattr(module, name, None)

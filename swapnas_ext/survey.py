@@ -7,9 +7,10 @@ import io
 import json
 import math
 import multiprocessing
+import signal
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,12 @@ import torch
 
 from swapnas_ext import regularization, spaces
 from swapnas_ext.csv_cell import quoted, unquoted
+from swapnas_ext.ctrl_c import ctrl_c_ignored, ctrl_c_later
 from swapnas_ext.description import describe_scorer
 from swapnas_ext.result import ScoreWarning
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search.evaluation import prepare_process
+from swapnas_ext.search.workers import end_now, first_ended
 from swapnas_ext.spaces import SearchSpace
 from swapnas_ext.text_file import parsed_json, read_text
 from swapnas_ext.version import __version__
@@ -148,7 +151,8 @@ class Survey:
                 f"continue from {self.output}, with fewer --workers"
             ) from error
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+            with ctrl_c_ignored():
+                end_now(executor)
 
 
 def _in_order(
@@ -157,12 +161,17 @@ def _in_order(
     """Results in the order of the tasks, of which only so many are handed out at a time."""
     pending: list[Future[list[list[dict[str, Any]]]]] = []
     for task in tasks:
-        pending.append(executor.submit(_score_groups, task))
+        with ctrl_c_later():
+            pending.append(executor.submit(_score_groups, task))
         if len(pending) >= ahead:
-            yield pending.pop(0).result()
-    wait(pending, return_when=FIRST_EXCEPTION)
+            yield _result(pending.pop(0))
     for future in pending:
-        yield future.result()
+        yield _result(future)
+
+
+def _result(future: Future[list[list[dict[str, Any]]]]) -> list[list[dict[str, Any]]]:
+    first_ended([future])
+    return future.result()
 
 
 def _csv_lines(rows: list[dict[str, Any]]) -> str:
@@ -213,6 +222,7 @@ def _start_worker(
     space_name: str, options: dict[str, Any], scorer: Scorer, initialized: bool
 ) -> None:
     global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare_process()
     warnings.simplefilter("ignore", ScoreWarning)  # the command sums them up
     _worker = spaces.get(space_name, **options), scorer, initialized

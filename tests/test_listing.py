@@ -230,7 +230,7 @@ class Slow(MadeUpWorker):
     busy = False
 
     def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
-        if self.busy:
+        if self.busy or not architectures:
             return super().submit(architectures)
         self.busy = True
         return Future()

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -339,46 +336,3 @@ def test_a_space_of_ones_own_by_the_installed_command(tmp_path: Path) -> None:
         [*made, "--run", "run.db"], cwd=tmp_path, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
-
-
-def test_ctrl_c(tmp_path: Path) -> None:
-    path = tmp_path / "run.db"
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "swapnas_ext.cli",
-            "search",
-            *SEARCH,
-            "--candidates",
-            "100000",
-            "--run",
-            str(path),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # Shells start what runs in the background with this signal ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        try:
-            with History.read(path) as history:
-                if len(history.candidates()) > 20:
-                    break
-        except (OSError, RuntimeError):
-            pass
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does, workers and all
-    time.sleep(0.3)
-    os.killpg(process.pid, signal.SIGINT)  # once more, while it ends: it must not hang
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode in (1, 130, -signal.SIGINT)
-    if process.returncode == 130:  # the second one came too late, or was no matter
-        assert output.splitlines()[0].split()[0] == "rank"
-        assert f"go on with swapnas search --resume {path}" in errors
-        assert "Traceback" not in errors
-    with History.read(path) as history:
-        assert history.about["ended"] == "interrupted"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from typing import Any
 
 import click
 
@@ -11,6 +13,7 @@ from swapnas_ext.build_info import build_info
 from swapnas_ext.cli.analyze import analyze
 from swapnas_ext.cli.calibrate import calibrate
 from swapnas_ext.cli.correlate import correlate
+from swapnas_ext.cli.interrupted import INTERRUPTED, ctrl_c_once, finish_after_ctrl_c
 from swapnas_ext.cli.score import score
 from swapnas_ext.cli.search import search
 from swapnas_ext.cli.show import show
@@ -18,7 +21,21 @@ from swapnas_ext.cli.spaces import spaces
 from swapnas_ext.version import __version__
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with ctrl_c_once():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            finish_after_ctrl_c()
+            click.echo("interrupted", err=True)
+            sys.exit(INTERRUPTED)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="swapnas")
 def main() -> None:
     """Training-free scores for neural architecture search."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.options import (
     EXPECTED,
     Scoring,
@@ -153,12 +154,13 @@ def correlate(
                 command={"space": asdict(choice), "scoring": asdict(scoring)},
             )
         if scores.interrupted:
+            finish_after_ctrl_c()
             click.echo(
                 f"interrupted: {len(scores.candidates):,} networks are in {shlex.quote(str(files['db']))}; "
                 "the same command goes on",
                 err=True,
             )
-            sys.exit(130)
+            sys.exit(INTERRUPTED)
         with bar("intervals") as shown:
             task = shown.add_task("", total=None, state="")
             found = run_correlation(

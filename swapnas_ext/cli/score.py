@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from swapnas_ext import initialization, spaces
+from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.options import (
     EXPECTED,
     Scoring,
@@ -155,6 +156,7 @@ def score(
             for text in (*result.missed, *result.notes):
                 click.echo(f"{name}: {text}", err=True)
     except KeyboardInterrupt:
+        finish_after_ctrl_c()
         interrupted = True
     except RuntimeError as error:
         failure = error
@@ -165,7 +167,7 @@ def score(
         fail(failure)
     if interrupted:
         click.echo(f"interrupted: {len(rows)} of {len(candidates)} scored", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 def _check_goes_together(
@@ -229,7 +231,7 @@ def _scored(
             torch.manual_seed(seed)  # for --init keep: the weights that the model draws itself
             try:
                 result = scorer(lambda build=candidate.build: build().to(device))
-            except Exception as error:  # the model's code may raise anything
+            except (Exception, SystemExit) as error:  # the model's code may raise anything
                 kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
                 raise RuntimeError(f"{candidate.name}: {kind}{error}") from error
             yield candidate.name, result
@@ -256,11 +258,12 @@ def _survey(survey: Survey, workers: int) -> None:
                 best = max(best, *(row["score"] for row in rows))
                 progress.update(task, completed=done, state=f"best {best:.6g}")
     except KeyboardInterrupt:
+        finish_after_ctrl_c()
         click.echo(
             f"interrupted: {done:,} of {total:,} are in {survey.output}; the same command continues",
             err=True,
         )
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     seconds = time.perf_counter() - start
     rows = sorted(read(survey.output), key=lambda row: float(row["log_score"]), reverse=True)
     click.echo(f"{total:,} architectures of {len(groups):,} forms are in {survey.output}")

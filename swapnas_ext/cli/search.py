@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from swapnas_ext import Scorer, spaces
+from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.options import (
     COUNT,
     EXPECTED,
@@ -270,6 +271,8 @@ def _as_made(
 
 
 def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None:
+    if found.interrupted:
+        finish_after_ctrl_c()
     shown = shlex.quote(str(path))
     ranked = found.ranked()
     if not ranked:
@@ -277,7 +280,7 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
             f"interrupted before anything was scored; swapnas search --resume {shown} starts over",
             err=True,
         )
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     for line in limits_text(found.candidates, asdict(settings)):
         click.echo(line)
     click.echo(to_table(found, top=5), nl=False)
@@ -289,7 +292,7 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
             f"search --resume {shown}",
             err=True,
         )
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     if len(found.candidates) > settings.candidates:
         click.echo(
             f"{shown} was at {len(found.candidates):,} candidates already, and ends with them, not with "

@@ -4,6 +4,31 @@
 ``archai``, ``az_nas``, ``deeplite``, ``nni``, ``neps``, ``optuna``, ``ray_tune`` and ``syne_tune``.
 """
 
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
 from swapnas_ext.compat.swap import SWAP
+
+_ADAPTERS = (
+    "archai",
+    "az_nas",
+    "deeplite",
+    "foresight",
+    "naslib",
+    "neps",
+    "nni",
+    "optuna",
+    "ray_tune",
+    "syne_tune",
+)
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _ADAPTERS:  # some import their code base
+        return importlib.import_module(f"swapnas_ext.compat.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = ["SWAP"]

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from swapnas_ext.ctrl_c import ctrl_c_later
 from swapnas_ext.search import size_control
 from swapnas_ext.search.admission import Admission
 from swapnas_ext.search.candidate import Candidate
@@ -243,11 +244,12 @@ class Driver:
             for chunk, places in self._crew.collect()
             for place in places
         ]
-        self._history.record(finished)
-        for candidate in finished:
-            self._candidates[candidate.form] = candidate
-            self._scored += 1
-            self._count(candidate)
+        with ctrl_c_later():  # so that the result is what is recorded
+            self._history.record(finished)
+            for candidate in finished:
+                self._candidates[candidate.form] = candidate
+                self._scored += 1
+                self._count(candidate)
         if self._failed >= _ALL_FAIL and self._all_errors():
             self._check_any_scored()
 

@@ -48,9 +48,16 @@ class Latency:
 @dataclass(frozen=True)
 class Quiet:
     """Keeps the workers of one search that are on one machine from working while one of them measures. Travels
-    to them; on each machine it is a file."""
+    to them; on each machine it is a file.
+
+    Raises:
+        ImportError: filelock is older than its lock for readers and writers.
+    """
 
     name: str = field(default_factory=lambda: f"swapnas-{uuid.uuid4().hex}.lock")
+
+    def __post_init__(self) -> None:
+        self._lock()
 
     @property
     def path(self) -> Path:
@@ -69,8 +76,12 @@ class Quiet:
             yield
 
     def _lock(self) -> ReadWriteLock:
-        from filelock import ReadWriteLock  # not in older ones, which torch may have brought
-
+        try:
+            from filelock import ReadWriteLock
+        except ImportError as error:  # other packages may hold back its version
+            raise ImportError(
+                "a limit of latency needs filelock 3.21 or later; run: pip install -U filelock"
+            ) from error
         return ReadWriteLock(self.path)
 
     def remove(self) -> None:

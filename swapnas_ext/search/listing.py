@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from swapnas_ext.ctrl_c import ctrl_c_ignored
 from swapnas_ext.description import describe_scorer, describe_space
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search.candidate import Candidate
@@ -75,9 +76,10 @@ def score_listed(
                 raise RuntimeError(
                     f"none of {len(known):,} architectures could be scored: {errors[0]}"
                 )
-            record.write_about(
-                ended="interrupted" if interrupted else "complete", controls=[(None, None)]
-            )
+            with ctrl_c_ignored():
+                record.write_about(
+                    ended="interrupted" if interrupted else "complete", controls=[(None, None)]
+                )
             return SearchResult(known, (Control(),), interrupted=interrupted)
     finally:
         crew.close()

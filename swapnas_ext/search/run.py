@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from swapnas_ext.ctrl_c import ctrl_c_ignored
 from swapnas_ext.description import describe_scorer, describe_space
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import size_control
@@ -82,7 +83,8 @@ def search(
                 ended = "exhausted" if driver.exhausted else "complete"
             except KeyboardInterrupt:
                 ended = "interrupted"
-            record.write_about(ended=ended)
+            with ctrl_c_ignored():
+                record.write_about(ended=ended)
             return replace(
                 driver.result(),
                 interrupted=ended == "interrupted",
@@ -158,10 +160,12 @@ def calibrate(
     """mu and sigma without labels, from a random sample of the space, which comes along.
 
     For ranking, or, with ``target_params``, for a search that is to find models of that size: see
-    `size_control`. Other arguments and errors as for `search`.
+    `size_control`. Other arguments and errors as for `search`; but Ctrl-C ends it without a result.
     """
     settings = SearchSettings(candidates=samples, strategy="random", seed=seed)
     result = search(space, scorer, settings, workers=workers, report=report)
+    if result.interrupted:
+        raise KeyboardInterrupt
     rows = result.ranked()
     log_scores = [row.log_score for row in rows]
     composite = any(row.candidate.is_composite for row in rows)

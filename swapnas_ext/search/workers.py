@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -16,15 +15,17 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
+from swapnas_ext.ctrl_c import ctrl_c_ignored, ctrl_c_later
 from swapnas_ext.search.candidate import Outcome
 from swapnas_ext.search.evaluation import Evaluator, error_text, prepare_process
 from swapnas_ext.search.travel import Portable, no_main_script_but_files, unpacked
 
 _GIVE_UP_AFTER = 5  # deaths on architectures, where no worker has ever scored anything
+_LISTEN_EVERY = 0.1  # seconds, to Ctrl-C
 _NONE_STARTS = 2  # deaths before work, where no worker has ever answered
 _NONE_STARTS_ANY_MORE = 20  # the same in a row, where one has
 
@@ -131,8 +132,7 @@ class Crew:
         finished: list[tuple[Chunk, range]] = []
         while not finished and (self._running or self._waiting):
             self._hand_out()
-            ended, _ = wait(self._running, return_when=FIRST_COMPLETED)
-            for future in ended:
+            for future in first_ended(self._running):
                 if future not in self._running:  # ended with its worker, which another told of
                     continue
                 work = self._running.pop(future)
@@ -158,7 +158,7 @@ class Crew:
         would wait for at its end."""
         self._waiting.clear()
         self._running.clear()
-        with _ctrl_c_ignored():
+        with ctrl_c_ignored():
             for worker in self._workers:
                 worker.close()
 
@@ -224,6 +224,16 @@ class Crew:
             ) from error
 
 
+def first_ended(futures: Iterable[Future[Any]]) -> set[Future[Any]]:
+    """Waits for one at least. Ctrl-C in the middle of Python's own function would leave locks behind it, and with
+    them threads that never end."""
+    while True:
+        with ctrl_c_later():
+            ended, _ = wait(futures, timeout=_LISTEN_EVERY, return_when=FIRST_COMPLETED)
+        if ended:
+            return ended
+
+
 class ThisProcess:
     """Scores where it is called."""
 
@@ -264,9 +274,7 @@ class LocalProcess:
 
     def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
         try:
-            if self._started:
-                return self._executor.submit(_evaluate, architectures)
-            with _ctrl_c_ignored(), no_main_script_but_files():
+            with ctrl_c_later(), nullcontext() if self._started else no_main_script_but_files():
                 self._started = True
                 return self._executor.submit(_evaluate, architectures)
         except BrokenExecutor as error:  # it died while it was idle
@@ -281,23 +289,15 @@ class LocalProcess:
         return True
 
     def close(self) -> None:
-        processes = list((self._executor._processes or {}).values())
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        for process in processes:  # or Python would wait for what they work on
-            process.terminate()
+        end_now(self._executor)
 
 
-@contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
-    """Here, and by processes that are started meanwhile: Ctrl-C is for the search, which ends its workers."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def end_now(executor: ProcessPoolExecutor) -> None:
+    """With its processes, whatever they work on: Python would wait for that."""
+    processes = list((executor._processes or {}).values())
+    executor.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
 
 
 class ExecutorWorker:
