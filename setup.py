@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "build_backend"))
+from cmake_configure import configure  # noqa: E402
 from torch_location import TORCH_REQUIREMENT, installed_torch  # noqa: E402
 
 
@@ -37,9 +39,8 @@ class CMakeBuild(build_ext):
         import pybind11
 
         target = Path(self.get_ext_fullpath(ext.name)).resolve().parent
-        build = ROOT / "build" / f"{sys.implementation.cache_tag}"
-        build.mkdir(parents=True, exist_ok=True)
-        configure = [
+        folder = ROOT / "build" / f"{sys.implementation.cache_tag}"
+        setting_up = [
             tool("cmake"),
             "-G",
             "Ninja",
@@ -56,15 +57,28 @@ class CMakeBuild(build_ext):
         compile_ = [tool("cmake"), "--build", ".", "--target", "_C"]
         if "MAX_JOBS" in os.environ:
             compile_ += ["--parallel", os.environ["MAX_JOBS"]]
-        for command in (configure, compile_):
-            if subprocess.run(command, cwd=build, check=False).returncode:
-                raise RuntimeError(
-                    f"building swapnas_ext failed in: {' '.join(command)}\nThe compiler's own words "
-                    "are above. A C++20 compiler is needed: GCC 12 or Clang 15, or newer (set CXX)."
-                )
+        if not configure(setting_up, folder):
+            raise _failure(setting_up)
+        if subprocess.run(compile_, cwd=folder, check=False).returncode:
+            raise _failure(compile_)
+
+
+def _failure(command):
+    return RuntimeError(
+        f"building swapnas_ext failed in: {' '.join(command)}\nWhat went wrong is told above. A C++20 compiler "
+        "is needed: GCC 12 or Clang 15, or newer (set CXX)."
+    )
+
+
+class FreshBuild(build):
+    """What an earlier build left, of another version or machine, would be packed with the rest."""
+
+    def run(self):
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
 
 
 setup(
     ext_modules=[Extension("swapnas_ext._C", sources=[])],
-    cmdclass={"build_ext": CMakeBuild},
+    cmdclass={"build": FreshBuild, "build_ext": CMakeBuild},
 )

@@ -13,6 +13,9 @@ import pytest
 import swapnas_ext as swap
 from swapnas_ext._native import _C
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "build_backend"))
+from cmake_configure import configure
+
 
 def python(
     code: str, cwd: Path | None = None, **environment: str
@@ -66,3 +69,20 @@ def test_build_info() -> None:
     assert info["cpu_isa"] in info["available_cpu_isas"]
     assert info["cuda"].partition(":")[0] in ("usable", "unusable", "not built")
     assert bool(info["cuda_architectures"]) == (not info["cuda"].startswith("not built"))
+
+
+def test_the_build_folder_of_a_copied_checkout(tmp_path: Path) -> None:
+    """CMake refuses a folder that was made elsewhere."""
+    cmake = shutil.which("cmake") or Path(sys.executable).with_name("cmake")
+    if not Path(cmake).exists():
+        pytest.skip("needs CMake: pip install cmake")
+    first, copy = tmp_path / "first", tmp_path / "copy"
+    first.mkdir()
+    (first / "CMakeLists.txt").write_text("cmake_minimum_required(VERSION 3.24)\nproject(x NONE)\n")
+    assert configure([str(cmake), str(first)], first / "build")
+    shutil.copytree(first, copy)
+    assert configure([str(cmake), str(copy)], copy / "build")
+    assert str(copy) in (copy / "build/CMakeCache.txt").read_text()
+    assert configure([str(cmake), str(copy)], copy / "build")
+    (copy / "CMakeLists.txt").write_text("message(FATAL_ERROR no)\n")
+    assert not configure([str(cmake), str(copy)], copy / "build")
