@@ -108,9 +108,15 @@ def space_options(command: Command) -> Command:
     @click.option(
         "--network", help="Of darts: workload (default, as published), cifar10, imagenet."
     )
-    @click.option("--channels", type=int, help="Of the space's networks. Default: as published.")
     @click.option(
-        "--cells", type=int, help="Cells (of nasbench201: a stage). Default: as published."
+        "--channels",
+        type=click.IntRange(max=100_000),
+        help="Of the space's networks. Default: as published.",
+    )
+    @click.option(
+        "--cells",
+        type=click.IntRange(max=1_000),
+        help="Cells (of nasbench201: a stage). Default: as published.",
     )
     @click.option(
         "--space-option",
@@ -232,7 +238,9 @@ def scoring_options(command: Command) -> Command:
     )
     @click.option("--samples", default=16, show_default=True, help="S, images in the mini-batch.")
     @click.option(
-        "--size", type=int, help="Pixels; default: what the space's networks take, or 32."
+        "--size",
+        type=click.IntRange(max=16_384),
+        help="Pixels; default: what the space's networks take, or 32.",
     )
     @click.option(
         "--repeats", default=1, show_default=True, help="Initialisations to average over."

@@ -230,13 +230,19 @@ def _scored(
         for candidate in candidates:
             torch.manual_seed(seed)  # for --init keep: the weights that the model draws itself
             try:
-                result = scorer(lambda build=candidate.build: build().to(device))
+                result = scorer(lambda build=candidate.build: _on(device, build()))
             except (Exception, SystemExit) as error:  # the model's code may raise anything
                 kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
                 raise RuntimeError(f"{candidate.name}: {kind}{error}") from error
             yield candidate.name, result
             best = max(best, result.value)
             progress.update(task, advance=1, state=f"best {best:.6g}")
+
+
+def _on(device: torch.device, model: object) -> nn.Module:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"expected a torch module, got {type(model).__name__}")
+    return model.to(device)
 
 
 def _survey(survey: Survey, workers: int) -> None:
