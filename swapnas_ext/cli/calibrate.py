@@ -60,6 +60,7 @@ def calibrate(
                 target_params=target_params,
                 seed=seed,
                 workers=local_workers(workers),
+                device=scoring.device,
                 report=report,
             )
     except EXPECTED as error:

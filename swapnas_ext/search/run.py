@@ -155,6 +155,7 @@ def calibrate(
     target_params: float | None = None,
     seed: int = 0,
     workers: Workers = None,
+    device: str = "cpu",
     report: Callable[[Progress], None] | None = None,
 ) -> tuple[Control, SearchResult]:
     """mu and sigma without labels, from a random sample of the space, which comes along.
@@ -162,8 +163,10 @@ def calibrate(
     For ranking, or, with ``target_params``, for a search that is to find models of that size: see
     `size_control`. Other arguments and errors as for `search`; but Ctrl-C ends it without a result.
     """
+    if target_params is not None:
+        size_control.check_target(target_params)
     settings = SearchSettings(candidates=samples, strategy="random", seed=seed)
-    result = search(space, scorer, settings, workers=workers, report=report)
+    result = search(space, scorer, settings, workers=workers, device=device, report=report)
     if result.interrupted:
         raise KeyboardInterrupt
     rows = result.ranked()

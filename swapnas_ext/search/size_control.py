@@ -60,14 +60,19 @@ def for_target(
     Raises:
         ValueError: fewer than two architectures, or all of one size.
     """
-    if not (math.isfinite(target) and target > 0):
-        raise ValueError(f"a target is a positive number of parameters, got {target}")
+    check_target(target)
     _, size_spread, score_spread = _spreads(log_scores, parameters, composite)
     mu = target / 1e3
     gain = score_spread / size_spread
     # log-score + gain * Theta - (Theta - mu)^2 / sigma is highest at mu + gain * sigma / 2.
     # Where scores hardly grow with size, sigma is 2 mu^2, and not without bound.
     return Control(mu, 2 * _OFF_TARGET * mu / max(gain, _OFF_TARGET / mu))
+
+
+def check_target(target: float) -> None:
+    """Raises ValueError where it is no size."""
+    if not (math.isfinite(target) and target > 0):
+        raise ValueError(f"a target is a positive number of parameters, got {target}")
 
 
 def for_ranking(
