@@ -208,7 +208,11 @@ def test_saturated_part_of_a_run() -> None:
 
 def test_runs_are_read(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
-    settings = {"space": {}, "search": {}, "scorer": {"samples": 8, "repeats": 4}}
+    settings = {
+        "space": {"name": "nasbench201"},
+        "search": {"strategy": "listed", "seed": 0},
+        "scorer": {"samples": 8, "repeats": 4},
+    }
     with History.create(path, settings) as history:
         history.record([candidate(0, None)])
         with pytest.raises(ValueError, match="nothing was scored in"):

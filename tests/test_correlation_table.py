@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from searches import small_space
 
 import swapnas_ext as swap
+from swapnas_ext.correlation.decimal_marks import decimal_mark, with_point
 from swapnas_ext.correlation.table import AccuracyTable, Fault, Row, flat, read_table, tell_faults
 from swapnas_ext.csv_cell import quoted, unquoted
 
@@ -88,18 +89,97 @@ def test_decimal_commas(tmp_path: Path, delimiter: str, quoting: Any) -> None:
     path = csv_file(tmp_path, rows, delimiter=delimiter, quoting=quoting)
     table = read_table(path, SPACE, baselines=["other"])
     assert pairs(table) == EXPECTED
-    others = [row.baselines["other"] for row in table.rows]
-    if delimiter == ",":  # may be thousands
-        assert all(map(math.isnan, others))
-    else:
-        assert others == [-place - 0.125 for place in range(len(ROWS))]
+    assert [row.baselines["other"] for row in table.rows] == [
+        -place - 0.125 for place in range(len(ROWS))
+    ]
 
 
-def test_commas_beside_points_are_no_decimal_commas(tmp_path: Path) -> None:
-    rows = [*ROWS[:3], (ROWS[3][0], "63,5", "3")]
-    table = read_table(csv_file(tmp_path, rows, delimiter=";"), SPACE, skip_bad=True)
-    assert pairs(table) == EXPECTED[:3]
-    assert [fault.kind for fault in table.faults] == ["without an accuracy"]
+OPEN = "may be the decimal one or group thousands"
+DIFFERENT = "different decimal marks"
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "others", "expected"),
+    [
+        (("91.5", "90.5"), ("1,234", "850"), [1234.0, 850.0]),
+        (("91,5", "90,5"), ("1,234", "850"), [1.234, 850.0]),
+        (("91", "90"), ("1,234", "850"), OPEN),
+        (("91.5", "90.5"), ("1.234", "2.345"), [1.234, 2.345]),
+        (("91", "90"), ("1.234", "2.345"), [1.234, 2.345]),
+        (("91,5", "90,5"), ("73.306", "900.000"), OPEN),
+        (("91,5", "90,5"), ("73.306", "1.073.466"), [73306.0, 1073466.0]),
+        (("91", "90"), ("12,000", "1,234,567"), [12000.0, 1234567.0]),
+        (("91,5", "90,5"), ("1,234,567", "2"), [1234567.0, 2.0]),
+        (("91", "90"), ("1.234,5", "12"), [1234.5, 12.0]),
+        (("91", "90"), ("1,234.5", "12,000"), [1234.5, 12000.0]),
+        (("91", "90"), ("1,5E+20", "-2,5e-3"), [1.5e20, -2.5e-3]),
+        (("91", "90"), ("0,125", "1,250"), [0.125, 1.25]),
+        (("91", "90"), ("1,5", "1.5"), DIFFERENT),
+        (("91,5", "90.5"), ("1", "2"), DIFFERENT),
+        (("91", "90"), ("1,5", ""), [1.5, math.nan]),
+        (("91", "90"), ("1,5", "n/a"), [1.5, math.nan]),
+        (("91", "90"), ("1.5", "1,2,3"), "is '1,2,3', which is no number"),
+        (("91", "90"), ("1.5", "91_1"), "is '91_1', which is no number"),
+        (("91", "90"), ("1.5", "5%"), "is '5%', which is no number"),
+        (("91,500", "90,500"), ("1", "2"), OPEN),
+        (("91.500", "90.500"), ("1", "2"), [1.0, 2.0]),
+    ],
+)
+@pytest.mark.parametrize("delimiter", [";", "\t", ","])
+def test_marks_of_numbers(
+    tmp_path: Path,
+    accuracies: tuple[str, str],
+    others: tuple[str, str],
+    expected: list[float] | str,
+    delimiter: str,
+) -> None:
+    rows = [(ROWS[k][0], accuracies[k], others[k]) for k in range(2)]
+    path = csv_file(tmp_path, rows, delimiter=delimiter)
+    if isinstance(expected, str):
+        with pytest.raises(ValueError, match=rf"table\.csv: .*{expected}"):
+            read_table(path, SPACE, baselines=["other"])
+        return
+    table = read_table(path, SPACE, baselines=["other"])
+    assert [row.baselines["other"] for row in table.rows] == pytest.approx(expected, nan_ok=True)
+    whole = [float(text.replace(",", ".")) for text in accuracies]
+    assert [row.accuracy for row in table.rows] == whole
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(",."))
+def test_numbers_are_read_as_they_were_written(number: float, mark: str) -> None:
+    text = repr(number)
+    cell = text.replace(".", mark)
+    other = "0.5".replace(".", mark)
+    told = decimal_mark("x", [cell, other], [])
+    assert told == mark
+    assert float(with_point(cell, mark)) == number
+    grouped = f"{number:,.2f}".translate(str.maketrans(",.", ",." if mark == "." else ".,"))
+    assert decimal_mark("x", [grouped], []) == mark
+    assert float(with_point(grouped, mark)) == float(f"{number:.2f}")
+
+
+def test_what_excel_says_of_the_delimiter(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, delimiter="|")
+    path.write_text("sep=|\r\n" + path.read_text())
+    table = read_table(path, SPACE)
+    assert pairs(table) == EXPECTED
+    assert table.rows[0].place == 3
+
+
+def test_rows_that_are_all_ragged(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(f"arch,val_acc\n{ROWS[0][0]},91,5\n{ROWS[1][0]},90,5\n")
+    with pytest.raises(ValueError, match=r"all 2 rows have more or fewer cells .* as row 2"):
+        read_table(path, SPACE)
+
+
+def test_quotes_that_are_text(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    (first, accuracy, _), (second, other, _) = ROWS[:2]
+    path.write_text(
+        f'arch,val_acc,note\n{first},{accuracy},5" disk\n# a comment\n{second},{other},"a ""b"" #\n# c"\n'
+    )
+    assert pairs(read_table(path, SPACE)) == EXPECTED[:2]
 
 
 def test_commas_of_architectures_stay(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -129,7 +129,15 @@ def _alive(group: int) -> list[str]:
     return found
 
 
-def test_what_comes_later_is_not_lost() -> None:
+@pytest.fixture
+def usual_ctrl_c() -> Iterator[None]:
+    """Shells start what runs in the background with this signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_what_comes_later_is_not_lost(usual_ctrl_c: None) -> None:
     done = False
     with pytest.raises(KeyboardInterrupt), ctrl_c_later():
         os.kill(os.getpid(), signal.SIGINT)

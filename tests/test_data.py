@@ -18,6 +18,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
 from swapnas_ext import data
+from swapnas_ext.data import array_file
 
 
 @pytest.mark.parametrize("samples", [1, 2, 7, 16, 33, 64, 256])
@@ -60,12 +61,14 @@ def test_central_square(tmp_path: Path) -> None:
     assert batch.std((2, 3)).max() == 0
 
 
+@pytest.mark.parametrize("portion", [1000, 5000])
 @pytest.mark.parametrize("columns_first", [False, True])
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_no_more_is_unpacked_than_the_images(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Any, columns_first: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Any, columns_first: bool, portion: int
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2000, 8, 8, 3), dtype=np.uint8)
+    monkeypatch.setattr(array_file, "_PORTION", portion)
     save(tmp_path / "x.npz", np.asfortranarray(pixels) if columns_first else pixels)
     np.save(tmp_path / "x.npy", pixels)
     expected = data.images(tmp_path / "x.npy", 5)
@@ -80,18 +83,35 @@ def test_no_more_is_unpacked_than_the_images(
 
     monkeypatch.setattr(zipfile.ZipExtFile, "read", watched)
     assert torch.equal(data.images(tmp_path / "x.npz", 5), expected)
-    # Where all rows of a value lie together, the others are passed over, value by value.
-    assert largest <= (len(pixels) if columns_first else 5 * 8 * 8 * 3)
+    # Where all rows of a value lie together, the others are passed over, some values at a time.
+    assert largest <= (5000 if columns_first else 5 * 8 * 8 * 3)
 
 
-def test_images_that_fit_no_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("columns_first", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "kind", "problem"),
+    [
+        ((16, 100_000, 100_000, 3), "|u1", r"its first 16 of shape \[100000, .*GiB; save smaller"),
+        (
+            (0, 1_000_000, 1_000_000, 1000),
+            "|u1",
+            r"must be .*got uint8 \[0, 1000000, 1000000, 1000\]",
+        ),
+        ((20, 100_000, 100_000, 3), "|V0", r"must be .*got \|V0 \[20, 100000, 100000, 3\]"),
+        ((20, 0, 10**15, 3), "|u1", "must be "),
+        ((20, 32, 32, 3), "|u1", "it is damaged"),
+    ],
+)
+def test_headers_that_promise_what_is_not_there(
+    tmp_path: Path, shape: tuple[int, ...], kind: str, problem: str, columns_first: bool
+) -> None:
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
-        header, {"shape": (16, 100_000, 100_000, 3), "fortran_order": False, "descr": "|u1"}
+        header, {"shape": shape, "fortran_order": columns_first, "descr": kind}
     )
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("images.npy", header.getvalue())
-    with pytest.raises(ValueError, match=r"x\.npz: its first 16 of shape \[100000, .*GiB; save sm"):
+    with pytest.raises(ValueError, match=rf"x\.npz.*{problem}"):
         data.images(tmp_path / "x.npz", 16)
 
 

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from searches import SMALL, MadeUpWorker, drive, essence, small_scorer, small_space
 
+from swapnas_ext.cli import main
 from swapnas_ext.search import (
     Candidate,
     History,
@@ -29,6 +31,7 @@ from swapnas_ext.search import (
 )
 
 SPACE = ["--space", "nasbench201", "--channels", "2", "--cells", "1"]
+SETTINGS = {"space": {"name": "nasbench201"}, "search": {"strategy": "random", "seed": 0}}
 OUTCOMES = (
     Outcome(patterns=12.5, patterns_std=1.0, neurons=100, saturation=0.5, seconds=0.1),
     Outcome(over="flops", flops=10**12, seconds=0.2),
@@ -44,7 +47,10 @@ def candidate(number: int, outcome: Outcome) -> Candidate:
 def test_what_is_recorded_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "odd name ?#%.db"
     wanted = [candidate(number, outcome) for number, outcome in enumerate(OUTCOMES)]
-    settings = {"space": {"name": "it's"}, "search": {"candidates": 4}}
+    settings = {
+        "space": {"name": "it's"},
+        "search": {"candidates": 4, "strategy": "random", "seed": 0},
+    }
     with History.create(path, settings) as history:
         history.record(wanted[:1])
         history.record(wanted[1:])
@@ -127,7 +133,7 @@ def test_fewer_candidates_end_an_interrupted_run_sooner(
 @pytest.mark.parametrize("kind", [str, Path])
 def test_paths_are_texts_or_paths(tmp_path: Path, kind: type) -> None:
     path = kind(tmp_path / "run.db")
-    with History.create(path, {"space": {}, "search": {}}) as history:
+    with History.create(path, SETTINGS) as history:
         history.record([candidate(0, OUTCOMES[0])])
     for opened in (History.read, History.resume):
         with opened(path) as history:
@@ -390,6 +396,80 @@ def test_deep_json(tmp_path: Path, text: str) -> None:
         print(history.about)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("patterns", value) for value in (float("inf"), 0.0, -1.0, "x", b"x")],
+        *[("latency", value) for value in ("x", float("-inf"))],
+        *[("seconds", value) for value in ("x", float("inf"))],
+        *[
+            ("error", b"x"),
+            ("over", 1),
+            ("flops", "x"),
+            ("ternary", "x"),
+            ("finished", "x"),
+            ("parameters", 2.5),
+        ],
+    ],
+)
+def test_values_that_can_not_be(tmp_path: Path, name: str, value: object) -> None:
+    path = _make(tmp_path / "run.db")
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE candidate SET {name} = ? WHERE number = 1", [value])
+    connection.close()
+    with History.read(path) as history, pytest.raises(HistoryError, match=r"run\.db is damaged"):
+        history.candidates()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "json_remove(value, '$.search.strategy')",
+        "json_remove(value, '$.space.name')",
+        "json_set(value, '$.search.candidates', 'x')",
+        "json_set(value, '$.search.target_params', 5)",
+        "json_set(value, '$.search.max_latency', 'x')",
+        "json_set(value, '$.search.seed', 'x')",
+        "json_set(value, '$.search', 5)",
+        "'5'",
+    ],
+)
+def test_settings_that_can_not_be(tmp_path: Path, change: str) -> None:
+    path = _make(tmp_path / "run.db")
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE about SET value = {change} WHERE name = 'settings'")
+    connection.close()
+    for command in (["show"], ["show", "--json"], ["analyze"], ["search", "--resume"]):
+        result = CliRunner().invoke(main, [*command, str(path)])
+        assert result.exit_code == 2
+        assert f"Error: {path} is damaged: " in result.output
+
+
+@pytest.mark.parametrize("controls", ["[1, 2]", "[[1]]", "5", '[["x", 1]]'])
+def test_controls_that_can_not_be(tmp_path: Path, controls: str) -> None:
+    path = _make(tmp_path / "run.db")
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT OR REPLACE INTO about VALUES ('controls', ?)", [controls])
+    connection.close()
+    with History.read(path) as history, pytest.raises(HistoryError, match="its controls are"):
+        SearchResult.of(history)
+
+
+def test_what_is_no_file_stays(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(HistoryError, match="what is there is no file"):
+            History.create(path, SETTINGS)
+    assert sorted(tmp_path.iterdir()) == [link, pipe]
+    empty = tmp_path / "empty"
+    empty.touch()
+    history = History.create(empty, SETTINGS)
+    history.close(discard=True)
+    assert empty.read_bytes() == b""
+
+
 def test_reading_leaves_nothing_beside_the_file(tmp_path: Path) -> None:
     path = _make(tmp_path / "run.db")
     before = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
@@ -524,7 +604,7 @@ def _as_before_kinds(path: Path) -> None:
 def test_files_without_kinds_are_read_and_gone_on_with(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     old = [candidate(0, OUTCOMES[0]), candidate(1, replace(OUTCOMES[0], saturation=5.0))]
-    with History.create(path, {"space": {}, "search": {}}) as history:
+    with History.create(path, SETTINGS) as history:
         history.record(old)
     _as_before_kinds(path)
     old = [replace(c, outcome=replace(c.outcome, patterns_std=0.0)) for c in old if c.outcome]

@@ -51,6 +51,12 @@ def test_a_script_that_would_start_itself_again(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("12 scored\n", "")
 
 
+def test_a_module_that_runpy_made(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = run(["-c", "import runpy; runpy.run_path('script.py')"], cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("12 scored\n", "")
+
+
 def test_what_is_bound_to_this_process(tmp_path: Path) -> None:
     space = small_space()
     settings = SearchSettings(candidates=4, **SMALL)

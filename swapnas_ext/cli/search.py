@@ -203,6 +203,10 @@ def _scorer(
 ) -> Scorer:
     try:
         return scoring.scorer(space, seed=settings.seed)
+    except TypeError as error:
+        if resume is None:
+            raise
+        raise ValueError(f"{resume} is damaged, in how its networks are scored: {error}") from error
     except FileNotFoundError as error:
         if resume is None:
             raise

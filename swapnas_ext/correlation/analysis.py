@@ -12,7 +12,7 @@ import numpy as np
 
 from swapnas_ext.correlation.ranking import spearman
 from swapnas_ext.result import SATURATED
-from swapnas_ext.search import Candidate, History
+from swapnas_ext.search import Candidate, History, HistoryError
 from swapnas_ext.spaces import SearchSpace
 
 _RARE = 3
@@ -159,11 +159,20 @@ class Run:
     def read(cls, path: Path) -> Run:
         """Raises FileNotFoundError, HistoryError, or ValueError where nothing was scored."""
         with History.read(path) as history:
-            scorer = history.settings["scorer"]
+            scorer = history.settings.get("scorer")
             candidates = [candidate for candidate in history.candidates() if candidate.scored]
         if not candidates:
             raise ValueError(f"nothing was scored in {path}")
-        return cls(path.name, scorer["samples"], scorer["repeats"], candidates)
+        counts = (
+            [scorer.get(name) for name in ("samples", "repeats")]
+            if isinstance(scorer, dict)
+            else []
+        )
+        if not counts or not all(type(count) is int and count > 0 for count in counts):
+            raise HistoryError(
+                f"{path} is damaged: it does not say with how many samples and repeats"
+            )
+        return cls(path.name, *counts, candidates)
 
     @property
     def saturated(self) -> float:

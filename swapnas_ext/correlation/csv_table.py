@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from swapnas_ext.correlation.decimal_marks import decimal_mark, with_point
 from swapnas_ext.csv_cell import unquoted
 from swapnas_ext.text_file import read_text
 
 _DELIMITERS = ",;\t"
-_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,(\d+)\s*")
-_DECIMAL_POINT = re.compile(r"\s*[+-]?\d*\.\d+.*")
-
+_TOLD_DELIMITER = re.compile(r"sep=(.)\r?\n")  # Excel's own
 Cells = Mapping[str, str]
 
 
@@ -27,39 +26,47 @@ class CsvTable:
     delimiter: str
     rows: list[tuple[int, Cells | None]]
 
-    def with_decimal_points(self, columns: Iterable[str]) -> list[tuple[int, Cells | None]]:
-        """The rows, with points in those of these columns whose numbers have decimal commas."""
-        commas = [name for name in columns if self._has_decimal_commas(name)]
+    def with_decimal_points(
+        self, columns: Iterable[str], architecture: str | None
+    ) -> list[tuple[int, Cells | None]]:
+        """The rows, with numbers of these columns as Python writes them.
+
+        Raises:
+            ValueError: what is a decimal mark, and what groups thousands, can't be told.
+        """
+        cells = [row for _, row in self.rows if row is not None]
+        by_column = {
+            name: [row[name] for row in cells] for name in cells[0] if name != architecture
+        }
+        marks = {}
+        for name in columns:
+            others = (values for other, values in by_column.items() if other != name)
+            mark = decimal_mark(name, by_column[name], others)
+            if mark is not None:
+                marks[name] = mark
         return [
-            (place, cells and {**cells, **{name: _with_point(cells[name]) for name in commas}})
-            for place, cells in self.rows
+            (place, row and {**row, **{name: with_point(row[name], marks[name]) for name in marks}})
+            for place, row in self.rows
         ]
-
-    def _has_decimal_commas(self, column: str) -> bool:
-        values = [cells[column] for _, cells in self.rows if cells is not None]
-        found = [match for match in map(_DECIMAL_COMMA.fullmatch, values) if match]
-        if not found or any(map(_DECIMAL_POINT.fullmatch, values)):
-            return False
-        # Where commas also part the cells, 1,234 is rather a thousand.
-        return self.delimiter != "," or any(len(match[1]) != 3 for match in found)
-
-
-def _with_point(text: str) -> str:
-    return text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text
 
 
 def read_csv(path: Path) -> CsvTable:
     """A table with a header line. Cells are parted by commas, semicolons or tabs, whichever the header line has
-    most of. Lines that begin with #, and empty ones, are left out; so are empty cells at the end of a line
-    beyond the header's.
+    most of, or by what a first line such as ``sep=;`` tells. Lines that begin with #, and empty ones, are left
+    out; so are empty cells at the end of a line beyond the header's.
 
     Raises:
         OSError: it can't be read.
         ValueError: it is no such table.
     """
     text = read_text(path)
+    told = _TOLD_DELIMITER.match(text)
+    if told:
+        text = "\n" + text[told.end() :]  # so that lines keep their numbers
     try:
-        delimiter = max(_DELIMITERS, key=lambda mark: _width_of_header(text, mark))
+        delimiter = (
+            told[1] if told else max(_DELIMITERS, key=lambda mark: _width_of_header(text, mark))
+        )
         rows = _rows(text, delimiter)
         _, header = next(rows, (0, []))
         if not header:
@@ -89,7 +96,7 @@ def _width_of_header(text: str, delimiter: str) -> int:
 
 def _rows(text: str, delimiter: str, *, strict: bool = True) -> Iterator[tuple[int, list[str]]]:
     """Lines (the last one of each row, from 1) and cells."""
-    lines = _Lines(text)
+    lines = _Lines(text, delimiter)
     for cells in csv.reader(lines, delimiter=delimiter, strict=strict):
         if any(cell.strip() for cell in cells):
             yield lines.number, cells
@@ -105,8 +112,9 @@ def _without_empty_end(cells: list[str], least: int) -> list[str]:
 class _Lines:
     """The lines of a table without its comments, which are no part of a quoted cell."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, delimiter: str) -> None:
         self._lines = iter(io.StringIO(text, newline=""))
+        self._delimiter = delimiter
         self._in_quotes = False
         self.number = 0
         """Of the last one."""
@@ -118,6 +126,19 @@ class _Lines:
         for line in self._lines:
             self.number += 1
             if self._in_quotes or not line.lstrip().startswith("#"):
-                self._in_quotes ^= line.count('"') % 2 == 1
+                if '"' in line:
+                    self._in_quotes = self._ends_in_quotes(line)
                 return line
         raise StopIteration
+
+    def _ends_in_quotes(self, line: str) -> bool:
+        """Quotes within a cell that does not begin with one are text."""
+        in_quotes, at_start = self._in_quotes, True
+        for mark in line:
+            if mark == '"' and in_quotes:
+                in_quotes, at_start = False, True  # a second one is text, and opens it again
+            elif mark == '"' and at_start:
+                in_quotes = True
+            elif not in_quotes:
+                at_start = mark == self._delimiter
+        return in_quotes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -93,7 +94,7 @@ def read_table(
             of validation if there is one, or else of test; without such, the first whose name begins
             with val, or else with test. Errors, losses, ranks, times, sizes, seeds and the like are
             never taken.
-        baselines: columns of numbers to compare with.
+        baselines: columns of numbers to compare with; cells without a number are missing values.
         skip_bad: leaves out rows that can't be used, instead of refusing the table: those without an
             architecture of the space, without a finite accuracy, and those whose architecture came
             before.
@@ -111,6 +112,11 @@ def read_table(
     entries = _json_entries(path) if csv_table is None else csv_table.rows
     whole = [entry for _, entry in entries if entry is not None]
     columns = list(dict.fromkeys(name for entry in whole for name in flat(entry)))
+    if entries and not whole:
+        raise ValueError(
+            f"{path}: all {len(entries):,} rows have more or fewer cells than the header line, as row "
+            f"{entries[0][0]}; expected one cell a column"
+        )
     if not whole:
         raise ValueError(f"{path} has no rows: expected one architecture with its accuracy a row")
     for name in (architecture, accuracy, *baselines):
@@ -136,7 +142,10 @@ def read_table(
         )
 
     if csv_table is not None:
-        entries = csv_table.with_decimal_points([accuracy, *baselines])
+        try:
+            entries = csv_table.with_decimal_points([accuracy, *baselines], architecture)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
     rows: list[Row] = []
     faults: list[Fault] = []
     seen: dict[str, int] = {}
@@ -150,6 +159,8 @@ def read_table(
             rows.append(found)
         else:
             faults.append(found)
+    if not skip_bad:
+        _check_baselines(entries, baselines, path)
     if faults and not skip_bad:
         raise ValueError(
             f"{path}: {tell_faults(faults, len(entries))}\nmend them, or leave them out (--skip-bad)"
@@ -226,10 +237,27 @@ def _row(
     return Row(place, text, measured, {name: _number(values.get(name)) for name in baselines})
 
 
+def _check_baselines(
+    entries: Sequence[tuple[int, Entry]], baselines: Sequence[str], path: Path
+) -> None:
+    """Raises ValueError for a cell with digits that is no number: it would count as one that is missing."""
+    for place, entry in entries:
+        values = {} if entry is None else flat(entry)
+        for name in baselines:
+            value = values.get(name)
+            if isinstance(value, str) and re.search(r"\d", value) and math.isnan(_number(value)):
+                raise ValueError(
+                    f"{path}: {name} of row {place} is {value!r}, which is no number; mend it, or leave the cell "
+                    "empty (--skip-bad takes all such cells for empty ones)"
+                )
+
+
 def _number(value: Any) -> float:
     """NaN where it is no finite one."""
+    if isinstance(value, bool) or (isinstance(value, str) and "_" in value):  # 91_1 for Python
+        return math.nan
     try:
-        number = math.nan if isinstance(value, bool) else float(value)
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
         return math.nan
     return number if math.isfinite(number) else math.nan

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import math
+import os
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -17,6 +18,7 @@ from swapnas_ext.data.pixels import normalized, to_255, values_of, white_of
 _IMAGES = "images"
 _LONGEST = 100
 _MOST_BYTES = 2 << 30
+_PORTION = 1 << 24  # bytes
 _EXPECTED = "uint8 [N, H, W, 3] or floating-point [N, 3, H, W], or grey [N, H, W], [N, H, W, 1] or [N, 1, H, W]"
 
 
@@ -81,8 +83,8 @@ def _first_of_stream(file: IO[bytes], count: int) -> _First:
         raise ValueError(f"an array of format {version[0]}.{version[1]} holds no images")
     if dtype.hasobject:
         raise ValueError("it holds Python objects")
-    if not shape:
-        return _First(np.empty((), dtype), shape)
+    if not shape or not dtype.itemsize or not math.prod(shape):
+        return _First(np.empty((0,) * len(shape), dtype), shape)
     rows = min(count, shape[0])
     per_row = math.prod(shape[1:])
     if rows * per_row * dtype.itemsize > _MOST_BYTES:
@@ -93,12 +95,25 @@ def _first_of_stream(file: IO[bytes], count: int) -> _First:
     if not columns_first:
         content = _exactly(file, rows * per_row * dtype.itemsize)
         return _First(np.frombuffer(content, dtype).reshape(rows, *shape[1:]), shape)
+    size = shape[0] * dtype.itemsize  # of a value, all rows of which lie together
     parts = []
-    for _ in range(per_row):  # of each value all rows lie together
-        parts.append(_exactly(file, rows * dtype.itemsize))
-        file.seek((shape[0] - rows) * dtype.itemsize, io.SEEK_CUR)
-    flat = np.frombuffer(b"".join(parts), dtype)
-    return _First(flat.reshape((rows, *shape[1:]), order="F"), shape)
+    for values in _in_portions(per_row, size):
+        if values == 1 and size > _PORTION:
+            parts.append(np.frombuffer(_exactly(file, rows * dtype.itemsize), dtype))
+            file.seek((shape[0] - rows) * dtype.itemsize, os.SEEK_CUR)
+            continue
+        content = np.frombuffer(_exactly(file, values * size), dtype)
+        parts.append(content.reshape(values, shape[0])[:, :rows].ravel())
+    return _First(np.concatenate(parts).reshape((rows, *shape[1:]), order="F"), shape)
+
+
+def _in_portions(count: int, size: int) -> Iterator[int]:
+    """So many things of a size in bytes, some at a time."""
+    most = max(1, _PORTION // size)
+    while count:
+        now = min(most, count)
+        yield now
+        count -= now
 
 
 def _exactly(file: IO[bytes], count: int) -> bytes:

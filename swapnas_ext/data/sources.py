@@ -49,7 +49,8 @@ def images(path: str | Path, samples: int = 16, size: int | None = None) -> Tens
     **A file** ``.npz`` holds one array, or one named ``images``; ``file.npz:key`` takes another; ``.npy``
     holds one array. It is uint8 ``[N, H, W, 3]``, or of other numbers, or channels first, or grey:
     ``[N, H, W]``, ``[N, H, W, 1]``, ``[N, 1, H, W]``. The first ``samples`` are taken, and resized only
-    if ``size`` is given. An image file is cut as `photograph` is.
+    if ``size`` is given. Of an ``.npz`` file no more is unpacked, and so its checksum, which is of all of
+    it, is not compared. An image file is cut as `photograph` is.
 
     **Black is 0**; white is 255 where values have eight bits. Of other whole numbers (16-bit images) it
     is 1, 255, 1023, 4095, 16383 or 65535: the least that no value of the mini-batch exceeds. Of

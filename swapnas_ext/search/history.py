@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from swapnas_ext.search.candidate import Candidate, Outcome
+from swapnas_ext.search.damage import is_number, is_outcome, problem_of
 from swapnas_ext.text_file import parsed_json
 from swapnas_ext.version import __version__
 
@@ -61,6 +63,7 @@ class History:
         self._path = path
         self._inode = None if path is None else path.stat().st_ino
         self._lock: FileLock | None = None
+        self._was_there = True  # before `create`
 
     @classmethod
     def create(cls, path: str | Path | None, settings: dict[str, Any]) -> History:
@@ -77,11 +80,15 @@ class History:
                 raise HistoryError(
                     f"{path} exists: continue it with --resume {path}, or choose another file"
                 )
+            if path.exists() and not path.is_file():
+                raise HistoryError(f"can't make {path}: what is there is no file")
             if not path.parent.is_dir():
                 raise HistoryError(f"can't make {path}: there is no folder {path.parent}")
+            was_there = path.exists()
             lock = _lock(path)
             try:
                 history = cls(_open(path, "rwc"), path)
+                history._was_there = was_there
             except BaseException:
                 lock.release()
                 raise
@@ -189,11 +196,9 @@ class History:
         """What the run was made with, when it was started and ended, and how."""
         with self._told():
             about = self._about()
-        settings = about.get("settings")
-        if not isinstance(settings, dict) or not all(
-            isinstance(settings.get(part), dict) for part in ("space", "search")
-        ):
-            raise HistoryError(f"{self._path} is damaged: its settings say no space and search")
+        problem = problem_of(about)
+        if problem is not None:
+            raise HistoryError(f"{self._path} is damaged: {problem}")
         return about
 
     def write_about(self, **values: Any) -> None:
@@ -254,11 +259,15 @@ class History:
             )
 
     def close(self, *, discard: bool = False) -> None:
-        """``discard`` removes the file."""
+        """``discard`` removes the file, or empties it where it was there before the run."""
         self._connection.close()
         if discard and self._path is not None:
-            for suffix in ("", "-wal", "-shm"):
+            for suffix in ("-wal", "-shm", "-journal"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            if self._was_there:
+                os.truncate(self._path, 0)
+            else:
+                self._path.unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -313,7 +322,7 @@ def _candidate(row: tuple[Any, ...]) -> Candidate:
     """Raises ValueError or TypeError where a row is not what `record` writes."""
     number, phase, architecture, form, parents, parameters, finished, *outcome = row
     for place in map(_OUTCOME.index, _BOOLEAN):  # SQLite has no booleans
-        outcome[place] = None if outcome[place] is None else bool(outcome[place])
+        outcome[place] = {0: False, 1: True}.get(outcome[place], outcome[place])
     candidate = Candidate(
         number,
         phase,
@@ -324,10 +333,9 @@ def _candidate(row: tuple[Any, ...]) -> Candidate:
         Outcome(*outcome),
         finished,
     )
-    patterns = outcome[_OUTCOME.index("patterns")]
     whole = all(type(value) is int for value in (number, phase, parameters, *candidate.parents))
     texts = all(type(value) is str for value in (architecture, form))
-    if not whole or not texts or (patterns is not None and not patterns > 0):
+    if not whole or not texts or not is_outcome(candidate.outcome) or not is_number(finished):
         raise ValueError(f"candidate {number} is none")
     return candidate
 

@@ -27,7 +27,8 @@ class Portable:
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
         try:
-            self.content: bytes = cloudpickle.dumps(evaluator)
+            with _by_value(_nameless_modules()):
+                self.content: bytes = cloudpickle.dumps(evaluator)
             unpacked(self.content)  # what can't be put together again is told here, and once
         except Exception as error:  # whatever the space and the scorer bring
             raise TypeError(
@@ -41,6 +42,24 @@ class Portable:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return unpacked, (self.content,)
+
+
+def _nameless_modules() -> list[ModuleType]:
+    """Modules that no other process could import, such as the ``<run_path>`` of ``runpy``."""
+    found = [module for name, module in sys.modules.items() if name.startswith("<")]
+    return [module for module in found if sys.modules.get(module.__name__) is module]
+
+
+@contextmanager
+def _by_value(modules: Sequence[ModuleType]) -> Iterator[None]:
+    """What is of these modules travels itself, and not its name."""
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
 
 
 def unpacked(content: bytes) -> Evaluator:

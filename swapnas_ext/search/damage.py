@@ -1,0 +1,60 @@
+"""Whether what a run file says can be: it may be damaged, or come from anyone."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from swapnas_ext.search.candidate import Outcome
+
+_TEXTS = ("over", "error")
+_LIMITS = (None, "flops", "latency")
+_BOOLEANS = ("ternary", "saturated")
+_NEEDED = (("space", "name", str), ("search", "strategy", str), ("search", "seed", int))
+
+
+def is_outcome(outcome: Outcome | None) -> bool:
+    """Whether it can be that of a candidate."""
+    if outcome is None or outcome.seconds is None:
+        return False
+    for name, value in vars(outcome).items():
+        if value is None:
+            continue
+        kind = str if name in _TEXTS else bool if name in _BOOLEANS else None
+        if not (is_number(value) if kind is None else type(value) is kind):
+            return False
+    return outcome.over in _LIMITS and (outcome.patterns is None or outcome.patterns > 0)
+
+
+def problem_of(about: dict[str, Any]) -> str | None:
+    """What is wrong with what a run says of itself; None where nothing is."""
+    settings = about.get("settings")
+    parts = settings if isinstance(settings, dict) else {}
+    for part, name, kind in _NEEDED:
+        inside = parts.get(part)
+        if not isinstance(inside, dict) or type(inside.get(name)) is not kind:
+            return f"its settings have no {name} of its {part}"
+    for name, value in parts["search"].items():
+        if name == "target_params":
+            fits = isinstance(value, list) and all(map(is_number, value))
+        else:
+            fits = name == "strategy" or value is None or is_number(value)
+        if not fits:
+            return f"its {name} is {value!r}"
+    controls = about.get("controls", [])
+    if not isinstance(controls, list) or not all(map(_is_control, controls)):
+        return f"its controls are {controls!r}"
+    return None
+
+
+def _is_control(value: object) -> bool:
+    """mu and sigma."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(part is None or is_number(part) for part in value)
+    )
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
