@@ -35,12 +35,10 @@ class CsvTable:
             ValueError: what is a decimal mark, and what groups thousands, can't be told.
         """
         cells = [row for _, row in self.rows if row is not None]
-        by_column = {
-            name: [row[name] for row in cells] for name in cells[0] if name != architecture
-        }
+        by_column = {name: [row[name] for row in cells] for name in cells[0]}
         marks = {}
         for name in columns:
-            others = (values for other, values in by_column.items() if other != name)
+            others = (by_column[other] for other in by_column.keys() - {name, architecture})
             mark = decimal_mark(name, by_column[name], others)
             if mark is not None:
                 marks[name] = mark
