@@ -6,8 +6,9 @@ import os
 import random
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,8 @@ def test_workers_that_everything_kills() -> None:
 
 
 def test_workers_that_die_while_idle_blame_no_architecture(tried: list[str]) -> None:
-    evaluator = Portable(Evaluator(small_space(), small_scorer()))
-    workers = [LocalProcess(evaluator) for _ in range(2)]
+    content = Portable(Evaluator(small_space(), small_scorer())).content
+    workers = [LocalProcess(content) for _ in range(2)]
     crew = Crew(workers)
     try:
         first, second = Chunk(tried[:8]), Chunk(tried[8:20])
@@ -189,6 +190,23 @@ def test_the_crew_finds_out_who_kills(seed: int) -> None:
 def test_a_broken_executor_is_told(tried: list[str]) -> None:
     with ProcessPoolExecutor(1) as executor, pytest.raises(BrokenExecutor):
         search(Deadly(deadly=[tried[0]]), small_scorer(), SETTINGS, workers=executor)
+
+
+def test_threads_need_nothing_that_travels(tried: list[str]) -> None:
+    space = small_space()
+    space.lock = threading.Lock()  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(2) as executor:
+        found = search(space, small_scorer(), SETTINGS, workers=executor)
+    assert [candidate.architecture for candidate in found.candidates] == tried
+    with ProcessPoolExecutor(1) as executor, pytest.raises(TypeError, match="have to travel to"):
+        search(space, small_scorer(), SETTINGS, workers=executor)
+
+
+def test_the_first_architectures_may_kill(tried: list[str]) -> None:
+    """Parts that wait behind them have not begun, and tell nothing of the workers."""
+    space = Deadly(deadly=tried[:2])
+    found = search(space, small_scorer(), SETTINGS, workers=2)
+    assert {candidate.architecture for candidate in found.failed} == set(tried[:2])
 
 
 def test_an_executor_of_processes(tried: list[str]) -> None:

@@ -37,8 +37,8 @@ def hire(evaluator: Evaluator, workers: Workers) -> Sequence[Worker]:
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     check_main_script()
-    portable = Portable(evaluator)
-    return [LocalProcess(portable) for _ in range(workers)]
+    content = Portable(evaluator).content
+    return [LocalProcess(content) for _ in range(workers)]
 
 
 @contextmanager

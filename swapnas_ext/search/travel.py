@@ -6,6 +6,7 @@ import ast
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,24 +19,29 @@ from swapnas_ext.search.evaluation import Evaluator
 
 class Portable:
     """An evaluator that any process can be sent: with the classes and functions that are no module's which
-    another process could import, as those of a notebook.
-
-    Raises:
-        TypeError: it can't be.
-    """
+    another process could import, as those of a notebook."""
 
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
+
+    @cached_property
+    def content(self) -> bytes:
+        """What is sent.
+
+        Raises:
+            TypeError: it can't be.
+        """
         try:
             with _by_value(_nameless_modules()):
-                self.content: bytes = cloudpickle.dumps(evaluator)
-            unpacked(self.content)  # what can't be put together again is told here, and once
+                content: bytes = cloudpickle.dumps(self._evaluator)
+            unpacked(content)  # what can't be put together again is told here, and once
         except Exception as error:  # whatever the space and the scorer bring
             raise TypeError(
                 f"the space and the scorer have to travel to worker processes, and can't: {error}; leave "
                 "out what is bound to this process (open files, locks, generators), or score in this process "
                 "(workers=None)"
             ) from error
+        return content
 
     def __call__(self, architectures: Sequence[str]) -> list[Outcome]:
         return self._evaluator(architectures)

@@ -179,12 +179,12 @@ class Crew:
     def _bury(self, work: _Work, error: BaseException) -> list[tuple[Chunk, range]]:
         """What a worker had when it died is scored again, one by one, or ends with an error."""
         index = work.worker
-        self._count_death(work, error)
         lost = [work]
         for future, other in list(self._running.items()):
             if other.worker == index:
                 del self._running[future]
                 lost.append(other)
+        self._count_death(error, before_work=all(gone.never_began for gone in lost))
         self._load[index] = 0
         self._answered[index] = False
         finished = []
@@ -202,9 +202,9 @@ class Crew:
                 self._waiting.append(part)  # it may be the workers' fault: see about the others
         return finished
 
-    def _count_death(self, work: _Work, error: BaseException) -> None:
+    def _count_death(self, error: BaseException, *, before_work: bool) -> None:
         """Raises RuntimeError where it is no use to start more workers."""
-        if work.never_began:
+        if before_work:
             self._deaths_before_work += 1
             most = _NONE_STARTS_ANY_MORE if self._ever_answered else _NONE_STARTS
             if self._deaths_before_work >= most:
@@ -255,12 +255,12 @@ class ThisProcess:
 
 
 class LocalProcess:
-    """A process of its own, started when it is first needed."""
+    """A process of its own, started when it is first needed, with what `Portable` has for it."""
 
     depth = 2
 
-    def __init__(self, evaluator: Portable) -> None:
-        self._evaluator = evaluator
+    def __init__(self, content: bytes) -> None:
+        self._content = content
         self._renew()
 
     def _renew(self) -> None:
@@ -269,7 +269,7 @@ class LocalProcess:
             1,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start,
-            initargs=(self._evaluator.content,),
+            initargs=(self._content,),
         )
 
     def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
