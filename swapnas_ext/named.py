@@ -22,7 +22,7 @@ def named(text: str) -> Any:
         raise ValueError(f"expected MODULE:NAME, such as my_package.models:make_net, got {text!r}")
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.insert(0, here)
+        sys.path.append(here)  # after what is installed: this may be the folder of the sources
     try:
         module = importlib.import_module(module_name)
     except ImportError:

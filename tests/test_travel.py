@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from searches import SMALL, small_scorer, small_space
 
+from swapnas_ext.named import named
 from swapnas_ext.search import SearchSettings, search
 
 SCRIPT = """
@@ -49,6 +50,23 @@ def test_a_script_that_would_start_itself_again(tmp_path: Path) -> None:
     script.write_text("\n".join([*above, "if __name__ == '__main__':", f"    {last}"]))
     done = run([str(script)])
     assert (done.stdout, done.stderr) == ("12 scored\n", "")
+
+
+def test_workers_that_end_before_they_read_what_they_are_sent(tmp_path: Path) -> None:
+    """More than a pipe holds. The guard is there, and does not guard."""
+    script = tmp_path / "script.py"
+    script.write_text(f"assert __name__\n{SCRIPT.replace('(8, 16)', '(16, 64)')}")
+    done = run([str(script)])
+    assert "workers die before they can work, 2 in a row" in done.stderr.splitlines()[-1]
+
+
+def test_the_folder_of_the_sources_hides_nothing(tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "wave.py").write_text("raise RuntimeError('not this one')")
+    (tmp_path / "mine.py").write_text("import wave\nname = wave.__name__")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    monkeypatch.delitem(sys.modules, "wave", raising=False)
+    assert named("mine:name") == "wave"
 
 
 def test_a_module_that_runpy_made(tmp_path: Path) -> None:

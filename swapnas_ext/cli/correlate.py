@@ -49,7 +49,8 @@ Examples:
     "path",
     required=True,
     type=click.Path(path_type=Path),
-    help="A CSV file with a header line, or a JSON file with a list of objects.",
+    help="A CSV file with a header line (semicolons, tabs and decimal commas will do too), or a JSON file with "
+    "a list of objects.",
 )
 @click.option(
     "--architecture",

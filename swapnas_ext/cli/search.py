@@ -144,7 +144,8 @@ _DEFAULTS = SearchSettings()
 @click.option(
     "--max-latency",
     type=SECONDS,
-    help="The time that they take here on one thread, as 20ms. While one is measured, no other worker works.",
+    help="The time that they take here on one thread, as 20ms (2 is two seconds). While one is measured, "
+    "no other worker works.",
 )
 @scoring_options
 @click.pass_context

@@ -176,8 +176,8 @@ def _curve(result: SearchResult) -> Table:
     table.add_column("after", justify="right")
     table.add_column("best", justify="right")
     total = len(result.candidates)
-    for share in (0.01, 0.03, 0.1, 0.3, 1.0):
-        until = max(1, round(share * total))
+    shares = (0.01, 0.03, 0.1, 0.3, 1.0)
+    for until in dict.fromkeys(max(1, round(share * total)) for share in shares):
         known = [score for number, score in curve if number < until]
         table.add_row(f"{until:,}", f"{known[-1]:.6g}" if known else "-")
     return table
@@ -187,7 +187,7 @@ def _front(result: SearchResult) -> Table:
     front = result.front
     table = Table(box=None, pad_edge=False)
     table.add_column("params", justify="right")
-    table.add_column("score, at most", justify="right")
+    table.add_column("best score up to this size", justify="right")
     shown = min(len(front), _FRONT)
     for place in range(shown):
         row = front[round(place * (len(front) - 1) / max(1, shown - 1))]

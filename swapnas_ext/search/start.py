@@ -15,7 +15,7 @@ from swapnas_ext.search.ray_workers import RayCluster, ray_workers
 from swapnas_ext.search.travel import Portable, check_main_script
 from swapnas_ext.search.workers import ExecutorWorker, LocalProcess, ThisProcess, Worker
 
-_FIRST = ("strategy", "measure")
+_FIRST = ("name", "strategy", "measure")
 Workers = int | Executor | RayCluster | None
 
 
@@ -97,6 +97,11 @@ def _check_same(made_with: dict[str, Any], wanted: dict[str, Any], path: Path) -
                 continue
             if name == "candidates" and _begin_alike(before, now):
                 continue
+            if part == "space" and name == "name":
+                raise ValueError(
+                    f"{path} is a run of the space {before.get(name)}, not of {now.get(name)}; choose another "
+                    "run file"
+                )
             if name == "inputs":
                 raise ValueError(
                     f"{path} was made with other images (or other inputs) than these: go on with the same, or "

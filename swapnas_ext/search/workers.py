@@ -15,7 +15,6 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -255,7 +254,11 @@ class ThisProcess:
 
 
 class LocalProcess:
-    """A process of its own, started when it is first needed, with what `Portable` has for it."""
+    """A process of its own, that is sent what `Portable` has for it.
+
+    It is started with next to nothing, and sent the rest when it is up: Python would wait for ever for a process
+    that ends, since it can't import the main script, before it has read what it is started with.
+    """
 
     depth = 2
 
@@ -264,20 +267,24 @@ class LocalProcess:
         self._renew()
 
     def _renew(self) -> None:
-        self._started = False
         self._executor = ProcessPoolExecutor(
-            1,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_start,
-            initargs=(self._content,),
+            1, mp_context=multiprocessing.get_context("spawn"), initializer=_start
         )
+        with ctrl_c_later(), no_main_script_but_files():
+            self._is_up = self._executor.submit(_answer)
+        self._has_content = False
 
     def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
         try:
-            with ctrl_c_later(), nullcontext() if self._started else no_main_script_but_files():
-                self._started = True
+            if not self._has_content:
+                first_ended([self._is_up])
+                self._is_up.result()
+            with ctrl_c_later():
+                if not self._has_content:
+                    self._has_content = True
+                    self._executor.submit(_receive, self._content)
                 return self._executor.submit(_evaluate, architectures)
-        except BrokenExecutor as error:  # it died while it was idle
+        except BrokenExecutor as error:  # it ended before it had anything to do
             future: Future[list[Outcome]] = Future()
             future.set_exception(error)
             return future
@@ -324,12 +331,19 @@ _evaluator: Evaluator | None = None
 _trouble: str | None = None
 
 
-def _start(content: bytes) -> None:
-    """What goes wrong is kept, and told when there is something to do: errors here would end the process."""
-    global _evaluator, _trouble
+def _start() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    prepare_process()
+
+
+def _answer() -> None:
+    """Tells that the process is up."""
+
+
+def _receive(content: bytes) -> None:
+    """What goes wrong is kept, and told with the first architectures."""
+    global _evaluator, _trouble
     try:
-        prepare_process()
         _evaluator = unpacked(content)
     except BaseException as error:
         _trouble = error_text(error)
