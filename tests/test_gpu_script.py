@@ -308,7 +308,11 @@ def interrupted(folder: Path, number: signal.Signals, at: str) -> dict[str, obje
     """The results of a dry run that gets a signal at a line of its output."""
     command = [sys.executable, BENCHMARKS / "gpu.py", "--dry-run", "--out", folder]
     process = subprocess.Popen(
-        [*command, "--only", "figures", "--budget", "1800"], stdout=subprocess.PIPE, text=True
+        [*command, "--only", "figures", "--budget", "1800"],
+        stdout=subprocess.PIPE,
+        text=True,
+        # Shells start what runs in the background with this signal ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     lines = []
     for line in process.stdout:
