@@ -45,6 +45,7 @@ def test_tuner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = (str(Path(swap.__file__).parents[1]), str(Path(__file__).parent))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     monkeypatch.setenv("SYNETUNE_FOLDER", str(tmp_path))
+    monkeypatch.chdir(tmp_path)  # where it writes what trials print
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)
     scheduler = baselines.RandomSearch(
