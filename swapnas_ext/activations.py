@@ -100,10 +100,8 @@ MODULE_RULES: dict[type[nn.Module], ModuleRule] = {
 }
 
 # By the module that defines them, so that the libraries need not be there.
-_QUANTIZED = (
-    "torch.ao.nn.quantized",
-    "torch.ao.nn.intrinsic.quantized",
-)  # also layers with one in them
+_QUANTIZED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")
+"""Of torch's quantisation: activations, and layers with one in them."""
 _LIBRARIES = (
     *("transformers.activations", "timm.layers.activations", "timm.layers.activations_me"),
     *_QUANTIZED,

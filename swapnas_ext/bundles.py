@@ -40,9 +40,8 @@ class Sequences(Bundle):
         self.tensors = [part for part in value if part is not None]
 
     def mapped(self, function: Callable[[Tensor], Tensor]) -> PackedSequence:
-        data, batch_sizes, *orders = (
-            self.value
-        )  # torch has the second on the CPU whatever the device
+        # Torch has the sizes on the CPU whatever the device.
+        data, batch_sizes, *orders = self.value
         orders = [None if order is None else function(order) for order in orders]
         return PackedSequence(function(data), batch_sizes.clone(), *orders)
 

@@ -9,11 +9,16 @@ from contextlib import contextmanager
 from typing import Any
 
 
+def is_main_thread() -> bool:
+    """The only one that may say what Ctrl-C does."""
+    return threading.current_thread() is threading.main_thread()
+
+
 @contextmanager
 def ctrl_c_later() -> Iterator[None]:
     """A Ctrl-C meanwhile comes afterwards. Processes that are started meanwhile do not get any: it is for the one
     that started them, which ends them."""
-    if threading.current_thread() is not threading.main_thread():
+    if not is_main_thread():
         yield
         return
     came: list[tuple[Any, ...]] = []
@@ -40,7 +45,7 @@ def _blocked() -> set[signal.Signals] | None:
 @contextmanager
 def ctrl_c_ignored() -> Iterator[None]:
     """For what ends soon, and has to be done."""
-    if threading.current_thread() is not threading.main_thread():
+    if not is_main_thread():
         yield
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -23,7 +23,6 @@ Cells = Mapping[str, str]
 class CsvTable:
     """Rows with the lines on which they end; None for those with more or fewer cells than the header line."""
 
-    delimiter: str
     rows: list[tuple[int, Cells | None]]
 
     def with_decimal_points(
@@ -82,13 +81,12 @@ def read_csv(path: Path) -> CsvTable:
             )
     except csv.Error as error:
         raise ValueError(f"can't read {path} as a CSV file: {error}") from error
-    return CsvTable(delimiter, found)
+    return CsvTable(found)
 
 
 def _width_of_header(text: str, delimiter: str) -> int:
-    rows = _rows(
-        text, delimiter, strict=False
-    )  # cells in quotes, with another delimiter than theirs
+    # Not strict: cells may be in quotes, and parted by another mark than this one.
+    rows = _rows(text, delimiter, strict=False)
     return len(next(rows, (0, []))[1])
 
 

@@ -9,7 +9,7 @@ from swapnas_ext.search.candidate import Outcome
 
 _TEXTS = ("over", "error")
 _LIMITS = (None, "flops", "latency")
-_BOOLEANS = ("ternary", "saturated")
+BOOLEANS = ("ternary", "saturated")
 _NEEDED = (("space", "name", str), ("search", "strategy", str), ("search", "seed", int))
 
 
@@ -20,7 +20,7 @@ def is_outcome(outcome: Outcome | None) -> bool:
     for name, value in vars(outcome).items():
         if value is None:
             continue
-        kind = str if name in _TEXTS else bool if name in _BOOLEANS else None
+        kind = str if name in _TEXTS else bool if name in BOOLEANS else None
         if not (is_number(value) if kind is None else type(value) is kind):
             return False
     return outcome.over in _LIMITS and (outcome.patterns is None or outcome.patterns > 0)

@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from swapnas_ext.search.candidate import Candidate, Outcome
-from swapnas_ext.search.damage import is_number, is_outcome, problem_of
+from swapnas_ext.search.damage import BOOLEANS, is_number, is_outcome, problem_of
 from swapnas_ext.text_file import parsed_json
 from swapnas_ext.version import __version__
 
@@ -25,8 +25,7 @@ _NO_ROOM_YET = "; nothing is recorded yet: make room, or choose another place"
 _APPLICATION = 0x53574150  # "SWAP": tells these files from other SQLite files
 
 _OUTCOME = tuple(field.name for field in fields(Outcome))
-_BOOLEAN = ("ternary", "saturated")
-_ADDED = {**dict.fromkeys(_BOOLEAN, "INTEGER"), "latency_low": "REAL", "latency_high": "REAL"}
+_ADDED = {**dict.fromkeys(BOOLEANS, "INTEGER"), "latency_low": "REAL", "latency_high": "REAL"}
 """Columns that files of older versions lack; they are read as None, and added where a run goes on."""
 _SCHEMA = f"""
 PRAGMA application_id = {_APPLICATION};
@@ -321,7 +320,7 @@ def is_taken(path: str | Path) -> bool:
 def _candidate(row: tuple[Any, ...]) -> Candidate:
     """Raises ValueError or TypeError where a row is not what `record` writes."""
     number, phase, architecture, form, parents, parameters, finished, *outcome = row
-    for place in map(_OUTCOME.index, _BOOLEAN):  # SQLite has no booleans
+    for place in map(_OUTCOME.index, BOOLEANS):  # SQLite has no booleans
         outcome[place] = {0: False, 1: True}.get(outcome[place], outcome[place])
     candidate = Candidate(
         number,
