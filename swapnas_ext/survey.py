@@ -25,6 +25,7 @@ from swapnas_ext.description import describe_scorer
 from swapnas_ext.result import ScoreWarning
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search.evaluation import prepare_process
+from swapnas_ext.search.travel import check_main_script, no_main_script_but_files
 from swapnas_ext.search.workers import end_now, first_ended
 from swapnas_ext.spaces import SearchSpace
 from swapnas_ext.text_file import parsed_json, read_text
@@ -125,8 +126,10 @@ class Survey:
         """Scores the groups that the output has not, and yields the rows of each when they are in it.
 
         Raises:
-            RuntimeError: a worker died; what was scored is in the output.
+            RuntimeError: a worker died; what was scored is in the output. Or workers can't start from the main
+                script.
         """
+        check_main_script()
         done = self.open(groups)
         left = groups[done:]
         tasks = [left[start : start + _TASK] for start in range(0, len(left), _TASK)]
@@ -161,7 +164,7 @@ def _in_order(
     """Results in the order of the tasks, of which only so many are handed out at a time."""
     pending: list[Future[list[list[dict[str, Any]]]]] = []
     for task in tasks:
-        with ctrl_c_later():
+        with ctrl_c_later(), no_main_script_but_files():
             pending.append(executor.submit(_score_groups, task))
         if len(pending) >= ahead:
             yield _result(pending.pop(0))
