@@ -28,10 +28,9 @@ from recorded_search import accuracies_found
 
 import swapnas_ext as swap
 from swapnas_ext.cli.progress import progress_bar
-from swapnas_ext.cli.workers import local_workers
+from swapnas_ext.cli.worker_options import local_workers
 from swapnas_ext.correlation import analysis
-from swapnas_ext.correlation.ranking import Ranking, rank, spearman
-from swapnas_ext.correlation.result import (
+from swapnas_ext.correlation.correlations import (
     COMPOSITE,
     RAW,
     REGULARISED,
@@ -42,6 +41,7 @@ from swapnas_ext.correlation.result import (
     predictors,
     scored_rows,
 )
+from swapnas_ext.correlation.ranking import Ranking, rank, spearman
 from swapnas_ext.correlation.table import AccuracyTable, read_table
 from swapnas_ext.search import SearchResult
 from swapnas_ext.search.listing import score_listed

@@ -74,7 +74,8 @@ def binary(dry_run: bool) -> dict[str, Any]:
     import torch
 
     import swapnas_ext as swap
-    from swapnas_ext import _C, reference
+    from swapnas_ext import _C
+    from swapnas_ext.patterns import reference
 
     info = {"binary": _C.__file__, **swap.build_info()}
     if info["binary_version"] != info["version"]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from marked import rewrite, table
 
-from swapnas_ext.correlation.result import COMPOSITE, PARAMETERS, RAW, REGULARISED
+from swapnas_ext.correlation.correlations import COMPOSITE, PARAMETERS, RAW, REGULARISED
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -12,37 +12,40 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from swapnas_ext import data, regularization, spaces
-from swapnas_ext.activations import Rule
-from swapnas_ext.allocator import keep_freed_memory
-from swapnas_ext.build_info import build_info
-from swapnas_ext.counter import (
+from swapnas_ext import data, spaces
+from swapnas_ext._util import keep_freed_memory
+from swapnas_ext.capture import Layer, Rule
+from swapnas_ext.patterns import (
     NanActivationError,
     PatternCounter,
+    build_info,
     count_patterns,
     pack_patterns,
 )
-from swapnas_ext.result import ScoreWarning, SwapScore
-from swapnas_ext.scoring import Scorer, score
-from swapnas_ext.sites import Layer
+from swapnas_ext.scoring import Scorer, ScoreWarning, SwapScore, regularization, score
 from swapnas_ext.version import __version__
 
 if TYPE_CHECKING:
-    from swapnas_ext import compat, correlation, search, text
+    from swapnas_ext import compat, correlation, search
+    from swapnas_ext.data import text
 
-_IMPORTED_WHEN_USED = ("compat", "correlation", "search", "text")
+# Search takes a tenth of a second to import, and most programs only score.
+_IMPORTED_WHEN_USED = {
+    "compat": "swapnas_ext.compat",
+    "correlation": "swapnas_ext.correlation",
+    "search": "swapnas_ext.search",
+    "text": "swapnas_ext.data.text",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if (
-        name in _IMPORTED_WHEN_USED
-    ):  # search takes a tenth of a second, and most programs only score
-        return importlib.import_module(f"swapnas_ext.{name}")
+    if name in _IMPORTED_WHEN_USED:
+        return importlib.import_module(_IMPORTED_WHEN_USED[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_IMPORTED_WHEN_USED})
+    return __all__
 
 
 __all__ = [

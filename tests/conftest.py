@@ -11,8 +11,8 @@ import torch
 from hypothesis import settings
 from torch import nn
 
-from swapnas_ext import build_info
-from swapnas_ext._native import _C
+from swapnas_ext.patterns import build_info
+from swapnas_ext.patterns.native import _C
 
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.load_profile("default")

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from swapnas_ext import ops, reference
+from swapnas_ext.patterns import ops, reference
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 

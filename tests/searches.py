@@ -10,7 +10,7 @@ from typing import Any
 import swapnas_ext as swap
 from swapnas_ext.search import Candidate, History, Outcome, SearchSettings
 from swapnas_ext.search.driver import Driver
-from swapnas_ext.search.workers import Crew
+from swapnas_ext.search.workers.crew import Crew
 from swapnas_ext.spaces import SearchSpace
 
 OPTIONS: dict[str, Any] = {"channels": 2, "cells": 1}

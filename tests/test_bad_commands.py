@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from swapnas_ext.cli import main
+from swapnas_ext.search import entry_points as search_run
 from swapnas_ext.search import listing
-from swapnas_ext.search import run as search_run
-from swapnas_ext.search.workers import ThisProcess
+from swapnas_ext.search.workers.crew import ThisProcess
 
 SPACE = ("--space", "nasbench201", "--channels", "2", "--cells", "1")
 CELL = "|skip_connect~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"

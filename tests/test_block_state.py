@@ -15,10 +15,10 @@ from test_composite import IMAGES, Net, Residual, composite
 from torch import Tensor, nn
 
 import swapnas_ext as swap
-from swapnas_ext.block_state import BlockState
-from swapnas_ext.flops import FlopCount
+from swapnas_ext.models.block_state import BlockState
+from swapnas_ext.models.flops import FlopCount
 
-pytestmark = pytest.mark.filterwarnings("ignore::swapnas_ext.result.ScoreWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
 
 
 class Plain:

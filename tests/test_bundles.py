@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequenc
 from torch.utils.data import DataLoader
 
 import swapnas_ext as swap
-from swapnas_ext.inputs import MiniBatch
+from swapnas_ext.models.inputs import MiniBatch
 
 CPU = torch.device("cpu")
 GENERATOR = torch.Generator().manual_seed(0)

@@ -14,12 +14,12 @@ import torch
 from torch import nn
 
 import swapnas_ext as swap
-from swapnas_ext import initialization
-from swapnas_ext.by_class import ByClass, ByClasses
-from swapnas_ext.model_walk import walk
-from swapnas_ext.repeats import Remembered
-from swapnas_ext.saved import Saved
-from swapnas_ext.sites import Plan, find_activations
+from swapnas_ext._util.by_class import ByClass, ByClasses
+from swapnas_ext.capture.watched import Plan, find_activations
+from swapnas_ext.models import initialization
+from swapnas_ext.models.inventory import walk
+from swapnas_ext.models.saved_state import Saved
+from swapnas_ext.scoring.repeats import Remembered
 
 
 def net_of_classes_of_its_own() -> nn.Module:

@@ -16,12 +16,12 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 import swapnas_ext as swap
-from swapnas_ext.blocks import blocks_of
-from swapnas_ext.channels import effective_part
-from swapnas_ext.initialization import kaiming_
+from swapnas_ext.measures.blocks import blocks_of
+from swapnas_ext.measures.channels import effective_part
+from swapnas_ext.models.initialization import kaiming_
 from swapnas_ext.search.size_control import for_ranking, for_target
 
-pytestmark = pytest.mark.filterwarnings("ignore::swapnas_ext.result.ScoreWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
 
 IMAGES = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(3))
 SEED = 5

@@ -22,7 +22,7 @@ from swapnas_ext.cli import main
 from swapnas_ext.report import correlation_page
 from swapnas_ext.search import History, listing
 from swapnas_ext.search.driver import Progress
-from swapnas_ext.search.workers import ThisProcess
+from swapnas_ext.search.workers.crew import ThisProcess
 
 SPACE = ("--space", "nasbench201", "--channels", "2", "--cells", "1")
 SCORING = (*SPACE, "--samples", "12", "--size", "16", "--workers", "1")

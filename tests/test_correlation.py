@@ -13,7 +13,7 @@ from scipy import stats
 from searches import made_up_score, small_space
 
 import swapnas_ext as swap
-from swapnas_ext.correlation.result import (
+from swapnas_ext.correlation.correlations import (
     FLOPS,
     PARAMETERS,
     RAW,

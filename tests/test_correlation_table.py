@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from searches import small_space
 
 import swapnas_ext as swap
+from swapnas_ext._util.csv_cell import quoted, unquoted
 from swapnas_ext.correlation.decimal_marks import decimal_mark, with_point
 from swapnas_ext.correlation.table import AccuracyTable, Fault, Row, flat, read_table, tell_faults
-from swapnas_ext.csv_cell import quoted, unquoted
 
 SPACE = small_space()
 

@@ -16,7 +16,7 @@ from layouts import LAYOUTS, activations, lay_out, on_device, random_values
 from torch import Tensor
 
 import swapnas_ext as swap
-from swapnas_ext import ops, reference
+from swapnas_ext.patterns import ops, reference
 
 NESTED = torch.nested.nested_tensor([torch.ones(3, 2)] * 4)
 

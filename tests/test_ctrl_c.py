@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from searches import small_space
 
-from swapnas_ext.ctrl_c import ctrl_c_ignored, ctrl_c_later
+from swapnas_ext._util.ctrl_c import ctrl_c_ignored, ctrl_c_later
 from swapnas_ext.search import History
 
 SPACE = ("--space", "nasbench201", "--channels", "2", "--cells", "1")

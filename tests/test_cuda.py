@@ -16,11 +16,11 @@ from conftest import SmallNet, require_cuda
 from torch import nn
 
 import swapnas_ext as swap
-from swapnas_ext import counter as counter_module
-from swapnas_ext import reference
-from swapnas_ext._native import _C
-from swapnas_ext.build_info import cuda_problem
-from swapnas_ext.capture import capturing
+from swapnas_ext.capture.capture import capturing
+from swapnas_ext.patterns import counter as counter_module
+from swapnas_ext.patterns import reference
+from swapnas_ext.patterns.build_info import cuda_problem
+from swapnas_ext.patterns.native import _C
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import swapnas_ext as swap
-from swapnas_ext import text
+from swapnas_ext.data import text
 from swapnas_ext.spaces import ArchitectureError
 from swapnas_ext.spaces.flexibert import FlexiBERT
 from swapnas_ext.spaces.flexibert_json import (

@@ -16,9 +16,9 @@ from torch.nn.utils import parametrizations, parametrize, prune
 from torch.utils.flop_counter import FlopCounterMode
 
 import swapnas_ext as swap
-from swapnas_ext import initialization
-from swapnas_ext.computed_weights import computed_weights
-from swapnas_ext.initialization import gaussian_, kaiming_
+from swapnas_ext.models import initialization
+from swapnas_ext.models.computed_weights import computed_weights
+from swapnas_ext.models.initialization import gaussian_, kaiming_
 
 pytestmark = pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
 VECTORS = torch.randn(12, 8, generator=torch.Generator().manual_seed(1))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import swapnas_ext as swap
-from swapnas_ext.inputs import MiniBatch
+from swapnas_ext.models.inputs import MiniBatch
 
 IMAGES = torch.randn(20, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 CPU = torch.device("cpu")

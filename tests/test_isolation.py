@@ -14,7 +14,7 @@ from conftest import SmallNet, assert_same_patterns
 from torch import Tensor, nn
 
 import swapnas_ext as swap
-from swapnas_ext.capture import capturing
+from swapnas_ext.capture.capture import capturing
 from swapnas_ext.spaces import ArchitectureError
 
 pytestmark = pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import swapnas_ext as swap
-from swapnas_ext._native import _C
+from swapnas_ext.patterns.native import _C
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "build_backend"))
 from cmake_configure import configure

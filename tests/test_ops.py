@@ -8,7 +8,7 @@ from conftest import with_cuda
 from layouts import random_values
 
 import swapnas_ext as swap
-from swapnas_ext import ops
+from swapnas_ext.patterns import ops
 
 CPU = torch.device("cpu")
 SAMPLES = [5, 16, 20, 21, 40, 70]

@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import swapnas_ext as swap
-from swapnas_ext.cli import main, output, workers
+from swapnas_ext.cli import main, output
+from swapnas_ext.cli import worker_options as workers
 
 CELL = "|skip_connect~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
 SCORE = ("score", "--space", "nasbench201", "--channels", "2", "--cells", "1", "--arch", CELL)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from layouts import random_values
 
-from swapnas_ext import reference
+from swapnas_ext.patterns import reference
 
 
 @pytest.mark.parametrize("samples", [1, 2, 16, 33, 100])

@@ -13,8 +13,9 @@ from conftest import SmallNet, assert_same_patterns
 from torch import Tensor, nn
 
 import swapnas_ext as swap
-from swapnas_ext import batching, initialization
-from swapnas_ext.repeats import Repeats
+from swapnas_ext.models import initialization
+from swapnas_ext.scoring import replicates as batching
+from swapnas_ext.scoring.repeats import Repeats
 
 pytestmark = pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import swapnas_ext as swap
-from swapnas_ext.rows import ELSEWHERE, NOT_MOVED, Seen, not_samples
+from swapnas_ext.capture.sample_rows import ELSEWHERE, NOT_MOVED, Seen, not_samples
 
 pytestmark = pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
 
@@ -309,7 +309,7 @@ def test_verdicts() -> None:
 
 
 def test_every_sample_moves() -> None:
-    from swapnas_ext.rows import _order
+    from swapnas_ext.capture.sample_rows import _order
 
     for samples in range(2, 40):
         order = _order(samples)
@@ -360,7 +360,7 @@ def test_a_tensor_that_is_changed_past_torch_is_counted_again(change: str, measu
 
 
 def test_orders_of_arguments() -> None:
-    from swapnas_ext.inputs import MiniBatch
+    from swapnas_ext.models.inputs import MiniBatch
 
     images = [torch.full((3, 2, 2), float(i)) for i in range(4)]
     batch = MiniBatch((images, torch.arange(4), torch.eye(5)))

@@ -15,7 +15,7 @@ from conftest import SmallNet, assert_same_patterns
 from torch import Tensor, nn
 
 import swapnas_ext as swap
-from swapnas_ext import initialization
+from swapnas_ext.models import initialization
 
 
 def published_score(model: nn.Module, inputs: Tensor, kinds: tuple[type[nn.Module], ...]) -> int:
@@ -329,7 +329,7 @@ class Mixed(nn.Module):
 @pytest.mark.parametrize(
     "kind", [nn.ReLU6, nn.Hardtanh, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.Hardswish, nn.PReLU, None]
 )
-@pytest.mark.filterwarnings("ignore::swapnas_ext.result.ScoreWarning")
+@pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
 def test_ternary_patterns_are_at_most_as_many_as_three_states_make(
     kind: type[nn.Module] | None, samples: int, neurons: int
 ) -> None:

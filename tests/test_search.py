@@ -23,14 +23,7 @@ from torch import nn
 
 import swapnas_ext as swap
 from swapnas_ext.report.search_table import to_table
-from swapnas_ext.search import (
-    History,
-    Outcome,
-    SearchResult,
-    SearchSettings,
-    evolve,
-    search,
-)
+from swapnas_ext.search import History, Outcome, SearchResult, SearchSettings, evolve, search
 from swapnas_ext.search.evaluation import one_thread
 from swapnas_ext.search.settings import STRATEGIES
 

@@ -15,7 +15,8 @@ from click.testing import CliRunner, Result
 from searches import essence
 
 import swapnas_ext as swap
-from swapnas_ext.cli import main, workers
+from swapnas_ext.cli import main
+from swapnas_ext.cli import worker_options as workers
 from swapnas_ext.search import History
 from swapnas_ext.search.evaluation import one_thread
 

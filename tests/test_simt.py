@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from layouts import LAYOUTS, activations, lay_out, random_values
 from torch import Tensor
 
-from swapnas_ext import ops, reference
+from swapnas_ext.patterns import ops, reference
 
 ROOT = Path(__file__).parents[1]
 

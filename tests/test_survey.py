@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 
 import swapnas_ext as swap
 from swapnas_ext.cli import main
+from swapnas_ext.search.survey import Survey, read
 from swapnas_ext.spaces import nasbench201
-from swapnas_ext.survey import Survey, read
 
 OPTIONS: dict[str, Any] = {"channels": 2, "cells": 1}
 GROUPS = 24

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from searches import SMALL, small_scorer, small_space
 
-from swapnas_ext.named import named
+from swapnas_ext._util.import_by_name import named
 from swapnas_ext.search import SearchSettings, search
 
 SCRIPT = """

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import swapnas_ext as swap
-from swapnas_ext import counter
+from swapnas_ext.patterns import counter
 
 X = torch.randn(12, 8, generator=torch.Generator().manual_seed(0))
 

@@ -75,7 +75,7 @@ FREE_GIB = 10
 PYTEST_LIMIT_S = 3600
 PROBE = (
     "import json, numpy, torch, swapnas_ext; print(json.dumps({'torch': torch.__version__, "
-    "'numpy': numpy.__version__, 'file': swapnas_ext._native._C.__file__}))"
+    "'numpy': numpy.__version__, 'file': swapnas_ext.patterns.native._C.__file__}))"
 )
 
 

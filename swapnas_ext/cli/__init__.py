@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from swapnas_ext.allocator import keep_freed_memory
-from swapnas_ext.build_info import build_info
+from swapnas_ext._util import keep_freed_memory
 from swapnas_ext.cli.analyze import analyze
 from swapnas_ext.cli.calibrate import calibrate
 from swapnas_ext.cli.correlate import correlate
@@ -18,6 +17,7 @@ from swapnas_ext.cli.score import score
 from swapnas_ext.cli.search import search
 from swapnas_ext.cli.show import show
 from swapnas_ext.cli.spaces import spaces
+from swapnas_ext.patterns import build_info
 from swapnas_ext.version import __version__
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from swapnas_ext.cli.options import EXPECTED, fail, space_of_run, tell_mixed
 from swapnas_ext.cli.output import check_writable, write
-from swapnas_ext.correlation import analysis
-from swapnas_ext.correlation.ranking import check_scipy
+from swapnas_ext.cli.shared_options import EXPECTED, fail, space_of_run, tell_mixed
+from swapnas_ext.correlation import analysis, check_scipy
 from swapnas_ext.report.analysis_table import (
     operations_text,
     repeats_line,

@@ -7,7 +7,8 @@ import statistics
 
 import click
 
-from swapnas_ext.cli.options import (
+from swapnas_ext.cli.progress import progress_bar
+from swapnas_ext.cli.shared_options import (
     COUNT,
     EXPECTED,
     Scoring,
@@ -16,8 +17,7 @@ from swapnas_ext.cli.options import (
     scoring_options,
     space_options,
 )
-from swapnas_ext.cli.progress import progress_bar
-from swapnas_ext.cli.workers import local_workers, workers_option
+from swapnas_ext.cli.worker_options import local_workers, workers_option
 from swapnas_ext.search import calibrate as run_calibration
 
 EXAMPLES = """

@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
-from swapnas_ext.cli.options import (
+from swapnas_ext.cli.output import check_writable, write
+from swapnas_ext.cli.progress import bar, progress_bar
+from swapnas_ext.cli.shared_options import (
     EXPECTED,
     Scoring,
     SpaceChoice,
@@ -20,16 +22,11 @@ from swapnas_ext.cli.options import (
     tell_mixed,
     tell_saturated,
 )
-from swapnas_ext.cli.output import check_writable, write
-from swapnas_ext.cli.progress import bar, progress_bar
-from swapnas_ext.cli.workers import Hands, workers_options
-from swapnas_ext.correlation.ranking import check_scipy
-from swapnas_ext.correlation.result import correlate as run_correlation
-from swapnas_ext.correlation.table import read_table, tell_faults
-from swapnas_ext.description import describe_scorer, describe_space
+from swapnas_ext.cli.worker_options import Hands, workers_options
+from swapnas_ext.correlation import check_scipy, read_table, tell_faults
+from swapnas_ext.correlation import correlate as run_correlation
 from swapnas_ext.report.correlation_table import to_csv, to_table
-from swapnas_ext.search import Control
-from swapnas_ext.search.listing import score_listed
+from swapnas_ext.search import Control, describe_scorer, describe_space, score_listed
 
 EXAMPLES = """
 \b

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from swapnas_ext.ctrl_c import is_main_thread
+from swapnas_ext._util import is_main_thread
 
 INTERRUPTED = 130
 """The exit code, as shells have it."""

@@ -16,9 +16,12 @@ import click
 import torch
 from torch import nn
 
-from swapnas_ext import initialization, spaces
+from swapnas_ext import spaces
+from swapnas_ext._util import decoded, named
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
-from swapnas_ext.cli.options import (
+from swapnas_ext.cli.output import check_writable, write
+from swapnas_ext.cli.progress import bar
+from swapnas_ext.cli.shared_options import (
     EXPECTED,
     Scoring,
     SpaceChoice,
@@ -28,17 +31,13 @@ from swapnas_ext.cli.options import (
     tell_mixed,
     tell_saturated,
 )
-from swapnas_ext.cli.output import check_writable, write
-from swapnas_ext.cli.progress import bar
-from swapnas_ext.cli.workers import local_workers, workers_option
-from swapnas_ext.named import named
+from swapnas_ext.cli.worker_options import local_workers, workers_option
+from swapnas_ext.models import initialization
 from swapnas_ext.report.profile import to_profile
 from swapnas_ext.report.scores import ScoreRow, best_first, score_row, to_csv, to_json, to_table
-from swapnas_ext.result import SATURATED, ScoreWarning, SwapScore
-from swapnas_ext.scoring import Scorer
+from swapnas_ext.scoring import SATURATED, Scorer, ScoreWarning, SwapScore
+from swapnas_ext.search import Survey, read
 from swapnas_ext.spaces import SearchSpace
-from swapnas_ext.survey import Survey, read
-from swapnas_ext.text_file import decoded
 
 
 @dataclass(frozen=True)

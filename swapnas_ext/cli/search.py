@@ -14,7 +14,8 @@ import click
 
 from swapnas_ext import Scorer, spaces
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
-from swapnas_ext.cli.options import (
+from swapnas_ext.cli.progress import progress_bar
+from swapnas_ext.cli.shared_options import (
     COUNT,
     EXPECTED,
     SECONDS,
@@ -26,14 +27,17 @@ from swapnas_ext.cli.options import (
     tell_mixed,
     tell_saturated,
 )
-from swapnas_ext.cli.progress import progress_bar
-from swapnas_ext.cli.workers import Hands, workers_options
+from swapnas_ext.cli.worker_options import Hands, workers_options
 from swapnas_ext.report.search_table import to_table
-from swapnas_ext.search import History, SearchResult, SearchSettings
+from swapnas_ext.search import (
+    STRATEGIES,
+    History,
+    SearchResult,
+    SearchSettings,
+    is_taken,
+    limits_text,
+)
 from swapnas_ext.search import search as run_search
-from swapnas_ext.search.history import is_taken
-from swapnas_ext.search.limits import limits_text
-from swapnas_ext.search.settings import STRATEGIES
 from swapnas_ext.spaces import SearchSpace
 
 EXAMPLES = """

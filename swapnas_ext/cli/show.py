@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from swapnas_ext.cli.options import EXPECTED, fail, space_of_run
 from swapnas_ext.cli.output import check_writable, write
+from swapnas_ext.cli.shared_options import EXPECTED, fail, space_of_run
 from swapnas_ext.report.search_table import to_json, to_table
 from swapnas_ext.search import History, SearchResult
 

@@ -8,13 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from swapnas_ext import regularization
-from swapnas_ext.capture import Capture
-from swapnas_ext.counter import PatternCounter
-from swapnas_ext.inputs import MiniBatch
-from swapnas_ext.model_walk import walk
-from swapnas_ext.sites import Plan, find_activations
-from swapnas_ext.untouched import Untouched
+from swapnas_ext.capture import Capture, Plan, find_activations
+from swapnas_ext.models import MiniBatch, Untouched, walk
+from swapnas_ext.patterns import PatternCounter
+from swapnas_ext.scoring import regularization
 
 
 class SWAP:

@@ -13,8 +13,25 @@
 
 from __future__ import annotations
 
-from swapnas_ext.correlation.ranking import Ranking
-from swapnas_ext.correlation.result import Correlations, correlate
-from swapnas_ext.correlation.table import AccuracyTable, read_table
+from swapnas_ext.correlation import analysis
+from swapnas_ext.correlation.analysis import OperationEffect, Repeatability, Run, Saturation
+from swapnas_ext.correlation.correlations import Correlations, correlate
+from swapnas_ext.correlation.ranking import Chosen, Coefficient, Ranking, check_scipy
+from swapnas_ext.correlation.table import AccuracyTable, read_table, tell_faults
 
-__all__ = ["AccuracyTable", "Correlations", "Ranking", "correlate", "read_table"]
+__all__ = [
+    "AccuracyTable",
+    "Chosen",
+    "Coefficient",
+    "Correlations",
+    "OperationEffect",
+    "Ranking",
+    "Repeatability",
+    "Run",
+    "Saturation",
+    "analysis",
+    "check_scipy",
+    "correlate",
+    "read_table",
+    "tell_faults",
+]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from swapnas_ext.correlation.ranking import spearman
-from swapnas_ext.result import SATURATED
+from swapnas_ext.scoring import SATURATED
 from swapnas_ext.search import Candidate, History, HistoryError
 from swapnas_ext.spaces import SearchSpace
 

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from swapnas_ext._util import read_text, unquoted
 from swapnas_ext.correlation.decimal_marks import decimal_mark, with_point
-from swapnas_ext.csv_cell import unquoted
-from swapnas_ext.text_file import read_text
 
 _DELIMITERS = ",;\t"
 _TOLD_DELIMITER = re.compile(r"sep=(.)\r?\n")  # Excel's own

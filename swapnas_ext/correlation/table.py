@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from swapnas_ext._util import parsed_json, read_text
 from swapnas_ext.correlation.accuracy_column import accuracy_column
 from swapnas_ext.correlation.csv_table import read_csv
 from swapnas_ext.spaces import ArchitectureError, SearchSpace
-from swapnas_ext.text_file import parsed_json, read_text
 
 _ARCHITECTURE = ("architecture", "arch_str", "arch", "genotype")
 _LISTED = 5

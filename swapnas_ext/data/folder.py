@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from swapnas_ext._warn import warn
+from swapnas_ext._util import warn
 from swapnas_ext.data.picture import Cut, batch, central_square, open_picture
 
 _SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})

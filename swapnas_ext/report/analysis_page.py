@@ -10,10 +10,10 @@ from swapnas_ext.correlation import analysis
 from swapnas_ext.report.analysis_table import repeats_line, saturation_line
 from swapnas_ext.report.charts import draw_operations, draw_repeats, draw_saturation, draw_sizes
 from swapnas_ext.report.page import figure, page
-from swapnas_ext.result import SATURATED
+from swapnas_ext.scoring import SATURATED
 
 if TYPE_CHECKING:
-    from swapnas_ext.correlation.analysis import OperationEffect, Run
+    from swapnas_ext.correlation import OperationEffect, Run
     from swapnas_ext.search import Candidate
 
 

@@ -7,15 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from swapnas_ext.report.scores import columns_text
-from swapnas_ext.result import SATURATED
+from swapnas_ext.scoring import SATURATED
 
 if TYPE_CHECKING:
-    from swapnas_ext.correlation.analysis import (
-        OperationEffect,
-        Repeatability,
-        Run,
-        Saturation,
-    )
+    from swapnas_ext.correlation import OperationEffect, Repeatability, Run, Saturation
 
 
 def operations_text(effects: Sequence[OperationEffect], shown: int = 10) -> str:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from swapnas_ext.report.drawing import ACCENT, INK, MUTED
 
 if TYPE_CHECKING:
-    from swapnas_ext.correlation.analysis import OperationEffect, Repeatability
+    from swapnas_ext.correlation import OperationEffect, Repeatability
 
 _MANY = 5000
 """Points beyond which a picture of them takes less room than they do."""

@@ -18,7 +18,7 @@ from swapnas_ext.report.correlation_table import (
 from swapnas_ext.report.page import figure, page, settings_details, table
 
 if TYPE_CHECKING:
-    from swapnas_ext.correlation.result import Correlations
+    from swapnas_ext.correlation import Correlations
     from swapnas_ext.spaces import SearchSpace
 
 _LISTED = 100

@@ -8,12 +8,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from swapnas_ext.csv_cell import quoted
+from swapnas_ext._util import quoted
 from swapnas_ext.report.scores import columns_text
 
 if TYPE_CHECKING:
-    from swapnas_ext.correlation.ranking import Chosen, Coefficient, Ranking
-    from swapnas_ext.correlation.result import Correlations
+    from swapnas_ext.correlation import Chosen, Coefficient, Correlations, Ranking
 
 
 def summary(found: Correlations) -> str:

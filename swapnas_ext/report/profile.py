@@ -9,7 +9,7 @@ from rich.table import Table
 from swapnas_ext.report.scores import as_text
 
 if TYPE_CHECKING:
-    from swapnas_ext.result import SwapScore
+    from swapnas_ext.scoring import SwapScore
 
 
 def to_profile(name: str, score: SwapScore) -> str:

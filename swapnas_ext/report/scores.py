@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from swapnas_ext.csv_cell import quoted
+from swapnas_ext._util import quoted
 
 if TYPE_CHECKING:
-    from swapnas_ext.result import SwapScore
+    from swapnas_ext.scoring import SwapScore
 
 
 @dataclass(frozen=True)

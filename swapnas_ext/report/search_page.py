@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING, Any
 from swapnas_ext.report.charts import draw_curve, draw_sizes
 from swapnas_ext.report.drawing import draw_graph
 from swapnas_ext.report.page import figure, page, settings_details, table
-from swapnas_ext.report.search_table import (
-    best_so_far,
-    beyond_limits,
-    columns,
-    shown_rows,
-    summary,
-)
+from swapnas_ext.report.search_table import best_so_far, beyond_limits, columns, shown_rows, summary
 
 if TYPE_CHECKING:
     from swapnas_ext.search import Ranked, SearchResult

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from swapnas_ext.report.scores import as_text, kind_text
-from swapnas_ext.search.limits import limits_text
+from swapnas_ext.search import limits_text
 
 if TYPE_CHECKING:
     from swapnas_ext.search import Ranked, SearchResult

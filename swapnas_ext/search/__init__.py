@@ -1,4 +1,4 @@
-"""SWAP-NAS: searches a space for architectures with high SWAP-Scores.
+"""Chooses and scores many architectures: SWAP-NAS, its strategies, workers and run file.
 
 ::
 
@@ -10,17 +10,23 @@
 
 from __future__ import annotations
 
+from swapnas_ext.search import size_control
 from swapnas_ext.search.candidate import Candidate, Outcome
+from swapnas_ext.search.description import describe_scorer, describe_space
 from swapnas_ext.search.driver import Progress
-from swapnas_ext.search.history import History, HistoryError
+from swapnas_ext.search.entry_points import calibrate, evolve, search
+from swapnas_ext.search.limits import limits_text
 from swapnas_ext.search.listing import score_listed
-from swapnas_ext.search.ray_workers import RayCluster
-from swapnas_ext.search.result import Ranked, SearchResult
-from swapnas_ext.search.run import calibrate, evolve, search
-from swapnas_ext.search.settings import SearchSettings
+from swapnas_ext.search.run_file import History, HistoryError, is_taken
+from swapnas_ext.search.search_result import Ranked, SearchResult
+from swapnas_ext.search.settings import STRATEGIES, SearchSettings
 from swapnas_ext.search.size_control import Control
+from swapnas_ext.search.start import Workers
+from swapnas_ext.search.survey import Survey, read
+from swapnas_ext.search.workers.ray_cluster import RayCluster
 
 __all__ = [
+    "STRATEGIES",
     "Candidate",
     "Control",
     "History",
@@ -31,8 +37,16 @@ __all__ = [
     "RayCluster",
     "SearchResult",
     "SearchSettings",
+    "Survey",
+    "Workers",
     "calibrate",
+    "describe_scorer",
+    "describe_space",
     "evolve",
+    "is_taken",
+    "limits_text",
+    "read",
     "score_listed",
     "search",
+    "size_control",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from swapnas_ext.result import SATURATED
+from swapnas_ext.scoring import SATURATED
 
 
 @dataclass(frozen=True)

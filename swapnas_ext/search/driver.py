@@ -13,24 +13,24 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from swapnas_ext.ctrl_c import ctrl_c_later
+from swapnas_ext._util import ctrl_c_later
 from swapnas_ext.search import size_control
 from swapnas_ext.search.admission import Admission
 from swapnas_ext.search.candidate import Candidate
-from swapnas_ext.search.history import History, HistoryError
 from swapnas_ext.search.limits import flops_text, seconds_text
-from swapnas_ext.search.optuna_study import OptunaStudy
-from swapnas_ext.search.result import SearchResult
+from swapnas_ext.search.run_file import History, HistoryError
+from swapnas_ext.search.search_result import SearchResult
 from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control
-from swapnas_ext.search.strategies import (
+from swapnas_ext.search.strategies.evolution import (
     Evolution,
     Individual,
     Proposal,
     RandomSearch,
     Strategy,
 )
-from swapnas_ext.search.workers import Chunk, Crew
+from swapnas_ext.search.strategies.optuna_study import OptunaStudy
+from swapnas_ext.search.workers.crew import Chunk, Crew
 from swapnas_ext.spaces import SearchSpace
 
 _ALL_FAIL = 50

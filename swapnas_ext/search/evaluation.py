@@ -18,12 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from swapnas_ext import initialization
-from swapnas_ext.allocator import keep_freed_memory
-from swapnas_ext.flops import FlopCount
-from swapnas_ext.random_state import own_random_state
-from swapnas_ext.result import ScoreWarning
-from swapnas_ext.scoring import Scorer
+from swapnas_ext._util import keep_freed_memory
+from swapnas_ext.models import FlopCount, initialization, own_random_state
+from swapnas_ext.scoring import Scorer, ScoreWarning
 from swapnas_ext.search.candidate import Outcome
 from swapnas_ext.search.latency import Latency, Quiet, measure
 from swapnas_ext.spaces import SearchSpace

@@ -10,17 +10,17 @@ from typing import Any
 
 import torch
 
-from swapnas_ext.ctrl_c import ctrl_c_ignored
-from swapnas_ext.description import describe_scorer, describe_space
+from swapnas_ext._util import ctrl_c_ignored
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search.candidate import Candidate
+from swapnas_ext.search.description import describe_scorer, describe_space
 from swapnas_ext.search.driver import Progress
 from swapnas_ext.search.evaluation import Evaluator
-from swapnas_ext.search.history import History
-from swapnas_ext.search.result import SearchResult
+from swapnas_ext.search.run_file import History
+from swapnas_ext.search.search_result import SearchResult
 from swapnas_ext.search.size_control import Control
 from swapnas_ext.search.start import Workers, hire, opened
-from swapnas_ext.search.workers import Chunk, Crew
+from swapnas_ext.search.workers.crew import Chunk, Crew
 from swapnas_ext.spaces import SearchSpace
 
 _PART = 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from swapnas_ext import regularization
+from swapnas_ext.scoring import regularization
 
 STRATEGIES = ("evolution", "ageing", "random", "optuna")
 

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swapnas_ext import regularization
+from swapnas_ext.scoring import regularization
 from swapnas_ext.search.candidate import Candidate
 
 _OFF_TARGET = 0.01

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from swapnas_ext.search.evaluation import Evaluator
-from swapnas_ext.search.history import History, is_taken
-from swapnas_ext.search.ray_workers import RayCluster, ray_workers
-from swapnas_ext.search.travel import Portable, check_main_script
-from swapnas_ext.search.workers import ExecutorWorker, LocalProcess, ThisProcess, Worker
+from swapnas_ext.search.run_file import History, is_taken
+from swapnas_ext.search.workers.crew import ExecutorWorker, LocalProcess, ThisProcess, Worker
+from swapnas_ext.search.workers.ray_cluster import RayCluster, ray_workers
+from swapnas_ext.search.workers.travel import Portable, check_main_script
 
 _FIRST = ("name", "strategy", "measure")
 Workers = int | Executor | RayCluster | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from swapnas_ext.named import named
+from swapnas_ext._util import named
 from swapnas_ext.spaces.base import ArchitectureError, Graph, SearchSpace
 
 _CLASSES = {

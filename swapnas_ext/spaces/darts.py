@@ -17,14 +17,7 @@ import random
 from torch import nn
 
 from swapnas_ext.spaces.base import Graph, SearchSpace
-from swapnas_ext.spaces.darts_genotype import (
-    INPUTS,
-    NODES,
-    Edge,
-    Genotype,
-    format_genotype,
-    parse,
-)
+from swapnas_ext.spaces.darts_genotype import INPUTS, NODES, Edge, Genotype, format_genotype, parse
 from swapnas_ext.spaces.darts_networks import OPERATIONS, CellNetwork, ImageNetStem, stem
 
 NETWORKS = {  # channels, layers, classes, pixels: of each network as published

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from swapnas_ext import text as texts
+from swapnas_ext.data import text as texts
 from swapnas_ext.spaces.base import Graph, SearchSpace
 from swapnas_ext.spaces.flexibert_json import (
     DEPTHS,

@@ -1,0 +1,23 @@
+"""Finds the activations of any model while it runs, and feeds them to an observer."""
+
+from __future__ import annotations
+
+from swapnas_ext.capture import dispatch, sample_rows
+from swapnas_ext.capture.capture import Capture, capturing
+from swapnas_ext.capture.rules import Rule, UserRules
+from swapnas_ext.capture.watched import MODES, Layer, Mode, Plan, Select, find_activations
+
+__all__ = [
+    "MODES",
+    "Capture",
+    "Layer",
+    "Mode",
+    "Plan",
+    "Rule",
+    "Select",
+    "UserRules",
+    "capturing",
+    "dispatch",
+    "find_activations",
+    "sample_rows",
+]

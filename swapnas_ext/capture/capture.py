@@ -1,0 +1,454 @@
+"""Feeds the activations of a model, however they are called, to a `PatternCounter`."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from collections import Counter as Counter_
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from swapnas_ext._torch_private import in_forward_ad, version_of
+from swapnas_ext.capture import dispatch as interception
+from swapnas_ext.capture import rules as activations
+from swapnas_ext.capture.rules import RELU, Rule
+from swapnas_ext.capture.watched import Layer, Plan, Site, Sites, find_activations
+from swapnas_ext.models import first_tensor, main_input, walk
+from swapnas_ext.patterns import NAN_MESSAGE, NanActivationError, PatternCounter
+
+
+class Counter(Protocol):
+    """What activations are fed to."""
+
+    samples: int
+    ternary: bool
+    saw_nan: bool
+    resets: int
+    counts_once: (
+        bool  # whether the same tensor must not be counted twice; a set takes no harm from it
+    )
+
+    def count_on_host(self) -> int: ...
+    def update(self, x: Tensor) -> None: ...
+    def direct_relu(self) -> Callable[[Tensor], Tensor] | None: ...
+    def relu(self, x: Tensor) -> Tensor: ...
+    def relu_(self, x: Tensor) -> Tensor: ...
+
+
+_marks = itertools.count()
+_Entry = tuple[Layer, int, torch.dtype, float, float, int]
+"""One counted activation: its elements and their type, start and end, patterns in the set by then."""
+
+
+def _zero() -> int:
+    return 0
+
+
+def contents_hash(x: Tensor) -> float:
+    """Differs where the values do, but for what somebody makes alike on purpose."""
+    return float(x.sum(dtype=torch.float64))
+
+
+def _own_forward(site: Site) -> Any:
+    """The ``forward`` that a module has as an attribute. Raises RuntimeError where it is ours."""
+    forward = site.module.__dict__["forward"]
+    if getattr(forward, "watched_by_swapnas", False):
+        raise RuntimeError(
+            f"module '{site.name}' ({site.kind}) is being scored already, in another thread, or was copied "
+            "while it was; score it after that, or a copy (copy.deepcopy) made before"
+        )
+    return forward
+
+
+def _tensor_of(layer: Layer, value: Any) -> Tensor:
+    """What goes into or comes out of an activation: a tensor, or the first of several, as of an LSTM."""
+    tensor = value if isinstance(value, Tensor) else first_tensor(value)
+    if tensor is None:
+        raise TypeError(
+            f"activation '{layer.name}' ({layer.kind}): its rule needs a tensor, got "
+            f"{type(value).__name__}; leave it out with a rule of None"
+        )
+    return tensor.dequantize() if tensor.is_quantized else tensor
+
+
+class Capture:
+    """Feeds the activations of a model to a counter while `running`.
+
+    Attributes:
+        layers: what each contributed, in the order of their first call; empty without ``record``.
+        missed: what looks like an activation and was not captured; empty without ``record``.
+        skipped: names of layers that were not selected.
+        captured: number of calls captured.
+        met_ternary: an operator with ternary patterns was met.
+        needs_ternary: an operator with ternary patterns was met, and the counter's are binary: what was
+            counted is of no use.
+        calls: names of the layers, call after call; empty without ``record``.
+        unfit: of layers whose rows are no multiple of S, and were left out, what would be said of each if none
+            were left.
+        largest, bytes: of the largest activation, and of all together.
+        seconds: time that counting took (for a ReLU, with the ReLU that it stands for).
+
+    ``find_nan``: ask after each activation whether there was a NaN, to name the one that has it.
+    ``of_inputs``: feed what goes into activations, whatever their patterns are taken from.
+    ``left_out``: names of layers that are not to be captured.
+    """
+
+    def __init__(
+        self,
+        counter: Counter,
+        plan: Plan,
+        *,
+        record: bool = False,
+        count_layers: bool = False,
+        find_nan: bool = False,
+        of_inputs: bool = False,
+        left_out: Collection[str] = (),
+    ) -> None:
+        self.counter = counter
+        self.layers: list[Layer] = []
+        self.missed: dict[str, None] = {}
+        self.skipped: dict[str, None] = {}
+        self.calls: list[str] = []
+        self.unfit: dict[str, Exception] = {}
+        self.captured = 0
+        self.met_ternary = self.needs_ternary = False
+        self.largest = self.bytes = 0
+        self.seconds = 0.0
+        self._plan = plan
+        self._record = record
+        self._find_nan = find_nan
+        self._of_inputs = of_inputs
+        self._left_out = left_out
+        self._sites: Sites | None = None
+        self._operator_layers: dict[tuple[str, str, int], Layer] = {}
+        self._calls_of: Counter_[tuple[str, str]] = Counter_()  # places in a module's code
+        self._patterns_so_far = counter.count_on_host if count_layers else _zero
+        self._book: list[_Entry] = []
+        self._relu = self._relu_once()
+
+    @contextmanager
+    def running(self, sites: Sites) -> Iterator[None]:
+        """Watches the model that ``sites`` are of for as long as the context lasts, whatever happens.
+
+        Raises:
+            RuntimeError: one of its modules is being watched already, from another thread.
+        """
+        self._sites = sites
+        for name in self._plan.rules:
+            if isinstance(name, str):
+                interception.register(name)
+        patched: list[dict[str, Any]] = []
+        own_forwards: list[tuple[dict[str, Any], Any]] = []
+        with ExitStack() as stack:
+            try:
+                for site in sites.watched:
+                    attributes = site.module.__dict__
+                    if "forward" in attributes:
+                        own_forwards.append((attributes, _own_forward(site)))
+                    forward = self._forward_of(site)
+                    forward.__dict__["watched_by_swapnas"] = True
+                    patched.append(attributes)
+                    attributes["forward"] = forward
+                if self._plan.mode != "modules":
+                    stack.enter_context(interception.intercepted(self._operator))
+                yield
+            finally:
+                for attributes in patched:
+                    attributes.pop("forward", None)
+                for attributes, forward in own_forwards:
+                    attributes["forward"] = forward
+                self._close_book()
+
+    # ---- modules ---------------------------------------------------------------------------------
+
+    def _forward_of(self, site: Site) -> Callable[..., Any]:
+        original = site.module.forward
+        layer = Layer(site.name, site.kind, rule=site.rule)
+        rule = site.rule
+        paused = interception.paused
+        if site.role == "suspect":
+            return self._suspect(site, original)
+        if site.role != "activation" or site.name in self._left_out:
+
+            def unwatched(*args: Any, **kwargs: Any) -> Any:
+                if site.role == "fused":
+                    self._miss(f"the activations inside the fused {site.kind} '{site.name}'")
+                elif site.role == "left out":
+                    self.skipped[site.name] = None
+                with paused():
+                    return original(*args, **kwargs)
+
+            return unwatched
+
+        own_forward = "forward" in site.module.__dict__
+        is_relu = rule == RELU and type(site.module).forward is nn.ReLU.forward
+        if is_relu and not own_forward and not self._find_nan:
+            return self._fused_relu(layer, in_place=site.module.inplace)
+
+        def observed(*args: Any, **kwargs: Any) -> Any:
+            with paused():
+                x = main_input(args, kwargs)
+                return self._observe(layer, rule, x, lambda: original(*args, **kwargs))
+
+        return observed
+
+    def _fused_relu(self, layer: Layer, *, in_place: bool) -> Callable[..., Any]:
+        """A ReLU and its count in one pass. Between two layers of a network Python runs from a cold
+        cache, at several times its usual cost: here is as little of it as can be."""
+        relu = self._relu_in_place if in_place else self._relu
+        clock, book, patterns_so_far = time.perf_counter, self._book.append, self._patterns_so_far
+
+        def fused_relu(input: Tensor) -> Tensor:
+            start = clock()
+            try:
+                y = relu(input)
+            except (TypeError, ValueError) as error:
+                if self._is_unfit(layer, input, error):
+                    with interception.paused():
+                        return torch.relu_(input) if in_place else torch.relu(input)
+                if not (isinstance(input, Tensor) and input.is_quantized):
+                    raise self._explained(layer, input, error) from error
+                y = self._relu_of_operators(input)  # the direct way takes no quantised ones
+            book((layer, y.numel(), y.dtype, start, clock(), patterns_so_far()))
+            return y
+
+        return fused_relu
+
+    def _relu_once(self) -> Callable[[Tensor], Tensor]:
+        """The counter's ReLU; a plain one where this very tensor was counted and must not be twice, as in
+        a cell whose edges each begin with a ReLU of the same node."""
+        mark, counter = next(_marks), self.counter
+        relu = self.counter.direct_relu() or self._relu_of_operators
+
+        def relu_once(x: Tensor) -> Tensor:
+            if x.requires_grad or in_forward_ad():  # a model that uses autograd itself
+                with interception.paused():
+                    y = torch.relu(x)
+                    self.counter.update(x if self._of_inputs else y)
+                    return y
+            if not counter.counts_once or x.is_quantized:
+                return relu(x)
+            version = version_of(x)
+            if version is None:
+                return relu(x)
+            # The hash tells of changes past torch's account: through .data, or NumPy.
+            with interception.paused():
+                now = (mark, version, counter.resets, contents_hash(x))
+            if getattr(x, "_counted_by_swapnas", None) == now:
+                with interception.paused():
+                    return torch.relu(x)
+            y = relu(x)
+            x._counted_by_swapnas = now  # type: ignore[attr-defined]  # goes with the tensor
+            return y
+
+        return relu_once
+
+    def _relu_of_operators(self, x: Tensor) -> Tensor:
+        with interception.paused():
+            return (
+                self._relu_of_quantized(torch.relu, x) if x.is_quantized else self.counter.relu(x)
+            )
+
+    def _relu_in_place(self, x: Tensor) -> Tensor:
+        with interception.paused():
+            return (
+                self._relu_of_quantized(torch.relu_, x) if x.is_quantized else self.counter.relu_(x)
+            )
+
+    def _relu_of_quantized(self, relu: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        before = x.dequantize()
+        y = relu(x)
+        self.counter.update(before if self._of_inputs else y.dequantize())
+        return y
+
+    def _suspect(self, site: Site, original: Callable[..., Any]) -> Callable[..., Any]:
+        def suspect(*args: Any, **kwargs: Any) -> Any:
+            before = len(self._book)
+            y = original(*args, **kwargs)
+            if len(self._book) == before:
+                self._miss(f"'{site.name}' ({site.kind}), a module that looks like an activation")
+            return y
+
+        return suspect
+
+    # ---- operators -------------------------------------------------------------------------------
+
+    def _operator(
+        self,
+        name: str,
+        operator: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        x = args[0]
+        rule = activations.operator_rule(name, args, kwargs, self._plan.rules)
+        if rule is None or x.dim() == 0 or not (x.is_floating_point() or x.is_quantized):
+            is_suspect = name in activations.SUSPECT_OPERATORS and name not in self._plan.rules
+            if self._record and is_suspect:
+                module = self._caller()[0]
+                self._miss(f"an activation made of '{name}' in '{module}'")
+            return operator(*args, **kwargs)
+        layer = self._operator_layer(name, rule)
+        if layer is None:
+            return operator(*args, **kwargs)
+        if x.is_quantized:
+            self._note_ternary(rule)
+            return self._observe(layer, rule, x, lambda: operator(*args, **kwargs))
+        if rule == RELU and operator is torch.ops.aten.relu.default:
+            return self._feed(layer, self._relu, x, torch.relu)
+        if rule == RELU and operator is torch.ops.aten.relu_.default:
+            return self._feed(layer, self.counter.relu_, x, torch.relu_)
+        self._note_ternary(rule)
+        return self._observe(layer, rule, x, lambda: operator(*args, **kwargs))
+
+    def _note_ternary(self, rule: Rule) -> None:
+        if rule.ternary:
+            self.met_ternary = True
+            self.needs_ternary |= not self.counter.ternary
+
+    def _operator_layer(self, name: str, rule: Rule) -> Layer | None:
+        """Which layer a call belongs to; None where that is not selected."""
+        if not self._record and self._plan.select is None and not self._left_out:
+            return Layer(name, name, "operator", rule)
+        module, instruction = self._caller()
+        layer = self._operator_layers.get((module, name, instruction))
+        if layer is None:
+            self._calls_of[module, name] += 1
+            number = self._calls_of[module, name]
+            text = f"{module}:{name}" if number == 1 else f"{module}:{name}#{number}"
+            layer = Layer(text, name, "operator", rule)
+            self._operator_layers[module, name, instruction] = layer
+        if layer.name in self._left_out:
+            return None
+        if self._plan.selects(layer):
+            return layer
+        self.skipped[layer.name] = None
+        return None
+
+    def _caller(self) -> tuple[str, int]:
+        """The module whose code is calling, and the place in its code."""
+        names = self._sites.names
+        frame = sys._getframe(1)
+        while frame is not None:
+            module = frame.f_locals.get("self")
+            if isinstance(module, nn.Module) and id(module) in names:
+                return names[id(module)], frame.f_lasti
+            frame = frame.f_back
+        return "", 0
+
+    def _miss(self, what: str) -> None:
+        if self._record:
+            self.missed[what] = None
+
+    # ---- both ------------------------------------------------------------------------------------
+
+    def _observe(
+        self, layer: Layer, rule: Rule, x: Tensor, function: Callable[[], Tensor]
+    ) -> Tensor:
+        if self._of_inputs or rule.of_input:  # before an in-place activation overwrites it
+            x = _tensor_of(layer, x)
+            states = x if self._of_inputs else rule.states(x, self.counter.ternary)
+            self._feed(layer, self.counter.update, states)
+            return function()
+        y = function()
+        states = rule.states(_tensor_of(layer, y), self.counter.ternary)
+        self._feed(layer, self.counter.update, states)
+        return y
+
+    def _feed(
+        self,
+        layer: Layer,
+        feed: Callable[[Tensor], Any],
+        x: Tensor,
+        instead: Callable[[Tensor], Any] = lambda x: None,
+    ) -> Any:
+        """``instead``: what is done with an activation that is left out."""
+        start = time.perf_counter()
+        try:
+            result = feed(x)
+            if self._find_nan and self.counter.saw_nan:
+                raise NanActivationError(NAN_MESSAGE)
+        except (TypeError, ValueError) as error:
+            if self._is_unfit(layer, x, error):
+                return instead(x)
+            raise self._explained(layer, x, error) from error
+        end = time.perf_counter()
+        self._book.append((layer, x.numel(), x.dtype, start, end, self._patterns_so_far()))
+        return result
+
+    def _close_book(self) -> None:
+        before = 0
+        for layer, elements, dtype, start, end, patterns in self._book:
+            self.seconds += end - start
+            if not self._record:
+                continue
+            self.calls.append(layer.name)
+            if layer.neurons == 0:
+                self.layers.append(layer)
+            layer.neurons += elements // self.counter.samples
+            layer.seconds += end - start
+            if self._patterns_so_far is not _zero:
+                layer.new_patterns = (layer.new_patterns or 0) + patterns - before
+                before = patterns
+            self.largest = max(self.largest, elements * dtype.itemsize)
+            self.bytes += elements * dtype.itemsize
+        self.captured += len(self._book)
+        self._book.clear()
+
+    def _is_unfit(self, layer: Layer, x: Tensor, error: Exception) -> bool:
+        """Whether an activation can't be of the samples, and is left out; its layer is then noted."""
+        fits = x.dim() == 0 or x.numel() == 0 or x.shape[0] % self.counter.samples == 0
+        if not fits:
+            self.unfit[layer.name] = self._explained(layer, x, error)
+        return not fits
+
+    def _explained(self, layer: Layer, x: Tensor, error: Exception) -> Exception:
+        text = f"activation '{layer.name}' ({layer.kind}): {error}"
+        samples = self.counter.samples
+        if isinstance(x, Tensor) and x.dim() and x.shape[0] % samples:
+            text += ". "
+            if self._plan.select is not None:  # there may be other layers
+                text += (
+                    f"Where its {x.shape[0]} rows are not {samples} samples each, leave the layer out: "
+                    f"select=lambda layer: layer.name != '{layer.name}'. "
+                )
+            text += "Where the mini-batch has another number of samples, pass samples="
+        return type(error)(text)
+
+
+@contextmanager
+def capturing(
+    model: nn.Module, counter: PatternCounter, plan: Plan | None = None
+) -> Iterator[Capture]:
+    """Feeds the activations of ``model`` to ``counter`` for as long as the context lasts, in whatever mode
+    the model runs; for loops, and CUDA graphs, of one's own::
+
+        counter = PatternCounter(samples=16)
+        with torch.no_grad(), capturing(model, counter):
+            model(images)
+        counter.count()
+
+    Raises:
+        ValueError: the model has activations with ternary patterns, and the counter's are binary.
+    """
+    plan = plan or Plan()
+    sites = find_activations(walk(model), plan)
+    capture = Capture(counter, plan)
+    capture.needs_ternary = sites.ternary and not counter.ternary
+    if not capture.needs_ternary:
+        with capture.running(sites):
+            yield capture
+    if capture.needs_ternary:
+        raise ValueError(
+            f"{type(model).__name__} has activations with ternary patterns; make the counter with "
+            "ternary=True"
+        )
+
+
+for _name in (*activations.OPERATOR_RULES, *activations.SUSPECT_OPERATORS):
+    interception.register(_name)

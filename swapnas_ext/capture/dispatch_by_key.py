@@ -1,0 +1,77 @@
+"""`interception` through torch's dispatcher itself.
+
+Kernels for the activation operators alone are registered at a dispatch key that is otherwise unused and
+above all others, and that is switched on for one thread only while a model runs there. Operators without
+such a kernel fall through at no cost, so a forward pass under interception runs as fast as without.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from swapnas_ext._torch_private import INTERCEPTION_KEY, dispatch_keys
+
+if TYPE_CHECKING:
+    from swapnas_ext.capture.dispatch import Handler
+
+
+class _Thread(threading.local):
+    handler: Handler | None = None
+
+
+_thread = _Thread()
+_fallback = torch.library.Library("_", "IMPL", INTERCEPTION_KEY)
+_fallback.fallback(torch.library.fallthrough_kernel, INTERCEPTION_KEY)
+_kernels = torch.library.Library("aten", "IMPL", INTERCEPTION_KEY)
+_registered: set[str] = set()
+_registering = threading.Lock()
+
+
+def register(name: str) -> None:
+    """Makes calls of ``torch.ops.aten.<name>``, and of its in-place form, visible to handlers."""
+    with _registering:
+        if name in _registered:
+            return
+        for form in (name, f"{name}_"):
+            packet = getattr(torch.ops.aten, form, None)
+            for overload in ("default", "Tensor"):
+                if packet is not None and overload in packet.overloads():
+                    suffix = "" if overload == "default" else f".{overload}"
+                    _kernels.impl(form + suffix, _kernel(name, getattr(packet, overload)))
+        _registered.add(name)
+
+
+def _kernel(name: str, operator: Any) -> Any:
+    def kernel(*args: Any, **kwargs: Any) -> Any:
+        handler = _thread.handler
+        with paused():
+            if handler is None:
+                return operator(*args, **kwargs)
+            return handler(name, operator, args, kwargs)
+
+    return kernel
+
+
+@contextmanager
+def intercepted(handler: Handler) -> Iterator[None]:
+    """Hands every call of a registered operator on this thread to ``handler``. What the handler itself
+    calls is not handed to it, nor what an operator is made of."""
+    outer = _thread.handler
+    was_on = dispatch_keys.is_included(dispatch_keys.key)
+    _thread.handler = handler
+    dispatch_keys.set_included(dispatch_keys.key, True)
+    try:
+        yield
+    finally:
+        dispatch_keys.set_included(dispatch_keys.key, was_on)
+        _thread.handler = outer
+
+
+def paused() -> Any:
+    """A context in which nothing is intercepted on this thread."""
+    return dispatch_keys.excluded(dispatch_keys.key_set)

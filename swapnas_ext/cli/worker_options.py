@@ -1,0 +1,76 @@
+"""Options that say who scores."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from swapnas_ext.search import RayCluster, Workers
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def workers_option(command: Command) -> Command:
+    return click.option(
+        "--workers",
+        type=click.IntRange(1),
+        help="Local processes, one thread each. Default: one a core.",
+    )(command)
+
+
+def local_workers(workers: int | None) -> int:
+    """As many as are asked for, and no more than there are cores."""
+    cores = _cores()
+    if workers is not None and workers > cores:
+        click.echo(f"--workers {workers}: {cores} cores are busy with {cores} of them", err=True)
+    return cores if workers is None else min(workers, cores)
+
+
+def _cores() -> int:
+    """That this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Hands:
+    """Who scores, as the command line says it."""
+
+    workers: int | None
+    ray: bool
+    ray_address: str | None
+
+    def get(self) -> Workers:
+        """Raises ValueError for options that don't go together."""
+        if not self.ray and self.ray_address is None:
+            return local_workers(self.workers)
+        if self.ray and self.ray_address is not None:
+            raise ValueError(
+                "--ray is for this machine, --ray-address for a cluster: give one of them"
+            )
+        return RayCluster(self.workers, self.ray_address)
+
+
+def workers_options(command: Command) -> Command:
+    """Gives a command ``hands``, `Hands`."""
+
+    @workers_option
+    @click.option("--ray", is_flag=True, help="Scores with Ray on this machine.")
+    @click.option(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="Scores on a Ray cluster: auto, or ray://host:10001.",
+    )
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any, workers: int | None, ray: bool, ray_address: str | None, **rest: Any
+    ) -> Any:
+        return command(*args, hands=Hands(workers, ray, ray_address), **rest)
+
+    return wrapped  # type: ignore[return-value]

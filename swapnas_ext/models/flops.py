@@ -1,0 +1,125 @@
+"""Operations of a network, counted while it runs anyway.
+
+Torch's own `FlopCounterMode` counts more kinds of them, and takes as long as scoring a network of
+NAS-Bench-201 does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from swapnas_ext._torch_private import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS
+from swapnas_ext.models.inputs import main_input
+from swapnas_ext.models.weighted_layers import kind_of, weights_of
+
+_COUNTED = (*CONVOLUTIONS, nn.Linear)
+_RECURRENT = (nn.RNNBase, nn.RNNCellBase)
+
+
+class FlopCount:
+    """Counts the operations of the layers of a network that is watched, those whose weights `initialization`
+    draws; two for a multiplication with addition. Not counted are products of activations, as in
+    attention, what is called as a function, and TorchScript."""
+
+    def __init__(self) -> None:
+        self._total = 0
+        self._forwards = 0
+        self._hooks: list[Any] = []
+
+    def watch(self, network: nn.Module) -> nn.Module:
+        """The network, which has hooks until `close`."""
+        if _is_scripted(network):  # takes no such hooks
+            return network
+        self._hooks.append(network.register_forward_pre_hook(self._begin))
+        for module in network.modules():
+            if _is_scripted(module):
+                continue
+            if isinstance(module, _COUNTED):
+                self._hooks.append(module.register_forward_hook(self._add, with_kwargs=True))
+            elif (count := _other_count(module)) is not None:
+                hook = partial(self._add_other, count)
+                self._hooks.append(module.register_forward_hook(hook, with_kwargs=True))
+        return network
+
+    def close(self) -> None:
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks.clear()
+
+    def per_sample(self, samples: int) -> int | None:
+        """Of one forward pass, of one of so many samples; None where that was not to be seen."""
+        return self._total // (self._forwards * samples) if self._forwards else None
+
+    def _begin(self, module: nn.Module, args: Any) -> None:
+        self._forwards += 1
+
+    def _add(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
+    ) -> None:
+        # Each element takes the weights of its channel: of the output, or, transposed, of the input.
+        if not isinstance(module, TRANSPOSED_CONVOLUTIONS):
+            args, kwargs = output if isinstance(output, tuple) else (output,), {}
+        elements = main_input(args, kwargs)
+        if elements is None:
+            return
+        weight: Tensor = module.weight  # type: ignore[assignment]
+        self._total += 2 * elements.numel() * (weight.numel() // weight.shape[0])
+
+    def _add_other(
+        self,
+        count: _Count,
+        module: nn.Module,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        output: Any,
+    ) -> None:
+        self._total += 2 * count(args, kwargs, output)
+
+
+_Count = Callable[[tuple[Any, ...], dict[str, Any], Any], int]
+"""Multiplications of one call, from its arguments and output."""
+
+
+def _other_count(module: nn.Module) -> _Count | None:
+    kind = kind_of(type(module))
+    weights = weights_of(module, kind)
+    if isinstance(module, nn.MultiheadAttention):
+        return partial(_of_attention, module)
+    if not weights:
+        return None
+    if isinstance(module, _RECURRENT):
+        each = sum(weight.shape.numel() for weight, _ in weights.values())
+        return lambda args, kwargs, output: _rows(output) * each
+    fan_in = sum(
+        fan_in or weight.shape.numel() // weight.shape[0] for weight, fan_in in weights.values()
+    )
+    return lambda args, kwargs, output: _first_tensor(output).numel() * fan_in
+
+
+def _of_attention(
+    module: nn.MultiheadAttention, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
+) -> int:
+    """Of the projections: of query, key and value, and of what comes out, which is as large as the query."""
+    given = dict(zip(("query", "key", "value"), args, strict=False)) | kwargs
+    inputs = [given[name] for name in ("query", "key", "value")]
+    return module.embed_dim * sum(tensor.numel() for tensor in (inputs[0], *inputs))
+
+
+def _rows(output: Any) -> int:
+    tensor = _first_tensor(output)
+    return tensor.numel() // tensor.shape[-1]
+
+
+def _first_tensor(output: Any) -> Tensor:
+    while isinstance(output, tuple | list):  # a packed sequence, too, which is a tuple
+        output = output[0]
+    return output
+
+
+def _is_scripted(module: nn.Module) -> bool:
+    return isinstance(module, torch.jit.ScriptModule)

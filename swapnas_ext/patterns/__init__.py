@@ -1,0 +1,23 @@
+"""Turns activation tensors into distinct patterns: the definition, the torch operators, the counters."""
+
+from __future__ import annotations
+
+from swapnas_ext.patterns.build_info import build_info
+from swapnas_ext.patterns.counter import (
+    NAN_MESSAGE,
+    NanActivationError,
+    NanPolicy,
+    PatternCounter,
+    count_patterns,
+    pack_patterns,
+)
+
+__all__ = [
+    "NAN_MESSAGE",
+    "NanActivationError",
+    "NanPolicy",
+    "PatternCounter",
+    "build_info",
+    "count_patterns",
+    "pack_patterns",
+]

@@ -1,0 +1,171 @@
+"""Several initialisations of a model in one forward pass, each with its own set of patterns.
+
+The weights of R replicates are stacked, and ``torch.func.vmap`` runs the model on all of them at once:
+R times fewer operators, each R times larger. The scores are those of one pass after another, unless a
+convolution of another size rounds otherwise just where a neuron's boundary is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from swapnas_ext._torch_private import BATCH_NORM_FORWARD, functorch
+from swapnas_ext.patterns import PatternCounter
+
+# More replicates than fill the last-level cache with one activation are slower than fewer at a time.
+_CACHE_BYTES = 8 << 20
+_MOST_AT_ONCE = 64
+
+
+def replicates_at_once(
+    wanted: int, *, largest: int, activations: int, weights: int, max_memory: int, device: str
+) -> int:
+    """How many of ``wanted`` replicates to run at once, in equal parts; 1: batching does not pay.
+
+    Args:
+        largest, activations, weights: bytes of one replicate: of its largest activation, of all its
+            activations together, and of its parameters.
+        max_memory: bytes that a batch may take.
+        device: type of the device; on a CPU the cache is the limit.
+    """
+    room = max_memory // max(1, activations + weights)
+    if device == "cpu":
+        room = min(room, _CACHE_BYTES // max(1, largest))
+    most = max(1, min(wanted, room, _MOST_AT_ONCE))
+    parts = -(-wanted // most)
+    return -(-wanted // parts)
+
+
+class ReplicateCounter:
+    """What a model feeds its activations to under vmap: one `PatternCounter` with a group a replicate."""
+
+    def __init__(self, counter: PatternCounter) -> None:
+        self.counter = counter
+        self.samples = counter.samples
+        self.ternary = counter.ternary
+        self.resets = 0
+        self.counts_once = False
+        self.saw_nan = False  # `Capture` is not asked to find a NaN here
+
+    def count_on_host(self) -> int:
+        """Of the first replicate."""
+        return self.counter.count_on_host()
+
+    def update(self, x: Tensor) -> None:
+        if functorch.is_batched(x):
+            self.counter.insert_replicates(torch.ops.swapnas.insert_, x)
+        elif functorch.is_wrapped(x):
+            raise ValueError("it is called under a torch.func transform of the model's own")
+        else:  # the same for all replicates, as a ReLU of the inputs is
+            self.counter.update(x.expand(self.counter.groups, *x.shape))
+
+    def direct_relu(self) -> None:
+        return None
+
+    def relu(self, x: Tensor) -> Tensor:
+        if functorch.is_batched(x):
+            return self.counter.insert_replicates(torch.ops.swapnas.relu_insert, x)
+        y = torch.relu(x)
+        self.update(y)
+        return y
+
+    def relu_(self, x: Tensor) -> Tensor:
+        if functorch.is_batched(x):
+            self.counter.insert_replicates(torch.ops.swapnas.relu_insert_, x)
+        else:
+            self.update(torch.relu_(x))
+        return x
+
+
+@contextmanager
+def folded_batch_norms(modules: Sequence[nn.Module]) -> Iterator[None]:
+    """Batch normalisation of replicates as one of R times the channels, where the statistics are those of
+    the mini-batch: vmap's own rule scales and shifts in two further passes."""
+    patched: list[dict[str, object]] = []
+    try:
+        for module in modules:
+            attributes = module.__dict__
+            plain = type(module).forward is BATCH_NORM_FORWARD and "forward" not in attributes
+            if plain and module.affine:
+                patched.append(attributes)
+                attributes["forward"] = _folded(module, module.forward)
+        yield
+    finally:
+        for attributes in patched:
+            attributes.pop("forward", None)
+
+
+def _folded(module: nn.Module, original):  # type: ignore[no-untyped-def]
+    def forward(input: Tensor) -> Tensor:
+        tensors = (input, module.weight, module.bias)
+        if not all(functorch.is_batched(tensor) for tensor in tensors):
+            return original(input)
+        level = functorch.level_of(input)
+        (x, dim), (weight, weight_dim), (bias, bias_dim) = (
+            functorch.unwrapped(tensor, level) for tensor in tensors
+        )
+        x = x.movedim(dim, 1)  # [S, R, C, ...]
+        y = torch.nn.functional.batch_norm(
+            x.flatten(1, 2),
+            None,
+            None,
+            weight.movedim(weight_dim, 0).flatten(),
+            bias.movedim(bias_dim, 0).flatten(),
+            training=True,
+            eps=module.eps,
+        )
+        return functorch.wrapped(y.view(x.shape), 1, level)
+
+    return forward
+
+
+def run_replicates(
+    model: nn.Module,
+    weights: dict[int, Tensor],
+    holding: Callable[[dict[int, Tensor]], AbstractContextManager[None]],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> None:
+    """Calls the model once for all replicates of its stacked ``weights``, each replicate ``holding`` its own.
+
+    Raises:
+        RuntimeError: something in the model can't be vmapped, or draws random numbers.
+    """
+
+    def replicate(own: dict[int, Tensor]) -> Tensor:
+        with holding(own):
+            model(*args, **kwargs)
+        return torch.zeros((), device="cpu")  # vmap wants a tensor, and a model may return anything
+
+    with _without_fallback():
+        torch.func.vmap(replicate, randomness="error")(weights)
+
+
+_fallback_lock = threading.Lock()
+_fallback_users = 0
+_fallback_was_enabled = True
+
+
+@contextmanager
+def _without_fallback() -> Iterator[None]:
+    """An operator without a batching rule would be run once for each replicate, sample by sample. A setting of
+    the process, made by the first thread that needs it and undone by the last."""
+    global _fallback_users, _fallback_was_enabled
+    with _fallback_lock:
+        if _fallback_users == 0:
+            _fallback_was_enabled = functorch.is_fallback_enabled()
+            functorch.set_fallback_enabled(False)
+        _fallback_users += 1
+    try:
+        yield
+    finally:
+        with _fallback_lock:
+            _fallback_users -= 1
+            if _fallback_users == 0:
+                functorch.set_fallback_enabled(_fallback_was_enabled)

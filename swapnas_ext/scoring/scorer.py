@@ -1,0 +1,329 @@
+"""The SWAP-Score of a model: `score` once, `Scorer` for many models."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from swapnas_ext._torch_private import uncompiled
+from swapnas_ext._util import ByClasses, warn
+from swapnas_ext.capture import Mode, Plan, Select, UserRules
+from swapnas_ext.measures import CompositeRepeats
+from swapnas_ext.models import (
+    OF_A_VARIABLE,
+    Initializer,
+    Inputs,
+    MiniBatch,
+    Walk,
+    initialization,
+    is_nobodys,
+    walk,
+)
+from swapnas_ext.patterns import NanPolicy, PatternCounter
+from swapnas_ext.scoring import regularization
+from swapnas_ext.scoring import swap_score as result
+from swapnas_ext.scoring.options import Measure, Settings
+from swapnas_ext.scoring.repeats import Remembered, Repeats
+from swapnas_ext.scoring.swap_score import Result, ScoreWarning, SwapScore, Timing, saturation_note
+
+Model = nn.Module | Callable[[], nn.Module]
+
+
+class Scorer:
+    """Scores models on one mini-batch. Make it once; each call is cheap.
+
+    Args:
+        inputs: the mini-batch: a tensor whose first dimension is S; a tuple or list of a model's
+            positional arguments; a mapping of its keyword arguments (a ``BatchEncoding``, say); or a data
+            loader, whose first batch is taken. Named tuples, a ``PackedSequence``, a batch of graphs, a list of
+            images and objects with tensors are one argument. Moved to the model's device.
+        repeats: R, fresh initialisations to average over. More than one needs an ``init``. Several run
+            in one forward pass where that is faster, with the same scores up to rounding.
+        init: ``"gaussian"`` (published), ``"kaiming"``, a function ``(model, generator)`` that
+            overwrites weights in place, or ``None`` / ``"keep"`` for the weights as they are. The first two draw
+            the weights of layers, also of those that libraries write themselves, and what weights are
+            computed from (``weight_norm``, ``prune``); ``notes`` name what they leave, such as embeddings.
+        mu, sigma: regularise by size, in thousands (squared thousands) of parameters: see
+            `regularization`.
+        seed: of the first repeat; repeat r uses ``seed + r``.
+        samples: S, where it is not the first dimension of the first input tensor.
+        nan_policy: ``"raise"`` or ``"ignore"`` NaN activations.
+        capture: ``"auto"``: all activations, as modules or as functions; ``"modules"``: those that are
+            modules, as the published code; ``"operators"``: all, each as the operator that computes it.
+        select: which activations: a pattern of their names such as ``"layer4.*"``, several patterns, or a
+            function of a `Layer`.
+        rules: activations of the user's own: ``{MyActivation: Rule(signed=True)}``, see `Rule`.
+        tolerance: ends the repeats early, as soon as at least three give a mean whose standard error,
+            relative to it, is at most this.
+        max_memory: bytes that repeats in one forward pass may take. Default: 1 GiB, on a GPU half of
+            its memory.
+        autocast: runs the model under ``torch.autocast`` with this dtype.
+        channels_last: runs the model with images and weights in that layout.
+        measure: ``"patterns"``: the published score; ``"composite"``: the one of `composite`, which ranks
+            better on most tables and takes two to three times as long.
+
+    Batch normalisation uses the statistics of the mini-batch, as published; dropout is off. The model
+    comes back exactly as it was: weights, buffers, modes, hooks, and the global random state. Several
+    threads may score different models at once.
+
+    Example::
+
+        scorer = Scorer(photograph(), repeats=8, init="gaussian")
+        best = max(models, key=scorer)
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        *,
+        repeats: int = 1,
+        init: str | Initializer | None = None,
+        mu: float | None = None,
+        sigma: float | None = None,
+        seed: int = 0,
+        samples: int | None = None,
+        nan_policy: NanPolicy = "raise",
+        capture: Mode = "auto",
+        select: Select | None = None,
+        rules: UserRules | None = None,
+        tolerance: float | None = None,
+        max_memory: int | None = None,
+        autocast: torch.dtype | None = None,
+        channels_last: bool = False,
+        measure: Measure = "patterns",
+    ) -> None:
+        regularization.check_mu_sigma(mu, sigma)
+        self.settings = Settings(
+            initialize=initialization.get(init),
+            repeats=repeats,
+            seed=seed,
+            tolerance=tolerance,
+            max_memory=max_memory,
+            autocast=autocast,
+            channels_last=channels_last,
+            plan=Plan(capture, rules or {}, select),
+            measure=measure,
+        )
+        self.batch = MiniBatch(inputs, samples, channels_last=channels_last)
+        self.samples = self.batch.samples
+        self.mu = mu
+        self.sigma = sigma
+        self.nan_policy: NanPolicy = nan_policy
+        # Idle counters, to be used again; a list for each kind, since threads may share a scorer.
+        self._counters: dict[tuple[torch.device, bool, int], list[PatternCounter]] = {}
+        # By the classes of a model and of its modules.
+        self._remembered = ByClasses(Remembered)
+        self._warned: set[str] = set()
+        self._patterns_seen: dict[bool, str] = {}  # ternary or not: a model that has them
+        PatternCounter(self.samples, nan_policy=nan_policy)  # its errors, before any model runs
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {
+            "_counters": {},
+            "_remembered": ByClasses(Remembered),
+            "_warned": self._warned.copy(),
+            "_patterns_seen": self._patterns_seen.copy(),
+        }
+
+    def __call__(self, model: Model) -> SwapScore:
+        """The score of ``model``, or of what ``model()`` builds, where it is a function.
+
+        Raises:
+            TypeError: not an ``nn.Module``, nor a function that returns one.
+            ValueError: no activations that count, or some that don't fit the samples.
+            NanActivationError: NaN activations, where ``nan_policy`` is ``"raise"``.
+            RuntimeError: out of memory, or a model that another thread is scoring.
+        """
+        start = time.perf_counter()
+        built = model
+        given = True
+        if not isinstance(model, nn.Module) and callable(model):
+            with torch.inference_mode(False):  # whose tensors can't be written to later
+                built = model()
+            given = sys.getrefcount(built) > OF_A_VARIABLE
+        if not isinstance(built, nn.Module):
+            got = type(built).__name__
+            source = "" if built is model else f" from {model!r}"
+            raise TypeError(
+                f"expected a torch.nn.Module to score, or a function that returns one, got {got}{source}"
+            )
+        seconds = 0.0 if built is model else time.perf_counter() - start
+        built = uncompiled(built)
+        found = walk(built)
+        with _alone(built, found):
+            return self._score(built, found, seconds, given=given)
+
+    def _score(
+        self, model: nn.Module, found: Walk, build_seconds: float, *, given: bool
+    ) -> SwapScore:
+        known = self._remembered.of(type(model), map(type, found.modules))
+        kind = CompositeRepeats if self.settings.measure == "composite" else Repeats
+        run = kind(
+            model,
+            found,
+            self.batch,
+            self.settings,
+            self._counter,
+            known,
+            is_nobodys=not given and is_nobodys(found),
+        )
+        run.all()
+        log_factor = 0.0
+        if self.mu is not None and self.sigma is not None:
+            theta = regularization.parameters_in_thousands(model)
+            log_factor = regularization.log_factor(theta, self.mu, self.sigma)
+        neurons = sum(layer.neurons for layer in run.layers)
+        score = SwapScore(
+            Result(
+                patterns=tuple(run.patterns),
+                composites=tuple(run.composites),
+                neurons=neurons,
+                samples=self.samples,
+                # And not what the counter was made for, which may be another model of this class.
+                ternary=run.met_ternary or any(layer.rule.ternary for layer in run.layers),
+                parameters=found.parameter_count,
+                log_factor=log_factor,
+                layers=tuple(run.layers),
+                missed=tuple(run.missed),
+                notes=tuple(run.notes),
+                timing=Timing(build_seconds, *run.seconds),
+            )
+        )
+        saturation = saturation_note(score)
+        if saturation is not None:
+            score = score.with_note(saturation)
+        self._warn(model, score)
+        return score
+
+    def rank(self, models: Iterable[Model]) -> list[tuple[SwapScore, Model]]:
+        """Scores all the models; returns (score, model) pairs, best first."""
+        scored = [(self(model), model) for model in models]
+        return sorted(scored, key=lambda pair: pair[0].log_value, reverse=True)
+
+    def _warn(self, model: nn.Module, score: SwapScore) -> None:
+        """Once for each kind of trouble: a scorer sees thousands of models. ``notes`` and ``missed`` of
+        each score tell all."""
+        kind = type(model).__name__
+        if score.is_saturated and not score.composites and "saturated" not in self._warned:
+            self._warned.add("saturated")
+            warn(f"{kind}: {score.notes[-1]}", ScoreWarning)
+        self._patterns_seen.setdefault(score.ternary, kind)
+        if len(self._patterns_seen) == 2 and "mixed" not in self._warned:
+            self._warned.add("mixed")
+            text = result.mixed_text(self._patterns_seen[True], self._patterns_seen[False])
+            warn(text, ScoreWarning)
+        missed = f"missed in {kind}"
+        if score.missed and missed not in self._warned:
+            self._warned.add(missed)
+            warn(
+                f"{kind}: not captured: {'; '.join(score.missed)}. Give {self.settings.plan.wanted}, or "
+                "leave them out on purpose with a rule of None",
+                ScoreWarning,
+            )
+
+    @contextmanager
+    def _counter(
+        self, device: torch.device, ternary: bool, groups: int
+    ) -> Iterator[PatternCounter]:
+        idle = self._counters.setdefault((device, ternary, groups), [])
+        try:
+            counter = idle.pop()
+        except IndexError:
+            counter = PatternCounter(
+                self.samples,
+                device=device,
+                ternary=ternary,
+                groups=groups,
+                nan_policy=self.nan_policy,
+            )
+        try:
+            yield counter
+        finally:
+            if not counter.is_captured:  # one that is can't grow for the next model
+                idle.append(counter)
+
+
+def score(
+    model: Model,
+    inputs: Inputs,
+    *,
+    repeats: int = 1,
+    init: str | Initializer | None = None,
+    mu: float | None = None,
+    sigma: float | None = None,
+    seed: int = 0,
+    samples: int | None = None,
+    nan_policy: NanPolicy = "raise",
+    capture: Mode = "auto",
+    select: Select | None = None,
+    rules: UserRules | None = None,
+    tolerance: float | None = None,
+    max_memory: int | None = None,
+    autocast: torch.dtype | None = None,
+    channels_last: bool = False,
+    measure: Measure = "patterns",
+) -> SwapScore:
+    """The SWAP-Score of one model: the number of distinct sample-wise activation patterns.
+
+    Arguments and errors as for `Scorer`, which is the better choice for several models.
+
+    Source: Peng et al., ICLR 2024, arXiv 2403.04161.
+
+    Equivalent to (with the weights as they are, for a model whose activations are ReLUs)::
+
+        outputs = []
+        for module in model.modules():
+            if isinstance(module, nn.ReLU):
+                module.register_forward_hook(lambda m, i, o: outputs.append(o.reshape(samples, -1)))
+        model(inputs)
+        torch.unique(torch.sign(torch.cat(outputs, dim=1)).T, dim=0).size(0)
+    """
+    scorer = Scorer(
+        inputs,
+        repeats=repeats,
+        init=init,
+        mu=mu,
+        sigma=sigma,
+        seed=seed,
+        samples=samples,
+        nan_policy=nan_policy,
+        capture=capture,
+        select=select,
+        rules=rules,
+        tolerance=tolerance,
+        max_memory=max_memory,
+        autocast=autocast,
+        channels_last=channels_last,
+        measure=measure,
+    )
+    return scorer(model)
+
+
+_being_scored: set[int] = set()
+_being_scored_lock = threading.Lock()
+
+
+@contextmanager
+def _alone(model: nn.Module, found: Walk) -> Iterator[None]:
+    """Refuses a model that is being scored already, or shares modules with one: they have other tensors
+    meanwhile."""
+    own = set(map(id, found.everything))
+    with _being_scored_lock:
+        if not own.isdisjoint(_being_scored):
+            raise RuntimeError(
+                f"this {type(model).__name__}, or one that shares modules with it, is being scored "
+                "already, in another thread; score it after that, or a copy (copy.deepcopy) made before"
+            )
+        _being_scored.update(own)
+    try:
+        yield
+    finally:
+        with _being_scored_lock:
+            _being_scored.difference_update(own)

@@ -1,0 +1,179 @@
+"""Searches from Python: `search`, and `evolve` for SWAP-NAS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from swapnas_ext._util import ctrl_c_ignored
+from swapnas_ext.scoring import Scorer
+from swapnas_ext.search import size_control
+from swapnas_ext.search.description import describe_scorer, describe_space
+from swapnas_ext.search.driver import Driver, Progress
+from swapnas_ext.search.evaluation import Evaluator
+from swapnas_ext.search.latency import Quiet
+from swapnas_ext.search.search_result import SearchResult
+from swapnas_ext.search.settings import SearchSettings
+from swapnas_ext.search.size_control import Control
+from swapnas_ext.search.start import Workers, hire, opened
+from swapnas_ext.search.workers.crew import Crew
+from swapnas_ext.spaces import SearchSpace
+
+
+def search(
+    space: SearchSpace,
+    scorer: Scorer,
+    settings: SearchSettings,
+    *,
+    workers: Workers = None,
+    history: str | Path | None = None,
+    device: str = "cpu",
+    report: Callable[[Progress], None] | None = None,
+    command: dict[str, Any] | None = None,
+) -> SearchResult:
+    """Searches ``space`` for architectures with high scores.
+
+    The result is the same for one seed, whoever scores. Ctrl-C ends it with what was found so far.
+
+    Args:
+        space, scorer, settings: what to search, and how.
+        workers: who scores: None for this process; a number of local processes, one thread each; an
+            executor of processes (or threads, which take turns), which is left open; or a `RayCluster`.
+        history: the run file, where everything is recorded. Where it exists, the run goes on from there, with
+            more or fewer ``candidates`` if they are others now; those that it has begun with are kept.
+        device: where the networks run.
+        report: is called with the `Progress` after every few candidates.
+        command: noted in a new run file, for who made it.
+
+    Raises:
+        ValueError: settings that don't go together, or are not those of ``history``; no candidate within
+            the limits.
+        HistoryError: a run file that can't be used.
+        RuntimeError: workers that can't work, or no candidate that could be scored.
+    """
+    if scorer.mu is not None:
+        raise ValueError(
+            "a search regularises scores itself, by the size of the final networks: give mu and sigma to "
+            "its settings, not to the scorer"
+        )
+    torch.empty(0, device=device)  # raises where there is no such device
+    quiet = None if settings.max_latency is None else Quiet()
+    evaluator = Evaluator(
+        space, scorer, device, settings.max_flops, settings.max_latency, quiet=quiet
+    )
+    about = {
+        "space": describe_space(space),
+        "scorer": describe_scorer(scorer),
+        "search": {**asdict(settings), "target_params": list(settings.target_params)},
+        "device": device,
+        "command": command,
+    }
+    path = None if history is None else Path(history)
+    crew = Crew(hire(evaluator, workers))
+    try:
+        with opened(path, about) as record:
+            settings = replace(settings, candidates=record.settings["search"]["candidates"])
+            driver = Driver(space, settings, record, crew, report)
+            try:
+                driver.run()
+                ended = "exhausted" if driver.exhausted else "complete"
+            except KeyboardInterrupt:
+                ended = "interrupted"
+            with ctrl_c_ignored():
+                record.write_about(ended=ended)
+            return replace(
+                driver.result(),
+                interrupted=ended == "interrupted",
+                exhausted=ended == "exhausted",
+            )
+    finally:
+        crew.close()
+        if quiet is not None:
+            quiet.remove()
+
+
+def evolve(
+    space: SearchSpace,
+    scorer: Scorer,
+    *,
+    population: int = 64,
+    cycles: int = 200,
+    tournament: int = 16,
+    children: int = 5,
+    crossover: float = 0.5,
+    ageing: bool = False,
+    seed: int = 0,
+    mu: float | None = None,
+    sigma: float | None = None,
+    max_params: float | None = None,
+    workers: Workers = None,
+    history: str | Path | None = None,
+    report: Callable[[Progress], None] | None = None,
+) -> SearchResult:
+    """SWAP-NAS (Peng et al., ICLR 2024, arXiv 2403.04161, algorithm 1), to the letter: each cycle sees the
+    population that the one before it left.
+
+    Arguments as for `Evolution`, `SearchSettings` and `search`, which has more of them. With ``workers``, at
+    most ``children`` networks are scored at a time; `SearchSettings` with ``ahead`` keeps more busy.
+
+    Equivalent to (with a space of unlimited size, where no architecture comes up twice)::
+
+        population = sorted((score(space.sample(rng)) for _ in range(P)))
+        for _ in range(cycles):
+            first, second = best_two(rng.sample(population, k))
+            parent = space.crossover(first, second, rng) if rng.random() < crossover else first
+            population.append(max(score(space.mutate(parent, rng)) for _ in range(children)))
+            population.remove(min(population))
+        return max(population)
+    """
+    settings = SearchSettings(
+        candidates=population + cycles * children,
+        strategy="ageing" if ageing else "evolution",
+        population=population,
+        tournament=tournament,
+        children=children,
+        crossover=crossover,
+        cycles=cycles,
+        ahead=1,
+        seed=seed,
+        mu=mu,
+        sigma=sigma,
+        max_params=max_params,
+    )
+    return search(space, scorer, settings, workers=workers, history=history, report=report)
+
+
+def calibrate(
+    space: SearchSpace,
+    scorer: Scorer,
+    *,
+    samples: int = 200,
+    target_params: float | None = None,
+    seed: int = 0,
+    workers: Workers = None,
+    device: str = "cpu",
+    report: Callable[[Progress], None] | None = None,
+) -> tuple[Control, SearchResult]:
+    """mu and sigma without labels, from a random sample of the space, which comes along.
+
+    For ranking, or, with ``target_params``, for a search that is to find models of that size: see
+    `size_control`. Other arguments and errors as for `search`; but Ctrl-C ends it without a result.
+    """
+    if target_params is not None:
+        size_control.check_target(target_params)
+    settings = SearchSettings(candidates=samples, strategy="random", seed=seed)
+    result = search(space, scorer, settings, workers=workers, device=device, report=report)
+    if result.interrupted:
+        raise KeyboardInterrupt
+    rows = result.ranked()
+    log_scores = [row.log_score for row in rows]
+    composite = any(row.candidate.is_composite for row in rows)
+    parameters = [row.parameters for row in rows]
+    if target_params is None:
+        return size_control.for_ranking(log_scores, parameters, composite=composite), result
+    control = size_control.for_target(target_params, log_scores, parameters, composite=composite)
+    return control, result

@@ -1,0 +1,123 @@
+"""What a search found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from swapnas_ext.search.candidate import Candidate
+from swapnas_ext.search.run_file import History
+from swapnas_ext.search.size_control import Control
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A candidate with its score, which is regularised where the search was."""
+
+    candidate: Candidate
+    log_factor: float
+
+    @property
+    def architecture(self) -> str:
+        return self.candidate.architecture
+
+    @property
+    def score(self) -> float:
+        """Underflows to 0 where a regularised score is tiny; ``log_score`` does not."""
+        return self.candidate.score * math.exp(self.log_factor)
+
+    @property
+    def log_score(self) -> float:
+        return self.candidate.log_score + self.log_factor
+
+    @property
+    def parameters(self) -> int:
+        """Of the final network."""
+        return self.candidate.parameters
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The candidates of a search by number, and how they are ranked.
+
+    Attributes:
+        candidates: all that were tried.
+        controls: mu and sigma, one of them for each size that was wanted; none before they are known.
+        targets: the sizes that were wanted, in parameters; empty where none were.
+        interrupted: whether it ended with Ctrl-C, before all candidates were tried.
+        exhausted: whether it ended since no new architectures were found.
+    """
+
+    candidates: Sequence[Candidate]
+    controls: tuple[Control, ...]
+    targets: tuple[float, ...] = ()
+    interrupted: bool = False
+    exhausted: bool = False
+
+    @classmethod
+    def of(cls, history: History) -> SearchResult:
+        """What a run file has."""
+        about = history.about
+        controls = tuple(Control(*pair) for pair in about.get("controls", []))
+        targets = tuple(about["settings"].get("search", {}).get("target_params", ()))
+        ended = about.get("ended", "")
+        return cls(
+            history.candidates(), controls, targets, ended == "interrupted", ended == "exhausted"
+        )
+
+    def ranked(self, control: Control | None = None) -> list[Ranked]:
+        """Those that were scored, best first. By default, with the search's own regularisation, or none
+        where it was for a family of sizes."""
+        if control is None:
+            control = self.controls[0] if len(self.controls) == 1 else Control()
+        rows = [
+            Ranked(candidate, control.log_factor(candidate.parameters))
+            for candidate in self.candidates
+            if candidate.scored
+        ]
+        return sorted(rows, key=lambda row: (-row.log_score, row.candidate.number))
+
+    @property
+    def best(self) -> Ranked:
+        """Raises ValueError where nothing was scored."""
+        ranked = self.ranked()
+        if not ranked:
+            raise ValueError("no candidate was scored")
+        return ranked[0]
+
+    @property
+    def family(self) -> list[Ranked]:
+        """The best for each size that was wanted, in the order of ``targets``; empty where there are none, or
+        the search ended before it could tell."""
+        complete = 0 < len(self.targets) == len(self.controls)
+        if not complete or not any(candidate.scored for candidate in self.candidates):
+            return []
+        return [self.ranked(control)[0] for control in self.controls]
+
+    @property
+    def front(self) -> list[Ranked]:
+        """Those that no other has both fewer parameters and a higher unregularised score than, smallest
+        first."""
+        rows = self.ranked(Control())
+        rows.sort(key=lambda row: (row.parameters, -row.log_score))
+        front: list[Ranked] = []
+        for row in rows:
+            if not front or row.log_score > front[-1].log_score:
+                front.append(row)
+        return front
+
+    @property
+    def scored(self) -> list[Candidate]:
+        """Those with a score, by number."""
+        return [candidate for candidate in self.candidates if candidate.scored]
+
+    @property
+    def failed(self) -> list[Candidate]:
+        """Those that could not be scored, ``candidate.outcome.error`` says why."""
+        return [c for c in self.candidates if c.outcome is not None and c.outcome.error]
+
+    @property
+    def over(self) -> list[Candidate]:
+        """Those beyond a limit, which were not scored; ``candidate.outcome.over`` says which limit."""
+        return [c for c in self.candidates if c.outcome is not None and c.outcome.over]

@@ -1,0 +1,1 @@
+"""Which architectures to score next."""

@@ -1,0 +1,1 @@
+"""Who scores: this process, local processes, executors, clusters."""
