@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import swapnas_ext as swap
-from swapnas_ext.search import Candidate, History, Outcome, SearchSettings
+from swapnas_ext.search import Candidate, Outcome, RunFile, SearchSettings
 from swapnas_ext.search.driver import Driver
 from swapnas_ext.search.workers.crew import Crew
 from swapnas_ext.spaces import SearchSpace
@@ -60,12 +60,12 @@ class MadeUpWorker:
 def drive(
     settings: SearchSettings,
     workers: Sequence[Any] | None = None,
-    history: History | None = None,
+    history: RunFile | None = None,
     space: SearchSpace | None = None,
     looking: Callable[[int], None] = lambda draws: None,
 ) -> Driver:
     """A finished search with made-up scores."""
-    history = History.create(None, {"search": {}}) if history is None else history
+    history = RunFile.create(None, {"search": {}}) if history is None else history
     crew = Crew([MadeUpWorker()] if workers is None else workers)
     space = small_space() if space is None else space
     driver = Driver(space, settings, history, crew, lambda progress: looking(progress.looking))

@@ -20,7 +20,7 @@ from swapnas_ext.correlation.analysis import (
     repeatability,
     saturation,
 )
-from swapnas_ext.search import Candidate, History, HistoryError, Outcome
+from swapnas_ext.search import Candidate, Outcome, RunFile, RunFileError
 from swapnas_ext.spaces import Graph
 
 
@@ -213,7 +213,7 @@ def test_runs_are_read(tmp_path: Path) -> None:
         "search": {"strategy": "listed", "seed": 0},
         "scorer": {"samples": 8, "repeats": 4},
     }
-    with History.create(path, settings) as history:
+    with RunFile.create(path, settings) as history:
         history.record([candidate(0, None)])
         with pytest.raises(ValueError, match="nothing was scored in"):
             Run.read(path)
@@ -228,7 +228,7 @@ def test_files_that_are_no_runs(tmp_path: Path) -> None:
         Run.read(tmp_path / "none.db")
     path = tmp_path / "notes.db"
     path.write_text("these are notes")
-    with pytest.raises(HistoryError, match="not a run file"):
+    with pytest.raises(RunFileError, match="not a run file"):
         Run.read(path)
 
 

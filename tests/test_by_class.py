@@ -17,8 +17,8 @@ import swapnas_ext as swap
 from swapnas_ext._util.by_class import ByClass, ByClasses
 from swapnas_ext.capture.watched import Plan, find_activations
 from swapnas_ext.models import initialization
-from swapnas_ext.models.inventory import walk
-from swapnas_ext.models.saved_state import Saved
+from swapnas_ext.models.inventory import take_inventory
+from swapnas_ext.models.saved_state import SavedState
 from swapnas_ext.scoring.repeats import Remembered
 
 
@@ -72,11 +72,11 @@ def test_classes_and_what_is_known_of_them_go() -> None:
 
 def searched(model: nn.Module) -> None:
     plan.may_watch(type(model))
-    find_activations(walk(model), plan)
+    find_activations(take_inventory(model), plan)
 
 
 def saved(model: nn.Module) -> None:
-    keeping = Saved()
+    keeping = SavedState()
     for module in model.modules():
         keeping.save_module(module)
     keeping.put_back()

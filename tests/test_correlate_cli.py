@@ -20,7 +20,7 @@ from searches import small_space
 import swapnas_ext as swap
 from swapnas_ext.cli import main
 from swapnas_ext.report import correlation_page
-from swapnas_ext.search import History, listing
+from swapnas_ext.search import RunFile, listing
 from swapnas_ext.search.driver import Progress
 from swapnas_ext.search.workers.crew import ThisProcess
 
@@ -171,7 +171,7 @@ def test_the_same_command_goes_on_after_ctrl_c(
     interrupting(8, monkeypatch)
     result = run(*command)
     assert result.exit_code == 130
-    with History.read(Path("table-nasbench201.db")) as history:
+    with RunFile.read(Path("table-nasbench201.db")) as history:
         done = len(history.candidates())
     assert 8 <= done < 24
     assert (
@@ -407,7 +407,7 @@ def test_the_composite_score(table: Path) -> None:
     assert result.exit_code == 0, result.output
     lines = [line.split()[0] for line in result.stdout.splitlines() if line]
     assert lines.index("composite") == lines.index("SWAP-Score") + 1
-    with History.read(Path("table-nasbench201.db")) as history:
+    with RunFile.read(Path("table-nasbench201.db")) as history:
         assert history.settings["scorer"]["init"] == "kaiming"
         assert history.settings["scorer"]["measure"] == "composite"
     result = run("correlate", *SCORING, "--table", table)

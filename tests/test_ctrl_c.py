@@ -16,7 +16,7 @@ import pytest
 from searches import small_space
 
 from swapnas_ext._util.ctrl_c import ctrl_c_ignored, ctrl_c_later
-from swapnas_ext.search import History
+from swapnas_ext.search import RunFile
 
 SPACE = ("--space", "nasbench201", "--channels", "2", "--cells", "1")
 MODELS = """
@@ -34,7 +34,7 @@ def make():
 
 def in_run_file(folder: Path) -> int:
     try:
-        with History.read(folder / "out.db") as history:
+        with RunFile.read(folder / "out.db") as history:
             return len(history.candidates())
     except (OSError, RuntimeError):
         return 0

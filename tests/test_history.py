@@ -21,10 +21,10 @@ from searches import SMALL, MadeUpWorker, drive, essence, small_scorer, small_sp
 from swapnas_ext.cli import main
 from swapnas_ext.search import (
     Candidate,
-    History,
-    HistoryError,
     Outcome,
     Progress,
+    RunFile,
+    RunFileError,
     SearchResult,
     SearchSettings,
     search,
@@ -51,33 +51,33 @@ def test_what_is_recorded_is_read_back(tmp_path: Path) -> None:
         "space": {"name": "it's"},
         "search": {"candidates": 4, "strategy": "random", "seed": 0},
     }
-    with History.create(path, settings) as history:
+    with RunFile.create(path, settings) as history:
         history.record(wanted[:1])
         history.record(wanted[1:])
-        with History.read(path) as reader:  # while it is being written
+        with RunFile.read(path) as reader:  # while it is being written
             assert reader.candidates() == wanted
-    with History.read(path) as history:
+    with RunFile.read(path) as history:
         assert history.candidates() == wanted
         assert history.settings == settings
-    with History.resume(path) as history:
+    with RunFile.resume(path) as history:
         history.write_about(ended="complete")
         assert history.about["ended"] == "complete"
 
 
 def test_a_record_is_all_or_nothing(tmp_path: Path) -> None:
-    with History.create(tmp_path / "run.db", {}) as history:
+    with RunFile.create(tmp_path / "run.db", {}) as history:
         history.record([candidate(0, OUTCOMES[0])])
         twice = [candidate(1, OUTCOMES[0]), candidate(0, OUTCOMES[0])]
-        with pytest.raises(HistoryError, match="UNIQUE"):
+        with pytest.raises(RunFileError, match="UNIQUE"):
             history.record(twice)
         assert len(history.candidates()) == 1
 
 
 def test_replaying_gives_the_same(tmp_path: Path) -> None:
     made = SearchSettings(candidates=80, seed=1, **SMALL)
-    whole = drive(made, history=History.create(None, {})).result()
+    whole = drive(made, history=RunFile.create(None, {})).result()
     for recorded in (0, 1, 13, 50, 79):
-        with History.create(tmp_path / f"{recorded}.db", {}) as history:
+        with RunFile.create(tmp_path / f"{recorded}.db", {}) as history:
             # Whatever was done when it was killed: not just the first ones.
             some = [c for c in whole.candidates if (c.number * 7) % 80 < recorded]
             history.record(some)
@@ -99,7 +99,7 @@ def test_more_candidates_continue_a_finished_run(tmp_path: Path) -> None:
     fewer = SearchSettings(candidates=25, seed=1, **SMALL)
     again = search(*arguments, fewer, history=path)  # what was begun with is not undone
     assert essence(again.candidates) == essence(found.candidates)
-    with History.read(path) as history:
+    with RunFile.read(path) as history:
         assert history.settings["search"]["candidates"] == 40
 
 
@@ -118,14 +118,14 @@ def test_fewer_candidates_end_an_interrupted_run_sooner(
 
     interrupted = search(*arguments, settings, history=path, report=impatient)
     assert interrupted.interrupted
-    with History.read(path) as history:  # says what the search said
+    with RunFile.read(path) as history:  # says what the search said
         assert essence(history.candidates()) == essence(interrupted.candidates)
         begun = max(candidate.number for candidate in history.candidates()) + 1
     found = search(*arguments, replace(settings, candidates=fewer), history=path)
     assert len(found.candidates) == max(fewer, begun)
     whole = search(*arguments, settings)
     assert essence(found.candidates) == essence(whole.candidates[: len(found.candidates)])
-    with History.read(path) as history:
+    with RunFile.read(path) as history:
         assert essence(history.candidates()) == essence(found.candidates)
         assert history.settings["search"]["candidates"] == len(found.candidates)
 
@@ -133,9 +133,9 @@ def test_fewer_candidates_end_an_interrupted_run_sooner(
 @pytest.mark.parametrize("kind", [str, Path])
 def test_paths_are_texts_or_paths(tmp_path: Path, kind: type) -> None:
     path = kind(tmp_path / "run.db")
-    with History.create(path, SETTINGS) as history:
+    with RunFile.create(path, SETTINGS) as history:
         history.record([candidate(0, OUTCOMES[0])])
-    for opened in (History.read, History.resume):
+    for opened in (RunFile.read, RunFile.resume):
         with opened(path) as history:
             assert SearchResult.of(history).best.candidate == candidate(0, OUTCOMES[0])
 
@@ -170,9 +170,9 @@ def test_other_settings_are_refused(
 
 def test_a_run_that_another_version_made_is_refused(tmp_path: Path) -> None:
     made = SearchSettings(candidates=30, seed=1, **SMALL)
-    with History.create(tmp_path / "run.db", {}) as history:
+    with RunFile.create(tmp_path / "run.db", {}) as history:
         history.record([replace(candidate(3, OUTCOMES[0]), form=_first_form(made))])
-        with pytest.raises(HistoryError, match="can't be continued: candidate 3 is now"):
+        with pytest.raises(RunFileError, match="can't be continued: candidate 3 is now"):
             drive(made, history=history)
 
 
@@ -187,7 +187,7 @@ def _make(path: Path) -> Path:
 
 def test_bad_files(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no run file"):
-        History.read(tmp_path / "none.db")
+        RunFile.read(tmp_path / "none.db")
     text = tmp_path / "text.db"
     text.write_text("this is no database, but it is long enough to look like something" * 20)
     other = tmp_path / "other.db"
@@ -196,24 +196,24 @@ def test_bad_files(tmp_path: Path) -> None:
     connection.close()
     for path in (text, other):
         before = path.read_bytes()
-        for opened in (History.read, History.resume):
-            with pytest.raises(HistoryError, match="not a run file"):
+        for opened in (RunFile.read, RunFile.resume):
+            with pytest.raises(RunFileError, match="not a run file"):
                 opened(path)
-        with pytest.raises(HistoryError, match="not a run file"):
+        with pytest.raises(RunFileError, match="not a run file"):
             _make(path)
         assert path.read_bytes() == before
     path = _make(tmp_path / "run.db")
-    with pytest.raises(HistoryError, match="exists: continue it"):
-        History.create(path, {})
-    with pytest.raises(HistoryError, match="there is no folder"):
-        History.create(tmp_path / "none" / "run.db", {})
+    with pytest.raises(RunFileError, match="exists: continue it"):
+        RunFile.create(path, {})
+    with pytest.raises(RunFileError, match="there is no folder"):
+        RunFile.create(tmp_path / "none" / "run.db", {})
 
 
 def test_an_empty_file_is_as_good_as_none(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     path.touch()
     _make(path)
-    assert len(SearchResult.of(History.read(path)).candidates) == 6
+    assert len(SearchResult.of(RunFile.read(path)).candidates) == 6
 
 
 def test_another_format(tmp_path: Path) -> None:
@@ -221,8 +221,8 @@ def test_another_format(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    for opened in (History.read, History.resume):
-        with pytest.raises(HistoryError, match="has format 99, made by another version"):
+    for opened in (RunFile.read, RunFile.resume):
+        with pytest.raises(RunFileError, match="has format 99, made by another version"):
             opened(path)
 
 
@@ -230,8 +230,8 @@ def test_another_format(tmp_path: Path) -> None:
 def test_a_file_cut_short(tmp_path: Path, kept: int) -> None:
     path = _make(tmp_path / "run.db")
     path.write_bytes(path.read_bytes()[:kept])
-    for opened in (History.read, History.resume):
-        with pytest.raises(HistoryError):
+    for opened in (RunFile.read, RunFile.resume):
+        with pytest.raises(RunFileError):
             opened(path)
 
 
@@ -253,7 +253,7 @@ def test_rows_that_are_none(tmp_path: Path) -> None:
         with sqlite3.connect(path) as connection:
             connection.execute(change)
         connection.close()
-        with pytest.raises(HistoryError, match="is damaged"), History.read(path) as history:
+        with pytest.raises(RunFileError, match="is damaged"), RunFile.read(path) as history:
             SearchResult.of(history)
 
 
@@ -261,18 +261,18 @@ def test_a_link_to_a_run_is_that_run(tmp_path: Path) -> None:
     path = _make(tmp_path / "run.db")
     link = tmp_path / "link.db"
     link.symlink_to(path)
-    with History.resume(path), pytest.raises(HistoryError, match="another search is writing"):
-        History.resume(link)
-    with History.read(link) as history:
+    with RunFile.resume(path), pytest.raises(RunFileError, match="another search is writing"):
+        RunFile.resume(link)
+    with RunFile.read(link) as history:
         assert len(history.candidates()) == 6
 
 
 def test_a_run_file_that_is_removed_meanwhile(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
-    with History.create(path, {"search": {}}) as history:
+    with RunFile.create(path, {"search": {}}) as history:
         history.record([candidate(0, OUTCOMES[0])])
         path.unlink()
-        with pytest.raises(HistoryError, match="was removed or replaced"):
+        with pytest.raises(RunFileError, match="was removed or replaced"):
             history.record([candidate(1, OUTCOMES[0])])
 
 
@@ -312,21 +312,21 @@ def test_scribbled_over(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[4096:] = os.urandom(len(content) - 4096)
     path.write_bytes(content)
-    with pytest.raises(HistoryError):
-        History.read(path).candidates()
+    with pytest.raises(RunFileError):
+        RunFile.read(path).candidates()
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     made = SearchSettings(candidates=200, seed=1, **SMALL)
-    with History.create(path, {"search": {}}) as history:
+    with RunFile.create(path, {"search": {}}) as history:
         (pages,) = history._connection.execute("PRAGMA page_count").fetchone()
         history._connection.execute(f"PRAGMA max_page_count = {pages + 4}")
-        with pytest.raises(HistoryError, match="full; what is recorded is safe: make room"):
+        with pytest.raises(RunFileError, match="full; what is recorded is safe: make room"):
             drive(made, history=history)
         before = len(history.candidates())
         assert 0 < before < 200
-    with History.resume(path) as history:
+    with RunFile.resume(path) as history:
         worker = MadeUpWorker()
         found = drive(made, [worker], history).result()
         assert len(worker.seen) == 200 - before
@@ -375,9 +375,9 @@ def test_files_with_more_than_tables_are_refused(tmp_path: Path, script: str) ->
     with sqlite3.connect(path) as connection:
         connection.executescript(script)
     connection.close()
-    for opened in (History.read, History.resume):
+    for opened in (RunFile.read, RunFile.resume):
         with pytest.raises(
-            HistoryError, match=r"run\.db is damaged, or no run file: expected the t"
+            RunFileError, match=r"run\.db is damaged, or no run file: expected the t"
         ):
             opened(path)
 
@@ -387,12 +387,12 @@ def test_deep_json(tmp_path: Path, text: str) -> None:
     path = _make(tmp_path / "run.db")
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE candidate SET parents = ? WHERE number = 2", [text])
-    with History.read(path) as history, pytest.raises(HistoryError, match=r"run\.db is damaged"):
+    with RunFile.read(path) as history, pytest.raises(RunFileError, match=r"run\.db is damaged"):
         history.candidates()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE about SET value = ? WHERE name = 'settings'", [text])
     connection.close()
-    with History.read(path) as history, pytest.raises(HistoryError, match=r"run\.db is damaged"):
+    with RunFile.read(path) as history, pytest.raises(RunFileError, match=r"run\.db is damaged"):
         print(history.about)
 
 
@@ -417,7 +417,7 @@ def test_values_that_can_not_be(tmp_path: Path, name: str, value: object) -> Non
     with sqlite3.connect(path) as connection:
         connection.execute(f"UPDATE candidate SET {name} = ? WHERE number = 1", [value])
     connection.close()
-    with History.read(path) as history, pytest.raises(HistoryError, match=r"run\.db is damaged"):
+    with RunFile.read(path) as history, pytest.raises(RunFileError, match=r"run\.db is damaged"):
         history.candidates()
 
 
@@ -451,7 +451,7 @@ def test_controls_that_can_not_be(tmp_path: Path, controls: str) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("INSERT OR REPLACE INTO about VALUES ('controls', ?)", [controls])
     connection.close()
-    with History.read(path) as history, pytest.raises(HistoryError, match="its controls are"):
+    with RunFile.read(path) as history, pytest.raises(RunFileError, match="its controls are"):
         SearchResult.of(history)
 
 
@@ -460,12 +460,12 @@ def test_what_is_no_file_stays(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     link.symlink_to(pipe)
     for path in (pipe, link):
-        with pytest.raises(HistoryError, match="what is there is no file"):
-            History.create(path, SETTINGS)
+        with pytest.raises(RunFileError, match="what is there is no file"):
+            RunFile.create(path, SETTINGS)
     assert sorted(tmp_path.iterdir()) == [link, pipe]
     empty = tmp_path / "empty"
     empty.touch()
-    history = History.create(empty, SETTINGS)
+    history = RunFile.create(empty, SETTINGS)
     history.close(discard=True)
     assert empty.read_bytes() == b""
 
@@ -473,7 +473,7 @@ def test_what_is_no_file_stays(tmp_path: Path) -> None:
 def test_reading_leaves_nothing_beside_the_file(tmp_path: Path) -> None:
     path = _make(tmp_path / "run.db")
     before = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
-    with History.read(path) as history:
+    with RunFile.read(path) as history:
         assert len(history.candidates()) == 6
         assert history.about
     assert {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == before
@@ -482,15 +482,15 @@ def test_reading_leaves_nothing_beside_the_file(tmp_path: Path) -> None:
 
 def test_what_a_search_writes_meanwhile_is_read(tmp_path: Path) -> None:
     path = _make(tmp_path / "run.db")
-    with History.resume(path) as writing:
+    with RunFile.resume(path) as writing:
         writing.record([candidate(100, OUTCOMES[0])])
-        with History.read(path) as history:
+        with RunFile.read(path) as history:
             assert history.candidates()[-1].number == 100
 
 
 def test_a_file_that_can_only_be_read(tmp_path: Path) -> None:
-    with History.read(_make(tmp_path / "run.db")) as history:
-        with pytest.raises(HistoryError, match="readonly database; a search has to write to it"):
+    with RunFile.read(_make(tmp_path / "run.db")) as history:
+        with pytest.raises(RunFileError, match="readonly database; a search has to write to it"):
             history.record([candidate(100, OUTCOMES[0])])
         assert len(history.candidates()) == 6
 
@@ -501,16 +501,16 @@ def test_files_that_can_not_be_written(tmp_path: Path) -> None:
     folder.mkdir()
     path = _make(folder / "run.db")
     path.chmod(stat.S_IRUSR)
-    with pytest.raises(HistoryError, match="readonly database; a search has to write to it"):
+    with pytest.raises(RunFileError, match="readonly database; a search has to write to it"):
         _make(path)
     (folder / "run.db.lock").unlink()
     folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
     try:
-        with pytest.raises(HistoryError, match="can't write beside"):
+        with pytest.raises(RunFileError, match="can't write beside"):
             _make(path)
-        with pytest.raises(HistoryError, match="can't"):
+        with pytest.raises(RunFileError, match="can't"):
             _make(folder / "new.db")
-        with History.read(path) as history:
+        with RunFile.read(path) as history:
             assert len(history.candidates()) == 6
     finally:
         folder.chmod(stat.S_IRWXU)
@@ -518,21 +518,21 @@ def test_files_that_can_not_be_written(tmp_path: Path) -> None:
 
 def test_two_searches_on_one_file(tmp_path: Path) -> None:
     path = _make(tmp_path / "run.db")
-    with History.resume(path):
-        with pytest.raises(HistoryError, match="another search is writing to"):
+    with RunFile.resume(path):
+        with pytest.raises(RunFileError, match="another search is writing to"):
             _make(path)
-        with History.read(path) as reader:
+        with RunFile.read(path) as reader:
             assert len(reader.candidates()) == 6
-    with multiprocessing.get_context("spawn").Pool(1) as pool, History.resume(path):
+    with multiprocessing.get_context("spawn").Pool(1) as pool, RunFile.resume(path):
         told = pool.apply(_resume_elsewhere, (path,))
     assert "another search is writing to" in told
-    History.resume(path).close()
+    RunFile.resume(path).close()
 
 
 def _resume_elsewhere(path: Path) -> str:
     try:
-        History.resume(path)
-    except HistoryError as error:
+        RunFile.resume(path)
+    except RunFileError as error:
         return str(error)
     return "resumed"
 
@@ -552,9 +552,9 @@ def _children(process: subprocess.Popen[bytes]) -> list[int]:
 
 def _recorded(path: Path) -> int:
     try:
-        with History.read(path) as history:
+        with RunFile.read(path) as history:
             return len(history.candidates())
-    except (OSError, HistoryError):  # it is not there yet
+    except (OSError, RunFileError):  # it is not there yet
         return 0
 
 
@@ -578,7 +578,7 @@ def test_killed_and_resumed_it_ends_as_if_it_had_not_been(tmp_path: Path) -> Non
     subprocess.run([*resume, "--workers", "2"], check=True, capture_output=True)
     whole = tmp_path / "whole.db"
     subprocess.run([*COMMAND, "--workers", "2", "--run", whole], check=True, capture_output=True)
-    with History.read(path) as killed, History.read(whole) as expected:
+    with RunFile.read(path) as killed, RunFile.read(whole) as expected:
         assert essence(killed.candidates()) == essence(expected.candidates())
         assert len(killed.candidates()) == 400
     for worker in workers:  # none outlives the search
@@ -604,16 +604,16 @@ def _as_before_kinds(path: Path) -> None:
 def test_files_without_kinds_are_read_and_gone_on_with(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     old = [candidate(0, OUTCOMES[0]), candidate(1, replace(OUTCOMES[0], saturation=5.0))]
-    with History.create(path, SETTINGS) as history:
+    with RunFile.create(path, SETTINGS) as history:
         history.record(old)
     _as_before_kinds(path)
     old = [replace(c, outcome=replace(c.outcome, patterns_std=0.0)) for c in old if c.outcome]
-    with History.read(path) as history:
+    with RunFile.read(path) as history:
         assert history.candidates() == old
     assert [c.ternary for c in old] == [None, None]
     assert [c.is_saturated for c in old] == [False, False]
     new = candidate(2, OUTCOMES[3])
-    with History.resume(path) as history:
+    with RunFile.resume(path) as history:
         history.record([new])
         assert history.candidates() == [*old, new]
 

@@ -14,7 +14,7 @@ from searches import MadeUpWorker, made_up_score, small_scorer, small_space
 from torch.utils.flop_counter import FlopCounterMode
 
 import swapnas_ext as swap
-from swapnas_ext.search import History, HistoryError, Outcome, SearchResult, listing
+from swapnas_ext.search import Outcome, RunFile, RunFileError, SearchResult, listing
 from swapnas_ext.search.driver import Progress
 from swapnas_ext.search.evaluation import Evaluator, one_thread
 from swapnas_ext.search.listing import score_listed
@@ -98,7 +98,7 @@ def test_nothing_is_scored_twice(hired: list[Any], tmp_path: Path) -> None:
     fewer = run(texts[10:20], path)
     assert {candidate.architecture for candidate in fewer.candidates} == set(texts[10:20])
     assert hired[0].seen == []
-    with History.read(path) as history:
+    with RunFile.read(path) as history:
         assert len(history.candidates()) == 40
         assert history.about["ended"] == "complete"
 
@@ -108,7 +108,7 @@ def test_ctrl_c(hired: list[Any], tmp_path: Path) -> None:
     found = run(texts, path, interrupt_after(15))
     assert found.interrupted
     assert 15 <= len(found.candidates) < 40
-    with History.read(path) as history:
+    with RunFile.read(path) as history:
         assert SearchResult.of(history).interrupted
         assert len(history.candidates()) == len(found.candidates)
     hired[0].seen.clear()
@@ -169,7 +169,7 @@ def test_other_settings_are_refused(
 def test_a_file_that_is_none(hired: list[Any], tmp_path: Path) -> None:
     path = tmp_path / "notes.db"
     path.write_text("these are notes")
-    with pytest.raises(HistoryError, match="not a run file"):
+    with pytest.raises(RunFileError, match="not a run file"):
         run(some(6), path)
     assert path.read_text() == "these are notes"
 

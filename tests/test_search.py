@@ -23,7 +23,7 @@ from torch import nn
 
 import swapnas_ext as swap
 from swapnas_ext.report.search_table import to_table
-from swapnas_ext.search import History, Outcome, SearchResult, SearchSettings, evolve, search
+from swapnas_ext.search import Outcome, RunFile, SearchResult, SearchSettings, evolve, search
 from swapnas_ext.search.evaluation import one_thread
 from swapnas_ext.search.settings import STRATEGIES
 
@@ -184,7 +184,7 @@ def test_ctrl_c_while_calibrating(tmp_path: Path) -> None:
     assert found.interrupted
     assert found.family == []
     assert found.best.score > 0
-    with History.read(path) as history:
+    with RunFile.read(path) as history:
         assert SearchResult.of(history).family == []
         assert to_table(SearchResult.of(history), top=3, about=history.about)
     whole = search(small_space(), small_scorer(), made, history=path)

@@ -17,7 +17,7 @@ from searches import essence
 import swapnas_ext as swap
 from swapnas_ext.cli import main
 from swapnas_ext.cli import worker_options as workers
-from swapnas_ext.search import History
+from swapnas_ext.search import RunFile
 from swapnas_ext.search.evaluation import one_thread
 
 SPACE = ("--space", "nasbench201", "--channels", "2", "--cells", "1")
@@ -102,7 +102,7 @@ def test_resume_of_a_finished_run_and_more_candidates(finished: Path, tmp_path: 
         assert path.read_bytes() == before
     result = run("search", "--resume", path, "--candidates", 50, "--workers", 1)
     assert result.exit_code == 0, result.output
-    with History.read(path) as more, History.read(finished) as fewer:
+    with RunFile.read(path) as more, RunFile.read(finished) as fewer:
         assert len(more.candidates()) == 50
         assert essence(more.candidates())[:40] == essence(fewer.candidates())
     result = run("search", "--resume", path, "--candidates", 10, "--workers", 1)
@@ -124,7 +124,7 @@ def test_resume_after_the_images_moved(tmp_path: Path) -> None:
     assert "give its new place with --images" in result.output
     result = run(*resume, "--images", new)
     assert result.exit_code == 0, result.output
-    with History.read(path) as history:
+    with RunFile.read(path) as history:
         assert len(history.candidates()) == 9
     assert run("search", "--resume", path).exit_code == 0  # it knows the new place
     np.save(new, pixels[::-1])

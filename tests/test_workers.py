@@ -16,7 +16,7 @@ import pytest
 from searches import SMALL, MadeUpWorker, drive, essence, small_scorer, small_space
 from torch import nn
 
-from swapnas_ext.search import History, Outcome, RayCluster, SearchSettings, search
+from swapnas_ext.search import Outcome, RayCluster, RunFile, SearchSettings, search
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.workers.crew import Chunk, Crew, LocalProcess
 from swapnas_ext.search.workers.travel import Portable
@@ -57,7 +57,7 @@ def test_a_dead_worker_costs_its_candidate_only(tried: list[str], tmp_path: Path
     assert {tried[2], tried[7], tried[4]} == errors.keys()
     assert "its worker died" in (errors[tried[2]] or "")
     assert errors[tried[4]] == "ValueError: not this one"
-    with History.read(path) as history:
+    with RunFile.read(path) as history:
         assert essence(history.candidates()) == essence(found.candidates)
     again = search(space, small_scorer(), SETTINGS, workers=1, history=path)
     assert essence(again.candidates) == essence(found.candidates)

@@ -17,8 +17,8 @@ from swapnas_ext._torch_private import in_forward_ad, version_of
 from swapnas_ext.capture import dispatch as interception
 from swapnas_ext.capture import rules as activations
 from swapnas_ext.capture.rules import RELU, Rule
-from swapnas_ext.capture.watched import Layer, Plan, Site, Sites, find_activations
-from swapnas_ext.models import first_tensor, main_input, walk
+from swapnas_ext.capture.watched import Layer, Plan, WatchedModule, WatchedModules, find_activations
+from swapnas_ext.models import first_tensor, main_input, take_inventory
 from swapnas_ext.patterns import NAN_MESSAGE, NanActivationError, PatternCounter
 
 
@@ -54,7 +54,7 @@ def contents_hash(x: Tensor) -> float:
     return float(x.sum(dtype=torch.float64))
 
 
-def _own_forward(site: Site) -> Any:
+def _own_forward(site: WatchedModule) -> Any:
     """The ``forward`` that a module has as an attribute. Raises RuntimeError where it is ours."""
     forward = site.module.__dict__["forward"]
     if getattr(forward, "watched_by_swapnas", False):
@@ -124,7 +124,7 @@ class Capture:
         self._find_nan = find_nan
         self._of_inputs = of_inputs
         self._left_out = left_out
-        self._sites: Sites | None = None
+        self._sites: WatchedModules | None = None
         self._operator_layers: dict[tuple[str, str, int], Layer] = {}
         self._calls_of: Counter_[tuple[str, str]] = Counter_()  # places in a module's code
         self._patterns_so_far = counter.count_on_host if count_layers else _zero
@@ -132,7 +132,7 @@ class Capture:
         self._relu = self._relu_once()
 
     @contextmanager
-    def running(self, sites: Sites) -> Iterator[None]:
+    def running(self, sites: WatchedModules) -> Iterator[None]:
         """Watches the model that ``sites`` are of for as long as the context lasts, whatever happens.
 
         Raises:
@@ -166,7 +166,7 @@ class Capture:
 
     # ---- modules ---------------------------------------------------------------------------------
 
-    def _forward_of(self, site: Site) -> Callable[..., Any]:
+    def _forward_of(self, site: WatchedModule) -> Callable[..., Any]:
         original = site.module.forward
         layer = Layer(site.name, site.kind, rule=site.rule)
         rule = site.rule
@@ -266,7 +266,7 @@ class Capture:
         self.counter.update(before if self._of_inputs else y.dequantize())
         return y
 
-    def _suspect(self, site: Site, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _suspect(self, site: WatchedModule, original: Callable[..., Any]) -> Callable[..., Any]:
         def suspect(*args: Any, **kwargs: Any) -> Any:
             before = len(self._book)
             y = original(*args, **kwargs)
@@ -437,7 +437,7 @@ def capturing(
         ValueError: the model has activations with ternary patterns, and the counter's are binary.
     """
     plan = plan or Plan()
-    sites = find_activations(walk(model), plan)
+    sites = find_activations(take_inventory(model), plan)
     capture = Capture(counter, plan)
     capture.needs_ternary = sites.ternary and not counter.ternary
     if not capture.needs_ternary:

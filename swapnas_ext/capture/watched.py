@@ -15,7 +15,7 @@ from swapnas_ext._torch_private import children_of
 from swapnas_ext._util import ByClass
 from swapnas_ext.capture import rules as activations
 from swapnas_ext.capture.rules import RELU, Rule, UserRules
-from swapnas_ext.models import Path, Walk, name_of
+from swapnas_ext.models import Inventory, Path, name_of
 
 Mode = Literal["auto", "modules", "operators"]
 MODES = ("auto", "modules", "operators")
@@ -117,7 +117,7 @@ Role = Literal["activation", "left out", "fused", "suspect"]
 
 
 @dataclass(slots=True)
-class Site:
+class WatchedModule:
     """A module whose ``forward`` is watched: an activation; one that is left out, with the operators in
     it; one whose activations can't be seen; or one that looks like an activation that no rule knows."""
 
@@ -132,11 +132,11 @@ class Site:
 
 
 @dataclass
-class Sites:
+class WatchedModules:
     """What is watched in one model."""
 
-    watched: list[Site]
-    found: Walk
+    watched: list[WatchedModule]
+    found: Inventory
 
     @cached_property
     def names(self) -> dict[int, str]:
@@ -150,15 +150,15 @@ class Sites:
         return any(site.role == "activation" and site.rule.ternary for site in self.watched)
 
 
-def find_activations(found: Walk, plan: Plan) -> Sites:
+def find_activations(found: Inventory, plan: Plan) -> WatchedModules:
     """The modules to watch, in their order."""
-    watched: list[Site] = []
+    watched: list[WatchedModule] = []
     if plan.mode == "operators":
         is_quantized = activations.is_quantized_activation
         for module, path in zip(found.modules, found.paths, strict=True):
             wanted = not activations.is_unwanted(module, plan.rules)
             if wanted and is_quantized[ref(type(module))]:
-                watched.append(Site(name_of(path), module, "suspect"))
+                watched.append(WatchedModule(name_of(path), module, "suspect"))
     else:
         may_watch = plan.may_watch
         for module, path in zip(found.modules, found.paths, strict=True):
@@ -167,21 +167,21 @@ def find_activations(found: Walk, plan: Plan) -> Sites:
             site = _site(module, path, plan)
             if site is not None:
                 watched.append(site)
-    return Sites(watched, found)
+    return WatchedModules(watched, found)
 
 
-def _site(module: nn.Module, path: Path, plan: Plan) -> Site | None:
+def _site(module: nn.Module, path: Path, plan: Plan) -> WatchedModule | None:
     rule = activations.module_rule(module, plan.rules)
     if rule is not None:
         name = name_of(path)
         chosen = plan.select is None or plan.selects(Layer(name, type(module).__name__, rule=rule))
-        return Site(name, module, "activation" if chosen else "left out", rule)
+        return WatchedModule(name, module, "activation" if chosen else "left out", rule)
     if activations.is_unwanted(module, plan.rules):
-        return Site(name_of(path), module, "left out")
+        return WatchedModule(name_of(path), module, "left out")
     if isinstance(module, _FUSED):
-        return Site(name_of(path), module, "fused")
+        return WatchedModule(name_of(path), module, "fused")
     if not children_of(module) and _is_suspect(type(module)):
-        return Site(name_of(path), module, "suspect")
+        return WatchedModule(name_of(path), module, "suspect")
     return None
 
 

@@ -15,7 +15,7 @@ from swapnas_ext.report.analysis_table import (
     runs_text,
     saturation_line,
 )
-from swapnas_ext.search import History
+from swapnas_ext.search import RunFile
 
 EXAMPLES = """
 \b
@@ -44,7 +44,7 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
         if html is not None:
             check_writable(html, "--html")
         found = [analysis.Run.read(path) for path in runs]
-        with History.read(runs[0]) as history:
+        with RunFile.read(runs[0]) as history:
             drawn = space_of_run(space, history.about)
         first = found[0]
         effects = []

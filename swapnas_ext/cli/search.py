@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from swapnas_ext import Scorer, spaces
+from swapnas_ext import spaces
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.cli.shared_options import (
@@ -29,9 +29,10 @@ from swapnas_ext.cli.shared_options import (
 )
 from swapnas_ext.cli.worker_options import Hands, workers_options
 from swapnas_ext.report.search_table import to_table
+from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import (
     STRATEGIES,
-    History,
+    RunFile,
     SearchResult,
     SearchSettings,
     is_taken,
@@ -228,7 +229,7 @@ def _resumed(
     of_search: dict[str, Any],
 ) -> tuple[SpaceChoice, Scoring, SearchSettings]:
     """What a run was made with; what is given on the command line has to be the same."""
-    with History.read(path) as history:
+    with RunFile.read(path) as history:
         made_with = history.settings
     if made_with.get("command") is None:
         raise ValueError(

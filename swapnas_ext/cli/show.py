@@ -9,7 +9,7 @@ import click
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.shared_options import EXPECTED, fail, space_of_run
 from swapnas_ext.report.search_table import to_json, to_table
-from swapnas_ext.search import History, SearchResult
+from swapnas_ext.search import RunFile, SearchResult
 
 EXAMPLES = """
 \b
@@ -44,7 +44,7 @@ def show(run: Path, as_json: bool, html: Path | None, top: int, space: str | Non
             raise ValueError(f"--top must be at least 1, got {top}")
         if html is not None:
             check_writable(html, "--html")
-        with History.read(run) as history:
+        with RunFile.read(run) as history:
             about = history.about
             result = SearchResult.of(history)
         drawn = space_of_run(space, about)

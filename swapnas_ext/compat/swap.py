@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext.capture import Capture, Plan, find_activations
-from swapnas_ext.models import MiniBatch, Untouched, walk
+from swapnas_ext.models import MiniBatch, Restoring, take_inventory
 from swapnas_ext.patterns import PatternCounter
 from swapnas_ext.scoring import regularization
 
@@ -110,7 +110,9 @@ class SWAP:
                 if isinstance(module, nn.ReLU):
                     module.register_forward_hook(observe)
 
-        with Untouched(model, walk(model), watch) as untouched:  # the hooks go with all else
+        with Restoring(
+            model, take_inventory(model), watch
+        ) as untouched:  # the hooks go with all else
             untouched.model(*args, **kwargs)
         return seen
 
@@ -121,10 +123,10 @@ class SWAP:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> bool:
-        found, plan = walk(model), Plan()
+        found, plan = take_inventory(model), Plan()
         capture = Capture(counter, plan)
         with (
-            Untouched(model, found, _as_it_is) as untouched,
+            Restoring(model, found, _as_it_is) as untouched,
             capture.running(find_activations(found, plan)),
         ):
             untouched.model(*args, **kwargs)

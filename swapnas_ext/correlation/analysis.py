@@ -12,7 +12,7 @@ import numpy as np
 
 from swapnas_ext.correlation.ranking import spearman
 from swapnas_ext.scoring import SATURATED
-from swapnas_ext.search import Candidate, History, HistoryError
+from swapnas_ext.search import Candidate, RunFile, RunFileError
 from swapnas_ext.spaces import SearchSpace
 
 _RARE = 3
@@ -157,8 +157,8 @@ class Run:
 
     @classmethod
     def read(cls, path: Path) -> Run:
-        """Raises FileNotFoundError, HistoryError, or ValueError where nothing was scored."""
-        with History.read(path) as history:
+        """Raises FileNotFoundError, RunFileError, or ValueError where nothing was scored."""
+        with RunFile.read(path) as history:
             scorer = history.settings.get("scorer")
             candidates = [candidate for candidate in history.candidates() if candidate.scored]
         if not candidates:
@@ -169,7 +169,7 @@ class Run:
             else []
         )
         if not counts or not all(type(count) is int and count > 0 for count in counts):
-            raise HistoryError(
+            raise RunFileError(
                 f"{path} is damaged: it does not say with how many samples and repeats"
             )
         return cls(path.name, *counts, candidates)

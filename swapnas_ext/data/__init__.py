@@ -10,4 +10,4 @@ from swapnas_ext.data.loaders import first_batch
 from swapnas_ext.data.pixels import MEAN, STD
 from swapnas_ext.data.sources import DEFAULT_SIZE, images, photograph
 
-__all__ = ["DEFAULT_SIZE", "MEAN", "STD", "first_batch", "images", "photograph"]
+__all__ = ["DEFAULT_SIZE", "MEAN", "STD", "first_batch", "images", "photograph", "text"]

@@ -7,9 +7,9 @@ from swapnas_ext.models.block_state import Arguments, BlockState
 from swapnas_ext.models.flops import FlopCount
 from swapnas_ext.models.initialization import Initializer, Reach
 from swapnas_ext.models.inputs import Inputs, MiniBatch, first_tensor, main_input
-from swapnas_ext.models.inventory import Path, Walk, name_of, walk
+from swapnas_ext.models.inventory import Inventory, Path, name_of, take_inventory
 from swapnas_ext.models.random_state import RandomState, own_random_state
-from swapnas_ext.models.restoring import OF_A_VARIABLE, Nobodys, Untouched, is_nobodys
+from swapnas_ext.models.restoring import OF_A_VARIABLE, NothingToRestore, Restoring, is_disposable
 from swapnas_ext.models.scoring_mode import set_scoring_mode, uncompiled
 
 __all__ = [
@@ -19,21 +19,21 @@ __all__ = [
     "FlopCount",
     "Initializer",
     "Inputs",
+    "Inventory",
     "MiniBatch",
-    "Nobodys",
+    "NothingToRestore",
     "Path",
     "RandomState",
     "Reach",
-    "Untouched",
-    "Walk",
+    "Restoring",
     "first_tensor",
     "initialization",
-    "is_nobodys",
+    "is_disposable",
     "main_input",
     "name_of",
     "own_random_state",
     "running_statistics",
     "set_scoring_mode",
+    "take_inventory",
     "uncompiled",
-    "walk",
 ]

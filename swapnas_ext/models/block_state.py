@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext.models.random_state import RandomState
-from swapnas_ext.models.saved_state import Saved, set_item, tensor_like
+from swapnas_ext.models.saved_state import SavedState, set_item, tensor_like
 
 Arguments = dict[int | str, Any]
 """By place or name."""
@@ -35,7 +35,7 @@ class BlockState:
         self._arguments = arguments
         self._draws_on = draws_on
         self._random_state = None if draws_on is None else RandomState(draws_on)
-        self._saved = saved = Saved()
+        self._saved = saved = SavedState()
         saved.save_container(arguments)
         saved.modules.append(block)
         seen: set[int] = set()

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from swapnas_ext._torch_private import children_of, parameters_of
 from swapnas_ext.models.computed_weights import Computed, Pruned
-from swapnas_ext.models.inventory import Walk, name_of
+from swapnas_ext.models.inventory import Inventory, name_of
 from swapnas_ext.models.weighted_layers import (
     Weights,
     holds_quantized_weights,
@@ -115,7 +115,7 @@ def draws(initialize: Initializer | None, model: nn.Module) -> bool:
 
 @torch.no_grad()
 def undrawn_note(
-    initialize: Initializer | None, found: Walk, model: nn.Module, reached: Reach
+    initialize: Initializer | None, found: Inventory, model: nn.Module, reached: Reach
 ) -> str | None:
     """Names the weights of two or more dimensions that an initialiser leaves as they are, and those that
     are pruned; None where there are none.
@@ -164,7 +164,7 @@ def undrawn_note(
     return "; ".join(notes) or None
 
 
-def _is_anything_left(found: Walk, reached: Reach) -> bool:
+def _is_anything_left(found: Inventory, reached: Reach) -> bool:
     return any(
         weight.dim() > 1 and identity not in reached.overwritten
         for identity, weight in found.parameters.items()
@@ -175,7 +175,7 @@ def _trial_generator(weight: Computed) -> torch.Generator:
     return torch.Generator(weight.tensors[0].device).manual_seed(0)
 
 
-def _named(model: nn.Module, found: Walk) -> Iterable[tuple[str, Tensor]]:
+def _named(model: nn.Module, found: Inventory) -> Iterable[tuple[str, Tensor]]:
     yield from model.named_parameters()
     for module in found.held:
         for name, weight in module.named_parameters(recurse=False):

@@ -48,7 +48,7 @@ def name_of(path: Path) -> str:
 
 
 @dataclass
-class Walk:
+class Inventory:
     """What there is in a model, found in one walk: for a small model a walk takes as long as a layer."""
 
     modules: list[nn.Module] = field(default_factory=list)
@@ -70,12 +70,12 @@ class Walk:
         return sum(parameter.numel() for parameter in self.parameters.values())
 
 
-def walk(model: nn.Module) -> Walk:
+def take_inventory(model: nn.Module) -> Inventory:
     """
     Raises:
         ValueError: it has parameters without values: lazy ones, or some on the meta device.
     """
-    found = Walk()
+    found = Inventory()
     seen: set[int] = set()
     _walk_children(model, found, seen, found.parameters)
     parts = len(found.everything)
@@ -92,7 +92,7 @@ def walk(model: nn.Module) -> Walk:
 
 def _walk_children(
     top: nn.Module,
-    found: Walk,
+    found: Inventory,
     seen: set[int],
     parameters: dict[int, nn.Parameter],
     *,
@@ -158,7 +158,7 @@ def _is_of_torch(kind: type[nn.Module]) -> bool:
     return kind.__module__.startswith("torch.")
 
 
-def _check_values(model: nn.Module, found: Walk) -> None:
+def _check_values(model: nn.Module, found: Inventory) -> None:
     tensors: list[Tensor | None] = list(found.parameters.values())
     for module in found.modules:
         if not _is_scripted(module):

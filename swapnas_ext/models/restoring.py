@@ -20,11 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext._torch_private import buffers_of, is_shared, parameters_of, version_of
-from swapnas_ext.models.inventory import OF_EVERY_MODULE, Walk
-from swapnas_ext.models.saved_state import FREQUENT, IMMUTABLE, Saved, set_item, tensor_like
+from swapnas_ext.models.inventory import OF_EVERY_MODULE, Inventory
+from swapnas_ext.models.saved_state import FREQUENT, IMMUTABLE, SavedState, set_item, tensor_like
 
 
-class Untouched:
+class Restoring:
     """While it is entered, the model has tensors of its own, and is in the modes that ``prepare`` sets.
 
     Args:
@@ -44,7 +44,7 @@ class Untouched:
     def __init__(
         self,
         model: nn.Module,
-        found: Walk,
+        found: Inventory,
         prepare: Callable[[list[nn.Module]], None],
         overwritten: frozenset[int] = frozenset(),
         of_weights: frozenset[int] = frozenset(),
@@ -64,9 +64,9 @@ class Untouched:
         self._storages: dict[int, torch.UntypedStorage] = {}  # copies of those of several tensors
         self._places_of_weights: dict[int, list[tuple[Any, Any]]] = {}  # by the identity of ours
         self._modules = list(found.everything)
-        self._saved = Saved()
+        self._saved = SavedState()
 
-    def __enter__(self) -> Untouched:
+    def __enter__(self) -> Restoring:
         with torch.no_grad():
             try:
                 self._take_places()
@@ -237,24 +237,24 @@ class Untouched:
         self.note()
 
 
-class Nobodys:
+class NothingToRestore:
     """The same for one forward pass of a model that nobody will see again: nothing is put back."""
 
     def __init__(
-        self, model: nn.Module, found: Walk, prepare: Callable[[list[nn.Module]], None]
+        self, model: nn.Module, found: Inventory, prepare: Callable[[list[nn.Module]], None]
     ) -> None:
         self.model = model
         self.weights: Mapping[int, Tensor] = found.parameters
         self._found = found
         self._prepare = prepare
 
-    def __enter__(self) -> Nobodys:
+    def __enter__(self) -> NothingToRestore:
         self._prepare(self._found.everything)
         return self
 
     def __exit__(self, *_: object) -> None: ...
 
-    lay_out = Untouched.lay_out
+    lay_out = Restoring.lay_out
 
     def note(self) -> None: ...
 
@@ -276,7 +276,7 @@ def _references_of_a_variable() -> int:
 OF_A_VARIABLE = _references_of_a_variable()
 
 
-def is_nobodys(found: Walk) -> bool:
+def is_disposable(found: Inventory) -> bool:
     """Whether nothing but ``found``, and whoever holds the model itself, refers to the modules, parameters and
     buffers of a model."""
     if found.held or not all(map(_is_plain, found.everything)):

@@ -12,13 +12,13 @@ from torch import nn
 
 from swapnas_ext._torch_private import BATCH_NORMS, INSTANCE_NORMS, buffers_of
 from swapnas_ext._util import ByClass
-from swapnas_ext.models.inventory import Walk
+from swapnas_ext.models.inventory import Inventory
 
 _BUFFERS = ("running_mean", "running_var")
 _ADVICE = "score the original model, not what was made of it"
 
 
-def note(found: Walk) -> str | None:
+def note(found: Inventory) -> str | None:
     """What a score is to say of a model whose normalisation runs with statistics of its own; None where all
     of it takes those of the mini-batch."""
     reasons: dict[str, None] = {}

@@ -30,7 +30,7 @@ _BUILT_IN = frozenset({*_MAPPINGS, list, set, deque})
 _MOST = 300_000  # entries of containers that are looked into; others are saved alone
 
 
-class Saved:
+class SavedState:
     """What modules hold; finds the tensors among it.
 
     Attributes:
@@ -329,7 +329,7 @@ def _clear(container: Any) -> None:
 
 
 def set_item(container: Any, key: Any, value: Any) -> None:
-    """``container[key] = value``, of a container in which `Saved` found something."""
+    """``container[key] = value``, of a container in which `SavedState` found something."""
     if isinstance(container, _Slots):
         container[key] = value
     else:

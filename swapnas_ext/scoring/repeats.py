@@ -16,11 +16,11 @@ from swapnas_ext.capture import Capture, Layer, find_activations
 from swapnas_ext.capture import dispatch as interception
 from swapnas_ext.capture import sample_rows as rows
 from swapnas_ext.models import (
+    Inventory,
     MiniBatch,
-    Nobodys,
+    NothingToRestore,
     Reach,
-    Untouched,
-    Walk,
+    Restoring,
     initialization,
     own_random_state,
     running_statistics,
@@ -84,13 +84,13 @@ class Repeats:
     def __init__(
         self,
         model: nn.Module,
-        found: Walk,
+        found: Inventory,
         batch: MiniBatch,
         settings: Settings,
         counters: Counters,
         known: Remembered,
         *,
-        is_nobodys: bool,
+        is_disposable: bool,
     ) -> None:
         self.patterns: list[int] = []
         self.layers: list[Layer] = []
@@ -100,7 +100,7 @@ class Repeats:
         self._model = model
         self._found = found
         self._modules = found.modules
-        self._is_nobodys = is_nobodys
+        self._is_nobodys = is_disposable
         self._settings = settings
         self._counters = counters
         self._device = _device_of(found)
@@ -125,9 +125,9 @@ class Repeats:
                 reach = initialization.reach(settings.initialize, self._model)
             arguments = self._model, self._found, set_scoring_mode
             self._untouched = enter(
-                Nobodys(*arguments)
+                NothingToRestore(*arguments)
                 if runs_once
-                else Untouched(*arguments, reach.overwritten, reach.buffers)
+                else Restoring(*arguments, reach.overwritten, reach.buffers)
             )
             self._model = self._untouched.model
             if settings.autocast is not None:
@@ -511,7 +511,7 @@ def _listed(dtypes: set[torch.dtype]) -> str:
     return " and ".join(sorted(map(str, dtypes)))
 
 
-def _device_of(found: Walk) -> torch.device:
+def _device_of(found: Inventory) -> torch.device:
     for parameter in found.parameters.values():
         return parameter.device
     for module in found.modules:

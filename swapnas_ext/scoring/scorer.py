@@ -20,11 +20,11 @@ from swapnas_ext.models import (
     OF_A_VARIABLE,
     Initializer,
     Inputs,
+    Inventory,
     MiniBatch,
-    Walk,
     initialization,
-    is_nobodys,
-    walk,
+    is_disposable,
+    take_inventory,
 )
 from swapnas_ext.patterns import NanPolicy, PatternCounter
 from swapnas_ext.scoring import regularization
@@ -156,12 +156,12 @@ class Scorer:
             )
         seconds = 0.0 if built is model else time.perf_counter() - start
         built = uncompiled(built)
-        found = walk(built)
+        found = take_inventory(built)
         with _alone(built, found):
             return self._score(built, found, seconds, given=given)
 
     def _score(
-        self, model: nn.Module, found: Walk, build_seconds: float, *, given: bool
+        self, model: nn.Module, found: Inventory, build_seconds: float, *, given: bool
     ) -> SwapScore:
         known = self._remembered.of(type(model), map(type, found.modules))
         kind = CompositeRepeats if self.settings.measure == "composite" else Repeats
@@ -172,7 +172,7 @@ class Scorer:
             self.settings,
             self._counter,
             known,
-            is_nobodys=not given and is_nobodys(found),
+            is_disposable=not given and is_disposable(found),
         )
         run.all()
         log_factor = 0.0
@@ -311,7 +311,7 @@ _being_scored_lock = threading.Lock()
 
 
 @contextmanager
-def _alone(model: nn.Module, found: Walk) -> Iterator[None]:
+def _alone(model: nn.Module, found: Inventory) -> Iterator[None]:
     """Refuses a model that is being scored already, or shares modules with one: they have other tensors
     meanwhile."""
     own = set(map(id, found.everything))

@@ -17,13 +17,15 @@ from swapnas_ext.search.driver import Progress
 from swapnas_ext.search.entry_points import calibrate, evolve, search
 from swapnas_ext.search.limits import limits_text
 from swapnas_ext.search.listing import score_listed
-from swapnas_ext.search.run_file import History, HistoryError, is_taken
+from swapnas_ext.search.run_file import RunFile, RunFileError, is_taken
 from swapnas_ext.search.search_result import Ranked, SearchResult
 from swapnas_ext.search.settings import STRATEGIES, SearchSettings
 from swapnas_ext.search.size_control import Control
 from swapnas_ext.search.start import Workers
 from swapnas_ext.search.survey import Survey, read
 from swapnas_ext.search.workers.ray_cluster import RayCluster
+
+History, HistoryError = RunFile, RunFileError  # the names of version 0.1.0
 
 __all__ = [
     "STRATEGIES",
@@ -35,6 +37,8 @@ __all__ = [
     "Progress",
     "Ranked",
     "RayCluster",
+    "RunFile",
+    "RunFileError",
     "SearchResult",
     "SearchSettings",
     "Survey",

@@ -18,7 +18,7 @@ from swapnas_ext.search import size_control
 from swapnas_ext.search.admission import Admission
 from swapnas_ext.search.candidate import Candidate
 from swapnas_ext.search.limits import flops_text, seconds_text
-from swapnas_ext.search.run_file import History, HistoryError
+from swapnas_ext.search.run_file import RunFile, RunFileError
 from swapnas_ext.search.search_result import SearchResult
 from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control
@@ -84,7 +84,7 @@ class Driver:
         self,
         space: SearchSpace,
         settings: SearchSettings,
-        history: History,
+        history: RunFile,
         crew: Crew,
         report: Callable[[Progress], None] | None = None,
     ) -> None:
@@ -106,7 +106,7 @@ class Driver:
         """Until all candidates are tried, or no new ones are found.
 
         Raises:
-            HistoryError: the run file can't be written, or was made by another version of the search.
+            RunFileError: the run file can't be written, or was made by another version of the search.
             RuntimeError: the workers can't work.
             ValueError: no candidate is within the limits; says the closest.
         """
@@ -228,7 +228,7 @@ class Driver:
     def _check_same(self, candidate: Candidate, recorded: Candidate) -> None:
         same = replace(recorded, outcome=None, finished=None)
         if candidate != same:
-            raise HistoryError(
+            raise RunFileError(
                 f"the run can't be continued: candidate {recorded.number} is now {candidate}, and was "
                 f"{same}. It was made by another version of the search, or of the space"
             )

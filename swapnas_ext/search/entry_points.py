@@ -52,7 +52,7 @@ def search(
     Raises:
         ValueError: settings that don't go together, or are not those of ``history``; no candidate within
             the limits.
-        HistoryError: a run file that can't be used.
+        RunFileError: a run file that can't be used.
         RuntimeError: workers that can't work, or no candidate that could be scored.
     """
     if scorer.mu is not None:

@@ -16,7 +16,7 @@ from swapnas_ext.search.candidate import Candidate
 from swapnas_ext.search.description import describe_scorer, describe_space
 from swapnas_ext.search.driver import Progress
 from swapnas_ext.search.evaluation import Evaluator
-from swapnas_ext.search.run_file import History
+from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.search_result import SearchResult
 from swapnas_ext.search.size_control import Control
 from swapnas_ext.search.start import Workers, hire, opened
@@ -99,7 +99,7 @@ def _by_form(space: SearchSpace, architectures: Sequence[str]) -> dict[str, tupl
 def _score(
     wanted: dict[str, tuple[str, int]],
     crew: Crew,
-    record: History,
+    record: RunFile,
     report: Callable[[Progress], None] | None,
 ) -> None:
     recorded = {candidate.form: candidate for candidate in record.candidates()}

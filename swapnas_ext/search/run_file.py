@@ -46,11 +46,11 @@ CREATE TABLE candidate (
 """
 
 
-class HistoryError(RuntimeError):
+class RunFileError(RuntimeError):
     """A run file that can't be used, or can no longer be written."""
 
 
-class History:
+class RunFile:
     """The run file of a search; ``path=None`` keeps it in memory.
 
     Made by `create`, `resume` or `read`. What is recorded survives the process (``kill -9`` too): a
@@ -65,24 +65,24 @@ class History:
         self._was_there = True  # before `create`
 
     @classmethod
-    def create(cls, path: str | Path | None, settings: dict[str, Any]) -> History:
+    def create(cls, path: str | Path | None, settings: dict[str, Any]) -> RunFile:
         """A new run.
 
         Raises:
-            HistoryError: the file exists, or its folder can't be written to.
+            RunFileError: the file exists, or its folder can't be written to.
         """
         if path is None:
             history = cls(sqlite3.connect(":memory:"), None)
         else:
             path = Path(path).resolve()  # a link to a run is that run
             if is_taken(path):
-                raise HistoryError(
+                raise RunFileError(
                     f"{path} exists: continue it with --resume {path}, or choose another file"
                 )
             if path.exists() and not path.is_file():
-                raise HistoryError(f"can't make {path}: what is there is no file")
+                raise RunFileError(f"can't make {path}: what is there is no file")
             if not path.parent.is_dir():
-                raise HistoryError(f"can't make {path}: there is no folder {path.parent}")
+                raise RunFileError(f"can't make {path}: there is no folder {path.parent}")
             was_there = path.exists()
             lock = _lock(path)
             try:
@@ -101,12 +101,12 @@ class History:
         return history
 
     @classmethod
-    def resume(cls, path: str | Path) -> History:
+    def resume(cls, path: str | Path) -> RunFile:
         """A run to go on with.
 
         Raises:
             FileNotFoundError: no such file.
-            HistoryError: not a run file, or one that another search is writing, or that can't be written.
+            RunFileError: not a run file, or one that another search is writing, or that can't be written.
         """
         path = _existing(path)
         lock = _lock(path)
@@ -124,12 +124,12 @@ class History:
         return history
 
     @classmethod
-    def read(cls, path: str | Path) -> History:
+    def read(cls, path: str | Path) -> RunFile:
         """A run to look at, which a search may be writing.
 
         Raises:
             FileNotFoundError: no such file.
-            HistoryError: not a run file.
+            RunFileError: not a run file.
         """
         path = _existing(path)
         # SQLite puts files beside one that it reads, and leaves them there, unless it is told that nobody writes.
@@ -145,16 +145,16 @@ class History:
         self._connection.execute("PRAGMA synchronous = NORMAL")
 
     @classmethod
-    def _opened(cls, path: Path, mode: str) -> History:
+    def _opened(cls, path: Path, mode: str) -> RunFile:
         history = cls(_open(path, mode), path)
         try:
             with history._told():
                 (application,) = history._connection.execute("PRAGMA application_id").fetchone()
                 (version,) = history._connection.execute("PRAGMA user_version").fetchone()
                 if application != _APPLICATION:
-                    raise HistoryError(f"{path} is not a run file of swapnas")
+                    raise RunFileError(f"{path} is not a run file of swapnas")
                 if version != FORMAT:
-                    raise HistoryError(
+                    raise RunFileError(
                         f"{path} has format {version}, made by another version of swapnas_ext "
                         f"({history._about().get('version', 'unknown')}); {__version__} reads format "
                         f"{FORMAT}"
@@ -162,7 +162,7 @@ class History:
                 history._check_schema()
                 (state,) = history._connection.execute("PRAGMA quick_check(1)").fetchone()
                 if state != "ok":
-                    raise HistoryError(f"{path} is damaged: {state}")
+                    raise RunFileError(f"{path} is damaged: {state}")
         except BaseException:
             history._connection.close()
             raise
@@ -181,7 +181,7 @@ class History:
         )
         if not plain or computed or {name for _, name, _ in rows} != {"about", "candidate"}:
             names = ", ".join(f"{kind} {name}" for kind, name, _ in rows)
-            raise HistoryError(
+            raise RunFileError(
                 f"{self._path} is damaged, or no run file: expected the tables about and candidate, found {names}"
             )
 
@@ -197,7 +197,7 @@ class History:
             about = self._about()
         problem = problem_of(about)
         if problem is not None:
-            raise HistoryError(f"{self._path} is damaged: {problem}")
+            raise RunFileError(f"{self._path} is damaged: {problem}")
         return about
 
     def write_about(self, **values: Any) -> None:
@@ -217,7 +217,7 @@ class History:
         """Writes candidates with their outcomes, all or none.
 
         Raises:
-            HistoryError: the file can't be written, or is gone.
+            RunFileError: the file can't be written, or is gone.
         """
         self._check_still_there()
         rows = []
@@ -253,7 +253,7 @@ class History:
         except FileNotFoundError:
             same = False
         if not same:
-            raise HistoryError(
+            raise RunFileError(
                 f"{self._path} was removed or replaced while a search was writing to it"
             )
 
@@ -271,7 +271,7 @@ class History:
             self._lock.release()
             self._lock = None
 
-    def __enter__(self) -> History:
+    def __enter__(self) -> RunFile:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -304,11 +304,11 @@ class History:
         try:
             yield
         except sqlite3.Error as error:
-            raise HistoryError(f"{self._path}: {error}{_advice(error, no_room)}") from error
+            raise RunFileError(f"{self._path}: {error}{_advice(error, no_room)}") from error
         except (ValueError, TypeError) as error:
             if writing:
                 raise
-            raise HistoryError(f"{self._path} is damaged: {error}") from error
+            raise RunFileError(f"{self._path} is damaged: {error}") from error
 
 
 def is_taken(path: str | Path) -> bool:
@@ -376,7 +376,7 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
     try:
         return sqlite3.connect(uri, uri=True, timeout=10)
     except sqlite3.Error as error:
-        raise HistoryError(f"can't open {path}: {error}") from error
+        raise RunFileError(f"can't open {path}: {error}") from error
 
 
 def _lock(path: Path) -> FileLock:
@@ -384,7 +384,7 @@ def _lock(path: Path) -> FileLock:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise HistoryError(f"another search is writing to {path}") from None
+        raise RunFileError(f"another search is writing to {path}") from None
     except OSError as error:
-        raise HistoryError(f"can't write beside {path}: {error}") from error
+        raise RunFileError(f"can't write beside {path}: {error}") from error
     return lock

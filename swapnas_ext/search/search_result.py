@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swapnas_ext.search.candidate import Candidate
-from swapnas_ext.search.run_file import History
+from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.size_control import Control
 
 
@@ -56,7 +56,7 @@ class SearchResult:
     exhausted: bool = False
 
     @classmethod
-    def of(cls, history: History) -> SearchResult:
+    def of(cls, history: RunFile) -> SearchResult:
         """What a run file has."""
         about = history.about
         controls = tuple(Control(*pair) for pair in about.get("controls", []))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from swapnas_ext.search.evaluation import Evaluator
-from swapnas_ext.search.run_file import History, is_taken
+from swapnas_ext.search.run_file import RunFile, is_taken
 from swapnas_ext.search.workers.crew import ExecutorWorker, LocalProcess, ThisProcess, Worker
 from swapnas_ext.search.workers.ray_cluster import RayCluster, ray_workers
 from swapnas_ext.search.workers.travel import Portable, check_main_script
@@ -42,11 +42,11 @@ def hire(evaluator: Evaluator, workers: Workers) -> Sequence[Worker]:
 
 
 @contextmanager
-def opened(path: Path | None, about: dict[str, Any]) -> Iterator[History]:
+def opened(path: Path | None, about: dict[str, Any]) -> Iterator[RunFile]:
     """A new run, or the one at the path, which may be given more candidates, or fewer, and the new place of the
     same images. A new one that fails before anything is scored leaves no file."""
     if path is not None and is_taken(path):
-        with History.resume(path) as history:
+        with RunFile.resume(path) as history:
             made_with = history.settings
             search = _not_below_begun(about["search"], history)
             _check_same(made_with, {**about, "search": search}, path)
@@ -56,7 +56,7 @@ def opened(path: Path | None, about: dict[str, Any]) -> Iterator[History]:
             )
             yield history
         return
-    history = History.create(path, about)
+    history = RunFile.create(path, about)
     try:
         yield history
     except BaseException:
@@ -65,7 +65,7 @@ def opened(path: Path | None, about: dict[str, Any]) -> Iterator[History]:
     history.close()
 
 
-def _not_below_begun(search: dict[str, Any], history: History) -> dict[str, Any]:
+def _not_below_begun(search: dict[str, Any], history: RunFile) -> dict[str, Any]:
     """The settings of a search with as many candidates at least as a run has begun with: these are not undone."""
     if "candidates" not in search:
         return search
