@@ -20,9 +20,9 @@ import pytest
 
 import swapnas_ext as swap
 from swapnas_ext.search import (
-    History,
     Outcome,
     RayCluster,
+    RunFile,
     SearchResult,
     SearchSettings,
     calibrate,
@@ -164,7 +164,7 @@ def test_history_and_bookkeeping(
     work = sum(outcome.seconds for outcome in outcomes.values())
 
     def replay() -> SearchResult:
-        with History.create(tmp_path / f"{time.time_ns()}.db", {"search": {}}) as history:
+        with RunFile.create(tmp_path / f"{time.time_ns()}.db", {"search": {}}) as history:
             driver = Driver(darts[0], settings, history, Crew([Recorded(outcomes)]))  # type: ignore[list-item]
             driver.run()
             return driver.result()

@@ -23,7 +23,7 @@ import certificate_report
 import click
 import numpy as np
 import torch
-from certificate_tables import TABLES, Setting, Table, ablations
+from certificate_tables import COMPOSITE, TABLES, Setting, Table, ablations
 from recorded_search import accuracies_found
 
 import swapnas_ext as swap
@@ -31,7 +31,6 @@ from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.cli.worker_options import local_workers
 from swapnas_ext.correlation import analysis
 from swapnas_ext.correlation.correlations import (
-    COMPOSITE,
     RAW,
     REGULARISED,
     Correlations,

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from certificate_tables import TABLES
+from certificate_tables import COMPOSITE, TABLES
 from marked import rewrite, table
 from matplotlib.figure import Figure
 
 from swapnas_ext.correlation.analysis import OperationEffect, Repeatability
-from swapnas_ext.correlation.correlations import COMPOSITE, RAW, REGULARISED
+from swapnas_ext.correlation.correlations import RAW, REGULARISED
 from swapnas_ext.correlation.ranking import Chosen, Coefficient
 from swapnas_ext.report.charts import draw_operations
 from swapnas_ext.report.correlation_table import chosen_text, coefficient_text

@@ -15,6 +15,7 @@ from swapnas_ext import spaces
 from swapnas_ext.spaces import SearchSpace
 
 SOURCES = {"cifar10": "cifar10_train_256.npz", "imagenet": "imagenet_256px_16.npz"}
+COMPOSITE = "composite"
 _VOCABULARY = 30_522
 _SOURCES_TRIED = {True: ("cifar10", "default", "noise"), False: ("default", "noise")}
 _UNCHANGED = {"activation": None, "batch_statistics": True, "channels": None}
@@ -45,7 +46,7 @@ class Setting:
 
     @property
     def composite(self) -> Setting:
-        return replace(self, measure="composite", init="kaiming")
+        return replace(self, measure=COMPOSITE, init="kaiming")
 
     def get_space(self) -> SearchSpace:
         changes = {

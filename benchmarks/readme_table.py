@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from certificate_tables import COMPOSITE
 from marked import rewrite, table
 
-from swapnas_ext.correlation.correlations import COMPOSITE, PARAMETERS, RAW, REGULARISED
+from swapnas_ext.correlation.correlations import PARAMETERS, RAW, REGULARISED
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -12,7 +12,7 @@ from PIL import Image
 import swapnas_ext as swap
 from swapnas_ext.report.charts import draw_sizes
 from swapnas_ext.report.drawing import draw_graph
-from swapnas_ext.search import History, SearchResult
+from swapnas_ext.search import RunFile, SearchResult
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -24,7 +24,7 @@ def pixels(figure: Figure) -> Image.Image:
 
 
 def main() -> None:
-    with History.read(Path(sys.argv[1])) as history:
+    with RunFile.read(Path(sys.argv[1])) as history:
         result = SearchResult.of(history)
         space = swap.spaces.get(history.settings["space"]["name"])
     shown = result.family or result.ranked()[:5]

@@ -48,7 +48,7 @@ class MadeUpWorker:
     def outcome(self, architecture: str) -> Outcome:
         if architecture in self._failing:
             return Outcome(error="ValueError: it does not like this one")
-        return Outcome(patterns=made_up_score(architecture), seconds=0.001)
+        return Outcome.of_patterns(made_up_score(architecture), seconds=0.001)
 
     def revive(self, error: BaseException) -> bool:
         return False

@@ -20,6 +20,7 @@ from swapnas_ext.correlation.analysis import (
     repeatability,
     saturation,
 )
+from swapnas_ext.measures import SATURATED
 from swapnas_ext.search import Candidate, Outcome, RunFile, RunFileError
 from swapnas_ext.spaces import Graph
 
@@ -32,8 +33,17 @@ def candidate(
     saturated: float | None = 0.5,
     seconds: float = 0.0,
 ) -> Candidate:
-    error = None if patterns is not None else "it failed"
-    outcome = Outcome(patterns, std, 1000, saturated, seconds=seconds, error=error)
+    if patterns is None:
+        outcome = Outcome(error="it failed", neurons=1000, seconds=seconds)
+    else:
+        outcome = Outcome.of_patterns(
+            patterns,
+            std,
+            saturation=saturated,
+            saturated=saturated is not None and saturated >= SATURATED,
+            neurons=1000,
+            seconds=seconds,
+        )
     return Candidate(number, 0, f"text {number}", f"form {number}", (), 10, outcome, 1.0)
 
 

@@ -383,6 +383,6 @@ def test_targets_are_not_moved_by_networks_that_collapse() -> None:
     logs = [10 + size / 1e5 + generator.gauss(0, 0.5) for size in sizes]
     collapsed = [*logs[:-6], *[-40.0] * 6]
     for calibrate in (for_ranking, lambda *rows, **how: for_target(150_000, *rows, **how)):
-        plain = calibrate(logs, sizes, composite=True)
-        found = calibrate(collapsed, sizes, composite=True)
+        plain = calibrate(logs, sizes, heavy_tails=True)
+        found = calibrate(collapsed, sizes, heavy_tails=True)
         assert found.sigma == pytest.approx(plain.sigma, rel=0.2)

@@ -81,7 +81,7 @@ def made_up(
     """Scores that need no networks, of each form once."""
     candidates: dict[str, Candidate] = {}
     for number, text in enumerate(architectures):
-        outcome = Outcome(patterns=made_up_score(text), flops=1000 * len(text), seconds=0.001)
+        outcome = Outcome.of_patterns(made_up_score(text), flops=1000 * len(text), seconds=0.001)
         outcome = (outcomes or {}).get(text, outcome)
         form = SPACE.canonical(text)
         candidates.setdefault(form, Candidate(number, 0, text, form, (), 1, outcome))

@@ -33,10 +33,10 @@ from swapnas_ext.search import (
 SPACE = ["--space", "nasbench201", "--channels", "2", "--cells", "1"]
 SETTINGS = {"space": {"name": "nasbench201"}, "search": {"strategy": "random", "seed": 0}}
 OUTCOMES = (
-    Outcome(patterns=12.5, patterns_std=1.0, neurons=100, saturation=0.5, seconds=0.1),
+    Outcome.of_patterns(12.5, 1.0, neurons=100, saturation=0.5, seconds=0.1),
     Outcome(over="flops", flops=10**12, seconds=0.2),
     Outcome(error='ValueError: it\'s "bad"\n', seconds=0.3),
-    Outcome(patterns=3.0, flops=5, latency=0.001, ternary=True, saturated=False),
+    Outcome.of_patterns(3.0, flops=5, latency=0.001, ternary=True, saturated=False),
 )
 
 
@@ -242,8 +242,11 @@ def test_rows_that_are_none(tmp_path: Path) -> None:
         "UPDATE about SET value = '{' WHERE name = 'settings'",
         "DELETE FROM about",
         "UPDATE candidate SET architecture = X'00' WHERE number = 2",
-        "UPDATE candidate SET patterns = 0 WHERE number = 2",
-        "UPDATE candidate SET patterns = 'abc' WHERE number = 2",
+        """UPDATE candidate SET details = '{"patterns": 0}' WHERE number = 2""",
+        "UPDATE candidate SET details = '[]' WHERE number = 2",
+        "UPDATE candidate SET details = 'x' WHERE number = 2",
+        "UPDATE candidate SET score = 'abc' WHERE number = 2",
+        "UPDATE candidate SET log_score = NULL WHERE number = 0",
         "UPDATE candidate SET parents = 'x' WHERE number = 2",
         "UPDATE candidate SET parameters = X'0102' WHERE number = 2",
     ):
@@ -399,7 +402,13 @@ def test_deep_json(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *[("patterns", value) for value in (float("inf"), 0.0, -1.0, "x", b"x")],
+        *[(name, value) for name in ("score", "log_score") for value in (float("inf"), "x", b"x")],
+        *[("spread", value) for value in ("x", float("inf"))],
+        *[
+            ("details", f'{{"{name}": {value}}}')
+            for name in ("patterns", "patterns_std", "saturation")
+            for value in ("Infinity", 'null, "patterns": -1.0', '"x"')
+        ],
         *[("latency", value) for value in ("x", float("-inf"))],
         *[("seconds", value) for value in ("x", float("inf"))],
         *[
@@ -590,43 +599,3 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def _as_before_kinds(path: Path) -> None:
-    """Makes a run file what it was when it told nothing of kinds, and one repeat's deviation was 0."""
-    with sqlite3.connect(path) as connection:
-        for column in ("ternary", "saturated", "latency_low", "latency_high"):
-            connection.execute(f"ALTER TABLE candidate DROP COLUMN {column}")
-        connection.execute("UPDATE candidate SET patterns_std = 0 WHERE patterns IS NOT NULL")
-    connection.close()
-
-
-def test_files_without_kinds_are_read_and_gone_on_with(tmp_path: Path) -> None:
-    path = tmp_path / "run.db"
-    old = [candidate(0, OUTCOMES[0]), candidate(1, replace(OUTCOMES[0], saturation=5.0))]
-    with RunFile.create(path, SETTINGS) as history:
-        history.record(old)
-    _as_before_kinds(path)
-    old = [replace(c, outcome=replace(c.outcome, patterns_std=0.0)) for c in old if c.outcome]
-    with RunFile.read(path) as history:
-        assert history.candidates() == old
-    assert [c.ternary for c in old] == [None, None]
-    assert [c.is_saturated for c in old] == [False, False]
-    new = candidate(2, OUTCOMES[3])
-    with RunFile.resume(path) as history:
-        history.record([new])
-        assert history.candidates() == [*old, new]
-
-
-def test_a_search_of_before_goes_on_to_the_same_result(tmp_path: Path) -> None:
-    path = tmp_path / "run.db"
-    space, scorer = small_space(), small_scorer()
-    settings = SearchSettings(candidates=30, **SMALL)
-    whole = search(space, scorer, settings)
-    search(space, scorer, replace(settings, candidates=15), history=path)
-    _as_before_kinds(path)
-    found = search(space, scorer, settings, history=path)
-    assert [(c.architecture, c.patterns) for c in found.candidates] == [
-        (c.architecture, c.patterns) for c in whole.candidates
-    ]
-    assert {c.outcome.ternary for c in found.candidates if c.outcome} == {None, False}

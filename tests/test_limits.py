@@ -149,7 +149,7 @@ with Quiet({quiet.name!r}).working():
 
 def test_candidates_beyond_the_limits_are_told() -> None:
     outcomes = [
-        Outcome(patterns=5.0, flops=9, latency=0.010, latency_low=0.009, latency_high=0.011),
+        Outcome.of_patterns(5.0, flops=9, latency=0.010, latency_low=0.009, latency_high=0.011),
         Outcome(over="latency", latency=0.021, latency_low=0.019, latency_high=0.023),
         Outcome(over="latency", latency=0.050, latency_low=0.049, latency_high=0.051),
         Outcome(over="flops", flops=2_000_000_000),

@@ -79,14 +79,14 @@ MODELS = models()
 def batch_sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many repeats ran at once, each time."""
     sizes: list[int] = []
-    original = Repeats._batch
+    original = Repeats._batch_of
 
     def noted(self: Repeats, repeats: range) -> list[int]:
         counts = original(self, repeats)
         sizes.append(len(repeats))
         return counts
 
-    monkeypatch.setattr(Repeats, "_batch", noted)
+    monkeypatch.setattr(Repeats, "_batch_of", noted)
     return sizes
 
 
@@ -401,20 +401,29 @@ def test_two_threads_and_one_model() -> None:
     thread = threading.Thread(target=lambda: scores.append(swap.score(model, x)))
     thread.start()
     entered.wait(10)
-    try:
-        with pytest.raises(RuntimeError, match="being scored already, in another thread"):
-            swap.score(model, x)
-        with pytest.raises(RuntimeError, match="shares modules with it, is being scored already"):
-            swap.score(nn.Sequential(model), x)
-        with pytest.raises(RuntimeError, match="shares modules with it, is being scored already"):
-            swap.score(nn.Sequential(model.features[2]), x)
-        other = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
-        other[0].weight = weight  # of the caller's, which nothing writes to
-        assert swap.score(other, x) > 0
-    finally:
-        leave.set()
-        thread.join()
-    assert scores == [swap.score(model, x)]
+    later = [
+        threading.Thread(target=lambda part=part: scores.append(swap.score(part, x)))
+        for part in (model, nn.Sequential(model))
+    ]
+    for other in later:
+        other.start()
+    assert scores == []  # they wait for their turn
+    leave.set()
+    for each in (thread, *later):
+        each.join()
+    assert scores == 3 * [swap.score(model, x)]
+    assert model.features[0].weight is weight
+
+
+def test_a_model_that_scores_itself() -> None:
+    class Inside(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            with pytest.raises(RuntimeError, match="is being scored already"):
+                swap.score(model, x)
+            return x
+
+    model, x = nn.Sequential(nn.ReLU(), Inside()), torch.randn(8, 3, 8, 8)
+    assert swap.score(model, x) > 0
 
 
 @pytest.mark.parametrize("options", [{"channels_last": True}, {"autocast": torch.bfloat16}])

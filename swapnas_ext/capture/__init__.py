@@ -5,7 +5,15 @@ from __future__ import annotations
 from swapnas_ext.capture import dispatch, sample_rows
 from swapnas_ext.capture.capture import Capture, capturing
 from swapnas_ext.capture.rules import Rule, UserRules
-from swapnas_ext.capture.watched import MODES, Layer, Mode, Plan, Select, find_activations
+from swapnas_ext.capture.watched import (
+    MODES,
+    Layer,
+    Mode,
+    Plan,
+    Select,
+    WatchedModules,
+    find_activations,
+)
 
 __all__ = [
     "MODES",
@@ -16,6 +24,7 @@ __all__ = [
     "Rule",
     "Select",
     "UserRules",
+    "WatchedModules",
     "capturing",
     "dispatch",
     "find_activations",

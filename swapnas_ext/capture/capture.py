@@ -8,37 +8,17 @@ import time
 from collections import Counter as Counter_
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from swapnas_ext._torch_private import in_forward_ad, version_of
-from swapnas_ext.capture import dispatch as interception
-from swapnas_ext.capture import rules as activations
+from swapnas_ext.capture import dispatch, rules
 from swapnas_ext.capture.rules import RELU, Rule
 from swapnas_ext.capture.watched import Layer, Plan, WatchedModule, WatchedModules, find_activations
 from swapnas_ext.models import first_tensor, main_input, take_inventory
-from swapnas_ext.patterns import NAN_MESSAGE, NanActivationError, PatternCounter
-
-
-class Counter(Protocol):
-    """What activations are fed to."""
-
-    samples: int
-    ternary: bool
-    saw_nan: bool
-    resets: int
-    counts_once: (
-        bool  # whether the same tensor must not be counted twice; a set takes no harm from it
-    )
-
-    def count_on_host(self) -> int: ...
-    def update(self, x: Tensor) -> None: ...
-    def direct_relu(self) -> Callable[[Tensor], Tensor] | None: ...
-    def relu(self, x: Tensor) -> Tensor: ...
-    def relu_(self, x: Tensor) -> Tensor: ...
-
+from swapnas_ext.patterns import NAN_MESSAGE, NanActivationError, Observer, PatternCounter
 
 _marks = itertools.count()
 _Entry = tuple[Layer, int, torch.dtype, float, float, int]
@@ -59,8 +39,8 @@ def _own_forward(site: WatchedModule) -> Any:
     forward = site.module.__dict__["forward"]
     if getattr(forward, "watched_by_swapnas", False):
         raise RuntimeError(
-            f"module '{site.name}' ({site.kind}) is being scored already, in another thread, or was copied "
-            "while it was; score it after that, or a copy (copy.deepcopy) made before"
+            f"module '{site.name}' ({site.kind}) is being scored already, or was copied while it was; score "
+            "it after that, or a copy (copy.deepcopy) made before"
         )
     return forward
 
@@ -77,7 +57,7 @@ def _tensor_of(layer: Layer, value: Any) -> Tensor:
 
 
 class Capture:
-    """Feeds the activations of a model to a counter while `running`.
+    """Feeds the activations of a model to an observer while `running`.
 
     Attributes:
         layers: what each contributed, in the order of their first call; empty without ``record``.
@@ -85,8 +65,8 @@ class Capture:
         skipped: names of layers that were not selected.
         captured: number of calls captured.
         met_ternary: an operator with ternary patterns was met.
-        needs_ternary: an operator with ternary patterns was met, and the counter's are binary: what was
-            counted is of no use.
+        needs_ternary: an operator with ternary patterns was met, and the observer's are binary: what
+            was observed is of no use.
         calls: names of the layers, call after call; empty without ``record``.
         unfit: of layers whose rows are no multiple of S, and were left out, what would be said of each if none
             were left.
@@ -94,22 +74,20 @@ class Capture:
         seconds: time that counting took (for a ReLU, with the ReLU that it stands for).
 
     ``find_nan``: ask after each activation whether there was a NaN, to name the one that has it.
-    ``of_inputs``: feed what goes into activations, whatever their patterns are taken from.
     ``left_out``: names of layers that are not to be captured.
     """
 
     def __init__(
         self,
-        counter: Counter,
+        observer: Observer,
         plan: Plan,
         *,
         record: bool = False,
         count_layers: bool = False,
         find_nan: bool = False,
-        of_inputs: bool = False,
         left_out: Collection[str] = (),
     ) -> None:
-        self.counter = counter
+        self.observer = observer
         self.layers: list[Layer] = []
         self.missed: dict[str, None] = {}
         self.skipped: dict[str, None] = {}
@@ -122,12 +100,12 @@ class Capture:
         self._plan = plan
         self._record = record
         self._find_nan = find_nan
-        self._of_inputs = of_inputs
         self._left_out = left_out
         self._sites: WatchedModules | None = None
         self._operator_layers: dict[tuple[str, str, int], Layer] = {}
         self._calls_of: Counter_[tuple[str, str]] = Counter_()  # places in a module's code
-        self._patterns_so_far = counter.count_on_host if count_layers else _zero
+        counts = count_layers and observer.counts_patterns
+        self._patterns_so_far = observer.count_on_host if counts else _zero
         self._book: list[_Entry] = []
         self._relu = self._relu_once()
 
@@ -141,7 +119,7 @@ class Capture:
         self._sites = sites
         for name in self._plan.rules:
             if isinstance(name, str):
-                interception.register(name)
+                dispatch.register(name)
         patched: list[dict[str, Any]] = []
         own_forwards: list[tuple[dict[str, Any], Any]] = []
         with ExitStack() as stack:
@@ -155,7 +133,7 @@ class Capture:
                     patched.append(attributes)
                     attributes["forward"] = forward
                 if self._plan.mode != "modules":
-                    stack.enter_context(interception.intercepted(self._operator))
+                    stack.enter_context(dispatch.intercepted(self._operator))
                 yield
             finally:
                 for attributes in patched:
@@ -170,7 +148,7 @@ class Capture:
         original = site.module.forward
         layer = Layer(site.name, site.kind, rule=site.rule)
         rule = site.rule
-        paused = interception.paused
+        paused = dispatch.paused
         if site.role == "suspect":
             return self._suspect(site, original)
         if site.role != "activation" or site.name in self._left_out:
@@ -209,7 +187,7 @@ class Capture:
                 y = relu(input)
             except (TypeError, ValueError) as error:
                 if self._is_unfit(layer, input, error):
-                    with interception.paused():
+                    with dispatch.paused():
                         return torch.relu_(input) if in_place else torch.relu(input)
                 if not (isinstance(input, Tensor) and input.is_quantized):
                     raise self._explained(layer, input, error) from error
@@ -222,25 +200,25 @@ class Capture:
     def _relu_once(self) -> Callable[[Tensor], Tensor]:
         """The counter's ReLU; a plain one where this very tensor was counted and must not be twice, as in
         a cell whose edges each begin with a ReLU of the same node."""
-        mark, counter = next(_marks), self.counter
-        relu = self.counter.direct_relu() or self._relu_of_operators
+        mark, observer = next(_marks), self.observer
+        relu = self.observer.direct_relu() or self._relu_of_operators
 
         def relu_once(x: Tensor) -> Tensor:
             if x.requires_grad or in_forward_ad():  # a model that uses autograd itself
-                with interception.paused():
+                with dispatch.paused():
                     y = torch.relu(x)
-                    self.counter.update(x if self._of_inputs else y)
+                    self.observer.update(x if self.observer.of_inputs else y)
                     return y
-            if not counter.counts_once or x.is_quantized:
+            if not observer.counts_once or x.is_quantized:
                 return relu(x)
             version = version_of(x)
             if version is None:
                 return relu(x)
             # The hash tells of changes past torch's account: through .data, or NumPy.
-            with interception.paused():
-                now = (mark, version, counter.resets, contents_hash(x))
+            with dispatch.paused():
+                now = (mark, version, observer.resets, contents_hash(x))
             if getattr(x, "_counted_by_swapnas", None) == now:
-                with interception.paused():
+                with dispatch.paused():
                     return torch.relu(x)
             y = relu(x)
             x._counted_by_swapnas = now  # type: ignore[attr-defined]  # goes with the tensor
@@ -249,21 +227,23 @@ class Capture:
         return relu_once
 
     def _relu_of_operators(self, x: Tensor) -> Tensor:
-        with interception.paused():
+        with dispatch.paused():
             return (
-                self._relu_of_quantized(torch.relu, x) if x.is_quantized else self.counter.relu(x)
+                self._relu_of_quantized(torch.relu, x) if x.is_quantized else self.observer.relu(x)
             )
 
     def _relu_in_place(self, x: Tensor) -> Tensor:
-        with interception.paused():
+        with dispatch.paused():
             return (
-                self._relu_of_quantized(torch.relu_, x) if x.is_quantized else self.counter.relu_(x)
+                self._relu_of_quantized(torch.relu_, x)
+                if x.is_quantized
+                else self.observer.relu_(x)
             )
 
     def _relu_of_quantized(self, relu: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         before = x.dequantize()
         y = relu(x)
-        self.counter.update(before if self._of_inputs else y.dequantize())
+        self.observer.update(before if self.observer.of_inputs else y.dequantize())
         return y
 
     def _suspect(self, site: WatchedModule, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -286,9 +266,9 @@ class Capture:
         kwargs: dict[str, Any],
     ) -> Any:
         x = args[0]
-        rule = activations.operator_rule(name, args, kwargs, self._plan.rules)
+        rule = rules.operator_rule(name, args, kwargs, self._plan.rules)
         if rule is None or x.dim() == 0 or not (x.is_floating_point() or x.is_quantized):
-            is_suspect = name in activations.SUSPECT_OPERATORS and name not in self._plan.rules
+            is_suspect = name in rules.SUSPECT_OPERATORS and name not in self._plan.rules
             if self._record and is_suspect:
                 module = self._caller()[0]
                 self._miss(f"an activation made of '{name}' in '{module}'")
@@ -302,14 +282,14 @@ class Capture:
         if rule == RELU and operator is torch.ops.aten.relu.default:
             return self._feed(layer, self._relu, x, torch.relu)
         if rule == RELU and operator is torch.ops.aten.relu_.default:
-            return self._feed(layer, self.counter.relu_, x, torch.relu_)
+            return self._feed(layer, self.observer.relu_, x, torch.relu_)
         self._note_ternary(rule)
         return self._observe(layer, rule, x, lambda: operator(*args, **kwargs))
 
     def _note_ternary(self, rule: Rule) -> None:
         if rule.ternary:
             self.met_ternary = True
-            self.needs_ternary |= not self.counter.ternary
+            self.needs_ternary |= not self.observer.ternary
 
     def _operator_layer(self, name: str, rule: Rule) -> Layer | None:
         """Which layer a call belongs to; None where that is not selected."""
@@ -350,14 +330,14 @@ class Capture:
     def _observe(
         self, layer: Layer, rule: Rule, x: Tensor, function: Callable[[], Tensor]
     ) -> Tensor:
-        if self._of_inputs or rule.of_input:  # before an in-place activation overwrites it
+        if self.observer.of_inputs or rule.of_input:  # before an in-place activation overwrites it
             x = _tensor_of(layer, x)
-            states = x if self._of_inputs else rule.states(x, self.counter.ternary)
-            self._feed(layer, self.counter.update, states)
+            states = x if self.observer.of_inputs else rule.states(x, self.observer.ternary)
+            self._feed(layer, self.observer.update, states)
             return function()
         y = function()
-        states = rule.states(_tensor_of(layer, y), self.counter.ternary)
-        self._feed(layer, self.counter.update, states)
+        states = rule.states(_tensor_of(layer, y), self.observer.ternary)
+        self._feed(layer, self.observer.update, states)
         return y
 
     def _feed(
@@ -371,7 +351,7 @@ class Capture:
         start = time.perf_counter()
         try:
             result = feed(x)
-            if self._find_nan and self.counter.saw_nan:
+            if self._find_nan and self.observer.saw_nan:
                 raise NanActivationError(NAN_MESSAGE)
         except (TypeError, ValueError) as error:
             if self._is_unfit(layer, x, error):
@@ -390,7 +370,7 @@ class Capture:
             self.calls.append(layer.name)
             if layer.neurons == 0:
                 self.layers.append(layer)
-            layer.neurons += elements // self.counter.samples
+            layer.neurons += elements // self.observer.samples
             layer.seconds += end - start
             if self._patterns_so_far is not _zero:
                 layer.new_patterns = (layer.new_patterns or 0) + patterns - before
@@ -402,14 +382,14 @@ class Capture:
 
     def _is_unfit(self, layer: Layer, x: Tensor, error: Exception) -> bool:
         """Whether an activation can't be of the samples, and is left out; its layer is then noted."""
-        fits = x.dim() == 0 or x.numel() == 0 or x.shape[0] % self.counter.samples == 0
+        fits = x.dim() == 0 or x.numel() == 0 or x.shape[0] % self.observer.samples == 0
         if not fits:
             self.unfit[layer.name] = self._explained(layer, x, error)
         return not fits
 
     def _explained(self, layer: Layer, x: Tensor, error: Exception) -> Exception:
         text = f"activation '{layer.name}' ({layer.kind}): {error}"
-        samples = self.counter.samples
+        samples = self.observer.samples
         if isinstance(x, Tensor) and x.dim() and x.shape[0] % samples:
             text += ". "
             if self._plan.select is not None:  # there may be other layers
@@ -450,5 +430,5 @@ def capturing(
         )
 
 
-for _name in (*activations.OPERATOR_RULES, *activations.SUSPECT_OPERATORS):
-    interception.register(_name)
+for _name in (*rules.OPERATOR_RULES, *rules.SUSPECT_OPERATORS):
+    dispatch.register(_name)

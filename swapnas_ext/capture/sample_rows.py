@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
+
+from swapnas_ext.patterns import Observer
 
 _COLUMNS = 1024  # of each row, spread over it, that are compared
 _CHANGED = 8  # samples at most that are changed, one after another
@@ -36,77 +37,29 @@ class Seen:
     signs: Tensor | None
 
 
-class Watching:
-    """Takes the place of a counter, and notes what it is fed."""
+class RowWatcher(Observer):
+    """Notes what it is fed, and feeds it to another observer where there is one."""
 
-    def __init__(self, counter: Any) -> None:
-        self._counter = counter
-        self.samples = counter.samples
-        self.ternary = counter.ternary
-        self.counts_once = counter.counts_once
+    def __init__(self, observer: Observer | None, samples: int, ternary: bool) -> None:
+        super().__init__(samples, ternary)
+        self._observer = observer
         self.seen: list[Seen] = []
-
-    @property
-    def saw_nan(self) -> bool:
-        return self._counter.saw_nan
-
-    @property
-    def resets(self) -> int:
-        return self._counter.resets
-
-    def count_on_host(self) -> int:
-        return self._counter.count_on_host()
-
-    def direct_relu(self) -> None:
-        return None
+        if observer is not None:
+            self.of_inputs = observer.of_inputs
+            self.counts_once = observer.counts_once
+            self.counts_patterns = observer.counts_patterns
+            self.count_on_host = observer.count_on_host  # type: ignore[method-assign]
+            self.resets = observer.resets
 
     def update(self, x: Tensor) -> None:
-        self._counter.update(x)
-        self._note(x)
-
-    def relu(self, x: Tensor) -> Tensor:
-        y = self._counter.relu(x)
-        self._note(y)
-        return y
-
-    def relu_(self, x: Tensor) -> Tensor:
-        y = self._counter.relu_(x)
-        self._note(y)
-        return y
-
-    def _note(self, x: Tensor) -> None:
+        if self._observer is not None:
+            self._observer.update(x)
         signs = None
         if x.dim() < 4 or len(x) != self.samples:  # else an image for each sample
             rows = x.detach().reshape(len(x), -1)
             step = -(-rows.shape[1] // _COLUMNS)
             signs = rows[:, ::step].sign().to(torch.int8)
         self.seen.append(Seen(len(x), signs))
-
-
-class NoCounter:
-    """Takes the place of a counter where nothing is to be counted."""
-
-    saw_nan = False
-    resets = 0
-    counts_once = False
-
-    def __init__(self, samples: int, ternary: bool) -> None:
-        self.samples = samples
-        self.ternary = ternary
-
-    def count_on_host(self) -> int:
-        return 0
-
-    def direct_relu(self) -> None:
-        return None
-
-    def update(self, x: Tensor) -> None: ...
-
-    def relu(self, x: Tensor) -> Tensor:
-        return torch.relu(x)
-
-    def relu_(self, x: Tensor) -> Tensor:
-        return torch.relu_(x)
 
 
 Run = Callable[[list[int] | None, dict[int, int]], tuple[list[str], list[Seen]]]

@@ -13,7 +13,7 @@ from torch import nn
 
 from swapnas_ext._torch_private import children_of
 from swapnas_ext._util import ByClass
-from swapnas_ext.capture import rules as activations
+from swapnas_ext.capture import rules
 from swapnas_ext.capture.rules import RELU, Rule, UserRules
 from swapnas_ext.models import Inventory, Path, name_of
 
@@ -69,7 +69,7 @@ class Plan:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ValueError(f"capture must be one of {', '.join(MODES)}, got {self.mode!r}")
-        activations.check_user_rules(self.rules)
+        rules.check_user_rules(self.rules)
         if not (
             self.select is None or callable(self.select) or isinstance(self.select, str)
         ) and not (
@@ -91,10 +91,10 @@ class Plan:
 
         def may_watch(kind: type[nn.Module]) -> bool:
             return (
-                activations.is_known_class(kind)
+                rules.is_known_class(kind)
                 or issubclass(kind, _FUSED)
                 or _is_suspect(kind)
-                or activations.has_user_rule(kind, self.rules)
+                or rules.has_user_rule(kind, self.rules)
             )
 
         return ByClass(may_watch)
@@ -154,9 +154,9 @@ def find_activations(found: Inventory, plan: Plan) -> WatchedModules:
     """The modules to watch, in their order."""
     watched: list[WatchedModule] = []
     if plan.mode == "operators":
-        is_quantized = activations.is_quantized_activation
+        is_quantized = rules.is_quantized_activation
         for module, path in zip(found.modules, found.paths, strict=True):
-            wanted = not activations.is_unwanted(module, plan.rules)
+            wanted = not rules.is_unwanted(module, plan.rules)
             if wanted and is_quantized[ref(type(module))]:
                 watched.append(WatchedModule(name_of(path), module, "suspect"))
     else:
@@ -171,12 +171,12 @@ def find_activations(found: Inventory, plan: Plan) -> WatchedModules:
 
 
 def _site(module: nn.Module, path: Path, plan: Plan) -> WatchedModule | None:
-    rule = activations.module_rule(module, plan.rules)
+    rule = rules.module_rule(module, plan.rules)
     if rule is not None:
         name = name_of(path)
         chosen = plan.select is None or plan.selects(Layer(name, type(module).__name__, rule=rule))
         return WatchedModule(name, module, "activation" if chosen else "left out", rule)
-    if activations.is_unwanted(module, plan.rules):
+    if rules.is_unwanted(module, plan.rules):
         return WatchedModule(name_of(path), module, "left out")
     if isinstance(module, _FUSED):
         return WatchedModule(name_of(path), module, "fused")
@@ -186,4 +186,4 @@ def _site(module: nn.Module, path: Path, plan: Plan) -> WatchedModule | None:
 
 
 def _is_suspect(kind: type[nn.Module]) -> bool:
-    return activations.looks_like_activation(kind) and not activations.is_known_class(kind)
+    return rules.looks_like_activation(kind) and not rules.is_known_class(kind)

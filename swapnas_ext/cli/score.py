@@ -32,10 +32,11 @@ from swapnas_ext.cli.shared_options import (
     tell_saturated,
 )
 from swapnas_ext.cli.worker_options import local_workers, workers_option
+from swapnas_ext.measures import SATURATED
 from swapnas_ext.models import initialization
 from swapnas_ext.report.profile import to_profile
 from swapnas_ext.report.scores import ScoreRow, best_first, score_row, to_csv, to_json, to_table
-from swapnas_ext.scoring import SATURATED, Scorer, ScoreWarning, SwapScore
+from swapnas_ext.scoring import Scorer, ScoreWarning, SwapScore
 from swapnas_ext.search import Survey, read
 from swapnas_ext.spaces import SearchSpace
 

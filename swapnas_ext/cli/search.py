@@ -295,7 +295,7 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
         click.echo(line)
     click.echo(to_table(found, top=5), nl=False)
     tell_mixed(row.candidate.ternary for row in ranked)
-    tell_saturated(row.candidate.is_saturated for row in ranked if not row.candidate.is_composite)
+    tell_saturated(row.candidate.is_saturated for row in ranked)
     if found.interrupted:
         click.echo(
             f"interrupted at {len(found.candidates):,} of {settings.candidates:,}: go on with swapnas "

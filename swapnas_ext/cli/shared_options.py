@@ -13,10 +13,10 @@ import click
 import torch
 from torch import Tensor
 
-from swapnas_ext import data, spaces
+from swapnas_ext import data, measures, spaces
 from swapnas_ext.capture import MODES
 from swapnas_ext.models import initialization
-from swapnas_ext.scoring import MEASURES, Scorer, mixed_text
+from swapnas_ext.scoring import Scorer, mixed_text
 from swapnas_ext.spaces import SearchSpace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -190,7 +190,7 @@ class Scoring:
 
     @property
     def initialization(self) -> str:
-        return self.init or ("kaiming" if self.measure == "composite" else "gaussian")
+        return self.init or measures.get(self.measure).default_init
 
     def inputs(self, space: SearchSpace | None) -> Tensor:
         if space is not None:
@@ -225,6 +225,23 @@ class Scoring:
         )
 
 
+def _default_inits() -> str:
+    return ", ".join(f"{name}: {measures.get(name).default_init}" for name in measures.names())
+
+
+def _described_measures() -> str:
+    described = ((name, measures.get(name).description) for name in measures.names())
+    return "; ".join(f"{name}, {text}" if text else name for name, text in described)
+
+
+def _known_measure(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    try:
+        measures.get(value)
+    except EXPECTED as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+    return value
+
+
 def scoring_options(command: Command) -> Command:
     """Gives a command ``scoring``, a `Scoring`."""
 
@@ -253,8 +270,7 @@ def scoring_options(command: Command) -> Command:
     @click.option(
         "--init",
         type=click.Choice(initialization.NAMES),
-        help="Weight initialisation; keep: the model's own. Default: gaussian; kaiming for --measure "
-        "composite.",
+        help=f"Weight initialisation; keep: the model's own. Default: that of the measure ({_default_inits()}).",
     )
     @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
     @click.option(
@@ -277,11 +293,11 @@ def scoring_options(command: Command) -> Command:
     )
     @click.option(
         "--measure",
-        type=click.Choice(MEASURES),
+        metavar="NAME",
         default="patterns",
         show_default=True,
-        help="composite: distinct patterns of each layer, and more; ranks better on most tables, takes "
-        "two to three times as long.",
+        callback=_known_measure,
+        help=f"What is measured: {_described_measures()}; or MODULE:NAME of your own.",
     )
     @click.option("--channels-last", is_flag=True, help="Runs the models in this memory layout.")
     @functools.wraps(command)

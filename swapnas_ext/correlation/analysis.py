@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from swapnas_ext.correlation.ranking import spearman
-from swapnas_ext.scoring import SATURATED
+from swapnas_ext.measures import SATURATED
 from swapnas_ext.search import Candidate, RunFile, RunFileError
 from swapnas_ext.spaces import SearchSpace
 
@@ -88,7 +88,7 @@ class Saturation:
 
 def saturation(candidates: Sequence[Candidate]) -> Saturation:
     """Of candidates that were scored."""
-    ordered = sorted(candidates, key=lambda candidate: -candidate.patterns)
+    ordered = sorted(candidates, key=lambda candidate: -candidate.log_score)
     tenth = ordered[: math.ceil(len(ordered) / 10)]
     best = (ordered[0].outcome and ordered[0].outcome.saturation) or 0.0
     if ordered[0].is_saturated:
@@ -133,12 +133,12 @@ class Repeatability:
 def repeatability(candidates: Sequence[Candidate], repeats: int) -> Repeatability | None:
     """Of candidates that were scored with so many repeats; None where one repeat tells nothing of it."""
     outcomes = [c.outcome for c in candidates if c.outcome is not None and c.scored]
-    if repeats < 2 or len(outcomes) < 3:
+    spreads = [outcome.spread for outcome in outcomes if outcome.spread is not None]
+    if repeats < 2 or len(outcomes) < 3 or len(spreads) < len(outcomes):
         return None
-    means = np.array([outcome.patterns for outcome in outcomes], dtype=float)
-    relative = np.array([outcome.patterns_std for outcome in outcomes]) / means
-    within = float((relative**2).mean())
-    between = max(0.0, float(np.log(means).var(ddof=1)) - within / repeats)
+    within = float((np.array(spreads) ** 2).mean())
+    log_scores = np.array([outcome.log_score for outcome in outcomes], dtype=float)
+    between = max(0.0, float(log_scores.var(ddof=1)) - within / repeats)
     return Repeatability(repeats, between, within)
 
 

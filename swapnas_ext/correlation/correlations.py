@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from swapnas_ext import measures
 from swapnas_ext.correlation.ranking import Ranking, rank
 from swapnas_ext.correlation.table import AccuracyTable, Row
 from swapnas_ext.search import Candidate, Control, SearchResult, size_control
 from swapnas_ext.spaces import SearchSpace
 
 RAW = "SWAP-Score"
-COMPOSITE = "composite"
 REGULARISED = "size-regularised"
 PARAMETERS = "parameters"
 FLOPS = "FLOPs"
@@ -59,16 +59,12 @@ class Correlations:
 
 
 def predictors(rows: Sequence[ScoredRow], control: Control | None) -> dict[str, list[float]]:
-    scores = [math.log(row.candidate.patterns) for row in rows]
-    values = {RAW: scores}
-    if all(
-        row.candidate.outcome and row.candidate.outcome.log_composite is not None for row in rows
-    ):
-        values[COMPOSITE] = [row.candidate.log_score for row in rows]
+    values = _scores(rows)
     if control is not None:
+        first = next(iter(values.values()))
         values[REGULARISED] = [
             score + control.log_factor(row.parameters)
-            for score, row in zip(scores, rows, strict=True)
+            for score, row in zip(first, rows, strict=True)
         ]
     values[PARAMETERS] = [math.log(max(1, row.parameters)) for row in rows]
     flops = [row.candidate.outcome and row.candidate.outcome.flops for row in rows]
@@ -76,6 +72,18 @@ def predictors(rows: Sequence[ScoredRow], control: Control | None) -> dict[str, 
     for name in rows[0].row.baselines if rows else ():
         label = f"{name} (table)" if name in values else name
         values[label] = [row.row.baselines[name] for row in rows]
+    return values
+
+
+def _scores(rows: Sequence[ScoredRow]) -> dict[str, list[float]]:
+    """Logarithms of the published score, where patterns were counted, and of what was measured."""
+    values = {}
+    if not any(math.isnan(row.candidate.patterns) for row in rows):
+        values[RAW] = [math.log(row.candidate.patterns) for row in rows]
+    names = dict.fromkeys(row.candidate.outcome.measure for row in rows if row.candidate.outcome)
+    if len(names) == 1:
+        title = measures.title_of(next(iter(names)) or "score")
+        values.setdefault(title, [row.candidate.log_score for row in rows])
     return values
 
 
@@ -134,8 +142,11 @@ def scored_rows(
 def calibrated(rows: Sequence[ScoredRow]) -> Control | None:
     """Size control for ranking, from scores and sizes alone; None where they are all the same."""
     try:
+        name, log_scores = next(iter(_scores(rows).items()))
         return size_control.for_ranking(
-            [math.log(row.candidate.patterns) for row in rows], [row.parameters for row in rows]
+            log_scores,
+            [row.parameters for row in rows],
+            heavy_tails=name != RAW and any(row.candidate.has_heavy_tails for row in rows),
         )
     except ValueError:
         return None

@@ -1,7 +1,45 @@
-"""What is measured of a prepared network."""
+"""What is measured of a prepared network: measures by name, and what it takes to write one.
+
+Every module of this folder is imported, so that a new measure is a new file that registers itself.
+"""
 
 from __future__ import annotations
 
-from swapnas_ext.measures.composite import CompositeRepeats
+import importlib
+import pkgutil
 
-__all__ = ["CompositeRepeats"]
+from swapnas_ext.measures.measure import FunctionMeasure, Measure
+from swapnas_ext.measures.measurement import Measurement
+from swapnas_ext.measures.prepared_network import (
+    Arguments,
+    Counters,
+    Execution,
+    NeedsTernary,
+    PreparedNetwork,
+    Remembered,
+    StartOver,
+)
+from swapnas_ext.measures.registry import AnyMeasure, get, names, register, title_of
+from swapnas_ext.measures.saturation import SATURATED
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+__all__ = [
+    "SATURATED",
+    "AnyMeasure",
+    "Arguments",
+    "Counters",
+    "Execution",
+    "FunctionMeasure",
+    "Measure",
+    "Measurement",
+    "NeedsTernary",
+    "PreparedNetwork",
+    "Remembered",
+    "StartOver",
+    "get",
+    "names",
+    "register",
+    "title_of",
+]

@@ -4,48 +4,33 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
+from swapnas_ext.patterns import Observer
 
-class Channels:
-    """Takes the place of a counter: of each layer, the effective part of its channels.
+
+class Channels(Observer):
+    """Of each layer, the effective part of its channels, before its activation.
 
     Attributes:
         effective: in the order of the calls.
-        listening: whether it takes note of them.
+        listening: whether to take note of what is fed.
     """
 
-    saw_nan = False
-    resets = 0
+    of_inputs = True
 
     def __init__(self, samples: int, ternary: bool) -> None:
-        self.samples = samples
-        self.ternary = ternary
+        super().__init__(samples, ternary)
         self.effective: list[float] = []
         self.listening = True
 
     @property
-    def counts_once(self) -> bool:
+    def counts_once(self) -> bool:  # type: ignore[override]
         return self.listening  # else nothing is counted
-
-    def count_on_host(self) -> int:
-        return 0
 
     def update(self, x: Tensor) -> None:
         if self.listening:
             self.effective.append(effective_part(x))
-
-    def direct_relu(self) -> None:
-        return None
-
-    def relu(self, x: Tensor) -> Tensor:
-        self.update(x)
-        return torch.relu(x)
-
-    def relu_(self, x: Tensor) -> Tensor:
-        self.update(x)
-        return torch.relu_(x)
 
 
 def effective_part(x: Tensor) -> float:

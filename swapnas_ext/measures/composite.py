@@ -24,110 +24,135 @@ from __future__ import annotations
 
 import math
 import statistics
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from swapnas_ext.capture import Capture
 from swapnas_ext.measures.blocks import Blocks
 from swapnas_ext.measures.channels import Channels
-from swapnas_ext.models import FlopCount, RandomState
-from swapnas_ext.patterns import PatternCounter
-from swapnas_ext.scoring.repeats import Counters, Repeats
-from swapnas_ext.scoring.swap_score import Composite
+from swapnas_ext.measures.measure import Measure
+from swapnas_ext.measures.measurement import Measurement
+from swapnas_ext.measures.prepared_network import PreparedNetwork
+from swapnas_ext.measures.registry import register
+from swapnas_ext.measures.saturation import saturation
+from swapnas_ext.models import FlopCount
+from swapnas_ext.patterns import Observer, PatternCounter
 
-_OTHER_SEEDS = 0x5EED << 40
+_NOISE = 0x5EED << 40
+"""The stream of random numbers for noise: others than those that the weights are drawn from."""
 _LEAST = 1e-3  # that g and s are taken to be, and the inverse of the most
+_NOTHING = 1e-12  # where no layer has patterns on channels that vary
 
 
-class CompositeRepeats(Repeats):
-    """`Repeats`, one after another, with another forward pass of each on noise, in which blocks run twice.
+@dataclass(frozen=True)
+class Composite:
+    """What the composite score of one repeat is made of.
 
     Attributes:
-        composites: of each repeat.
+        diversity: sum over layers of their distinct patterns, each weighted by the square of its
+            effective channels over its channels.
+        flops: operations of one sample.
+        gain: mean |log g| over blocks; 0 where there are fewer than two.
+        directness: mean log s over blocks, at most 0.
+        patterns: Psi, of all layers together.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._composites: dict[int, Composite] = {}
-        self._counters = _by_layer(self._counters)
+    diversity: float
+    flops: int
+    gain: float
+    directness: float
+    patterns: int = 0
 
     @property
-    def composites(self) -> list[Composite]:
-        return [self._composites[repeat] for repeat in range(len(self.patterns))]
+    def log_score(self) -> float:
+        return (
+            math.log(max(self.diversity, _NOTHING))
+            + math.log(max(self.flops, 1)) / 2
+            - 2 * self.gain
+            + self.directness
+        )
 
-    def _runs_once(self) -> bool:
-        return False
 
-    def _batches(self) -> None:
-        """Blocks can't be disturbed under vmap."""
+@register
+class CompositeScore(Measure[Composite]):
+    """Distinct patterns of each layer, operations, and what blocks do to a small disturbance: two forward passes a
+    repeat, on the samples and on noise, in which each block runs twice."""
 
-    def _replayed(self, counter: PatternCounter, stack: ExitStack) -> None:
-        """Nor in a CUDA graph."""
+    name = "composite"
+    title = "composite"
+    description = (
+        "distinct patterns of each layer, and more; ranks better on most tables, takes two to three times "
+        "as long"
+    )
+    default_init = "kaiming"
 
-    def all(self) -> None:
-        # Tensors of inference mode have no version: each use of one would be a layer.
-        with torch.inference_mode(False):
-            super().all()
-
-    def _forward(self, counter: Any, capture: Capture, repeat: int) -> None:
-        super()._forward(counter, capture, repeat)
-        start = time.perf_counter()
-        operations = self._flops.per_sample(counter.samples) or 0
-        self._left_out |= capture.unfit.keys()
-        channels, blocks = self._on_noise(counter, repeat)
-        if len(channels.effective) != len(counter.distinct):
-            self._note(
+    def read(self, network: PreparedNetwork) -> Composite:
+        operations = FlopCount()
+        with network.counter() as whole, network.counter() as layer:
+            by_layer = _LayerCounter(whole, layer)
+            network.run(by_layer, hooks=partial(_watching, operations, network.model))
+            patterns = whole.count()
+        assert isinstance(patterns, int)  # of one group
+        flops = operations.per_sample(network.samples) or 0
+        channels, blocks = _on_noise(network)
+        if len(channels.effective) != len(by_layer.distinct):
+            network.note(
                 "its layers on noise are others than on its samples, and were paired in order"
             )
-        if operations == 0:
-            self._note("its operations could not be counted, and are taken to be one")
+        if flops == 0:
+            network.note("its operations could not be counted, and are taken to be one")
         if blocks.ran > 1 and not blocks.gains:
-            self._note("its blocks could not be disturbed: they take or return no fitting tensors")
-        pairs = zip(counter.distinct, channels.effective, strict=False)
-        self._composites[repeat] = Composite(
+            network.note(
+                "its blocks could not be disturbed: they take or return no fitting tensors"
+            )
+        pairs = zip(by_layer.distinct, channels.effective, strict=False)
+        return Composite(
             diversity=sum(distinct * part**2 for distinct, part in pairs),
-            flops=operations,
+            flops=flops,
             gain=_mean(abs(math.log(_clipped(gain))) for gain in blocks.gains),
             directness=_mean(math.log(min(1.0, _clipped(part))) for part in blocks.direct),
+            patterns=patterns,
         )
-        self.seconds[1] += time.perf_counter() - start
 
-    def _on_noise(self, counter: Any, repeat: int) -> tuple[Channels, Blocks]:
-        self._fresh()
-        after_samples = RandomState(self._device)
-        self._seed(self._settings.seed + repeat)  # as before the samples
-        # Other numbers than the weights are drawn from.
-        generator = torch.Generator(self._device).manual_seed(
-            (self._settings.seed + repeat + _OTHER_SEEDS) % 2**63
+    def summary(self, readings: Sequence[Composite], network: PreparedNetwork) -> Measurement:
+        patterns = tuple(reading.patterns for reading in readings)
+        return Measurement.of_logarithms(
+            [reading.log_score for reading in readings],
+            patterns=patterns,
+            parts=tuple(readings),
+            details={
+                "diversity": [reading.diversity for reading in readings],
+                "flops": readings[0].flops,
+                "gain": [reading.gain for reading in readings],
+                "directness": [reading.directness for reading in readings],
+                "heavy_tails": True,  # networks that let no signal through
+            },
+            saturation=saturation(statistics.fmean(patterns), network),
         )
-        channels = Channels(counter.samples, counter.ternary)
-        draws = not after_samples.is_now()
-        blocks = Blocks(self._model, generator, channels, draws=draws)
-        args, kwargs = self._batch_of_inputs.noise(generator, self._device)
-        capture = self._capture(channels, of_inputs=True)
-        with blocks.disturbed():
-            self._run_model(capture, args, kwargs)
-        return channels, blocks
-
-    def _run_model(self, capture: Capture, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._flops = FlopCount()
-        try:
-            self._flops.watch(self._model)
-            super()._run_model(capture, args, kwargs)
-        finally:
-            self._flops.close()
-
-    def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
 
 
-def _mean(values: Iterator[float]) -> float:
+def _on_noise(network: PreparedNetwork) -> tuple[Channels, Blocks]:
+    draws = network.drew_random_numbers()
+    generator = network.generator(_NOISE)
+    channels = Channels(network.samples, network.ternary)
+    blocks = Blocks(network.model, generator, channels, draws=draws)
+    network.run(channels, network.noise(generator), hooks=blocks.disturbed)
+    return channels, blocks
+
+
+@contextmanager
+def _watching(operations: FlopCount, model: nn.Module) -> Iterator[None]:
+    try:
+        operations.watch(model)
+        yield
+    finally:
+        operations.close()
+
+
+def _mean(values: Iterable[float]) -> float:
     known = list(values)
     return statistics.fmean(known) if known else 0.0
 
@@ -136,48 +161,29 @@ def _clipped(ratio: float) -> float:
     return min(max(ratio, _LEAST), 1 / _LEAST)
 
 
-# ---- patterns of each layer --------------------------------------------------------------------------
+class _LayerCounter(Observer):
+    """Counts the patterns of all layers together, and of each by itself.
 
-
-def _by_layer(counters: Counters) -> Counters:
-    @contextmanager
-    def by_layer(device: torch.device, ternary: bool, groups: int) -> Iterator[_LayerCounter]:
-        with (
-            counters(device, ternary, groups) as whole,
-            counters(device, ternary, groups) as layer,
-        ):
-            yield _LayerCounter(whole, layer)
-
-    return by_layer  # type: ignore[return-value]
-
-
-class _LayerCounter:
-    """Counts the patterns of all layers together, and of each by itself."""
+    Attributes:
+        distinct: patterns of each layer, in the order of the calls.
+    """
 
     counts_once = True
+    counts_patterns = True
 
     def __init__(self, whole: PatternCounter, layer: PatternCounter) -> None:
+        super().__init__(whole.samples, whole.ternary)
+        self.distinct: list[int] = []
         self._whole = whole
         self._layer = layer
-        self.samples = whole.samples
-        self.ternary = whole.ternary
-        self.distinct: list[int] = []
-        """Of each layer, in the order of the calls."""
 
     @property
-    def saw_nan(self) -> bool:
+    def saw_nan(self) -> bool:  # type: ignore[override]
         return self._whole.saw_nan
 
     @property
-    def resets(self) -> int:
+    def resets(self) -> int:  # type: ignore[override]
         return self._whole.resets
-
-    def reset(self) -> None:
-        self._whole.reset()
-        self.distinct.clear()
-
-    def count(self) -> int | list[int]:
-        return self._whole.count()
 
     def count_on_host(self) -> int:
         return self._whole.count_on_host()
@@ -186,16 +192,8 @@ class _LayerCounter:
         self._whole.update(x)
         self._count_layer(x)
 
-    def direct_relu(self) -> None:
-        return None
-
     def relu(self, x: Tensor) -> Tensor:
         y = self._whole.relu(x)
-        self._count_layer(y)
-        return y
-
-    def relu_(self, x: Tensor) -> Tensor:
-        y = self._whole.relu_(x)
         self._count_layer(y)
         return y
 

@@ -11,11 +11,13 @@ from swapnas_ext.patterns.counter import (
     count_patterns,
     pack_patterns,
 )
+from swapnas_ext.patterns.observer import Observer
 
 __all__ = [
     "NAN_MESSAGE",
     "NanActivationError",
     "NanPolicy",
+    "Observer",
     "PatternCounter",
     "build_info",
     "count_patterns",

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from swapnas_ext._util import warn
 from swapnas_ext.patterns import ops
+from swapnas_ext.patterns.observer import Observer
 
 NanPolicy = Literal["raise", "ignore"]
 _DTYPES = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16})
@@ -34,7 +35,7 @@ class NanActivationError(ValueError):
     """Activations contain NaN, so that their signs mean nothing."""
 
 
-class PatternCounter:
+class PatternCounter(Observer):
     """An exact set of activation patterns, fed one activation tensor at a time.
 
     Nothing but the set is kept: memory does not grow with the activations, only with the number of
@@ -67,7 +68,7 @@ class PatternCounter:
         torch.unique(rows > 0, dim=1).shape[1]
     """
 
-    counts_once = False  # patterns that are there already are no news
+    counts_patterns = True
 
     def __init__(
         self,

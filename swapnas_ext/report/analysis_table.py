@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from swapnas_ext.measures import SATURATED
 from swapnas_ext.report.scores import columns_text
-from swapnas_ext.scoring import SATURATED
 
 if TYPE_CHECKING:
     from swapnas_ext.correlation import OperationEffect, Repeatability, Run, Saturation

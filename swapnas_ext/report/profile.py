@@ -16,7 +16,7 @@ def to_profile(name: str, score: SwapScore) -> str:
     """Seconds of building, initialising, running and counting; for each layer its neurons, the patterns
     that it added, and its time."""
     timing = score.timing
-    repeats = len(score.patterns)
+    repeats = score.repeats
     times = Table(box=None, pad_edge=False)
     for heading in ("step", "ms", "ms a repeat", "%"):
         times.add_column(heading, justify="left" if heading == "step" else "right")

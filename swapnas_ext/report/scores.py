@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,12 +27,13 @@ class ScoreRow:
     architecture: str
     score: float
     log_score: float
-    patterns_mean: float
+    score_std: float | None
+    patterns_mean: float | None
     patterns_std: float | None
     repeats: int
     samples: int
     neurons: int
-    saturation: float
+    saturation: float | None
     ternary: bool
     parameters: int
     build_seconds: float
@@ -43,12 +45,13 @@ def score_row(architecture: str, score: SwapScore) -> ScoreRow:
         architecture=architecture,
         score=score.value,
         log_score=score.log_value,
-        patterns_mean=score.mean,
+        score_std=score.spread * score.factor if score.repeats > 1 else None,
+        patterns_mean=score.mean if score.patterns else None,
         patterns_std=score.std if len(score.patterns) > 1 else None,
-        repeats=len(score.patterns),
+        repeats=score.repeats,
         samples=score.samples,
         neurons=score.neurons,
-        saturation=score.saturation,
+        saturation=None if math.isnan(score.saturation) else score.saturation,
         ternary=score.ternary,
         parameters=score.parameters,
         build_seconds=score.timing.build,
@@ -82,18 +85,22 @@ def to_table(rows: Sequence[ScoreRow], first_rank: int = 1) -> str:
         table.add_column(heading, justify="right")
     table.add_column("architecture", overflow="fold", min_width=20)
     for rank, row in enumerate(rows, first_rank):
-        spread = "" if row.patterns_std is None else f" ± {row.patterns_std:.0f}"
+        spread = "" if row.score_std is None else f" ± {_spread_text(row.score_std)}"
         table.add_row(
             str(rank),
             f"{row.score:.6g}{spread}",
             f"{row.neurons:,}",
             *([kind_text(row.ternary)] if kinds else ()),
-            f"{row.saturation:.2f}",
+            "" if row.saturation is None else f"{row.saturation:.2f}",
             f"{row.parameters:,}",
             f"{1e3 * row.score_seconds:.0f}",
             row.architecture,
         )
     return as_text(table)
+
+
+def _spread_text(spread: float) -> str:
+    return f"{spread:.0f}" if 1 <= spread < 1e6 else f"{spread:.2g}"
 
 
 def kind_text(ternary: bool | None) -> str:

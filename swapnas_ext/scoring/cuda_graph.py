@@ -5,9 +5,16 @@ Not yet run on hardware.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import torch
+
+from swapnas_ext.capture import Capture
+from swapnas_ext.measures import Arguments, Execution, PreparedNetwork
+from swapnas_ext.models import MiniBatch
+from swapnas_ext.patterns import PatternCounter
+from swapnas_ext.scoring import memory
 
 _WARM_UPS = 2
 
@@ -41,3 +48,39 @@ class ReplayedForward:
 
     def __exit__(self, *_: object) -> None:
         self._graph.reset()
+
+
+class ReplayedGraph(Execution):
+    """Replays a captured forward pass on the samples, which inserts into one counter."""
+
+    def __init__(self, graph: ReplayedForward, counter: PatternCounter) -> None:
+        self._graph = graph
+        self._counter = counter
+
+    @classmethod
+    def captured(cls, network: PreparedNetwork, batch: MiniBatch, stack: ExitStack) -> Execution:
+        """For as long as the stack is open; where no graph can be captured, the network runs by itself, and a note
+        tells."""
+        plain = Execution()
+        counter = stack.enter_context(plain.counter(network))
+        counter.reserve(network.neurons)
+        capture = network.capture(counter)
+        arguments = batch.on(network.device)
+
+        def run() -> None:
+            counter.reset()
+            plain.run(network, capture, arguments)
+
+        try:
+            graph = stack.enter_context(ReplayedForward(run, network.device))
+        except RuntimeError as error:
+            network.note(f"no CUDA graph could be captured: {memory.first_line(error)}")
+            return plain
+        return cls(graph, counter)
+
+    @contextmanager
+    def counter(self, network: PreparedNetwork) -> Iterator[PatternCounter]:
+        yield self._counter  # the graph empties it
+
+    def run(self, network: PreparedNetwork, capture: Capture, arguments: Arguments) -> None:
+        self._graph.replay()

@@ -1,22 +1,20 @@
-"""How the repeats of a score are run."""
+"""How a score is made."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import torch
 
 from swapnas_ext.capture import Plan
+from swapnas_ext.measures import Measure
 from swapnas_ext.models import Initializer
-
-Measure = Literal["patterns", "composite"]
-MEASURES = ("patterns", "composite")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How the repeats are run; see `Scorer`."""
+class Options:
+    """The options of a `Scorer`, checked."""
 
     initialize: Initializer | None
     repeats: int
@@ -26,11 +24,9 @@ class Settings:
     autocast: torch.dtype | None
     channels_last: bool
     plan: Plan
-    measure: Measure = "patterns"
+    measure: Measure[Any]
 
     def __post_init__(self) -> None:
-        if self.measure not in MEASURES:
-            raise ValueError(f"measure must be one of {', '.join(MEASURES)}, got {self.measure!r}")
         for name, value in (("repeats", self.repeats), ("max_memory", self.max_memory)):
             if value is None:
                 continue

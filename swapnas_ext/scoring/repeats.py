@@ -1,20 +1,26 @@
-"""The forward passes of one score: each repeat by itself, or many in one pass."""
+"""The repeats of one score: each repeat by itself, or many in one pass."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import nn
 
 from swapnas_ext import _torch_private
-from swapnas_ext.capture import Capture, Layer, find_activations
-from swapnas_ext.capture import dispatch as interception
-from swapnas_ext.capture import sample_rows as rows
+from swapnas_ext.capture import dispatch
+from swapnas_ext.measures import (
+    Counters,
+    Execution,
+    Measure,
+    Measurement,
+    NeedsTernary,
+    PreparedNetwork,
+    Remembered,
+    StartOver,
+)
 from swapnas_ext.models import (
     Inventory,
     MiniBatch,
@@ -27,132 +33,103 @@ from swapnas_ext.models import (
     set_scoring_mode,
     uncompiled,
 )
-from swapnas_ext.patterns import NanActivationError, PatternCounter
+from swapnas_ext.patterns import NanActivationError
 from swapnas_ext.scoring import memory
-from swapnas_ext.scoring import replicates as batching
-from swapnas_ext.scoring.cuda_graph import ReplayedForward
-from swapnas_ext.scoring.options import Settings
-from swapnas_ext.scoring.swap_score import Composite, standard_error
+from swapnas_ext.scoring.cuda_graph import ReplayedGraph
+from swapnas_ext.scoring.options import Options
+from swapnas_ext.scoring.replicates import Replicates, replicates_at_once
 
 _MIN_REPEATS_OF_TOLERANCE = 3
 _MIN_REPLAYS = 4  # fewer are not worth the capture of a graph
 
 
-class _NeedsTernary(Exception):
-    """An operator with ternary patterns was met where binary ones were counted."""
-
-
-Counters = Callable[[torch.device, bool, int], AbstractContextManager[PatternCounter]]
-"""From (device, ternary, groups) to a counter to use for a while."""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Bytes of the activations of one repeat: of the largest, and of all together."""
-
-    largest: int
-    activations: int
-
-
-class Remembered:
-    """What is known of a class of models, to spare the next of its kind what the first one took."""
-
-    def __init__(self) -> None:
-        self.ternary = False  # an operator of it has ternary patterns
-        self.keeps_weights = False  # its forward pass did not change its weights
-        self.rows_are_samples = False  # of each of its activations
-        self.is_all_drawn = False  # the initialiser reaches all its weights
-        self.unbatchable: str | None = None  # why it can't run as replicates
-        self.sizes: Sizes | None = None  # of the last of them
-
-
 class Repeats:
-    """Runs all repeats of one score with `all`; afterwards tells what came of it.
+    """Reads all repeats of one score.
+
+    Args:
+        is_disposable: whether nobody else holds the model.
 
     Attributes:
-        patterns: Psi of each repeat.
-        composites: of each repeat, where they are measured.
-        layers, missed: of the first repeat, as in `Capture`.
-        notes: what the caller should know.
-        seconds: initialise, forward, count.
-        ternary: whether they are counted as ternary patterns.
-        met_ternary: whether any of them is.
+        network: what was measured, with its notes.
+        seconds_of_weights: time to initialise.
     """
-
-    composites: Sequence[Composite] = ()
 
     def __init__(
         self,
         model: nn.Module,
-        found: Inventory,
+        inventory: Inventory,
         batch: MiniBatch,
-        settings: Settings,
+        options: Options,
         counters: Counters,
         known: Remembered,
         *,
         is_disposable: bool,
     ) -> None:
-        self.patterns: list[int] = []
-        self.layers: list[Layer] = []
-        self.missed: list[str] = []
-        self.notes: list[str] = []
-        self.seconds = [0.0, 0.0, 0.0]
         self._model = model
-        self._found = found
-        self._modules = found.modules
-        self._is_nobodys = is_disposable
-        self._settings = settings
-        self._counters = counters
-        self._device = _device_of(found)
-        self._batch_of_inputs = batch
-        self._sites = find_activations(found, settings.plan)
-        self._left_out: set[str] = set()  # names of layers whose rows are not the samples
+        self._inventory = inventory
+        self._batch = batch
+        self._options = options
+        self._measure: Measure[Any] = options.measure
         self._known = known
-        self.ternary = self._sites.ternary or self._known.ternary
-        self.met_ternary = False
+        self._is_disposable = is_disposable
+        self._device = _device_of(inventory)
+        self._readings: list[Any] = []
+        self.network = PreparedNetwork(
+            inventory, batch, options.plan, counters, known, self._device
+        )
+        self.seconds_of_weights = 0.0
+        self.seconds_of_reading = 0.0
 
-    def all(self) -> None:
-        settings = self._settings
+    def measured(self) -> Measurement:
+        """Reads all repeats, or those that the tolerance takes."""
+        options, network = self._options, self.network
         with ExitStack() as stack:
             enter = stack.enter_context
             enter(torch.inference_mode(False))  # whose tensors have no versions
             enter(torch.no_grad())
             enter(uncompiled())
-            self._seed = enter(own_random_state(self._device))
+            network.reseed = enter(own_random_state(self._device))
+            network.initialize = self._initialize
             runs_once = self._runs_once()
             reach = None
             if not (runs_once and self._known.is_all_drawn):
-                reach = initialization.reach(settings.initialize, self._model)
-            arguments = self._model, self._found, set_scoring_mode
-            self._untouched = enter(
+                reach = initialization.reach(options.initialize, self._model)
+            arguments = self._model, self._inventory, set_scoring_mode
+            self._restoring: Restoring | NothingToRestore = enter(
                 NothingToRestore(*arguments)
-                if runs_once
+                if runs_once or reach is None
                 else Restoring(*arguments, reach.overwritten, reach.buffers)
             )
-            self._model = self._untouched.model
-            if settings.autocast is not None:
-                enter(torch.autocast(self._device.type, settings.autocast))
+            network.restoring = self._restoring
+            if options.autocast is not None:
+                enter(torch.autocast(self._device.type, options.autocast))
             stack.callback(torch.clear_autocast_cache)  # it may hold casts of our weights
-            known_before = (
-                *_torch_private.notes(),
-                running_statistics.note(self._found),
-                self._undrawn(reach),
-            )
-            self.notes += filter(None, known_before)
+            known_before = [
+                note
+                for note in (
+                    *_torch_private.notes(),
+                    running_statistics.note(self._inventory),
+                    self._undrawn(reach),
+                )
+                if note
+            ]
+            network.notes += known_before
             try:
                 self._all_repeats()
-            except _NeedsTernary:  # from the beginning, with ternary patterns
-                self.ternary = self._known.ternary = True
-                self.patterns.clear()
-                self.notes[:] = filter(None, known_before)
-                self._untouched.again(weights=True)
+            except NeedsTernary:  # from the beginning
+                self._readings.clear()
+                network.forget()
+                network.notes[:] = known_before
+                self._restoring.again(weights=True)
                 self._all_repeats()
-            all_alike = settings.repeats > 1 and len(set(self.patterns)) == 1
-            if all_alike and not initialization.draws(settings.initialize, self._model):
-                self.notes.append(
+            measurement = self._summary(len(self._readings))
+            all_alike = options.repeats > 1 and measurement.spread == 0
+            if all_alike and not initialization.draws(options.initialize, network.model):
+                network.note(
                     "all repeats are the same: the initialiser found no weight of a layer to draw "
                     "(TorchScript and graphs of torch.export have none that it knows)"
                 )
+            return measurement
 
     def _all_repeats(self) -> None:
         # Where the last model of this class tells what to expect, all repeats can run in batches; else
@@ -161,129 +138,92 @@ class Repeats:
         if known.keeps_weights and known.rows_are_samples and known.sizes is not None:
             self._batches()
         changed = False
-        if not self.patterns:
+        if not self._readings:
             changed = self._first()
             self._known.keeps_weights = not changed
             if not changed:
                 self._batches()
         self._loop(again=changed)
 
-    def _capture(self, counter: Any, **options: Any) -> Capture:
-        return Capture(counter, self._settings.plan, left_out=self._left_out, **options)
-
     def _undrawn(self, reach: Reach | None) -> str | None:
         """What is not drawn of the model, which has our tensors."""
         if reach is None:  # nothing, as of all of its class
             return None
-        initialize = self._settings.initialize
-        note = initialization.undrawn_note(initialize, self._found, self._model, reach)
+        initialize = self._options.initialize
+        note = initialization.undrawn_note(initialize, self._inventory, self.network.model, reach)
         self._known.is_all_drawn = note is None
         return note
 
     def _runs_once(self) -> bool:
-        """Whether there is nothing to put back, for anybody or for another forward pass."""
+        """Whether there is nothing to restore, for anybody or for another forward pass."""
         known = self._known.sizes is not None and self._known.rows_are_samples
-        return known and self._is_nobodys and self._settings.repeats == 1
+        one_pass = self._measure.replicates and self._options.repeats == 1
+        return known and self._is_disposable and one_pass
 
     # ---- weights ---------------------------------------------------------------------------------
 
-    def _initialize(self, repeat: int) -> None:
+    def _begin(self, repeat: int) -> None:
+        """The network gets the weights of a repeat."""
+        self.network.begin(repeat, self._options.seed + repeat)
+        self._initialize()
+
+    def _initialize(self) -> None:
         start = time.perf_counter()
-        channels_last = self._settings.channels_last
-        if self._settings.initialize is not None:
+        channels_last = self._options.channels_last
+        if self._options.initialize is not None:
             if channels_last:  # random numbers are drawn in the order of the memory
-                self._untouched.lay_out(torch.contiguous_format)
-            self._overwrite(self._model, self._generator(repeat))
+                self._restoring.lay_out(torch.contiguous_format)
+            self._overwrite(self.network.model, self._generator(self.network.repeat))
         if channels_last:
-            self._untouched.lay_out(torch.channels_last)
-        self._untouched.note()
+            self._restoring.lay_out(torch.channels_last)
+        self._restoring.note()
         torch.clear_autocast_cache()
-        self.seconds[0] += time.perf_counter() - start
+        self.seconds_of_weights += time.perf_counter() - start
 
     def _overwrite(self, model: nn.Module, generator: torch.Generator) -> None:
         """The initialiser; one of the user's own may draw from the global random numbers too."""
-        self._seed(generator.initial_seed())
-        self._settings.initialize(model, generator)
-
-    def _fresh(self) -> None:
-        """Undoes what the last forward pass left behind, for the next one to begin as it did."""
-        self._untouched.again()
+        assert self._options.initialize is not None
+        self.network.reseed(generator.initial_seed())
+        self._options.initialize(model, generator)
 
     def _generator(self, repeat: int) -> torch.Generator:
-        return torch.Generator(self._device).manual_seed(self._settings.seed + repeat)
+        return torch.Generator(self._device).manual_seed(self._options.seed + repeat)
 
     # ---- one repeat at a time --------------------------------------------------------------------
 
     def _first(self) -> bool:
         """The first repeat: tells layers, sizes, and whether patterns are ternary. Returns whether the forward
         pass changed a weight, or may have."""
-        with self._counters(self._device, self.ternary, 1) as counter:
-            capture = self._of_samples(counter)
-            self._take_from(capture)
-            by_value = self._settings.initialize is None
-            changed = self._untouched.changed_weight(by_value=by_value) is not None
-            self._count_single(counter, 0)
-            return changed
-
-    def _of_samples(self, counter: PatternCounter) -> Capture:
-        """The first repeat, without the layers whose rows are not the samples."""
-        samples = counter.samples
-        on_host = self._device.type == "cpu"
-
-        def run(
-            order: list[int] | None, replaced: dict[int, int]
-        ) -> tuple[list[str], list[rows.Seen]]:
-            self._as_at_first()
-            watching = rows.Watching(rows.NoCounter(samples, self.ternary))
-            other = self._capture(watching, record=True)
-            self._seed(self._settings.seed)
-            inputs = self._batch_of_inputs
-            arguments = (
-                inputs.in_order(order, self._device)
-                if order is not None
-                else inputs.replaced(replaced, self._device)
-            )
-            self._run_model(other, *arguments)
-            return other.calls, watching.seen
-
-        self._initialize(0)
+        self._begin(0)
         while True:
-            fed = counter if self._known.rows_are_samples else rows.Watching(counter)
-            capture = self._capture(fed, record=True, count_layers=on_host)
-            self._forward(counter, capture, 0)
-            if fed is counter:
-                return capture
-            found = rows.not_samples(capture.calls, fed.seen, samples, run)
-            self.notes += rows.notes(found, capture.unfit, samples)
-            self._left_out |= found.keys() | capture.unfit.keys()
-            self._known.rows_are_samples = not self._left_out
-            if not found:
-                return capture
-            self._as_at_first()  # and once more, without them
+            try:
+                self._read_one()
+                break
+            except NeedsTernary:
+                raise
+            except StartOver:
+                self._restoring.again(weights=True)
+                self._begin(0)
+        by_value = self._options.initialize is None
+        return self._restoring.changed_weight(by_value=by_value) is not None
 
-    def _as_at_first(self) -> None:
-        """For another forward pass of the first repeat."""
-        self._untouched.again(weights=True)
-        self._initialize(0)
-
-    def _take_from(self, capture: Capture) -> None:
-        """What the capture of the first repeat tells."""
-        if not capture.captured:
-            unfit = next(iter(capture.unfit.values()), None)
-            raise unfit or ValueError(self._nothing(capture))
-        self.layers = capture.layers
-        self.missed = list(capture.missed)
-        self._known.sizes = Sizes(capture.largest, capture.bytes)
-
-    def _forward(self, counter: PatternCounter, capture: Capture, repeat: int) -> None:
-        start = time.perf_counter()
-        counter.reset()
-        self._seed(self._settings.seed + repeat)
+    def _read_one(self) -> None:
         try:
-            args, kwargs = self._batch_of_inputs.on(self._device)
-            self._run_model(capture, args, kwargs)
+            self._readings.append(self._read())
+        except NanActivationError:  # once more, to name the activation
+            self._restoring.again(weights=True)
+            self._begin(self.network.repeat)
+            self.network.execution = Execution()
+            self.network.find_nan = True
+            self._read()
+            raise
+
+    def _read(self) -> Any:
+        start = time.perf_counter()
+        try:
+            return self._measure.read(self.network)
         except TypeError as error:
-            misfit = self._batch_of_inputs.misfit(self._model)
+            misfit = self._batch.misfit(self._model)
             if misfit is None:
                 raise
             raise TypeError(misfit) from error
@@ -292,11 +232,8 @@ class Repeats:
             if told is None:
                 raise
             raise RuntimeError(told) from error
-        self.seconds[1] += time.perf_counter() - start - capture.seconds
-        self.seconds[2] += capture.seconds
-        self.met_ternary |= capture.met_ternary
-        if capture.needs_ternary:
-            raise _NeedsTernary
+        finally:
+            self.seconds_of_reading += time.perf_counter() - start
 
     def _told_of(self, error: Exception) -> str | None:
         """What an error in the forward pass probably means; None where that can't be told."""
@@ -309,113 +246,69 @@ class Repeats:
                 f"{name} is on {self._device}, and torch's default device, on which a forward pass may make "
                 f"tensors, is {default}: {line}; score it in a with torch.device('{self._device}')"
             )
-        given = self._batch_of_inputs.dtypes()
-        weights = {p.dtype for p in self._found.parameters.values() if p.is_floating_point()}
-        if given and weights and not given & weights and self._settings.autocast is None:
+        given = self._batch.dtypes()
+        weights = {p.dtype for p in self._inventory.parameters.values() if p.is_floating_point()}
+        if given and weights and not given & weights and self._options.autocast is None:
             return (
                 f"{name} has weights of {_listed(weights)}, and can't run on inputs of {_listed(given)}: "
                 f"{line}; give the inputs .to({_listed(weights)})"
             )
         return None
 
-    def _run_model(self, capture: Capture, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        with capture.running(self._sites):
-            self._model(*args, **kwargs)
-
-    def _count_single(self, counter: PatternCounter, repeat: int) -> None:
-        try:
-            self.patterns.append(self._counted(counter))
-        except NanActivationError:  # once more, to name the activation
-            self._untouched.again(weights=True)
-            self._initialize(repeat)
-            self._forward(counter, self._capture(counter, find_nan=True), repeat)
-            raise
-
-    def _counted(self, counter: PatternCounter) -> Any:
-        start = time.perf_counter()
-        count = counter.count()
-        self.seconds[2] += time.perf_counter() - start
-        return count
-
     def _loop(self, *, again: bool) -> None:
-        """The repeats that are left, one after another; on a GPU by replaying one captured graph."""
-        settings = self._settings
-        left = settings.repeats - len(self.patterns)
+        """The repeats that are left, one after another; on a GPU by replaying one captured graph.
+
+        Args:
+            again: whether a forward pass changes weights, which are not all initialised.
+        """
+        left = self._options.repeats - len(self._readings)
         if left == 0 or self._enough():
             return
-        with self._counters(self._device, self.ternary, 1) as counter, ExitStack() as stack:
-            forward: Callable[[int], None] | None = None
-            if self._device.type == "cuda" and left >= _MIN_REPLAYS and not again:
-                forward = self._replayed(counter, stack)
-            while len(self.patterns) < settings.repeats and not self._enough():
-                repeat = len(self.patterns)
-                # Of the weights, what the last forward pass changed and is not initialised.
-                self._untouched.again(weights=again)
-                self._initialize(repeat)
-                if forward is not None:
-                    forward(repeat)
-                else:
-                    self._forward(counter, self._capture(counter), repeat)
-                self._count_single(counter, repeat)
-
-    def _replayed(self, counter: PatternCounter, stack: ExitStack) -> Callable[[int], None] | None:
-        counter.reserve(sum(layer.neurons for layer in self.layers))
-        capture = self._capture(counter)
-        args, kwargs = self._batch_of_inputs.on(self._device)
-
-        def run() -> None:
-            counter.reset()
-            with capture.running(self._sites):
-                self._model(*args, **kwargs)
-
-        try:
-            graph = stack.enter_context(ReplayedForward(run, self._device))
-        except RuntimeError as error:
-            self.notes.append(f"no CUDA graph could be captured: {memory.first_line(error)}")
-            return None
-
-        def forward(repeat: int) -> None:
-            start = time.perf_counter()
-            self._seed(self._settings.seed + repeat)
-            graph.replay()
-            self.seconds[1] += time.perf_counter() - start
-
-        return forward
+        network = self.network
+        with ExitStack() as stack:
+            replays = self._device.type == "cuda" and left >= _MIN_REPLAYS and not again
+            if replays and self._measure.replicates:
+                network.execution = ReplayedGraph.captured(network, self._batch, stack)
+            while len(self._readings) < self._options.repeats and not self._enough():
+                self._restoring.again(weights=again)
+                self._begin(len(self._readings))
+                self._read_one()
+        network.execution = Execution()
 
     # ---- many repeats in one pass ----------------------------------------------------------------
 
     def _batches(self) -> None:
         """As many of the repeats that are left as can and should run at once; the others are left."""
-        settings, sizes = self._settings, self._known.sizes
-        if len(self.patterns) == settings.repeats or self._enough() or settings.channels_last:
+        options, sizes = self._options, self._known.sizes
+        if len(self._readings) == options.repeats or self._enough() or options.channels_last:
+            return
+        if not self._measure.replicates or sizes is None:
             return
         if _torch_private.functorch is None or not (
-            interception.SEES_REPLICATES or settings.plan.mode == "modules"
+            dispatch.SEES_REPLICATES or options.plan.mode == "modules"
         ):
             return  # the notes tell
         if self._known.unbatchable is not None:
-            self.notes.append(self._known.unbatchable)
+            self.network.note(self._known.unbatchable)
             return
-        weights = sum(p.numel() * p.element_size() for p in self._found.parameters.values())
-        at_once = batching.replicates_at_once(
-            settings.repeats - len(self.patterns),
+        weights = sum(p.numel() * p.element_size() for p in self._inventory.parameters.values())
+        at_once = replicates_at_once(
+            options.repeats - len(self._readings),
             largest=sizes.largest,
             activations=sizes.activations,
             weights=weights,
-            max_memory=settings.max_memory or memory.default_limit(self._device),
+            max_memory=options.max_memory or memory.default_limit(self._device),
             device=self._device.type,
         )
-        while at_once > 1 and len(self.patterns) < settings.repeats and not self._enough():
-            done = len(self.patterns)
-            replicates = min(at_once, settings.repeats - done)
+        while at_once > 1 and len(self._readings) < options.repeats and not self._enough():
+            done = len(self._readings)
+            replicates = min(at_once, options.repeats - done)
             if replicates == 1:
                 return
             try:
-                self.patterns += self._batch(range(done, done + replicates))
+                self._readings += self._batch_of(range(done, done + replicates))
             except NanActivationError:
                 return  # the loop tells in which repeat and where
-            except _NeedsTernary:
-                raise
             except Exception as error:
                 if memory.is_out_of_memory(error):
                     at_once //= 2
@@ -424,97 +317,68 @@ class Repeats:
                     f"the repeats of {type(self._model).__name__} ran one after another, since torch's "
                     f"vmap can't run it: {memory.first_line(error)}"
                 )
-                self.notes.append(self._known.unbatchable)
+                self.network.note(self._known.unbatchable)
                 return
-        del self.patterns[self._sufficient() :]
+            finally:
+                self.network.execution = Execution()
+        del self._readings[self._sufficient() :]
 
-    def _batch(self, repeats: range) -> list[int]:
+    def _batch_of(self, repeats: range) -> list[Any]:
         start = time.perf_counter()
-        self._fresh()
-        initialize = self._settings.initialize
-        if not initialization.is_known(initialize):
+        restoring = self._restoring
+        restoring.again()
+        initialize = self._options.initialize
+        if initialize is None or not initialization.is_known(initialize):
             initialize = self._overwrite
         weights = initialization.stacked(
             initialize,
-            self._model,
-            self._untouched.weights.values(),
+            self.network.model,
+            restoring.weights.values(),
             [self._generator(r) for r in repeats],
         )
         torch.clear_autocast_cache()
-        initialized = time.perf_counter()
-        with ExitStack() as stack:
-            counter = stack.enter_context(self._counters(self._device, self.ternary, len(repeats)))
-            counter.reset()
-            capture = self._capture(
-                batching.ReplicateCounter(counter),
-                record=repeats.start == 0,
-                count_layers=repeats.start == 0 and self._device.type == "cpu",
-            )
-            stack.callback(self._fresh)
-            stack.enter_context(batching.folded_batch_norms(self._modules))
-            stack.enter_context(capture.running(self._sites))
-            args, kwargs = self._batch_of_inputs.on(self._device)
-            batching.run_replicates(self._model, weights, self._untouched.holding, args, kwargs)
-        ran = time.perf_counter()
-        self.seconds[0] += initialized - start
-        self.seconds[1] += ran - initialized - capture.seconds
-        self.seconds[2] += capture.seconds
-        self.met_ternary |= capture.met_ternary
-        if capture.needs_ternary:
-            raise _NeedsTernary
-        if repeats.start == 0:
-            self._take_from(capture)
-        return self._counted(counter)
+        self.seconds_of_weights += time.perf_counter() - start
+        self.network.begin(repeats.start, self._options.seed + repeats.start)
+        with Replicates(self._inventory.modules, weights, len(repeats)) as replicates:
+            self.network.execution = replicates
+            start = time.perf_counter()
+            try:
+                return self._measure.read_replicates(self.network)
+            finally:
+                self.seconds_of_reading += time.perf_counter() - start
+                restoring.again()
 
-    # ---- when to stop, and what to say -----------------------------------------------------------
+    # ---- when to stop ----------------------------------------------------------------------------
+
+    def _summary(self, repeats: int) -> Measurement:
+        return self._measure.summary(self._readings[:repeats], self.network)
 
     def _sufficient(self) -> int:
         """How many of the repeats so far are wanted: all, or those up to the tolerance."""
-        tolerance = self._settings.tolerance
+        tolerance = self._options.tolerance
         if tolerance is not None:
-            for count in range(_MIN_REPEATS_OF_TOLERANCE, len(self.patterns) + 1):
-                if standard_error(self.patterns[:count]) <= tolerance:
+            for count in range(_MIN_REPEATS_OF_TOLERANCE, len(self._readings) + 1):
+                if self._summary(count).standard_error <= tolerance:
                     return count
-        return len(self.patterns)
+        return len(self._readings)
 
     def _enough(self) -> bool:
-        tolerance = self._settings.tolerance
+        tolerance = self._options.tolerance
         return (
             tolerance is not None
-            and len(self.patterns) >= _MIN_REPEATS_OF_TOLERANCE
-            and standard_error(self.patterns[: self._sufficient()]) <= tolerance
+            and len(self._readings) >= _MIN_REPEATS_OF_TOLERANCE
+            and self._summary(self._sufficient()).standard_error <= tolerance
         )
-
-    def _nothing(self, capture: Capture) -> str:
-        name = type(self._model).__name__
-        known = [site.name for site in self._sites.watched if site.role != "suspect"]
-        text = f"no activation of {name} was captured in its forward pass, so there is no score"
-        if capture.skipped:
-            text += f"; select= leaves out: {', '.join(capture.skipped)}"
-        elif known and not self._left_out:
-            text += f"; it has {', '.join(known[:5])}, but does not call them"
-        for note in self.notes:
-            if note.startswith("left out"):
-                text += f"; {note}"
-        if capture.missed:
-            text += (
-                f"; not captured: {'; '.join(capture.missed)}; give {self._settings.plan.wanted}"
-            )
-        if self._settings.plan.mode == "modules":
-            text += (
-                "; capture='modules' sees no activations called as functions: use capture='auto'"
-            )
-        return text
 
 
 def _listed(dtypes: set[torch.dtype]) -> str:
     return " and ".join(sorted(map(str, dtypes)))
 
 
-def _device_of(found: Inventory) -> torch.device:
-    for parameter in found.parameters.values():
+def _device_of(inventory: Inventory) -> torch.device:
+    for parameter in inventory.parameters.values():
         return parameter.device
-    for module in found.modules:
+    for module in inventory.modules:
         for buffer in module.buffers(recurse=False):
             return buffer.device
     return torch.device("cpu")

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext._torch_private import BATCH_NORM_FORWARD, functorch
-from swapnas_ext.patterns import PatternCounter
+from swapnas_ext.capture import Capture
+from swapnas_ext.measures import Arguments, Execution, PreparedNetwork
+from swapnas_ext.patterns import Observer, PatternCounter
 
 # More replicates than fill the last-level cache with one activation are slower than fewer at a time.
 _CACHE_BYTES = 8 << 20
@@ -42,16 +44,50 @@ def replicates_at_once(
     return -(-wanted // parts)
 
 
-class ReplicateCounter:
+class Replicates(Execution):
+    """Runs the network once for all repeats of a batch, each replicate with weights of its own.
+
+    Args:
+        modules: of the network, in which batch normalisation is folded.
+        weights: stacked ``[R, ...]``, by the identity of what they take the place of.
+    """
+
+    def __init__(
+        self, modules: Sequence[nn.Module], weights: dict[int, Tensor], replicates: int
+    ) -> None:
+        self.replicates = replicates
+        self._weights = weights
+        self._folded = folded_batch_norms(modules)
+
+    def __enter__(self) -> Replicates:
+        self._folded.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._folded.__exit__(*exception)
+
+    def observer(self, observer: Observer) -> Observer:
+        if not isinstance(observer, PatternCounter):
+            raise TypeError(
+                f"replicates feed the counter of network.counter(), got {type(observer).__name__}"
+            )
+        return _ReplicateCounter(observer)
+
+    def run(self, network: PreparedNetwork, capture: Capture, arguments: Arguments) -> None:
+        args, kwargs = arguments
+        restoring = network.restoring
+        with capture.running(network.watched):
+            run_replicates(restoring.model, self._weights, restoring.holding, args, kwargs)
+
+
+class _ReplicateCounter(Observer):
     """What a model feeds its activations to under vmap: one `PatternCounter` with a group a replicate."""
 
+    counts_patterns = True
+
     def __init__(self, counter: PatternCounter) -> None:
+        super().__init__(counter.samples, counter.ternary)
         self.counter = counter
-        self.samples = counter.samples
-        self.ternary = counter.ternary
-        self.resets = 0
-        self.counts_once = False
-        self.saw_nan = False  # `Capture` is not asked to find a NaN here
 
     def count_on_host(self) -> int:
         """Of the first replicate."""
@@ -65,21 +101,15 @@ class ReplicateCounter:
         else:  # the same for all replicates, as a ReLU of the inputs is
             self.counter.update(x.expand(self.counter.groups, *x.shape))
 
-    def direct_relu(self) -> None:
-        return None
-
     def relu(self, x: Tensor) -> Tensor:
         if functorch.is_batched(x):
             return self.counter.insert_replicates(torch.ops.swapnas.relu_insert, x)
-        y = torch.relu(x)
-        self.update(y)
-        return y
+        return super().relu(x)
 
     def relu_(self, x: Tensor) -> Tensor:
-        if functorch.is_batched(x):
-            self.counter.insert_replicates(torch.ops.swapnas.relu_insert_, x)
-        else:
-            self.update(torch.relu_(x))
+        if not functorch.is_batched(x):
+            return super().relu_(x)
+        self.counter.insert_replicates(torch.ops.swapnas.relu_insert_, x)
         return x
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 from torch import nn
 
+from swapnas_ext import measures
 from swapnas_ext._torch_private import uncompiled
 from swapnas_ext._util import ByClasses, warn
 from swapnas_ext.capture import Mode, Plan, Select, UserRules
-from swapnas_ext.measures import CompositeRepeats
+from swapnas_ext.measures import AnyMeasure, Remembered
 from swapnas_ext.models import (
     OF_A_VARIABLE,
     Initializer,
@@ -28,12 +30,15 @@ from swapnas_ext.models import (
 )
 from swapnas_ext.patterns import NanPolicy, PatternCounter
 from swapnas_ext.scoring import regularization
-from swapnas_ext.scoring import swap_score as result
-from swapnas_ext.scoring.options import Measure, Settings
-from swapnas_ext.scoring.repeats import Remembered, Repeats
-from swapnas_ext.scoring.swap_score import Result, ScoreWarning, SwapScore, Timing, saturation_note
+from swapnas_ext.scoring.options import Options
+from swapnas_ext.scoring.repeats import Repeats
+from swapnas_ext.scoring.swap_score import Result, ScoreWarning, SwapScore, Timing, mixed_text
 
 Model = nn.Module | Callable[[], nn.Module]
+RankedModel = TypeVar("RankedModel", bound=Model)
+
+one_at_a_time = threading.RLock()
+"""Held while a model is scored: torch has one random state and one set of modes for all threads."""
 
 
 class Scorer:
@@ -66,12 +71,13 @@ class Scorer:
             its memory.
         autocast: runs the model under ``torch.autocast`` with this dtype.
         channels_last: runs the model with images and weights in that layout.
-        measure: ``"patterns"``: the published score; ``"composite"``: the one of `composite`, which ranks
-            better on most tables and takes two to three times as long.
+        measure: ``"patterns"``: the published score; ``"composite"``: see docs/composite.md, ranks better on most
+            tables and takes two to three times as long; or a measure of your own: a name from the registry of
+            `measures`, ``MODULE:NAME``, a `Measure`, or a function from a `PreparedNetwork` to the logarithm of a
+            score.
 
     Batch normalisation uses the statistics of the mini-batch, as published; dropout is off. The model
-    comes back exactly as it was: weights, buffers, modes, hooks, and the global random state. Several
-    threads may score different models at once.
+    comes back exactly as it was: weights, buffers, modes, hooks, and the global random state. Threads take turns.
 
     Example::
 
@@ -97,10 +103,10 @@ class Scorer:
         max_memory: int | None = None,
         autocast: torch.dtype | None = None,
         channels_last: bool = False,
-        measure: Measure = "patterns",
+        measure: AnyMeasure = "patterns",
     ) -> None:
         regularization.check_mu_sigma(mu, sigma)
-        self.settings = Settings(
+        self.settings = Options(
             initialize=initialization.get(init),
             repeats=repeats,
             seed=seed,
@@ -109,7 +115,7 @@ class Scorer:
             autocast=autocast,
             channels_last=channels_last,
             plan=Plan(capture, rules or {}, select),
-            measure=measure,
+            measure=measures.get(measure),
         )
         self.batch = MiniBatch(inputs, samples, channels_last=channels_last)
         self.samples = self.batch.samples
@@ -139,8 +145,12 @@ class Scorer:
             TypeError: not an ``nn.Module``, nor a function that returns one.
             ValueError: no activations that count, or some that don't fit the samples.
             NanActivationError: NaN activations, where ``nan_policy`` is ``"raise"``.
-            RuntimeError: out of memory, or a model that another thread is scoring.
+            RuntimeError: out of memory, or a model that is being scored already, by this thread.
         """
+        with one_at_a_time:
+            return self._build_and_score(model)
+
+    def _build_and_score(self, model: Model) -> SwapScore:
         start = time.perf_counter()
         built = model
         given = True
@@ -156,53 +166,49 @@ class Scorer:
             )
         seconds = 0.0 if built is model else time.perf_counter() - start
         built = uncompiled(built)
-        found = take_inventory(built)
-        with _alone(built, found):
-            return self._score(built, found, seconds, given=given)
+        return self._score(built, take_inventory(built), seconds, given=given)
 
     def _score(
-        self, model: nn.Module, found: Inventory, build_seconds: float, *, given: bool
+        self, model: nn.Module, inventory: Inventory, build_seconds: float, *, given: bool
     ) -> SwapScore:
-        known = self._remembered.of(type(model), map(type, found.modules))
-        kind = CompositeRepeats if self.settings.measure == "composite" else Repeats
-        run = kind(
+        known = self._remembered.of(type(model), map(type, inventory.modules))
+        repeats = Repeats(
             model,
-            found,
+            inventory,
             self.batch,
             self.settings,
             self._counter,
             known,
-            is_disposable=not given and is_disposable(found),
+            is_disposable=not given and is_disposable(inventory),
         )
-        run.all()
+        measurement = repeats.measured()
+        network = repeats.network
         log_factor = 0.0
         if self.mu is not None and self.sigma is not None:
             theta = regularization.parameters_in_thousands(model)
             log_factor = regularization.log_factor(theta, self.mu, self.sigma)
-        neurons = sum(layer.neurons for layer in run.layers)
+        forward = network.seconds_of_passes
+        count = repeats.seconds_of_reading - forward
         score = SwapScore(
             Result(
-                patterns=tuple(run.patterns),
-                composites=tuple(run.composites),
-                neurons=neurons,
+                measure=self.settings.measure.name,
+                measurement=measurement,
+                neurons=network.neurons,
                 samples=self.samples,
                 # And not what the counter was made for, which may be another model of this class.
-                ternary=run.met_ternary or any(layer.rule.ternary for layer in run.layers),
-                parameters=found.parameter_count,
+                ternary=network.has_ternary,
+                parameters=inventory.parameter_count,
                 log_factor=log_factor,
-                layers=tuple(run.layers),
-                missed=tuple(run.missed),
-                notes=tuple(run.notes),
-                timing=Timing(build_seconds, *run.seconds),
+                layers=tuple(network.layers),
+                missed=tuple(network.missed),
+                notes=(*network.notes, *measurement.notes),
+                timing=Timing(build_seconds, repeats.seconds_of_weights, forward, count),
             )
         )
-        saturation = saturation_note(score)
-        if saturation is not None:
-            score = score.with_note(saturation)
         self._warn(model, score)
         return score
 
-    def rank(self, models: Iterable[Model]) -> list[tuple[SwapScore, Model]]:
+    def rank(self, models: Iterable[RankedModel]) -> list[tuple[SwapScore, RankedModel]]:
         """Scores all the models; returns (score, model) pairs, best first."""
         scored = [(self(model), model) for model in models]
         return sorted(scored, key=lambda pair: pair[0].log_value, reverse=True)
@@ -211,13 +217,14 @@ class Scorer:
         """Once for each kind of trouble: a scorer sees thousands of models. ``notes`` and ``missed`` of
         each score tell all."""
         kind = type(model).__name__
-        if score.is_saturated and not score.composites and "saturated" not in self._warned:
-            self._warned.add("saturated")
-            warn(f"{kind}: {score.notes[-1]}", ScoreWarning)
+        for note in score.measurement.notes:
+            if score.is_saturated and "saturated" not in self._warned:
+                self._warned.add("saturated")
+                warn(f"{kind}: {note}", ScoreWarning)
         self._patterns_seen.setdefault(score.ternary, kind)
         if len(self._patterns_seen) == 2 and "mixed" not in self._warned:
             self._warned.add("mixed")
-            text = result.mixed_text(self._patterns_seen[True], self._patterns_seen[False])
+            text = mixed_text(self._patterns_seen[True], self._patterns_seen[False])
             warn(text, ScoreWarning)
         missed = f"missed in {kind}"
         if score.missed and missed not in self._warned:
@@ -250,80 +257,41 @@ class Scorer:
                 idle.append(counter)
 
 
-def score(
-    model: Model,
-    inputs: Inputs,
-    *,
-    repeats: int = 1,
-    init: str | Initializer | None = None,
-    mu: float | None = None,
-    sigma: float | None = None,
-    seed: int = 0,
-    samples: int | None = None,
-    nan_policy: NanPolicy = "raise",
-    capture: Mode = "auto",
-    select: Select | None = None,
-    rules: UserRules | None = None,
-    tolerance: float | None = None,
-    max_memory: int | None = None,
-    autocast: torch.dtype | None = None,
-    channels_last: bool = False,
-    measure: Measure = "patterns",
-) -> SwapScore:
-    """The SWAP-Score of one model: the number of distinct sample-wise activation patterns.
+Options_ = ParamSpec("Options_")
 
-    Arguments and errors as for `Scorer`, which is the better choice for several models.
 
-    Source: Peng et al., ICLR 2024, arXiv 2403.04161.
+def _once(
+    make: Callable[Concatenate[Inputs, Options_], Scorer],
+) -> Callable[Concatenate[Model, Inputs, Options_], SwapScore]:
+    """A function that takes a model before the arguments of `Scorer`, so that these are written down once."""
 
-    Equivalent to (with the weights as they are, for a model whose activations are ReLUs)::
+    def score(
+        model: Model, inputs: Inputs, *args: Options_.args, **options: Options_.kwargs
+    ) -> SwapScore:
+        """The SWAP-Score of one model: the number of distinct sample-wise activation patterns.
 
-        outputs = []
-        for module in model.modules():
-            if isinstance(module, nn.ReLU):
-                module.register_forward_hook(lambda m, i, o: outputs.append(o.reshape(samples, -1)))
-        model(inputs)
-        torch.unique(torch.sign(torch.cat(outputs, dim=1)).T, dim=0).size(0)
-    """
-    scorer = Scorer(
-        inputs,
-        repeats=repeats,
-        init=init,
-        mu=mu,
-        sigma=sigma,
-        seed=seed,
-        samples=samples,
-        nan_policy=nan_policy,
-        capture=capture,
-        select=select,
-        rules=rules,
-        tolerance=tolerance,
-        max_memory=max_memory,
-        autocast=autocast,
-        channels_last=channels_last,
-        measure=measure,
+        Arguments and errors as for `Scorer`, which is the better choice for several models.
+
+        Source: Peng et al., ICLR 2024, arXiv 2403.04161.
+
+        Equivalent to (with the weights as they are, for a model whose activations are ReLUs)::
+
+            outputs = []
+            for module in model.modules():
+                if isinstance(module, nn.ReLU):
+                    module.register_forward_hook(lambda m, i, o: outputs.append(o.reshape(samples, -1)))
+            model(inputs)
+            torch.unique(torch.sign(torch.cat(outputs, dim=1)).T, dim=0).size(0)
+        """
+        return make(inputs, *args, **options)(model)
+
+    of_scorer = inspect.signature(make)
+    model = inspect.Parameter("model", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="Model")
+    score.__signature__ = of_scorer.replace(  # type: ignore[attr-defined]
+        parameters=[model, *of_scorer.parameters.values()], return_annotation="SwapScore"
     )
-    return scorer(model)
+    score.__qualname__ = "score"
+    return score
 
 
-_being_scored: set[int] = set()
-_being_scored_lock = threading.Lock()
-
-
-@contextmanager
-def _alone(model: nn.Module, found: Inventory) -> Iterator[None]:
-    """Refuses a model that is being scored already, or shares modules with one: they have other tensors
-    meanwhile."""
-    own = set(map(id, found.everything))
-    with _being_scored_lock:
-        if not own.isdisjoint(_being_scored):
-            raise RuntimeError(
-                f"this {type(model).__name__}, or one that shares modules with it, is being scored "
-                "already, in another thread; score it after that, or a copy (copy.deepcopy) made before"
-            )
-        _being_scored.update(own)
-    try:
-        yield
-    finally:
-        with _being_scored_lock:
-            _being_scored.difference_update(own)
+score = _once(Scorer)

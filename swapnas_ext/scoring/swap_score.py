@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from swapnas_ext.capture import Layer
-
-SATURATED = 0.95
-_NOTHING = 1e-12  # where no layer has patterns on channels that vary
+if TYPE_CHECKING:
+    from swapnas_ext.capture import Layer
+    from swapnas_ext.measures import Measurement
 
 
 class ScoreWarning(UserWarning):
@@ -34,37 +32,11 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Composite:
-    """What the composite score of one repeat is made of; see `composite`.
-
-    Attributes:
-        diversity: sum over layers of their distinct patterns, each weighted by the square of its
-            effective channels over its channels.
-        flops: operations of one sample.
-        gain: mean |log g| over blocks; 0 where there are fewer than two.
-        directness: mean log s over blocks, at most 0.
-    """
-
-    diversity: float
-    flops: int
-    gain: float
-    directness: float
-
-    @property
-    def log_score(self) -> float:
-        return (
-            math.log(max(self.diversity, _NOTHING))
-            + math.log(max(self.flops, 1)) / 2
-            - 2 * self.gain
-            + self.directness
-        )
-
-
-@dataclass(frozen=True)
 class Result:
     """The fields of a `SwapScore`."""
 
-    patterns: tuple[int, ...]
+    measure: str
+    measurement: Measurement
     neurons: int
     samples: int
     ternary: bool
@@ -74,18 +46,17 @@ class Result:
     missed: tuple[str, ...]
     notes: tuple[str, ...]
     timing: Timing = field(repr=False)
-    composites: tuple[Composite, ...] = ()
 
 
 class SwapScore(float):
     """A SWAP-Score. Is a float (the value), and tells how it came about.
 
     Attributes:
-        patterns: Psi of each repeat.
-        composites: of each repeat, where the score is composite; or else none.
+        measure: name of what was measured, see `Scorer`.
+        measurement: the score before size control, its spread over the repeats, and the measure's details.
         neurons: V, over all captured layers.
         samples: S.
-        ternary: whether an activation has three states, of which the patterns are then.
+        ternary: whether an activation has three states, which the patterns then have too.
         parameters: number of parameters of the model.
         log_factor: -(Theta - mu)^2 / sigma, 0 without mu and sigma.
         layers: what was captured: name, kind, how, neurons, and (first repeat) new patterns (on CPU) and
@@ -95,7 +66,8 @@ class SwapScore(float):
         timing: seconds spent.
     """
 
-    patterns: tuple[int, ...]
+    measure: str
+    measurement: Measurement
     neurons: int
     samples: int
     ternary: bool
@@ -105,10 +77,10 @@ class SwapScore(float):
     missed: tuple[str, ...]
     notes: tuple[str, ...]
     timing: Timing
-    composites: tuple[Composite, ...]
 
     def __new__(cls, result: Result) -> SwapScore:
-        score = super().__new__(cls, _measured(result) * math.exp(result.log_factor))
+        value = result.measurement.value * math.exp(result.log_factor)
+        score = super().__new__(cls, value)
         score.__dict__.update(vars(result))
         return score
 
@@ -116,16 +88,15 @@ class SwapScore(float):
         return SwapScore, (Result(**self.__dict__),)
 
     def __repr__(self) -> str:
-        spread = f"std={self.std:.3g}, " if len(self.patterns) > 1 else ""
+        patterns = f"mean={self.mean:.6g}, " if self.patterns else ""
+        if len(self.patterns) > 1:
+            patterns += f"std={self.std:.3g}, "
         return (
-            f"SwapScore({self.value:.6g}, mean={self.mean:.6g}, {spread}"
-            f"repeats={len(self.patterns)}, neurons={self.neurons}, samples={self.samples}, "
+            f"SwapScore({self.value:.6g}, {patterns}"
+            f"repeats={self.repeats}, neurons={self.neurons}, samples={self.samples}, "
             f"{'ternary=True, ' if self.ternary else ''}"
             f"saturation={self.saturation:.3f}, parameters={self.parameters})"
         )
-
-    def with_note(self, note: str) -> SwapScore:
-        return SwapScore(replace(Result(**self.__dict__), notes=(*self.notes, note)))
 
     @property
     def value(self) -> float:
@@ -134,18 +105,37 @@ class SwapScore(float):
 
     @property
     def measured(self) -> float:
-        """What is not yet regularised by size: the mean of Psi; where the score is composite, the geometric
-        mean of that."""
-        return _measured(self)
+        """The score before size control: the mean of Psi, or what else was measured."""
+        return self.measurement.value
+
+    @property
+    def spread(self) -> float:
+        """Sample standard deviation of `measured` over the repeats; NaN for one repeat."""
+        return self.measurement.spread * self.measurement.value
+
+    @property
+    def repeats(self) -> int:
+        """R, repeats that were read."""
+        return self.measurement.repeats
+
+    @property
+    def patterns(self) -> tuple[int, ...]:
+        """Psi of each repeat; empty where the measure does not count patterns."""
+        return self.measurement.patterns
+
+    @property
+    def composites(self) -> tuple[Any, ...]:
+        """The measure's own reading of each repeat, such as a `Composite`; empty for the published score."""
+        return self.measurement.parts
 
     @property
     def mean(self) -> float:
-        """Mean of Psi over the repeats."""
-        return statistics.fmean(self.patterns)
+        """Mean of Psi over the repeats; NaN where the measure does not count patterns."""
+        return statistics.fmean(self.patterns) if self.patterns else math.nan
 
     @property
     def std(self) -> float:
-        """Sample standard deviation of Psi over the repeats; NaN for one, which tells nothing of it."""
+        """Sample standard deviation of Psi over the repeats; NaN for one repeat."""
         return statistics.stdev(self.patterns) if len(self.patterns) > 1 else math.nan
 
     @property
@@ -156,56 +146,18 @@ class SwapScore(float):
     @property
     def log_value(self) -> float:
         """``log(measured) + log_factor``: ranks as the value does, and never underflows."""
-        return math.log(self.measured) + self.log_factor
+        return self.measurement.log_value + self.log_factor
 
     @property
     def saturation(self) -> float:
-        """Psi / min(V, 2^S), of ternary patterns Psi / min(V, 3^S): near 1 the score can't tell networks
-        apart."""
-        return self.mean / min(self.neurons, (3 if self.ternary else 2) ** self.samples)
+        """Psi / min(V, 2^S), for ternary patterns Psi / min(V, 3^S): near 1, counts of patterns can't tell networks
+        apart. NaN where the measure has no such bound."""
+        return self.measurement.saturation
 
     @property
     def is_saturated(self) -> bool:
-        """Whether it is within 5 % of all that it could be. Ternary patterns of functions that are never
-        exactly zero, as a GELU on most data, are no more than 2^S."""
-        possible = _states_in_effect(self) ** self.samples
-        return self.mean >= SATURATED * min(self.neurons, possible)
-
-
-def _measured(of: Result | SwapScore) -> float:
-    if of.composites:
-        return math.exp(statistics.fmean(composite.log_score for composite in of.composites))
-    return statistics.fmean(of.patterns)
-
-
-def saturation_note(score: SwapScore) -> str | None:
-    """A sentence where a score is saturated, with the S to use instead."""
-    if not score.is_saturated:
-        return None
-    samples, neurons = score.samples, score.neurons
-    states = _states_in_effect(score)
-    possible = states**samples
-    # Where as many patterns are possible as there are neurons, neither limit is near.
-    balanced = max(1, round(samples * math.log2(max(neurons, 2)) / math.log2(possible)))
-    if possible >= neurons:
-        better = min(balanced, max(1, samples - 1))
-        reason = f"of {neurons:,} neurons: nearly every one has its own"
-    else:
-        better = max(balanced, samples + 1)
-        reason = f"of the {possible:,} that are possible with {samples} samples"
-        if score.ternary and states == 2:
-            reason = f"where {samples} samples make {possible:,} without zero, the rare third state"
-    advice = f"; use {better} samples" if better != samples else ""
-    return f"saturated: {score.mean:,.0f} patterns {reason}. Such scores can't tell networks apart{advice}"
-
-
-def _states_in_effect(score: SwapScore) -> int:
-    """How many states of one sample make the patterns. A GELU is positive or negative on most data, and
-    never zero: two, until there are more patterns than they make."""
-    if not score.ternary:
-        return 2
-    three_regions = any(layer.rule.upper is not None for layer in score.layers)
-    return 3 if three_regions or score.mean > 2**score.samples / SATURATED else 2
+        """Whether the score is so near the highest possible that it can't tell networks apart."""
+        return self.measurement.saturated
 
 
 def mixed_text(ternary: object, binary: object) -> str:
@@ -214,10 +166,3 @@ def mixed_text(ternary: object, binary: object) -> str:
         f"ternary patterns ({ternary}) and binary ones ({binary}) are compared: three states of a sample make "
         "more patterns than two, so that the kind of activation tells in the ranking; rank each kind by itself"
     )
-
-
-def standard_error(patterns: Sequence[int]) -> float:
-    """Of the mean, relative to it; infinite for one repeat."""
-    if len(patterns) < 2:
-        return math.inf
-    return statistics.stdev(patterns) / math.sqrt(len(patterns)) / statistics.fmean(patterns)

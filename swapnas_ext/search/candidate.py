@@ -1,54 +1,84 @@
-"""What a search knows of one architecture."""
+"""One architecture of a search, and its outcome."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-
-from swapnas_ext.scoring import SATURATED
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of scoring an architecture. One of ``patterns``, ``over`` and ``error`` is set.
+    """What came of scoring an architecture. One of ``score``, ``over`` and ``error`` is set.
 
     Attributes:
-        patterns: the SWAP-Score, not regularised: mean over the repeats.
-        patterns_std: over the repeats; None of one.
-        neurons, saturation, ternary: as of `SwapScore`.
-        saturated: its ``is_saturated``. Older run files tell neither this nor ``ternary``.
+        measure: name of what was measured.
+        score: before size control.
+        log_score: its natural logarithm.
+        spread: sample standard deviation over the repeats, relative to the score; None for one repeat.
+        details: what else the measure tells, JSON-compatible: ``patterns`` and ``patterns_std`` (mean Psi and its
+            standard deviation over the repeats), ``saturation``, and details of its own.
+        neurons, ternary: as of `SwapScore`.
+        saturated: its ``is_saturated``; None where older run files don't tell.
         flops: of one forward pass on one sample, two for a multiplication with addition: of the final
             network where they are limited, of the scored one for listed architectures (see `FlopCount`);
             None in other searches.
         latency: seconds of the same, the median of several runs; None where it is not limited.
         latency_low, latency_high: the median's 95 % confidence interval, from how the runs spread.
         seconds: what all of it took.
-        over: which limit the architecture exceeds, and was not scored for.
+        over: the limit that the architecture exceeds, and for which it was not scored.
         error: why it could not be scored.
-        log_composite: natural logarithm of the composite score, where that is what is measured.
     """
 
-    patterns: float | None = None
-    patterns_std: float | None = None
+    measure: str | None = None
+    score: float | None = None
+    log_score: float | None = None
+    spread: float | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
     neurons: int | None = None
-    saturation: float | None = None
+    ternary: bool | None = None
+    saturated: bool | None = None
     flops: int | None = None
     latency: float | None = None
+    latency_low: float | None = None
+    latency_high: float | None = None
     seconds: float = 0.0
     over: str | None = None
     error: str | None = None
-    log_composite: float | None = None
-    ternary: bool | None = None
-    saturated: bool | None = None
-    latency_low: float | None = None
-    latency_high: float | None = None
+
+    @classmethod
+    def of_patterns(
+        cls,
+        patterns: float,
+        patterns_std: float | None = None,
+        *,
+        saturation: float | None = None,
+        **known: Any,
+    ) -> Outcome:
+        """Of the published score: mean Psi and its standard deviation. ``known``: other attributes."""
+        details = {"patterns": patterns, "patterns_std": patterns_std, "saturation": saturation}
+        return cls(
+            measure="patterns",
+            score=patterns,
+            log_score=math.log(patterns),
+            spread=None if patterns_std is None else patterns_std / patterns,
+            details={name: value for name, value in details.items() if value is not None},
+            **known,
+        )
 
     @property
-    def is_saturated(self) -> bool:
-        if self.saturated is not None:
-            return self.saturated
-        # Of ternary patterns too it was taken against 2^S then, and may be far above 1.
-        return self.saturation is not None and SATURATED <= self.saturation <= 1 / SATURATED
+    def patterns(self) -> float | None:
+        """Mean Psi over the repeats; None where the measure does not count patterns."""
+        return self.details.get("patterns")
+
+    @property
+    def patterns_std(self) -> float | None:
+        return self.details.get("patterns_std")
+
+    @property
+    def saturation(self) -> float | None:
+        return self.details.get("saturation")
 
 
 @dataclass(frozen=True)
@@ -76,12 +106,7 @@ class Candidate:
 
     @property
     def scored(self) -> bool:
-        return self.outcome is not None and self.outcome.patterns is not None
-
-    @property
-    def is_composite(self) -> bool:
-        """Whether its score is."""
-        return self.outcome is not None and self.outcome.log_composite is not None
+        return self.outcome is not None and self.outcome.score is not None
 
     @property
     def ternary(self) -> bool | None:
@@ -90,25 +115,27 @@ class Candidate:
 
     @property
     def is_saturated(self) -> bool:
-        return self.outcome is not None and self.outcome.is_saturated
+        return self.outcome is not None and bool(self.outcome.saturated)
+
+    @property
+    def has_heavy_tails(self) -> bool:
+        """Whether its measure says that some networks score far below all others."""
+        return self.outcome is not None and bool(self.outcome.details.get("heavy_tails"))
 
     @property
     def log_score(self) -> float:
-        """Natural logarithm of ``score``."""
-        if self.outcome is not None and self.outcome.log_composite is not None:
-            return self.outcome.log_composite
-        return math.log(self.patterns)
+        """Natural logarithm of ``score``; NaN where it was not scored."""
+        known = None if self.outcome is None else self.outcome.log_score
+        return math.nan if known is None else known
 
     @property
     def score(self) -> float:
-        """What the scorer measures, not regularised; NaN where it was not scored."""
-        if self.outcome is not None and self.outcome.log_composite is not None:
-            return math.exp(self.outcome.log_composite)
-        return self.patterns
+        """What was measured, before size control; NaN where it was not scored."""
+        known = None if self.outcome is None else self.outcome.score
+        return math.nan if known is None else known
 
     @property
     def patterns(self) -> float:
-        """The SWAP-Score, not regularised; NaN where it was not scored."""
-        if self.outcome is None or self.outcome.patterns is None:
-            return math.nan
-        return self.outcome.patterns
+        """Mean Psi; NaN where it was not scored, or its measure does not count patterns."""
+        known = None if self.outcome is None else self.outcome.patterns
+        return math.nan if known is None else known

@@ -19,7 +19,7 @@ def describe_scorer(scorer: Scorer) -> dict[str, Any]:
     initialize = settings.initialize
     return {
         "inputs": _digest(scorer),
-        "measure": settings.measure,
+        "measure": settings.measure.name,
         "samples": scorer.samples,
         "repeats": settings.repeats,
         "init": "keep" if initialize is None else initialize.__name__.rstrip("_"),

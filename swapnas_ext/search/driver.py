@@ -140,7 +140,7 @@ class Driver:
                 target,
                 [candidate.log_score for candidate in sample],
                 [candidate.parameters for candidate in sample],
-                composite=any(candidate.is_composite for candidate in sample),
+                heavy_tails=any(candidate.has_heavy_tails for candidate in sample),
             )
             for target in settings.target_params
         ]

@@ -171,9 +171,11 @@ def calibrate(
         raise KeyboardInterrupt
     rows = result.ranked()
     log_scores = [row.log_score for row in rows]
-    composite = any(row.candidate.is_composite for row in rows)
+    heavy_tails = any(row.candidate.has_heavy_tails for row in rows)
     parameters = [row.parameters for row in rows]
     if target_params is None:
-        return size_control.for_ranking(log_scores, parameters, composite=composite), result
-    control = size_control.for_target(target_params, log_scores, parameters, composite=composite)
+        return size_control.for_ranking(log_scores, parameters, heavy_tails=heavy_tails), result
+    control = size_control.for_target(
+        target_params, log_scores, parameters, heavy_tails=heavy_tails
+    )
     return control, result

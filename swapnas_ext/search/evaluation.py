@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +21,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from swapnas_ext._util import keep_freed_memory
 from swapnas_ext.models import FlopCount, initialization, own_random_state
-from swapnas_ext.scoring import Scorer, ScoreWarning
+from swapnas_ext.scoring import Scorer, ScoreWarning, SwapScore, one_at_a_time
 from swapnas_ext.search.candidate import Outcome
 from swapnas_ext.search.latency import Latency, Quiet, measure
 from swapnas_ext.spaces import SearchSpace
-
-_taking_turns = threading.Lock()  # torch has one random state for all threads
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Evaluator:
 
     def __call__(self, architectures: Sequence[str]) -> list[Outcome]:
         with (
-            _taking_turns,
+            one_at_a_time,
             one_thread(),
             own_random_state(torch.device("cpu")) as seed,
             warnings.catch_warnings(),
@@ -75,22 +74,24 @@ class Evaluator:
             counted = FlopCount() if self.count_flops else None
             with self._working():
                 score = self.scorer(lambda: self._network(architecture, seed, counted))
-            if score.composites:  # whose networks run in parts too
-                flops = score.composites[0].flops
+            measured = score.measurement
+            if "flops" in measured.details:  # a measure that runs the network in parts too
+                flops = measured.details["flops"]
             elif counted is not None:
                 flops = counted.per_sample(self.scorer.samples)
             if not math.isfinite(score.log_value):
-                raise ValueError(f"the score is {score.value}, from {score.composites}")
+                raise ValueError(f"the score is {score.value}, from {measured}")
         except BaseException as error:  # the network's code may raise anything, SystemExit too
             if isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None:
                 raise  # Ctrl-C; processes of a search don't get it
             return Outcome(error=error_text(error), seconds=time.perf_counter() - start)
         return Outcome(
-            patterns=score.mean,
-            patterns_std=score.std if len(score.patterns) > 1 else None,
-            log_composite=math.log(score.measured) if score.composites else None,
+            measure=score.measure,
+            score=measured.value,
+            log_score=measured.log_value,
+            spread=None if math.isnan(measured.spread) else measured.spread,
+            details=_details(score),
             neurons=score.neurons,
-            saturation=score.saturation,
             ternary=score.ternary,
             saturated=score.is_saturated,
             flops=flops,
@@ -133,6 +134,18 @@ class Evaluator:
             sample = sample.to(self.device)
         with nullcontext() if self.quiet is None else self.quiet.alone():
             return measure(network, sample)
+
+
+def _details(score: SwapScore) -> dict[str, Any]:
+    """What a run file keeps of a measurement."""
+    details: dict[str, Any] = {}
+    if score.patterns:
+        details["patterns"] = score.mean
+        if len(score.patterns) > 1:
+            details["patterns_std"] = score.std
+    if not math.isnan(score.saturation):
+        details["saturation"] = score.saturation
+    return {**details, **score.measurement.details}
 
 
 def error_text(error: BaseException) -> str:

@@ -15,34 +15,38 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from swapnas_ext._util import parsed_json
+from swapnas_ext.search import run_file_of_format_2
 from swapnas_ext.search.candidate import Candidate, Outcome
-from swapnas_ext.search.run_file_checks import BOOLEANS, is_number, is_outcome, problem_of
+from swapnas_ext.search.run_file_checks import BOOLEANS, checked, problem_of
 from swapnas_ext.version import __version__
 
-FORMAT = 2
+FORMAT = 3
 _NO_ROOM = "; what is recorded is safe: make room, and continue with --resume"
 _NO_ROOM_YET = "; nothing is recorded yet: make room, or choose another place"
 _APPLICATION = 0x53574150  # "SWAP": tells these files from other SQLite files
 
+_CANDIDATE = ("number", "phase", "architecture", "form", "parents", "parameters")
 _OUTCOME = tuple(field.name for field in fields(Outcome))
-_ADDED = {**dict.fromkeys(BOOLEANS, "INTEGER"), "latency_low": "REAL", "latency_high": "REAL"}
-"""Columns that files of older versions lack; they are read as None, and added where a run goes on."""
-_SCHEMA = f"""
-PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = {FORMAT};
-CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE candidate (
+_COLUMNS = (*_CANDIDATE, *_OUTCOME, "finished")
+_TABLE = """
+CREATE TABLE {name} (
     number INTEGER PRIMARY KEY,
     phase INTEGER NOT NULL,
     architecture TEXT NOT NULL,
     form TEXT NOT NULL UNIQUE,
     parents TEXT NOT NULL,
     parameters INTEGER NOT NULL,
-    patterns REAL, patterns_std REAL, log_composite REAL, neurons INTEGER, saturation REAL, flops INTEGER,
-    latency REAL, seconds REAL NOT NULL, over TEXT, error TEXT,
-    finished REAL NOT NULL,
-    {", ".join(f"{name} {kind}" for name, kind in _ADDED.items())}
+    measure TEXT, score REAL, log_score REAL, spread REAL, details TEXT NOT NULL,
+    neurons INTEGER, ternary INTEGER, saturated INTEGER, flops INTEGER,
+    latency REAL, latency_low REAL, latency_high REAL, seconds REAL NOT NULL, over TEXT, error TEXT,
+    finished REAL NOT NULL
 );
+"""
+_SCHEMA = f"""
+PRAGMA application_id = {_APPLICATION};
+PRAGMA user_version = {FORMAT};
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+{_TABLE.format(name="candidate")}
 """
 
 
@@ -63,6 +67,7 @@ class RunFile:
         self._inode = None if path is None else path.stat().st_ino
         self._lock: FileLock | None = None
         self._was_there = True  # before `create`
+        self._format = FORMAT
 
     @classmethod
     def create(cls, path: str | Path | None, settings: dict[str, Any]) -> RunFile:
@@ -115,7 +120,7 @@ class RunFile:
             history._lock = lock
             with history._told():
                 history._connection.execute("PRAGMA synchronous = NORMAL")
-                history._add_columns()
+                history._upgrade()
                 # Finds out whether it can be written.
                 history._write_about({"version": __version__})
         except BaseException:
@@ -153,12 +158,13 @@ class RunFile:
                 (version,) = history._connection.execute("PRAGMA user_version").fetchone()
                 if application != _APPLICATION:
                     raise RunFileError(f"{path} is not a run file of swapnas")
-                if version != FORMAT:
+                if version not in (run_file_of_format_2.FORMAT, FORMAT):
                     raise RunFileError(
                         f"{path} has format {version}, made by another version of swapnas_ext "
-                        f"({history._about().get('version', 'unknown')}); {__version__} reads format "
-                        f"{FORMAT}"
+                        f"({history._about().get('version', 'unknown')}); {__version__} reads formats "
+                        f"{run_file_of_format_2.FORMAT} and {FORMAT}"
                     )
+                history._format = version
                 history._check_schema()
                 (state,) = history._connection.execute("PRAGMA quick_check(1)").fetchone()
                 if state != "ok":
@@ -207,10 +213,9 @@ class RunFile:
     def candidates(self) -> list[Candidate]:
         """All that are recorded, by number."""
         with self._told():
-            names = ("number", "phase", "architecture", "form", "parents", "parameters", "finished")
-            there = self._columns()
-            outcome = [name if name in there else f"NULL AS {name}" for name in _OUTCOME]
-            query = f"SELECT {', '.join((*names, *outcome))} FROM candidate ORDER BY number"
+            if self._format == run_file_of_format_2.FORMAT:
+                return run_file_of_format_2.candidates(self._connection)
+            query = f"SELECT {', '.join(_COLUMNS)} FROM candidate ORDER BY number"
             return [_candidate(row) for row in self._connection.execute(query)]
 
     def record(self, candidates: Sequence[Candidate]) -> None:
@@ -220,29 +225,14 @@ class RunFile:
             RunFileError: the file can't be written, or is gone.
         """
         self._check_still_there()
-        rows = []
-        for candidate in candidates:
-            assert candidate.outcome is not None
-            outcome = vars(candidate.outcome)
-            rows.append(
-                (
-                    candidate.number,
-                    candidate.phase,
-                    candidate.architecture,
-                    candidate.form,
-                    json.dumps(candidate.parents),
-                    candidate.parameters,
-                    *(outcome[name] for name in _OUTCOME),
-                    candidate.finished,
-                )
-            )
-        names = ("number", "phase", "architecture", "form", "parents", "parameters")
-        columns = ", ".join((*names, *_OUTCOME, "finished"))
-        marks = ", ".join("?" * (len(names) + len(_OUTCOME) + 1))
         with self._told(writing=True), self._connection:
-            self._connection.executemany(
-                f"INSERT INTO candidate ({columns}) VALUES ({marks})", rows
-            )
+            self._insert(candidates, "candidate")
+
+    def _insert(self, candidates: Sequence[Candidate], table: str) -> None:
+        marks = ", ".join("?" * len(_COLUMNS))
+        self._connection.executemany(
+            f"INSERT INTO {table} ({', '.join(_COLUMNS)}) VALUES ({marks})", map(_row, candidates)
+        )
 
     def _check_still_there(self) -> None:
         """SQLite would go on writing to a file that no one can find."""
@@ -281,15 +271,19 @@ class RunFile:
         rows = self._connection.execute("SELECT name, value FROM about").fetchall()
         return {name: parsed_json(value, f"its {name}") for name, value in rows}
 
-    def _columns(self) -> set[str]:
-        return {row[1] for row in self._connection.execute("PRAGMA table_info(candidate)")}
-
-    def _add_columns(self) -> None:
-        there = self._columns()
+    def _upgrade(self) -> None:
+        """Rewrites a file of the format before, all of it or nothing."""
+        if self._format == FORMAT:
+            return
+        candidates = run_file_of_format_2.candidates(self._connection)
         with self._connection:
-            for name, kind in _ADDED.items():
-                if name not in there:
-                    self._connection.execute(f"ALTER TABLE candidate ADD COLUMN {name} {kind}")
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(_TABLE.format(name="upgraded"))
+            self._insert(candidates, "upgraded")
+            self._connection.execute("DROP TABLE candidate")
+            self._connection.execute("ALTER TABLE upgraded RENAME TO candidate")
+            self._connection.execute(f"PRAGMA user_version = {FORMAT}")
+        self._format = FORMAT
 
     def _write_about(self, values: dict[str, Any]) -> None:
         with self._connection:
@@ -317,26 +311,40 @@ def is_taken(path: str | Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
+def _row(candidate: Candidate) -> tuple[Any, ...]:
+    assert candidate.outcome is not None
+    outcome = {**vars(candidate.outcome), "details": json.dumps(dict(candidate.outcome.details))}
+    return (
+        candidate.number,
+        candidate.phase,
+        candidate.architecture,
+        candidate.form,
+        json.dumps(candidate.parents),
+        candidate.parameters,
+        *(outcome[name] for name in _OUTCOME),
+        candidate.finished,
+    )
+
+
 def _candidate(row: tuple[Any, ...]) -> Candidate:
     """Raises ValueError or TypeError where a row is not what `record` writes."""
-    number, phase, architecture, form, parents, parameters, finished, *outcome = row
-    for place in map(_OUTCOME.index, BOOLEANS):  # SQLite has no booleans
-        outcome[place] = {0: False, 1: True}.get(outcome[place], outcome[place])
-    candidate = Candidate(
-        number,
-        phase,
-        architecture,
-        form,
-        tuple(parsed_json(parents, "its parents")),
-        parameters,
-        Outcome(*outcome),
-        finished,
+    number, phase, architecture, form, parents, parameters, *outcome, finished = row
+    known = dict(zip(_OUTCOME, outcome, strict=True))
+    for name in BOOLEANS:  # SQLite has no booleans
+        known[name] = {0: False, 1: True}.get(known[name], known[name])
+    known["details"] = parsed_json(known["details"], "its details")
+    return checked(
+        Candidate(
+            number,
+            phase,
+            architecture,
+            form,
+            tuple(parsed_json(parents, "its parents")),
+            parameters,
+            Outcome(**known),
+            finished,
+        )
     )
-    whole = all(type(value) is int for value in (number, phase, parameters, *candidate.parents))
-    texts = all(type(value) is str for value in (architecture, form))
-    if not whole or not texts or not is_outcome(candidate.outcome) or not is_number(finished):
-        raise ValueError(f"candidate {number} is none")
-    return candidate
 
 
 def _quoted(text: str) -> str:

@@ -5,25 +5,45 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from swapnas_ext.search.candidate import Outcome
+from swapnas_ext.search.candidate import Candidate, Outcome
 
-_TEXTS = ("over", "error")
+_TEXTS = ("measure", "over", "error")
 _LIMITS = (None, "flops", "latency")
 BOOLEANS = ("ternary", "saturated")
 _NEEDED = (("space", "name", str), ("search", "strategy", str), ("search", "seed", int))
+_NUMBERS_OF_DETAILS = ("patterns", "patterns_std", "saturation")
 
 
-def is_outcome(outcome: Outcome | None) -> bool:
-    """Whether it can be that of a candidate."""
-    if outcome is None or outcome.seconds is None:
+def checked(candidate: Candidate) -> Candidate:
+    """The candidate. Raises ValueError where it can't be one."""
+    whole = (candidate.number, candidate.phase, candidate.parameters, *candidate.parents)
+    texts = (candidate.architecture, candidate.form)
+    if (
+        not all(type(value) is int for value in whole)
+        or not all(type(value) is str for value in texts)
+        or not _is_outcome(candidate.outcome)
+        or not is_number(candidate.finished)
+    ):
+        raise ValueError(f"row {candidate.number} is not a valid candidate")
+    return candidate
+
+
+def _is_outcome(outcome: Outcome | None) -> bool:
+    if outcome is None or outcome.seconds is None or not isinstance(outcome.details, dict):
         return False
     for name, value in vars(outcome).items():
-        if value is None:
+        if value is None or name == "details":
             continue
         kind = str if name in _TEXTS else bool if name in BOOLEANS else None
         if not (is_number(value) if kind is None else type(value) is kind):
             return False
-    return outcome.over in _LIMITS and (outcome.patterns is None or outcome.patterns > 0)
+    details = [outcome.details.get(name) for name in _NUMBERS_OF_DETAILS]
+    if not all(value is None or is_number(value) for value in details):
+        return False
+    is_whole = (outcome.score is None) == (outcome.log_score is None) == (outcome.measure is None)
+    return (
+        is_whole and outcome.over in _LIMITS and (outcome.patterns is None or outcome.patterns > 0)
+    )
 
 
 def problem_of(about: dict[str, Any]) -> str | None:

@@ -44,7 +44,7 @@ def for_target(
     log_scores: Sequence[float],
     parameters: Sequence[int],
     *,
-    composite: bool = False,
+    heavy_tails: bool = False,
 ) -> Control:
     """Pulls a search towards ``target`` parameters: mu is the target, and sigma such that the score that
     a network gains by its size is outweighed by the factor when it is 1 % of mu away from mu.
@@ -54,14 +54,14 @@ def for_target(
 
     Args:
         log_scores, parameters: of a random sample of the space.
-        composite: the scores are. Those of networks that let nothing through lie far below all others;
-            the standard deviation is then estimated from the quartiles.
+        heavy_tails: some networks score far below all others, as those that let no signal through do; the
+            standard deviation is then estimated from the quartiles.
 
     Raises:
         ValueError: fewer than two architectures, or all of one size.
     """
     check_target(target)
-    _, size_spread, score_spread = _spreads(log_scores, parameters, composite)
+    _, size_spread, score_spread = _spreads(log_scores, parameters, heavy_tails)
     mu = target / 1e3
     gain = score_spread / size_spread
     # log-score + gain * Theta - (Theta - mu)^2 / sigma is highest at mu + gain * sigma / 2.
@@ -76,7 +76,7 @@ def check_target(target: float) -> None:
 
 
 def for_ranking(
-    log_scores: Sequence[float], parameters: Sequence[int], *, composite: bool = False
+    log_scores: Sequence[float], parameters: Sequence[int], *, heavy_tails: bool = False
 ) -> Control:
     """Makes scores rank better where accuracy grows with size: mu is the largest size of a random sample,
     and sigma such that over the sample the logarithm of the factor varies a quarter as much as that of
@@ -84,14 +84,14 @@ def for_ranking(
 
     Arguments and errors as for `for_target`.
     """
-    sizes, _, score_spread = _spreads(log_scores, parameters, composite)
+    sizes, _, score_spread = _spreads(log_scores, parameters, heavy_tails)
     mu = max(sizes)
     factor_spread = statistics.pstdev((size - mu) ** 2 for size in sizes)
     return Control(mu, factor_spread / (_SHARE_OF_SIZE * score_spread))
 
 
 def _spreads(
-    log_scores: Sequence[float], parameters: Sequence[int], composite: bool
+    log_scores: Sequence[float], parameters: Sequence[int], heavy_tails: bool
 ) -> tuple[list[float], float, float]:
     """Sizes in thousands, their standard deviation, and that of the log-scores."""
     if len(log_scores) < 2:
@@ -100,7 +100,7 @@ def _spreads(
         )
     sizes = [count / 1e3 for count in parameters]
     size_spread = statistics.pstdev(sizes)
-    score_spread = _from_quartiles(log_scores) if composite else statistics.pstdev(log_scores)
+    score_spread = _from_quartiles(log_scores) if heavy_tails else statistics.pstdev(log_scores)
     if size_spread == 0 or score_spread == 0:
         same = "size" if size_spread == 0 else "score"
         raise ValueError(

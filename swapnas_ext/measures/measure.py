@@ -1,0 +1,72 @@
+"""What a measure is: how to add one is told in docs/architecture.md."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Generic, TypeVar
+
+from swapnas_ext.measures.measurement import Measurement
+from swapnas_ext.measures.prepared_network import PreparedNetwork
+
+Reading = TypeVar("Reading")
+
+
+class Measure(ABC, Generic[Reading]):
+    """What is measured of a network. A subclass reads one repeat, and sums the readings of all repeats up.
+
+    Objects are immutable, travel to worker processes (pickle), and may be used by several scorers.
+
+    Attributes:
+        name: what users choose it by, and what run files record.
+        title: what tables call its values.
+        description: one clause for ``--help``.
+        default_init: the initialiser that the ``swapnas`` command draws weights with.
+        replicates: whether a reading takes exactly one ``network.run``, which feeds ``network.counter()``: then
+            `read_replicates` can read several repeats from one forward pass.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    description: ClassVar[str] = ""
+    default_init: ClassVar[str] = "gaussian"
+    replicates: ClassVar[bool] = False
+
+    @abstractmethod
+    def read(self, network: PreparedNetwork) -> Reading:
+        """One repeat. May be called again for a repeat whose first reading has turned out to be of no use."""
+
+    def read_replicates(self, network: PreparedNetwork) -> list[Reading]:
+        """All repeats of a network that runs as replicates, from one ``network.run``."""
+        raise NotImplementedError(f"the measure {self.name!r} reads one repeat at a time")
+
+    @abstractmethod
+    def summary(self, readings: Sequence[Reading], network: PreparedNetwork) -> Measurement:
+        """What the readings of all repeats say together; ``network`` tells of the network that they are of."""
+
+
+class FunctionMeasure(Measure[float]):
+    """A measure that is a function: from a prepared network to the logarithm of its score.
+
+    Args:
+        function: may return any real number; the score is the mean over the repeats.
+        name: by default the function's.
+    """
+
+    def __init__(
+        self, function: Callable[[PreparedNetwork], float], name: str | None = None
+    ) -> None:
+        self.function = function
+        self.name = self.title = name or function.__name__  # type: ignore[misc]  # one function, one name
+
+    def read(self, network: PreparedNetwork) -> float:
+        log_value = float(self.function(network))
+        if not math.isfinite(log_value):
+            raise ValueError(
+                f"the measure {self.name!r} gave {log_value}: expected a finite logarithm of a score"
+            )
+        return log_value
+
+    def summary(self, readings: Sequence[float], network: PreparedNetwork) -> Measurement:
+        return Measurement.of_logarithms(readings)

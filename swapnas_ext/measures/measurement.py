@@ -1,0 +1,57 @@
+"""What a measure says of one network."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The score of one network before size control, and what is known of it.
+
+    Attributes:
+        log_value: natural logarithm of the value, which ranks networks: higher is better.
+        value: the score itself, ``exp(log_value)``.
+        spread: sample standard deviation of one repeat's value, relative to the value; NaN for one repeat.
+        repeats: R, repeats that it sums up.
+        patterns: Psi of each repeat, where the measure counts the patterns of all layers together; else empty.
+        parts: the measure's own reading of each repeat, where it is more than one number.
+        details: what else there is to know, JSON-compatible. ``flops`` are the operations of one sample.
+            ``heavy_tails`` says that some networks score far below all others: calibration then estimates the
+            spread of scores from their quartiles.
+        saturation: the value relative to the highest that is possible; NaN where there is no such bound.
+        saturated: whether the value is so near that bound that it can't tell networks apart.
+        notes: sentences for the user.
+    """
+
+    log_value: float
+    value: float
+    spread: float = math.nan
+    repeats: int = 1
+    patterns: tuple[int, ...] = ()
+    parts: tuple[Any, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    saturation: float = math.nan
+    saturated: bool = False
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of_logarithms(cls, log_values: Sequence[float], **known: Any) -> Measurement:
+        """The geometric mean over the repeats. ``known``: other attributes."""
+        mean = statistics.fmean(log_values)
+        try:
+            value = math.exp(mean)
+        except OverflowError:
+            value = math.inf
+        log_value = math.log(value) if 0 < value < math.inf else mean
+        spread = statistics.stdev(log_values) if len(log_values) > 1 else math.nan
+        return cls(log_value, value, spread, len(log_values), **known)
+
+    @property
+    def standard_error(self) -> float:
+        """Of the value, relative to it; infinite for one repeat."""
+        return math.inf if math.isnan(self.spread) else self.spread / math.sqrt(self.repeats)

@@ -1,0 +1,306 @@
+"""A network that is ready to be measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from swapnas_ext.capture import Capture, Layer, Plan, WatchedModules, find_activations, sample_rows
+from swapnas_ext.models import Inventory, MiniBatch, NothingToRestore, RandomState, Restoring
+from swapnas_ext.patterns import Observer, PatternCounter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+"""Positional and keyword arguments of a forward pass."""
+
+Hooks = Callable[[], AbstractContextManager[Any]]
+
+Counters = Callable[[torch.device, bool, int], AbstractContextManager[PatternCounter]]
+"""From (device, ternary, groups) to a counter that can be used for a while."""
+
+
+class StartOver(BaseException):
+    """A forward pass has shown that the reading is of no use: rows of a layer are not the samples, and it has to be
+    left out. Measures let this pass; they are then asked to read the repeat again."""
+
+
+class NeedsTernary(StartOver):
+    """Patterns turned out to be ternary, and all repeats have to be read again."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of the activations of one repeat: of the largest, and of all together."""
+
+    largest: int
+    activations: int
+
+
+class Remembered:
+    """What the first model of a class has shown, which spares the next ones the work of finding it out."""
+
+    def __init__(self) -> None:
+        self.ternary = False  # one of its operators has ternary patterns
+        self.keeps_weights = False  # a forward pass does not change its weights
+        self.rows_are_samples = False  # of each of its activations
+        self.is_all_drawn = False  # the initialiser reaches all its weights
+        self.unbatchable: str | None = None  # why it can't run as replicates
+        self.sizes: Sizes | None = None  # of the last of them
+
+
+class Execution:
+    """How a forward pass runs: here the network by itself, one repeat at a time."""
+
+    replicates = 1
+
+    @contextmanager
+    def counter(self, network: PreparedNetwork) -> Iterator[PatternCounter]:
+        with network.counters(network.device, network.ternary, self.replicates) as counter:
+            counter.reset()
+            yield counter
+
+    def observer(self, observer: Observer) -> Observer:
+        """What is fed in the place of a measure's observer."""
+        return observer
+
+    def run(self, network: PreparedNetwork, capture: Capture, arguments: Arguments) -> None:
+        args, kwargs = arguments
+        with capture.running(network.watched):
+            network.model(*args, **kwargs)
+
+
+class PreparedNetwork:
+    """A network with the weights of one repeat, in scoring mode. It can be run as often as a measure wants to, and
+    is restored afterwards.
+
+    Attributes:
+        model: the network.
+        samples: S.
+        device: where it is.
+        repeat: number of the repeat, from 0; of the first one where several run as ``replicates``.
+        replicates: repeats that one pass runs.
+        seed: of this repeat.
+        ternary: whether observers have to tell three states apart.
+        layers: the activations captured on the samples, in the order of their first call; empty before the
+            first `run`.
+        missed: what looks like an activation and was not captured.
+        notes: sentences for the user, see `note`.
+    """
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        batch: MiniBatch,
+        plan: Plan,
+        counters: Counters,
+        known: Remembered,
+        device: torch.device,
+    ) -> None:
+        self.samples = batch.samples
+        self.device = device
+        self.repeat = 0
+        self.seed = 0
+        self.watched: WatchedModules = find_activations(inventory, plan)
+        self.ternary = self.watched.ternary or known.ternary
+        self.layers: list[Layer] = []
+        self.missed: list[str] = []
+        self.notes: list[str] = []
+        self.counters = counters
+        self.restoring: Restoring | NothingToRestore
+        self.reseed: Callable[[int], None]
+        self.initialize: Callable[[], None]
+        self.execution = Execution()
+        self.find_nan = False
+        self.seconds_of_passes = self.seconds_of_counting = 0.0
+        self.left_out: set[str] = set()  # names of layers whose rows are not the samples
+        self._inventory = inventory
+        self._batch = batch
+        self._plan = plan
+        self._known = known
+        self._met_ternary = False
+        self._passes = 0  # of this repeat
+        self._after_samples: RandomState | None = None
+
+    @property
+    def model(self) -> nn.Module:
+        return self.restoring.model
+
+    @property
+    def replicates(self) -> int:
+        return self.execution.replicates
+
+    @property
+    def neurons(self) -> int:
+        """V, over all captured layers."""
+        return sum(layer.neurons for layer in self.layers)
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters."""
+        return self._inventory.parameter_count
+
+    @property
+    def has_ternary(self) -> bool:
+        """Whether a captured activation has three states."""
+        return self._met_ternary or any(layer.rule.ternary for layer in self.layers)
+
+    def begin(self, repeat: int, seed: int) -> None:
+        """For who prepares networks: the weights are those of this repeat now."""
+        self.repeat, self.seed = repeat, seed
+        self._passes = 0
+
+    def forget(self) -> None:
+        """For who prepares networks: what runs have told is to be found out again."""
+        self.ternary = self.watched.ternary or self._known.ternary
+        self.layers = []
+        self.missed = []
+        self.left_out.clear()
+
+    def counter(self) -> AbstractContextManager[PatternCounter]:
+        """An empty set of patterns, with a group for each replicate."""
+        return self.execution.counter(self)
+
+    def generator(self, stream: int = 0) -> torch.Generator:
+        """Random numbers of a measure's own, seeded by this repeat; another ``stream`` gives others. The weights
+        are drawn from stream 0."""
+        return torch.Generator(self.device).manual_seed((self.seed + stream) % 2**63)
+
+    def noise(self, generator: torch.Generator) -> Arguments:
+        """Arguments with standard normal numbers in the place of the samples: see `MiniBatch.noise`."""
+        return self._batch.noise(generator, self.device)
+
+    def note(self, text: str) -> None:
+        """Tells the user something, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def run(
+        self,
+        observer: Observer,
+        arguments: Arguments | None = None,
+        *,
+        hooks: Hooks = nullcontext,
+    ) -> None:
+        """One forward pass, in which the observer gets every activation. It starts from the same state as the first
+        pass of the repeat: buffers, attributes and random numbers.
+
+        Args:
+            arguments: of the network; by default the samples.
+            hooks: makes a context that is entered right before the pass and left after it.
+
+        Raises:
+            ValueError: no activation was captured, or one that does not fit the samples.
+        """
+        if self._passes:
+            self.restoring.again()
+        self._passes += 1
+        recording = arguments is None and not self.layers
+        watcher = None
+        if recording and not self._known.rows_are_samples and self.replicates == 1:
+            watcher = sample_rows.RowWatcher(observer, self.samples, self.ternary)
+        capture = self.capture(
+            self.execution.observer(observer) if watcher is None else watcher, record=recording
+        )
+        start = time.perf_counter()
+        with hooks():
+            self._pass(capture, self._batch.on(self.device) if arguments is None else arguments)
+        self.seconds_of_passes += time.perf_counter() - start - capture.seconds
+        self.seconds_of_counting += capture.seconds
+        if arguments is not None:
+            return
+        self._after_samples = None
+        self._met_ternary |= capture.met_ternary
+        if capture.needs_ternary:
+            self._known.ternary = True
+            raise NeedsTernary
+        if watcher is not None:
+            self._check_rows(capture, watcher.seen, hooks)
+        self.left_out |= capture.unfit.keys()
+        if recording:
+            self._take_from(capture)
+
+    def capture(self, observer: Observer, *, record: bool = False) -> Capture:
+        """For who prepares networks: feeds the observer in one pass."""
+        return Capture(
+            observer,
+            self._plan,
+            record=record,
+            count_layers=record and self.device.type == "cpu",
+            find_nan=self.find_nan,
+            left_out=self.left_out,
+        )
+
+    def drew_random_numbers(self) -> bool:
+        """Whether the last pass on the samples drew from the random numbers of torch, Python or NumPy."""
+        after = RandomState(self.device) if self._after_samples is None else self._after_samples
+        self.reseed(self.seed)
+        return not after.is_now()
+
+    def _pass(self, capture: Capture, arguments: Arguments) -> None:
+        self.reseed(self.seed)
+        self.execution.run(self, capture, arguments)
+
+    def _check_rows(self, capture: Capture, seen: list[sample_rows.Seen], hooks: Hooks) -> None:
+        """Leaves out the layers whose rows are not the samples, in a reading that starts over."""
+
+        def run(
+            order: list[int] | None, replaced: dict[int, int]
+        ) -> tuple[list[str], list[sample_rows.Seen]]:
+            if self._after_samples is None:
+                self._after_samples = RandomState(self.device)
+            self.restoring.again(weights=True)
+            self.initialize()
+            watcher = sample_rows.RowWatcher(None, self.samples, self.ternary)
+            other = self.capture(watcher, record=True)
+            arguments = (
+                self._batch.in_order(order, self.device)
+                if order is not None
+                else self._batch.replaced(replaced, self.device)
+            )
+            with hooks():
+                self._pass(other, arguments)
+            return other.calls, watcher.seen
+
+        start = time.perf_counter()
+        found = sample_rows.not_samples(capture.calls, seen, self.samples, run)
+        self.seconds_of_passes += time.perf_counter() - start
+        self.notes += sample_rows.notes(found, capture.unfit, self.samples)
+        self.left_out |= found.keys() | capture.unfit.keys()
+        self._known.rows_are_samples = not self.left_out
+        if found:
+            raise StartOver
+
+    def _take_from(self, capture: Capture) -> None:
+        if not capture.captured:
+            unfit = next(iter(capture.unfit.values()), None)
+            raise unfit or ValueError(self._nothing(capture))
+        self.layers = capture.layers
+        self.missed = list(capture.missed)
+        self._known.sizes = Sizes(capture.largest, capture.bytes)
+
+    def _nothing(self, capture: Capture) -> str:
+        name = type(self.model).__name__
+        known = [module.name for module in self.watched.watched if module.role != "suspect"]
+        text = f"no activation of {name} was captured in its forward pass, so there is no score"
+        if capture.skipped:
+            text += f"; select= leaves out: {', '.join(capture.skipped)}"
+        elif known and not self.left_out:
+            text += f"; it has {', '.join(known[:5])}, but does not call them"
+        for note in self.notes:
+            if note.startswith("left out"):
+                text += f"; {note}"
+        if capture.missed:
+            text += f"; not captured: {'; '.join(capture.missed)}; give {self._plan.wanted}"
+        if self._plan.mode == "modules":
+            text += (
+                "; capture='modules' sees no activations called as functions: use capture='auto'"
+            )
+        return text

@@ -1,0 +1,196 @@
+"""A measure of one's own is used wherever those of the package are."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+from collections.abc import Iterator, Sequence
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from conftest import SmallNet
+from torch import Tensor, nn
+
+import swapnas_ext as swap
+from swapnas_ext import measures
+from swapnas_ext.cli import main
+from swapnas_ext.correlation.correlations import predictors, scored_rows
+from swapnas_ext.correlation.table import read_table
+from swapnas_ext.measures import Measure, Measurement, PreparedNetwork, registry
+from swapnas_ext.patterns import Observer
+from swapnas_ext.search import RunFile, SearchSettings, calibrate, score_listed, search
+
+IMAGES = torch.randn(8, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+
+
+class Active(Observer):
+    """How many neurons are active."""
+
+    def __init__(self, samples: int, ternary: bool) -> None:
+        super().__init__(samples, ternary)
+        self.active = self.all = 0
+
+    def update(self, x: Tensor) -> None:
+        self.active += int((x > 0).sum())
+        self.all += x.numel()
+
+
+class Activity(Measure[float]):
+    """The part of the activations that are positive, on the samples and on noise."""
+
+    name = "activity"
+    title = "active part"
+    description = "the active part of the neurons"
+    default_init = "kaiming"
+
+    def read(self, network: PreparedNetwork) -> float:
+        observer = Active(network.samples, network.ternary)
+        network.run(observer)
+        network.run(observer, network.noise(network.generator(1)))
+        return math.log(observer.active / observer.all)
+
+    def summary(self, readings: Sequence[float], network: PreparedNetwork) -> Measurement:
+        return Measurement.of_logarithms(
+            readings, details={"halves": len(readings)}, saturated=readings[0] > math.log(0.99)
+        )
+
+
+def log_parameters(network: PreparedNetwork) -> float:
+    return math.log(network.parameters)
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    before = dict(registry._registered)
+    measures.register(Activity)
+    measures.register(log_parameters)
+    yield
+    registry._registered.clear()
+    registry._registered.update(before)
+
+
+def test_a_name_a_class_an_object_a_function_and_a_place(registered: None) -> None:
+    for measure in ("activity", Activity, Activity(), f"{__name__}:Activity"):
+        score = swap.score(SmallNet(), IMAGES, init="gaussian", repeats=3, measure=measure)
+        assert score.measure == "activity" and 0 < score < 1
+        assert score.patterns == () and math.isnan(score.mean) and math.isnan(score.saturation)
+        assert score.repeats == 3 and 0 < score.spread < score.measured
+        assert score.neurons == 2 * 8 * 12 * 12 and score.measurement.details == {"halves": 3}
+        assert not score.is_saturated and pickle.loads(pickle.dumps(score)) == score
+        assert "repeats=3" in repr(score) and "mean" not in repr(score)
+    for measure in ("log_parameters", log_parameters, f"{__name__}:log_parameters"):
+        score = swap.score(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), IMAGES, measure=measure)
+        assert float(score) == pytest.approx(16)
+
+
+def test_names_that_are_taken_or_unknown(registered: None) -> None:
+    measures.register(Activity)  # as where its module is imported again
+    with pytest.raises(ValueError, match="there is a measure 'patterns' already"):
+        measures.register(type("Other", (Activity,), {"name": "patterns"}))
+    with pytest.raises(ValueError, match="must be one of patterns, activity, composite"):
+        measures.get("activities")
+    with pytest.raises(TypeError, match="must be a name, a Measure, or a function"):
+        measures.get(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="must be a name, a Measure, or a function"):
+        measures.get(nn.ReLU)  # type: ignore[arg-type]
+
+
+def test_packages_offer_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("offered", f"{__name__}:Activity", registry.ENTRY_POINTS)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    assert measures.names() == ("patterns", "composite", "offered")
+    assert isinstance(measures.get("offered"), Activity)
+
+
+def test_readings_that_are_no_numbers() -> None:
+    with pytest.raises(ValueError, match="gave nan: expected a finite logarithm"):
+        swap.score(SmallNet(), IMAGES, measure=lambda network: math.nan)
+
+
+def test_tolerance_goes_by_the_measure(registered: None) -> None:
+    options = {"init": "gaussian", "repeats": 50, "measure": "activity"}
+    score = swap.score(SmallNet(), IMAGES, tolerance=0.02, **options)
+    assert 3 <= score.repeats < 50
+    assert score.measurement.standard_error <= 0.02
+
+
+def test_replicates_ask_for_what_they_need() -> None:
+    class Eager(Activity):
+        name = "eager"
+        replicates = True
+
+    with pytest.raises(NotImplementedError, match="the measure 'eager' reads one repeat at a time"):
+        Eager().read_replicates(None)  # type: ignore[arg-type]
+    scorer = swap.Scorer(IMAGES, init="gaussian", repeats=4, measure=Eager())
+    score = scorer(SmallNet())
+    assert score.repeats == 4
+    assert any("reads one repeat at a time" in note for note in score.notes)
+
+
+def test_a_search_and_its_run_file(registered: None, tmp_path: Path) -> None:
+    space = swap.spaces.get("nasbench201", channels=4, cells=1)
+    scorer = swap.Scorer(space.inputs(4), init="kaiming", measure="activity", repeats=2)
+    path = tmp_path / "run.db"
+    settings = SearchSettings(candidates=12, population=4, tournament=2, children=2)
+    found = search(space, scorer, settings, workers=1, history=path)
+    with RunFile.read(path) as run_file:
+        candidates = run_file.candidates()
+        assert run_file.settings["scorer"]["measure"] == "activity"
+    assert candidates == list(found.candidates)
+    for candidate in candidates:
+        assert candidate.outcome is not None and candidate.outcome.measure == "activity"
+        assert candidate.score == pytest.approx(math.exp(candidate.log_score))
+        assert candidate.outcome.details == {"halves": 2}
+        assert candidate.outcome.spread is not None and math.isnan(candidate.patterns)
+    with pytest.raises(ValueError, match="was made with measure=activity, not patterns"):
+        search(space, swap.Scorer(space.inputs(4), init="kaiming"), settings, history=path)
+    shown = CliRunner().invoke(main, ["show", str(path), "--json"])
+    assert json.loads(shown.stdout)["best"][0]["score"] == pytest.approx(found.best.score)
+    for command in (["show", str(path)], ["analyze", str(path)]):
+        done = CliRunner().invoke(main, command)
+        assert done.exit_code == 0, done.output
+    control, _ = calibrate(space, scorer, samples=12)
+    assert control.sigma is not None and control.sigma > 0
+
+
+def test_a_table_of_accuracies(registered: None, tmp_path: Path) -> None:
+    space = swap.spaces.get("nasbench201", channels=4, cells=1)
+    import random
+
+    rng = random.Random(0)
+    texts = [space.sample(rng) for _ in range(6)]
+    path = tmp_path / "table.csv"
+    path.write_text("architecture,accuracy\n" + "".join(f"{t},{i}\n" for i, t in enumerate(texts)))
+    scorer = swap.Scorer(space.inputs(4), init="kaiming", measure="activity")
+    scores = score_listed(space, scorer, texts)
+    rows, _ = scored_rows(read_table(path, space), space, scores)
+    found = predictors(rows, None)
+    assert list(found) == ["active part", "parameters", "FLOPs"]
+    assert found["active part"] == [row.candidate.log_score for row in rows]
+
+
+def test_the_command_line(registered: None, tmp_path: Path) -> None:
+    cell = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|+|none~0|avg_pool_3x3~1|nor_conv_1x1~2|"
+    command = [
+        "score",
+        "--space",
+        "nasbench201",
+        "--arch",
+        cell,
+        "--samples",
+        "4",
+        "--repeats",
+        "2",
+    ]
+    done = CliRunner().invoke(main, [*command, "--measure", "activity", "--format", "json"])
+    (row,) = json.loads(done.stdout)
+    assert 0 < row["score"] < 1 and row["patterns_mean"] is None and row["saturation"] is None
+    assert row["score_std"] > 0
+    done = CliRunner().invoke(main, [*command, "--measure", f"{__name__}:Activity"])
+    assert done.exit_code == 0 and "±" in done.stdout
+    done = CliRunner().invoke(main, [*command, "--measure", "activities"])
+    assert done.exit_code == 2 and "measure must be one of" in done.output
