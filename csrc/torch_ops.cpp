@@ -180,7 +180,7 @@ public:
     void count(const Tables& tables, int64_t* counts) const {
         for (int64_t group = 0; group < tables.groups; ++group) {
             counts[2 * group] = tables[group].count();
-            counts[2 * group + 1] = static_cast<int64_t>(tables[group].header().nan);
+            counts[2 * group + 1] = tables[group].header().nan != 0 ? kSawNan : 0;
         }
     }
     void pack(const Activations& x, PatternShape shape, void* patterns, int64_t* nan) const {
@@ -192,7 +192,7 @@ public:
                            int64_t* counts) const {
         const cpu::Count found = cpu::count(xs, shape, TorchWorkers());
         counts[0] = found.patterns;
-        counts[1] = found.nan;
+        counts[1] = found.nan ? kSawNan : 0;
     }
 };
 

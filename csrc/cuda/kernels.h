@@ -51,9 +51,6 @@ void insert_packed(const PackedPatterns& patterns, const GroupTables& table, Str
 void merge(const GroupTables& into, const GroupTables& from, Stream stream);
 
 // For each group, the number of patterns, and flags: kSawNan + kOverflowed + kStrayBits.
-inline constexpr int64_t kSawNan = 1;
-inline constexpr int64_t kOverflowed = 2;
-inline constexpr int64_t kStrayBits = 4;
 void count(const GroupTables& tables, int64_t* counts, Stream stream);
 
 // Packs the patterns of one group, in the order (outer, inner), in the form of PackedPatterns. Sets
