@@ -1,4 +1,5 @@
-// The only file that knows pybind11: what was built, and what it runs on.
+// The Python module _C, and the only file that knows pybind11: what was built, what it runs on, and
+// the constants of a table that Python needs too.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
