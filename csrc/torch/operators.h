@@ -1,4 +1,4 @@
-// The operators swapnas::*, for any back end. The schemas are in swapnas_ext/ops.py, where the
+// The operators swapnas::*, for any back end. The schemas are in the Python ops.py, where the
 // arguments were checked; what is checked here keeps a direct call of an operator from touching
 // memory that is not its own. Errors are RuntimeErrors in Python.
 //
