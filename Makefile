@@ -8,7 +8,7 @@ PYTHONS ?=
 TORCHES ?=
 
 PY := $(VENV)/bin/python
-SOURCES := $(shell find csrc build_backend -type f) CMakeLists.txt setup.py pyproject.toml
+SOURCES := $(shell find csrc build_backend -type f ! -name '*.md') CMakeLists.txt setup.py pyproject.toml
 CXX_FILES := $(shell find csrc tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 
 .DEFAULT_GOAL := help

@@ -6,22 +6,34 @@
 // empty.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "pattern.h"
 
 namespace swapnas {
 
-// One cache line.
+// One cache line. A table starts as zeros, so an empty set has zero in every word.
 struct TableHeader {
     uint64_t occupied;      // slots in use; on the CPU, flags that are set too
     uint64_t zero_pattern;  // 1 if the all-zero pattern is in the set and has no place of its own
-    uint64_t nan;           // 1 if a NaN activation was seen
+    uint64_t nan;           // kSawNan if a NaN activation was seen
     uint64_t overflow;      // 1 if a pattern found no free slot: the set is not complete
     uint64_t stray_bits;    // 1 if a packed pattern with a bit beyond its width was left out
     uint64_t reserved[3];
 };
 inline constexpr int64_t kHeaderWords = sizeof(TableHeader) / sizeof(uint64_t);
+
+// Where Python finds in a CPU table what it reads without calling an operator.
+inline constexpr int64_t kOccupiedWord = offsetof(TableHeader, occupied) / sizeof(uint64_t);
+inline constexpr int64_t kZeroPatternWord = offsetof(TableHeader, zero_pattern) / sizeof(uint64_t);
+inline constexpr int64_t kNanWord = offsetof(TableHeader, nan) / sizeof(uint64_t);
+
+// The flags that `count` gives with the number of patterns.
+inline constexpr int64_t kSawNan = 1;
+inline constexpr int64_t kOverflowed = 2;
+inline constexpr int64_t kStrayBits = 4;
+static_assert(kSawNan == 1, "kernels write 1 to TableHeader::nan, and Python reads it as flags");
 
 // The slots of a device for patterns of one width.
 struct SlotShape {

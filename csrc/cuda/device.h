@@ -14,10 +14,12 @@ inline constexpr int64_t kMaxGridY = 3;  // so that the emulator meets the limit
 inline constexpr int64_t kMaxGridY = 65535;
 #endif
 
+inline constexpr int kMaxThreads = 256;
+
 struct Grid {
     int64_t blocks;      // along x, at most 2^31 - 1
     int64_t groups = 1;  // along y, at most kMaxGridY
-    int threads;
+    int threads;         // of a block, at most kMaxThreads
     int64_t shared_bytes = 0;
 };
 

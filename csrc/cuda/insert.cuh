@@ -9,19 +9,6 @@
 
 namespace swapnas::cuda {
 
-inline constexpr int kMaxThreads = 256;
-
-struct SetArguments {
-    uint64_t* memory;
-    int64_t words_per_group;
-    int64_t capacity;
-    int shift;
-
-    __device__ Table table(int64_t group) const {
-        return {memory + group * words_per_group, capacity, shift};
-    }
-};
-
 struct InsertArguments {
     SetArguments set;
     const void* data;  // activations, or packed patterns

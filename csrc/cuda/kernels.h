@@ -2,8 +2,8 @@
 // the set of patterns. All of them only enqueue work on the stream: no allocation, no copy to the
 // host, no synchronisation, so they can be captured in a CUDA graph.
 //
-// Compile: nvcc -std=c++20 -O3 -Icsrc -arch=sm_90 -c csrc/cuda/kernels.cu (CUDA >= 12.8; CMake does
-// it for all architectures).
+// Compile: nvcc -std=c++20 -O3 -Icsrc -arch=sm_90 -c csrc/cuda/set_kernels.cu (CUDA >= 12.8; CMake
+// compiles each .cu for all architectures).
 //
 // Cost of an insert of V neurons over S samples: V * S elements read (and, with the ReLU, written),
 // one slot of the table looked at for each neuron. The floor is the bytes read and written over the
@@ -51,9 +51,6 @@ void insert_packed(const PackedPatterns& patterns, const GroupTables& table, Str
 void merge(const GroupTables& into, const GroupTables& from, Stream stream);
 
 // For each group, the number of patterns, and flags: kSawNan + kOverflowed + kStrayBits.
-inline constexpr int64_t kSawNan = 1;
-inline constexpr int64_t kOverflowed = 2;
-inline constexpr int64_t kStrayBits = 4;
 void count(const GroupTables& tables, int64_t* counts, Stream stream);
 
 // Packs the patterns of one group, in the order (outer, inner), in the form of PackedPatterns. Sets

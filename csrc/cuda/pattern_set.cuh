@@ -1,6 +1,9 @@
 // Sets of patterns that many threads insert into at once, in the memory of a table
 // (pattern_table.h). All are lock-free: a thread never waits for another.
 //
+// Each kind of set has its own insert, which a thread calls with its patterns, and its own merge,
+// which all threads of a grid call to share out the slots of another table.
+//
 // Most inserts are of patterns that the set has already, so each begins with a plain load, and only
 // what is not found costs an atomic operation.
 #pragma once
@@ -26,6 +29,30 @@ struct Table {
     __device__ uint64_t* header(uint64_t TableHeader::* field) const {
         return &(reinterpret_cast<TableHeader*>(memory)->*field);
     }
+
+    // Patterns of a table of slots, which were counted when they took them.
+    __device__ uint64_t count_slots() const {
+        return load_relaxed(header(&TableHeader::occupied)) +
+               load_relaxed(header(&TableHeader::zero_pattern));
+    }
+    // kSawNan + kOverflowed + kStrayBits.
+    __device__ int64_t flags() const {
+        return (load_relaxed(header(&TableHeader::nan)) ? kSawNan : 0) |
+               (load_relaxed(header(&TableHeader::overflow)) ? kOverflowed : 0) |
+               (load_relaxed(header(&TableHeader::stray_bits)) ? kStrayBits : 0);
+    }
+};
+
+// The tables of all groups, as the host hands them to a kernel.
+struct SetArguments {
+    uint64_t* memory;
+    int64_t words_per_group;
+    int64_t capacity;
+    int shift;
+
+    __device__ Table table(int64_t group) const {
+        return {memory + group * words_per_group, capacity, shift};
+    }
 };
 
 // What a thread found, added to the header when it is done.
@@ -35,6 +62,14 @@ struct Tally {
     bool nan = false;
     bool overflow = false;
     bool stray_bits = false;
+
+    // Takes over what another table's header says, but for its slots, which are merged one by one.
+    __device__ void add_header(const Table& from) {
+        zero_pattern = load_relaxed(from.header(&TableHeader::zero_pattern)) != 0;
+        nan = load_relaxed(from.header(&TableHeader::nan)) != 0;
+        overflow |= load_relaxed(from.header(&TableHeader::overflow)) != 0;
+        stray_bits = load_relaxed(from.header(&TableHeader::stray_bits)) != 0;
+    }
 
     // All threads of a warp call this together.
     __device__ void add_to(const Table& table) const {
@@ -76,6 +111,26 @@ public:
             const uint32_t bit = 1u << (patterns[n] % 32);
             if ((found[n] & bit) == 0) atomic_or(bits_ + patterns[n] / 32, bit);
         }
+    }
+
+    // Each word is one thread's own.
+    static __device__ void merge(const Table& into, const Table& from, int /*chunks*/, Tally&) {
+        const int64_t words = (from.capacity + 63) / 64;
+        const int64_t stride = int64_t{gridDim.x} * blockDim.x;
+        for (int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < words; i += stride) {
+            uint64_t* word = into.payload<uint64_t>() + i;
+            store_stream(word, load_stream(word) | load_stream(from.payload<uint64_t>() + i));
+        }
+    }
+
+    // A thread's part of the patterns in the table of one block. Setting a bit does not tell
+    // whether it was set before, so that bits are counted only here.
+    static __device__ uint64_t count_share(const Table& table) {
+        const int64_t words = (table.capacity + 63) / 64;
+        uint64_t sum = 0;
+        for (int64_t i = threadIdx.x; i < words; i += blockDim.x)
+            sum += __popcll(load_stream(table.payload<uint64_t>() + i));
+        return sum;
     }
 
 private:
@@ -198,6 +253,17 @@ public:
         }
     }
 
+    static __device__ void merge(const Table& into, const Table& from, int /*chunks*/,
+                                 Tally& tally) {
+        KeySlots slots(into);
+        const int64_t stride = int64_t{gridDim.x} * blockDim.x;
+        for (int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < from.capacity;
+             i += stride) {
+            const Word pattern[1] = {load_stream(from.payload<Word>() + i)};
+            if (pattern[0] != 0) slots.insert(pattern, tally);
+        }
+    }
+
 private:
     // Every thread with one pattern takes the same way through the slots, and one that is taken
     // stays so: what was seen of a group may be old where it was free, and a compare-and-swap
@@ -259,6 +325,20 @@ public:
                 return;
             }
             slot = (slot + 1) & (table_.capacity - 1);
+        }
+    }
+
+    static __device__ void merge(const Table& into, const Table& from, int chunks, Tally& tally) {
+        WideSlots slots(into, chunks);
+        const int64_t stride = int64_t{gridDim.x} * blockDim.x;
+        for (int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < from.capacity;
+             i += stride) {
+            const uint64_t* words = from.payload<uint64_t>() + i * chunks;
+            if (load_stream(words) == 0) continue;
+            const auto pattern = [&](int c) { return load_stream(words + c); };
+            uint64_t hash_of_all = 0;
+            for (int c = 0; c < chunks; ++c) hash_of_all = hash(hash_of_all, pattern(c));
+            slots.insert(pattern, hash_of_all, tally);
         }
     }
 

@@ -212,7 +212,8 @@ class PatternCounter(Observer):
 
     def count_on_host(self) -> int:
         """`count` of the first group, on the CPU and without its checks: cheap enough for every layer."""
-        return self._host_words[0] + self._host_words[1]
+        words = self._host_words
+        return words[ops.OCCUPIED_WORD] + words[ops.ZERO_PATTERN_WORD]
 
     def count(self) -> int | list[int]:
         """Number of distinct patterns so far; a list of R numbers where ``groups`` is R > 1.
@@ -271,7 +272,10 @@ class PatternCounter(Observer):
     def _counts(self) -> list[list[int]]:
         """[count, flags] of each group; costs a synchronisation off the CPU."""
         if self._host_header is not None:
-            return [[patterns + zero, nan] for patterns, zero, nan in self._host_header.tolist()]
+            return [
+                [words[ops.OCCUPIED_WORD] + words[ops.ZERO_PATTERN_WORD], words[ops.NAN_WORD]]
+                for words in self._host_header.tolist()
+            ]
         counts = torch.ops.swapnas.count(self._table, self.samples, self.ternary).tolist()
         self._at_most = max(patterns for patterns, _ in counts)
         return counts
@@ -287,7 +291,8 @@ class PatternCounter(Observer):
 
     def _view_header(self) -> None:
         # As a NumPy array over the table: reading it takes less than calling an operator.
-        self._host_header = self._table[:, :3].numpy() if self.device.type == "cpu" else None
+        header = self._table[:, : ops.HEADER_WORDS]
+        self._host_header = header.numpy() if self.device.type == "cpu" else None
         if self._host_header is not None:
             self._host_words = memoryview(self._host_header[0])
 

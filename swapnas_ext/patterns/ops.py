@@ -3,8 +3,9 @@ implementation for devices that have no kernel.
 
 A set of patterns is a *table*: a zero-initialised int64 tensor ``[groups, words]``, each row the set
 of one group. What the words mean is its device's own affair, except that those of the CPU and of the
-reference begin with a header: the number of patterns is word 0 plus word 1, and word 2 is 1 if a NaN
-was seen. ``new_table`` gives the right size, ``count`` the number of patterns.
+reference begin with a header: the number of patterns is ``OCCUPIED_WORD`` plus ``ZERO_PATTERN_WORD``,
+and ``NAN_WORD`` is ``SAW_NAN`` if a NaN was seen. ``new_table`` gives the right size, ``count`` the
+number of patterns.
 
 Operators (``samples`` is S, the first dimension of an activation a multiple of it):
 
@@ -35,8 +36,14 @@ from swapnas_ext._torch_private import VMAP_KEY, functorch
 from swapnas_ext.patterns import reference
 from swapnas_ext.patterns.native import _C
 
-HEADER_WORDS = 8
-SAW_NAN, OVERFLOWED, STRAY_BITS = 1, 2, 4
+# Defined in csrc/pattern_table.h.
+HEADER_WORDS: int = _C.header_words
+OCCUPIED_WORD: int = _C.occupied_word
+ZERO_PATTERN_WORD: int = _C.zero_pattern_word
+NAN_WORD: int = _C.nan_word
+SAW_NAN: int = _C.saw_nan
+OVERFLOWED: int = _C.overflowed
+STRAY_BITS: int = _C.stray_bits
 _KERNEL_DEVICES = frozenset({"cpu", "cuda"} if _C.cuda_architectures else {"cpu"})
 _SURELY_THERE = 64 << 20  # bytes that are allocated without asking first whether they can be
 
@@ -221,16 +228,16 @@ def reference_table_words(samples: int, ternary: bool, patterns: int) -> int:
 
 
 def _stored(row: Tensor, words: int) -> Tensor:
-    count = int(row[0])
+    count = int(row[OCCUPIED_WORD])
     return row[HEADER_WORDS : HEADER_WORDS + count * words].view(count, words)
 
 
 def _store(row: Tensor, patterns: Tensor, nan: Tensor | bool) -> None:
     """Adds patterns, int64 [n, words], to a row."""
-    row[2] |= torch.as_tensor(nan, device=row.device).to(torch.int64)
+    row[NAN_WORD] |= torch.as_tensor(nan, device=row.device).to(torch.int64)
     distinct = torch.unique(torch.cat([_stored(row, patterns.shape[1]), patterns]), dim=0)
     row[HEADER_WORDS : HEADER_WORDS + distinct.numel()] = distinct.reshape(-1)
-    row[0] = len(distinct)
+    row[OCCUPIED_WORD] = len(distinct)
 
 
 def _packed_rows(patterns: Tensor) -> Tensor:
@@ -261,11 +268,12 @@ def reference_insert_packed_(table: Tensor, patterns: Tensor, samples: int, tern
 
 def reference_merge_(table: Tensor, other: Tensor, samples: int, ternary: bool) -> None:
     for row, source in zip(table, other, strict=True):
-        _store(row, _stored(source, _words(samples, ternary)), source[2])
+        _store(row, _stored(source, _words(samples, ternary)), source[NAN_WORD])
 
 
 def reference_count(table: Tensor, samples: int, ternary: bool) -> Tensor:
-    return torch.stack([table[:, 0] + table[:, 1], table[:, 2]], dim=1)
+    patterns = table[:, OCCUPIED_WORD] + table[:, ZERO_PATTERN_WORD]
+    return torch.stack([patterns, table[:, NAN_WORD]], dim=1)
 
 
 def reference_pack(x: Tensor, samples: int, ternary: bool) -> tuple[Tensor, Tensor]:

@@ -1,2 +1,3 @@
 // The kernels' own source, for the emulated GPU.
-#include "cuda/kernels.cu"
+#include "cuda/pack_kernels.cu"
+#include "cuda/set_kernels.cu"

@@ -1,8 +1,15 @@
-// What Python needs beside the operators swapnas_simt::*.
+// The CUDA half as torch operators swapnas_simt::*, on an emulated GPU whose memory is the host's;
+// and what Python needs beside them.
 #include <dlfcn.h>
 
 #include "cuda/kernels.h"
 #include "emulator.h"
+#include "torch/cuda_backend.h"
+#include "torch/operators.h"
+
+STABLE_TORCH_LIBRARY_IMPL(swapnas_simt, CPU, m) {
+    swapnas::Operators<swapnas::CudaBackend>::register_all(m);
+}
 
 extern "C" {
 

@@ -97,11 +97,11 @@ void check_nan() {
         x.at(0, samples - 1, 0, 137) = std::numeric_limits<float>::quiet_NaN();
         Tables tables(1, {samples, false}, 200);
         cuda::insert(x.view, tables.tables, nullptr);
-        CHECK(tables.counted().flags == cuda::kSawNan);
+        CHECK(tables.counted().flags == kSawNan);
         CHECK(tables.counted().patterns == static_cast<int64_t>(x.patterns(0, false).size()));
         Tables merged(1, {samples, false}, 200);
         cuda::merge(merged.tables, tables.tables, nullptr);
-        CHECK(merged.counted().flags == cuda::kSawNan);
+        CHECK(merged.counted().flags == kSawNan);
     }
 }
 
@@ -109,11 +109,11 @@ void check_stray_bits() {
     const std::vector<uint32_t> narrow{1, 2, 1u << 30, 1, 3};
     Tables of_30(1, {30, false}, 100);
     cuda::insert_packed({narrow.data(), 5, 30}, of_30.tables, nullptr);
-    CHECK(of_30.counted().patterns == 3 && of_30.counted().flags == cuda::kStrayBits);
+    CHECK(of_30.counted().patterns == 3 && of_30.counted().flags == kStrayBits);
     const std::vector<uint64_t> wide{~0ull, 1, 0, 2};
     Tables of_65(1, {65, false}, 100);
     cuda::insert_packed({wide.data(), 2, 65}, of_65.tables, nullptr);
-    CHECK(of_65.counted().patterns == 1 && of_65.counted().flags == cuda::kStrayBits);
+    CHECK(of_65.counted().patterns == 1 && of_65.counted().flags == kStrayBits);
 }
 
 // A table that the caller made too small is filled, never overrun, and says so.
@@ -128,7 +128,7 @@ void check_overflow() {
         Tables tables(1, shape, 10);
         cuda::insert(x, tables.tables, nullptr);
         CHECK(tables.counted().patterns == 64);
-        CHECK(tables.counted().flags == cuda::kOverflowed);
+        CHECK(tables.counted().flags == kOverflowed);
     }
 }
 

@@ -1,9 +1,11 @@
-// The only file that knows pybind11: what was built, and what it runs on.
+// The Python module _C, and the only file that knows pybind11: what was built, what it runs on, and
+// the constants of a table that Python needs too.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include "cpu/isa.h"
 #include "cpu/pattern_set.h"
+#include "pattern_table.h"
 #if defined(SWAPNAS_WITH_CUDA)
 #include "cuda/kernels.h"
 #endif
@@ -48,4 +50,12 @@ PYBIND11_MODULE(_C, m) {
     m.def("set_cpu_isa", &cpu::set_active_isa, py::arg("name"));
     m.def("table_words", &cpu::table_words, py::arg("bits"), py::arg("patterns"));
     m.def("table_limit", &cpu::table_limit, py::arg("bits"), py::arg("words"));
+
+    m.attr("header_words") = swapnas::kHeaderWords;
+    m.attr("occupied_word") = swapnas::kOccupiedWord;
+    m.attr("zero_pattern_word") = swapnas::kZeroPatternWord;
+    m.attr("nan_word") = swapnas::kNanWord;
+    m.attr("saw_nan") = swapnas::kSawNan;
+    m.attr("overflowed") = swapnas::kOverflowed;
+    m.attr("stray_bits") = swapnas::kStrayBits;
 }

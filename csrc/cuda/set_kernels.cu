@@ -1,0 +1,255 @@
+// The kernels of a set: insert (insert.cuh), merge and count. How much memory a set takes, and
+// which kernel a launch takes.
+#include <algorithm>
+#include <bit>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+
+#include "cuda/dispatch.cuh"
+#include "cuda/insert.cuh"
+#include "cuda/kernels.h"
+#include "cuda/pattern_set.cuh"
+
+namespace swapnas::cuda {
+namespace {
+
+struct MergeArguments {
+    SetArguments into;
+    SetArguments from;
+    int64_t groups;
+    int chunks;
+};
+
+template <class Set>
+__global__ void __launch_bounds__(kMaxThreads, 1) merge_kernel(const MergeArguments a) {
+    for (int64_t group = blockIdx.y; group < a.groups; group += gridDim.y) {
+        const Table into = a.into.table(group), from = a.from.table(group);
+        Tally tally;
+        Set::merge(into, from, a.chunks, tally);
+        if (blockIdx.x == 0 && threadIdx.x == 0) tally.add_header(from);
+        tally.add_to(into);
+    }
+}
+
+struct CountArguments {
+    SetArguments set;
+    bool direct;
+    int64_t* counts;
+};
+
+// One block for each group.
+__global__ void __launch_bounds__(kMaxThreads, 1) count_kernel(const CountArguments a) {
+    const int64_t group = blockIdx.x;
+    const Table table = a.set.table(group);
+    const SharedPointer<uint64_t> sums = shared_memory<uint64_t>();
+    sums[threadIdx.x] = a.direct ? DirectInL2::count_share(table) : 0;
+    for (unsigned half = blockDim.x / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (threadIdx.x < half) sums[threadIdx.x] = sums[threadIdx.x] + sums[threadIdx.x + half];
+    }
+    if (threadIdx.x != 0) return;
+    const uint64_t patterns = a.direct ? static_cast<uint64_t>(sums[0]) : table.count_slots();
+    a.counts[2 * group] = static_cast<int64_t>(patterns);
+    a.counts[2 * group + 1] = table.flags();
+}
+
+constexpr int kSharedBytes = 48 * 1024;  // of a block, on every GPU and without asking for more
+
+SlotShape slot_shape(PatternShape shape) {
+    constexpr int64_t kMaxLoad = 2;  // of four: see KeySlots
+    if (shape.bits() <= 64) return {shape.bits() <= 32 ? 4 : 8, kMaxLoad};
+    return {8 * chunks(shape), kMaxLoad};
+}
+
+SetArguments set_arguments(const GroupTables& tables) {
+    const PatternShape shape = tables.shape;
+    const int64_t capacity =
+        table_capacity(shape.bits(), slot_shape(shape), tables.words_per_group);
+    if (capacity < 0)
+        throw std::invalid_argument(
+            "swapnas: a table of " + std::to_string(tables.words_per_group) +
+            " words does not fit patterns of " + std::to_string(shape.bits()) + " bits");
+    if (!aligned(tables.memory))
+        throw std::invalid_argument("swapnas: a table must begin at a multiple of 16 bytes");
+    return {tables.memory, tables.words_per_group, capacity,
+            64 - std::countr_zero(static_cast<uint64_t>(capacity))};
+}
+
+// Whether a bitmap in each block's shared memory pays: a block then has more neurons to insert than
+// words to clear and merge.
+bool shared_pays(int64_t bits, int64_t neurons) {
+    const int64_t words = ((int64_t{1} << bits) + 31) / 32;
+    return 4 * words <= kSharedBytes && neurons >= words * multiprocessors() * 4;
+}
+
+void launch_insert(const std::string& name, void (*kernel)(InsertArguments), InsertArguments a,
+                   int run, int64_t shared_bytes, Stream stream) {
+    const int64_t items = a.outer * ceil_div(a.inner, a.vectorized ? run : 1);
+    Grid grid = grid_over(items, a.groups);
+    if (shared_bytes > 0) {  // a bitmap a block: as many as run at a time, which stay
+        grid.threads = kMaxThreads;
+        const int64_t resident =
+            multiprocessors() * int64_t{resident_blocks(reinterpret_cast<const void*>(kernel),
+                                                        grid.threads, shared_bytes)};
+        grid.blocks = std::clamp<int64_t>(ceil_div(items, kMaxThreads), 1, resident);
+    }
+    grid.shared_bytes = shared_bytes;
+    a.lanes = grid.threads;
+    launch(name.c_str(), kernel, grid, stream, a);
+}
+
+template <class T, bool Ternary, class Set>
+void launch_narrow(const std::string& dtype, const InsertArguments& a, int64_t shared_bytes,
+                   Stream stream) {
+    using Inserter = NarrowInserter<T, Ternary, Set>;
+    launch_insert("insert (" + dtype + ", " + Set::kName + ")", insert_kernel<Inserter>, a,
+                  Inserter::kRun, shared_bytes, stream);
+}
+
+// As many threads as have room for their chunks.
+template <class T, bool Ternary>
+void launch_wide(const std::string& dtype, InsertArguments a, Stream stream) {
+    using Inserter = WideInserter<T, Ternary>;
+    const auto lanes = [&](int run) { return kSharedBytes / (int64_t{8} * a.chunks * run); };
+    a.vectorized &= lanes(Inserter::kRun) >= 32;
+    const int run = a.vectorized ? Inserter::kRun : 1;
+    a.lanes = static_cast<int>(std::min<int64_t>(lanes(run), 128));
+    if (a.lanes == 0)
+        throw std::invalid_argument("swapnas: patterns of " + std::to_string(a.samples) +
+                                    " samples are wider than the CUDA kernels can take, which is " +
+                                    std::to_string(kSharedBytes / 8 * samples_in_chunk(Ternary)) +
+                                    "; use fewer samples, or count on the CPU");
+    const int64_t items = a.outer * ceil_div(a.inner, run);
+    const Grid grid{.blocks = std::clamp<int64_t>(ceil_div(items, a.lanes), 1,
+                                                  multiprocessors() * kBlocksPerMultiprocessor),
+                    .groups = std::min(a.groups, kMaxGridY),
+                    .threads = (a.lanes + 31) / 32 * 32,
+                    .shared_bytes = int64_t{8} * a.chunks * run * a.lanes};
+    launch(("insert (" + dtype + ", " + WideSlots::kName + ")").c_str(), insert_kernel<Inserter>,
+           grid, stream, a);
+}
+
+}  // namespace
+
+int64_t table_words(PatternShape shape, int64_t patterns) {
+    return swapnas::table_words(shape.bits(), slot_shape(shape), patterns);
+}
+
+int64_t table_limit(PatternShape shape, int64_t words) {
+    return swapnas::table_limit(shape.bits(), slot_shape(shape), words);
+}
+
+void insert(const Activations& x, const GroupTables& tables, Stream stream) {
+    const PatternShape shape = tables.shape;
+    if (x.samples != shape.samples || x.groups != tables.groups)
+        throw std::invalid_argument("swapnas: the activations don't fit the tables");
+    const InsertArguments a{.set = set_arguments(tables),
+                            .data = x.data,
+                            .relu_output = x.relu_output,
+                            .groups = x.groups,
+                            .group_stride = x.group_stride,
+                            .outer = x.outer,
+                            .outer_stride = x.outer_stride,
+                            .inner = x.inner,
+                            .sample_stride = x.sample_stride,
+                            .samples = x.samples,
+                            .infinity = infinity_of(x.dtype),
+                            .bits = static_cast<int>(shape.bits()),
+                            .chunks = static_cast<int>(chunks(shape)),
+                            .ternary = shape.ternary,
+                            .vectorized = all_aligned(x),
+                            .lanes = 0};
+    const auto launch_with = [&]<class T, bool Ternary>(TypeTag<T>, std::bool_constant<Ternary>,
+                                                        const std::string& dtype) {
+        switch (set_kind(shape.bits())) {
+            case SetKind::Direct:
+                if (shared_pays(shape.bits(), x.neurons()))
+                    return launch_narrow<T, Ternary, DirectInShared>(
+                        dtype, a, ceil_div(a.set.capacity, 32) * 4, stream);
+                return launch_narrow<T, Ternary, DirectInL2>(dtype, a, 0, stream);
+            case SetKind::Key32:
+                return launch_narrow<T, Ternary, KeySlots<uint32_t>>(dtype, a, 0, stream);
+            case SetKind::Key64:
+                return launch_narrow<T, Ternary, KeySlots<uint64_t>>(dtype, a, 0, stream);
+            case SetKind::Wide: return launch_wide<T, Ternary>(dtype, a, stream);
+        }
+    };
+    with_element(x.dtype, [&]<class T>(TypeTag<T> element, const char* dtype) {
+        if (shape.ternary) launch_with(element, std::true_type{}, dtype);
+        else launch_with(element, std::false_type{}, dtype);
+    });
+}
+
+void insert_packed(const PackedPatterns& patterns, const GroupTables& table, Stream stream) {
+    const PatternShape shape = table.shape;
+    if (table.groups != 1 || patterns.bits != shape.bits())
+        throw std::invalid_argument("swapnas: the packed patterns don't fit the table");
+    const InsertArguments a{.set = set_arguments(table),
+                            .data = patterns.data,
+                            .relu_output = nullptr,
+                            .groups = 1,
+                            .group_stride = 0,
+                            .outer = 1,
+                            .outer_stride = 0,
+                            .inner = patterns.count,
+                            .sample_stride = 0,
+                            .samples = shape.samples,
+                            .infinity = 0,
+                            .bits = static_cast<int>(shape.bits()),
+                            .chunks = static_cast<int>(chunks(shape)),
+                            .ternary = shape.ternary,
+                            .vectorized = shape.words() == 1 && aligned(patterns.data),
+                            .lanes = 0};
+    const auto launch_with = [&]<class Inserter>(TypeTag<Inserter>, const char* set,
+                                                 int64_t shared_bytes) {
+        launch_insert("insert_packed (" + std::string(set) + ")", insert_kernel<Inserter>, a,
+                      Inserter::kRun, shared_bytes, stream);
+    };
+    switch (set_kind(shape.bits())) {
+        case SetKind::Direct:
+            if (shared_pays(shape.bits(), patterns.count))
+                return launch_with(TypeTag<PackedInserter<DirectInShared>>{}, DirectInShared::kName,
+                                   ceil_div(a.set.capacity, 32) * 4);
+            return launch_with(TypeTag<PackedInserter<DirectInL2>>{}, DirectInL2::kName, 0);
+        case SetKind::Key32:
+            return launch_with(TypeTag<PackedInserter<KeySlots<uint32_t>>>{},
+                               KeySlots<uint32_t>::kName, 0);
+        case SetKind::Key64:
+            return launch_with(TypeTag<PackedInserter<KeySlots<uint64_t>>>{},
+                               KeySlots<uint64_t>::kName, 0);
+        case SetKind::Wide: return launch_with(TypeTag<PackedWideInserter>{}, WideSlots::kName, 0);
+    }
+}
+
+void merge(const GroupTables& into, const GroupTables& from, Stream stream) {
+    const PatternShape shape = into.shape;
+    if (shape.samples != from.shape.samples || shape.ternary != from.shape.ternary ||
+        into.groups != from.groups)
+        throw std::invalid_argument("swapnas: the tables to merge don't fit each other");
+    const MergeArguments a{set_arguments(into), set_arguments(from), into.groups,
+                           static_cast<int>(chunks(shape))};
+    const Grid grid = grid_over(a.from.capacity, into.groups);
+    switch (set_kind(shape.bits())) {
+        case SetKind::Direct:
+            return launch("merge (direct)", merge_kernel<DirectInL2>, grid, stream, a);
+        case SetKind::Key32:
+            return launch("merge (keys of 32 bits)", merge_kernel<KeySlots<uint32_t>>, grid, stream,
+                          a);
+        case SetKind::Key64:
+            return launch("merge (keys of 64 bits)", merge_kernel<KeySlots<uint64_t>>, grid, stream,
+                          a);
+        case SetKind::Wide: return launch("merge (wide)", merge_kernel<WideSlots>, grid, stream, a);
+    }
+}
+
+void count(const GroupTables& tables, int64_t* counts, Stream stream) {
+    const CountArguments a{set_arguments(tables), set_kind(tables.shape.bits()) == SetKind::Direct,
+                           counts};
+    const Grid grid{.blocks = tables.groups,
+                    .threads = kMaxThreads,
+                    .shared_bytes = kMaxThreads * int64_t{sizeof(uint64_t)}};
+    launch("count", count_kernel, grid, stream, a);
+}
+
+}  // namespace swapnas::cuda

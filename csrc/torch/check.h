@@ -1,0 +1,13 @@
+// How the torch half refuses an argument.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace swapnas {
+
+inline void check(bool condition, const std::string& message) {
+    if (!condition) throw std::invalid_argument("swapnas: " + message);
+}
+
+}  // namespace swapnas

@@ -1,0 +1,15 @@
+// Registers the kernels of swapnas::* with torch, for each device that this binary has kernels for.
+#include "torch/cpu_backend.h"
+#include "torch/operators.h"
+#if defined(SWAPNAS_WITH_CUDA)
+#include "torch/cuda_backend.h"
+#endif
+
+STABLE_TORCH_LIBRARY_IMPL(swapnas, CPU, m) {
+    swapnas::Operators<swapnas::CpuBackend>::register_all(m);
+}
+#if defined(SWAPNAS_WITH_CUDA)
+STABLE_TORCH_LIBRARY_IMPL(swapnas, CUDA, m) {
+    swapnas::Operators<swapnas::CudaBackend>::register_all(m);
+}
+#endif
