@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import assert_same_patterns
+from support.pattern_counts import assert_same_patterns
 
 import swapnas_ext
 from swapnas_ext._torch_private import NAMES
@@ -24,7 +24,7 @@ COMPILER = [name for name in NAMES if name.startswith("torch._dynamo")]
 
 def scored_without(names: list[str], *options: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("hidden_names.py"), *options],
+        [sys.executable, Path(__file__).parent / "support/hidden_names.py", *options],
         input=json.dumps(names),
         capture_output=True,
         text=True,
