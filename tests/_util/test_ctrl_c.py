@@ -74,6 +74,7 @@ COMMANDS: dict[str, tuple[list[str], Callable[[Path], int], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pause", [0.0, 0.3])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_twice(command: str, pause: float, tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ def test_resume_of_a_finished_run_and_more_candidates(finished: Path, tmp_path: 
     assert "was at 50 candidates already, and ends with them, not with 10" in result.stderr
 
 
+@pytest.mark.slow
 def test_resume_after_the_images_moved(tmp_path: Path) -> None:
     path, old, new = tmp_path / "run.db", tmp_path / "old.npy", tmp_path / "new.npy"
     pixels = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
@@ -146,6 +147,7 @@ def test_a_family(tmp_path: Path) -> None:
     assert run("show", path, "--html", tmp_path / "page.html").exit_code == 0
 
 
+@pytest.mark.slow
 def test_limits(tmp_path: Path) -> None:
     result = run(
         "search", *SEARCH, "--candidates", 20, "--max-params", "10", "--run", tmp_path / "a.db"
@@ -163,6 +165,7 @@ def test_limits(tmp_path: Path) -> None:
     assert all(e["latency_low"] <= e["latency"] <= e["latency_high"] for e in best)
 
 
+@pytest.mark.slow
 def test_how_many_are_beyond_a_limit(tmp_path: Path) -> None:
     path, page = tmp_path / "run.db", tmp_path / "page.html"
     result = run("search", *SEARCH, "--candidates", 20, "--max-flops", "500k", "--run", path)
@@ -303,6 +306,7 @@ class Mine(swap.spaces.space_class("nasbench201")):
 """
 
 
+@pytest.mark.slow
 def test_a_space_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(OWN)
 
@@ -326,6 +330,7 @@ def test_a_space_of_ones_own(tmp_path: Path) -> None:
     assert "formats" in swapnas("show", "run.db", "--json", "--space", "mine:Mine").stdout
 
 
+@pytest.mark.slow
 def test_a_space_of_ones_own_by_the_installed_command(tmp_path: Path) -> None:
     """Which does not look into the current folder by itself, and nor do its workers."""
     command = Path(sys.executable).with_name("swapnas")

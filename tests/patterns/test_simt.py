@@ -23,6 +23,7 @@ from torch import Tensor
 from swapnas_ext.patterns import ops, reference
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow  # the first one compiles the emulator
 
 
 class EmulatedGpu:

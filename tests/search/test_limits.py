@@ -82,6 +82,7 @@ def test_no_size_is_worked_out_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         assert max(told) >= 9_999  # draws in a row, before it was given up
 
 
+@pytest.mark.slow
 def test_limits_that_nothing_meets_say_the_closest() -> None:
     space = small_space()
     smallest = min(space.size(architecture) for architecture in space)  # type: ignore[attr-defined]
@@ -93,6 +94,7 @@ def test_limits_that_nothing_meets_say_the_closest() -> None:
         search(space, small_scorer(), SearchSettings(candidates=6, max_latency=1e-9, **SMALL))
 
 
+@pytest.mark.slow
 def test_flops_and_latency_are_measured() -> None:
     space = small_space()
     made = SearchSettings(candidates=12, max_flops=1e9, max_latency=10.0, **SMALL)
@@ -121,6 +123,7 @@ def test_the_interval_of_a_median_holds_it_95_times_of_100(count: int) -> None:
     assert missed(below + 1) > 0.05
 
 
+@pytest.mark.slow
 def test_latency_is_measured_while_no_other_worker_works(tmp_path: Path) -> None:
     quiet = Quiet()
     script = f"""
@@ -176,6 +179,7 @@ def _flops(space: swap.spaces.SearchSpace, architecture: str) -> int:
     return total
 
 
+@pytest.mark.slow
 def test_some_beyond_the_limit_cost_only_themselves() -> None:
     space = small_space()
     sample = [space.sample(random.Random(k)) for k in range(30)]

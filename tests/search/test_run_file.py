@@ -333,6 +333,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     assert essence(found.candidates) == essence(drive(made).result().candidates)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [100, 5000, 20_000])
 def test_a_full_disk_at_the_start(tmp_path: Path, room: int) -> None:
     """A limit on the size of files, which SQLite takes for a full disk."""
@@ -558,6 +559,7 @@ def _recorded(path: Path) -> int:
         return 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes in /proc")
 def test_killed_and_resumed_it_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     path = tmp_path / "killed.db"

@@ -97,6 +97,7 @@ def test_scores_are_those_of_the_scorer(expected: SearchResult) -> None:
     assert expected.best.score == max(row.score for row in expected.ranked())
 
 
+@pytest.mark.slow
 def test_local_processes_and_executors_give_the_same(expected: SearchResult) -> None:
     made = SearchSettings(candidates=40, seed=1, **SMALL)
     found = search(small_space(), small_scorer(), made, workers=2)
@@ -167,6 +168,7 @@ def test_tight_limits_are_not_given_up_early() -> None:
         assert len(found.candidates) == 25
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_calibrating(tmp_path: Path) -> None:
     def impatient(progress: Any) -> None:
         raise KeyboardInterrupt
@@ -215,6 +217,7 @@ def test_whatever_a_network_raises_costs_only_itself(tmp_path: Path) -> None:
     assert len(found.candidates) == 40
 
 
+@pytest.mark.slow
 def test_limits_come_before_calibration() -> None:
     made = SearchSettings(candidates=40, target_params=(1e6,), max_params=10.0, **SMALL)
     with pytest.raises(ValueError, match="the smallest that was tried has 1,332"):

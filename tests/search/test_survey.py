@@ -34,6 +34,7 @@ def survey(tmp_path: Path, largest_groups: list[list[str]]) -> tuple[Survey, lis
     return Survey("nasbench201", OPTIONS, scorer, tmp_path / "scores.csv"), largest_groups
 
 
+@pytest.mark.slow
 def test_scores_of_all_forms(survey: tuple[Survey, list[list[str]]]) -> None:
     made, groups = survey
     space = swap.spaces.get("nasbench201", **OPTIONS)
@@ -53,6 +54,7 @@ def test_scores_of_all_forms(survey: tuple[Survey, list[list[str]]]) -> None:
         assert int(row["parameters"]) == space.size(row["architecture"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [0, 1, 30, 200])
 def test_resumes_wherever_it_was_cut(survey: tuple[Survey, list[list[str]]], cut: int) -> None:
     made, groups = survey
@@ -70,6 +72,7 @@ def test_resumes_wherever_it_was_cut(survey: tuple[Survey, list[list[str]]], cut
     assert without_seconds(made.output.read_bytes()) == without_seconds(whole)
 
 
+@pytest.mark.slow
 def test_other_settings_and_other_files_are_refused(
     survey: tuple[Survey, list[list[str]]],
 ) -> None:
@@ -86,6 +89,7 @@ def test_other_settings_and_other_files_are_refused(
         made.open(groups)
 
 
+@pytest.mark.slow
 def test_sizes_regularise_each_for_itself(survey: tuple[Survey, list[list[str]]]) -> None:
     made, groups = survey
     scorer = swap.Scorer(swap.data.photograph(8, 16), init="gaussian", mu=1.0, sigma=2.0)

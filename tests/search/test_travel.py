@@ -33,12 +33,14 @@ def run(arguments: list[str], **options: Any) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["-"], ["-c", SCRIPT]], ids=["stdin", "command"])
 def test_classes_that_no_worker_could_import(arguments: list[str]) -> None:
     done = run(arguments, input=SCRIPT)
     assert (done.stdout, done.stderr) == ("12 scored\n", "")
 
 
+@pytest.mark.slow
 def test_a_script_that_would_start_itself_again(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
@@ -52,6 +54,7 @@ def test_a_script_that_would_start_itself_again(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("12 scored\n", "")
 
 
+@pytest.mark.slow
 def test_workers_that_end_before_they_read_what_they_are_sent(tmp_path: Path) -> None:
     """More than a pipe holds. The guard is there, and does not guard."""
     script = tmp_path / "script.py"
@@ -69,6 +72,7 @@ def test_the_folder_of_the_sources_hides_nothing(tmp_path: Path, monkeypatch: An
     assert named("mine:name") == "wave"
 
 
+@pytest.mark.slow
 def test_a_module_that_runpy_made(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)
     done = run(["-c", "import runpy; runpy.run_path('script.py')"], cwd=tmp_path)

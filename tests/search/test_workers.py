@@ -47,6 +47,7 @@ def tried() -> list[str]:
     return [candidate.architecture for candidate in found.candidates]
 
 
+@pytest.mark.slow
 def test_a_dead_worker_costs_its_candidate_only(tried: list[str], tmp_path: Path) -> None:
     # Founders, so that they are tried whatever becomes of the others.
     space = Deadly(deadly=[tried[2], tried[7]], failing=[tried[4]])
@@ -91,6 +92,7 @@ def test_workers_that_everything_kills() -> None:
             crew.collect()
 
 
+@pytest.mark.slow
 def test_workers_that_die_while_idle_blame_no_architecture(tried: list[str]) -> None:
     content = Portable(Evaluator(small_space(), small_scorer())).content
     workers = [LocalProcess(content) for _ in range(2)]
@@ -115,6 +117,7 @@ def test_workers_that_die_while_idle_blame_no_architecture(tried: list[str]) -> 
     assert [outcome.error for outcome in outcomes if outcome is not None] == [None] * 20
 
 
+@pytest.mark.slow
 def test_what_does_not_arrive_in_a_worker_is_told() -> None:
     class HereOnly(NASBench201):
         def __setstate__(self, state: dict[str, Any]) -> None:
@@ -202,6 +205,7 @@ def test_threads_need_nothing_that_travels(tried: list[str]) -> None:
         search(space, small_scorer(), SETTINGS, workers=executor)
 
 
+@pytest.mark.slow
 def test_the_first_architectures_may_kill(tried: list[str]) -> None:
     """Parts that wait behind them have not begun, and tell nothing of the workers."""
     space = Deadly(deadly=tried[:2])
@@ -246,12 +250,14 @@ def ray() -> Iterator[Any]:
     ray.shutdown()
 
 
+@pytest.mark.slow
 def test_ray_gives_the_same(ray: Any, tried: list[str]) -> None:
     found = search(small_space(), small_scorer(), SETTINGS, workers=RayCluster(2))
     expected = search(small_space(), small_scorer(), SETTINGS)
     assert essence(found.candidates) == essence(expected.candidates)
 
 
+@pytest.mark.slow
 def test_ray_survives_workers_that_die(ray: Any, tried: list[str]) -> None:
     space = Deadly(deadly=[tried[3]], failing=[tried[5]])
     found = search(space, small_scorer(), SETTINGS, workers=RayCluster(2))
@@ -261,11 +267,13 @@ def test_ray_survives_workers_that_die(ray: Any, tried: list[str]) -> None:
     assert len(found.candidates) == 40
 
 
+@pytest.mark.slow
 def test_more_ray_workers_than_there_is_room_for(ray: Any) -> None:
     with pytest.raises(ValueError, match="100 Ray workers take a CPU each; Ray has 2"):
         search(small_space(), small_scorer(), SETTINGS, workers=RayCluster(100))
 
 
+@pytest.mark.slow
 def test_another_address_than_that_of_this_process(ray: Any) -> None:
     with pytest.raises(ConnectionError, match=r"connected to Ray at .* already"):
         search(small_space(), small_scorer(), SETTINGS, workers=RayCluster(address="10.0.0.1:6379"))

@@ -109,6 +109,7 @@ def test_a_form_computes_what_its_cells_do() -> None:
         assert any(value_of_form(form, order) == value for order in orders), (cell, form)
 
 
+@pytest.mark.slow
 def test_different_forms_compute_different_functions() -> None:
     """For no renaming of the weights do two forms agree on all of them."""
     forms = random.Random(2).sample(sorted({SPACE.canonical(cell) for cell in CELLS}), 1500)
