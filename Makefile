@@ -12,7 +12,7 @@ SOURCES := $(shell find csrc build_backend -type f ! -name '*.md') CMakeLists.tx
 CXX_FILES := $(shell find csrc tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-versions check cuda-check bench bench-gpu gpu-binary sanitize cuda-sanitize format clean
+.PHONY: help install demo test test-fast test-versions check cuda-check bench bench-gpu gpu-binary sanitize cuda-sanitize format clean
 
 help:  ## lists the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,9 @@ test: install  ## runs the C++ and the Python tests
 	$(PY) -m pip install -q 'cmake>=3.24' ninja
 	PATH="$(abspath $(VENV))/bin:$$PATH" sh tests/cpp/run.sh
 	$(PY) -m pytest -q
+
+test-fast: install  ## runs the Python tests but the slow ones
+	$(PY) -m pytest -q -m "not slow"
 
 test-versions: $(VENV)/versions-tools  ## tests one binary in every torch >= 2.10; gigabytes, an hour
 	$(PY) tests/versions.py $(PYTHONS:%=--python %) $(TORCHES:%=--torch %)

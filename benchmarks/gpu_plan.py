@@ -80,7 +80,7 @@ def _steps(out: Path, dry_run: bool) -> list[Step]:
         *(profile(names, out) for names in PROFILED),
         Step(
             "CUDA half of test_counter and test_ops",
-            pytest("-k", "cuda", "test_counter.py", "test_ops.py"),
+            pytest("-k", "cuda", "patterns/test_counter.py", "patterns/test_ops.py"),
             TESTS,
             limit=120,
             least=20,

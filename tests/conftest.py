@@ -1,4 +1,4 @@
-"""What the tests share."""
+"""Fixtures of all tests, and settings of hypothesis."""
 
 from __future__ import annotations
 
@@ -9,27 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
-from torch import nn
+from support.devices import require_cuda
+from support.small_net import SmallNet
 
-from swapnas_ext.patterns import build_info
 from swapnas_ext.patterns.native import _C
 
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.load_profile("default")
-
-EDGE_SIZES = (1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 1000)
-DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-
-
-def require_cuda() -> None:
-    """Skips the test, with the reason, where no CUDA kernel can run."""
-    state = build_info()["cuda"]
-    if state != "usable":
-        pytest.skip(f"needs CUDA: {state}")
-
-
-with_cuda = pytest.mark.parametrize("device", ["cpu", "cuda"], indirect=True)
-"""Runs the test on the CPU, and on a GPU where there is one."""
 
 
 @pytest.fixture
@@ -71,34 +57,7 @@ def benchmark_data() -> Path:
     pytest.skip("no benchmark tables: set SWAPNAS_DATA to their folder")
 
 
-class SmallNet(nn.Module):
-    """Convolutions, batch normalisation, dropout and ReLUs, in place and not."""
-
-    def __init__(self, activation: type[nn.Module] = nn.ReLU) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv2d(3, 8, 3, padding=1),
-            nn.BatchNorm2d(8),
-            activation(),
-            nn.Dropout(0.5),
-            nn.Conv2d(8, 8, 3, padding=1),
-            nn.BatchNorm2d(8),
-            activation(inplace=True) if activation is nn.ReLU else activation(),
-        )
-        self.head = nn.Linear(8, 10)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.features(x).mean((2, 3)))
-
-
 @pytest.fixture
 def small_net() -> SmallNet:
     torch.manual_seed(0)
     return SmallNet()
-
-
-def assert_same_patterns(counts: tuple[int, ...], expected: tuple[int, ...]) -> None:
-    """Equal, but for a neuron at a boundary where a convolution of another size rounds otherwise."""
-    assert len(counts) == len(expected)
-    for count, wanted in zip(counts, expected, strict=True):
-        assert abs(count - wanted) <= 1 + wanted // 1000, (counts, expected)

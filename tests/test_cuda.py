@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import SmallNet, require_cuda
+from support.devices import require_cuda
+from support.small_net import SmallNet
 from torch import nn
 
 import swapnas_ext as swap

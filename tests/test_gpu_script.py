@@ -28,6 +28,7 @@ def benchmarks_on_the_path() -> Iterator[None]:
 # ---- the dry run ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_dry_run_goes_through_everything(tmp_path: Path) -> None:
     import gpu_figures
     import gpu_plan
@@ -90,6 +91,7 @@ def find(script: str) -> bool:
     return Path(script).exists() or (BENCHMARKS.parent / "tests" / script).exists()
 
 
+@pytest.mark.slow
 def test_without_a_gpu_it_says_so(tmp_path: Path) -> None:
     import torch
 
@@ -149,6 +151,7 @@ def states(outcomes: Sequence[object]) -> list[tuple[str, str]]:
     return [(outcome.step.name, outcome.state) for outcome in outcomes]
 
 
+@pytest.mark.slow
 def test_steps_that_fail_hang_or_die_lose_nothing(tmp_path: Path) -> None:
     recording = Recording(tmp_path)
     hangs = "tell('row', {'work': 'b'}); print('here'); import time; time.sleep(99)"
@@ -329,6 +332,7 @@ def interrupted(folder: Path, number: signal.Signals, at: str) -> dict[str, obje
     return results
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_with_what_there_is(tmp_path: Path) -> None:
     results = interrupted(tmp_path, signal.SIGINT, "[figures] ReLU + insert")
     assert results["rows"]

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import SmallNet, assert_same_patterns
+from support.pattern_counts import assert_same_patterns
+from support.small_net import SmallNet
 from torch import Tensor, nn
 
 import swapnas_ext as swap

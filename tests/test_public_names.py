@@ -20,6 +20,7 @@ def test_all_public_names_are_there() -> None:
         swap.serach  # noqa: B018
 
 
+@pytest.mark.slow
 def test_modules_need_no_import_of_their_own() -> None:
     script = "import swapnas_ext as s; print(s.search, s.correlation, s.text, s.compat.optuna)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

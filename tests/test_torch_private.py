@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import assert_same_patterns
+from support.pattern_counts import assert_same_patterns
 
 import swapnas_ext
 from swapnas_ext._torch_private import NAMES
@@ -24,7 +24,7 @@ COMPILER = [name for name in NAMES if name.startswith("torch._dynamo")]
 
 def scored_without(names: list[str], *options: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("hidden_names.py"), *options],
+        [sys.executable, Path(__file__).parent / "support/hidden_names.py", *options],
         input=json.dumps(names),
         capture_output=True,
         text=True,
@@ -49,6 +49,7 @@ def assert_same_scores(found: dict[str, Any], expected: dict[str, Any]) -> None:
         assert_same_patterns(tuple(patterns), tuple(expected["scores"][name]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_scores_without_a_name(name: str, scored: dict[str, Any]) -> None:
     found = scored[name]
@@ -60,11 +61,13 @@ def test_scores_without_a_name(name: str, scored: dict[str, Any]) -> None:
         assert any(note in line for line in notes)
 
 
+@pytest.mark.slow
 def test_nothing_is_missing_here(scored: dict[str, Any]) -> None:
     assert scored[""]["missing"] == []
     assert scored[""]["notes"]["repeats"] == []
 
 
+@pytest.mark.slow
 def test_without_any_way_to_see_operators(scored: dict[str, Any]) -> None:
     found, expected = scored[f"{OPERATORS},{MODE}"], scored[""]
     assert len(found["missing"]) == 2
@@ -75,6 +78,7 @@ def test_without_any_way_to_see_operators(scored: dict[str, Any]) -> None:
     assert "no activation" in found["scores"]["ternary"]
 
 
+@pytest.mark.slow
 def test_models_that_were_compiled() -> None:
     found = scored_without(["", *COMPILER], "--compiled")
     assert found[""]["scores"]["compiled"] == found[""]["scores"]["as they are"]

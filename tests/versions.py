@@ -49,26 +49,21 @@ SOURCES = (
     *("CMakeLists.txt", "LICENSE", "README.md", "pyproject.toml", "setup.py"),
 )
 CORE_TESTS = (
-    *("capture", "compat_swap", "composite", "counter", "darts", "inputs", "isolation"),
-    *(
-        "nasbench201",
-        "native",
-        "ops",
-        "reference",
-        "repeats",
-        "scoring",
-        "torch_private",
-        "untouched",
-    ),
+    *("capture/test_capture.py", "compat/test_compat_swap.py", "measures/test_composite.py"),
+    *("models/test_inputs.py", "models/test_restoring.py"),
+    *("patterns/test_counter.py", "patterns/test_native.py", "patterns/test_ops.py"),
+    *("patterns/test_reference.py", "scoring/test_repeats.py", "scoring/test_scoring.py"),
+    *("spaces/test_darts.py", "spaces/test_nasbench201.py"),
+    *("test_isolation.py", "test_torch_private.py"),
 )
 # Long, and nothing that a version of torch could change.
 NOT_CORE = (
-    "test_counter.py::test_large_sets_on_several_threads",
-    "test_nasbench201.py::test_different_forms_compute_different_functions",
-    "test_nasbench201.py::test_number_of_distinct_cells",
-    "test_nasbench201.py::test_random_changes",
-    "test_native.py::test_an_isa_that_is_not_there",
-    "test_native.py::test_the_environment_chooses_the_isa",
+    "patterns/test_counter.py::test_large_sets_on_several_threads",
+    "spaces/test_nasbench201.py::test_different_forms_compute_different_functions",
+    "spaces/test_nasbench201.py::test_number_of_distinct_cells",
+    "spaces/test_nasbench201.py::test_random_changes",
+    "patterns/test_native.py::test_an_isa_that_is_not_there",
+    "patterns/test_native.py::test_the_environment_chooses_the_isa",
 )
 TEST_PACKAGES = ("pytest>=8", "pytest-xdist", "hypothesis", "scipy>=1.15")
 FREE_GIB = 10
@@ -167,12 +162,11 @@ class Session:
     def pytest(self, program: Path, log: Path) -> tuple[Report, str]:
         junit = log.with_suffix(".xml")
         junit.unlink(missing_ok=True)
-        files = [f"test_{name}.py" for name in CORE_TESTS]
         options = ("-q", "-p", "no:cacheprovider", "--continue-on-collection-errors", "--tb=short")
         parallel = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadscope")
         left_out = [f"--deselect={test}" for test in NOT_CORE]
         report = f"--junitxml={junit}"
-        command = (program, "-m", "pytest", *options, *parallel, *left_out, report, *files)
+        command = (program, "-m", "pytest", *options, *parallel, *left_out, report, *CORE_TESTS)
         problem = ""
         try:
             run(*command, log=log, cwd=self.tests, limit_s=PYTEST_LIMIT_S)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
-from conftest import SmallNet
+from support.models import SmallNet
 from torch import Tensor, nn
 
 import swapnas_ext as swap

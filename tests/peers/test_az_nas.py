@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import require_cuda
 from peers import IMAGES, checkout, loader
+from support.devices import require_cuda
 
 import swapnas_ext as swap
 from swapnas_ext.compat import az_nas

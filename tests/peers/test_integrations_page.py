@@ -51,6 +51,7 @@ def _name(block: str, number: int) -> str:
     return named.group(1) if named else f"block{number}.py"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", sections())
 def test_section(title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if title in _BY_HAND:

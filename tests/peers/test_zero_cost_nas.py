@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from conftest import require_cuda
 from peers import IMAGES, checkout, loader, small_net
+from support.devices import require_cuda
 from torch import nn
 
 import swapnas_ext as swap

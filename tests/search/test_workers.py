@@ -1,0 +1,279 @@
+"""Who scores: workers that die, and Ray."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.searches import SMALL, MadeUpWorker, drive, essence, small_scorer, small_space
+from torch import nn
+
+from swapnas_ext.search import Outcome, RayCluster, RunFile, SearchSettings, search
+from swapnas_ext.search.evaluation import Evaluator
+from swapnas_ext.search.workers.crew import Chunk, Crew, LocalProcess
+from swapnas_ext.search.workers.travel import Portable
+from swapnas_ext.spaces.nasbench201 import NASBench201
+
+SETTINGS = SearchSettings(candidates=40, seed=1, **SMALL)
+
+
+class Deadly(NASBench201):
+    """Networks that kill, or fail, where they are built."""
+
+    def __init__(self, deadly: Sequence[str] = (), failing: Sequence[str] = ()) -> None:
+        super().__init__(channels=2, cells=1)
+        self.deadly = frozenset(deadly)
+        self.failing = frozenset(failing)
+
+    def _build(self, architecture: str) -> nn.Module:
+        if architecture in self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if architecture in self.failing:
+            raise ValueError("not this one")
+        return super()._build(architecture)
+
+
+@pytest.fixture(scope="module")
+def tried() -> list[str]:
+    found = search(small_space(), small_scorer(), SETTINGS)
+    return [candidate.architecture for candidate in found.candidates]
+
+
+@pytest.mark.slow
+def test_a_dead_worker_costs_its_candidate_only(tried: list[str], tmp_path: Path) -> None:
+    # Founders, so that they are tried whatever becomes of the others.
+    space = Deadly(deadly=[tried[2], tried[7]], failing=[tried[4]])
+    path = tmp_path / "run.db"
+    found = search(space, small_scorer(), SETTINGS, workers=2, history=path)
+    assert len(found.candidates) == 40
+    errors = {c.architecture: c.outcome.error for c in found.failed if c.outcome is not None}
+    assert {tried[2], tried[7], tried[4]} == errors.keys()
+    assert "its worker died" in (errors[tried[2]] or "")
+    assert errors[tried[4]] == "ValueError: not this one"
+    with RunFile.read(path) as history:
+        assert essence(history.candidates()) == essence(found.candidates)
+    again = search(space, small_scorer(), SETTINGS, workers=1, history=path)
+    assert essence(again.candidates) == essence(found.candidates)
+
+
+def test_workers_that_never_come_up() -> None:
+    class Dead(MadeUpWorker):
+        def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
+            future: Future[list[Outcome]] = Future()
+            future.set_exception(BrokenExecutor("gone"))
+            return future
+
+        def revive(self, error: BaseException) -> bool:
+            return isinstance(error, BrokenExecutor)
+
+    with pytest.raises(
+        RuntimeError, match=r"workers die before they can work, 2 in a row \(gone\)"
+    ):
+        drive(SETTINGS, [Dead(), Dead()])
+
+
+def test_workers_that_everything_kills() -> None:
+    names = frozenset(f"a{k}" for k in range(9))
+    workers = [Fragile(names), Fragile(names)]
+    crew = Crew(workers)
+    crew.submit(Chunk(sorted(names)), 1)
+    with pytest.raises(RuntimeError, match=r"5 workers died while they scored .* \(killed\)"):
+        while True:
+            for worker in workers:
+                worker._work()
+            crew.collect()
+
+
+@pytest.mark.slow
+def test_workers_that_die_while_idle_blame_no_architecture(tried: list[str]) -> None:
+    content = Portable(Evaluator(small_space(), small_scorer())).content
+    workers = [LocalProcess(content) for _ in range(2)]
+    crew = Crew(workers)
+    try:
+        first, second = Chunk(tried[:8]), Chunk(tried[8:20])
+        crew.submit(first, 2)
+        while not first.done:
+            crew.collect()
+        processes = [p for w in workers for p in w._executor._processes.values()]
+        assert len(processes) == 2
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.join()
+        crew.submit(second, 2)
+        while not second.done:
+            crew.collect()
+    finally:
+        crew.close()
+    outcomes = [*first.outcomes, *second.outcomes]
+    assert [outcome.error for outcome in outcomes if outcome is not None] == [None] * 20
+
+
+@pytest.mark.slow
+def test_what_does_not_arrive_in_a_worker_is_told() -> None:
+    class HereOnly(NASBench201):
+        def __setstate__(self, state: dict[str, Any]) -> None:
+            if os.getpid() != state["home"]:
+                raise LookupError("no such licence on this machine")
+            self.__dict__.update(state)
+
+    space = HereOnly(channels=2, cells=1)
+    space.home = os.getpid()
+    with pytest.raises(
+        RuntimeError, match="not arrive in a worker process: LookupError: no such licence"
+    ):
+        search(space, small_scorer(), SETTINGS, workers=2)
+
+
+class Fragile(MadeUpWorker):
+    """Dies on some architectures, and takes with it whatever else it has."""
+
+    depth = 3
+
+    def __init__(self, deadly: frozenset[str]) -> None:
+        super().__init__()
+        self._deadly = deadly
+        self._held: list[tuple[Future[list[Outcome]], Sequence[str]]] = []
+        self.restarts = 0
+
+    def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
+        future: Future[list[Outcome]] = Future()
+        self._held.append((future, architectures))
+        if len(self._held) == self.depth or random.random() < 0.3 or len(architectures) == 1:
+            self._work()
+        return future
+
+    def _work(self) -> None:
+        while self._held:
+            future, architectures = self._held.pop(0)
+            if self._deadly.intersection(architectures):
+                for lost, _ in [(future, architectures), *self._held]:
+                    lost.set_exception(BrokenExecutor("killed"))
+                self._held.clear()
+                return
+            future.set_result([self.outcome(architecture) for architecture in architectures])
+
+    def revive(self, error: BaseException) -> bool:
+        assert isinstance(error, BrokenExecutor)
+        self.restarts += 1
+        return True
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_crew_finds_out_who_kills(seed: int) -> None:
+    random.seed(seed)
+    names = [f"a{k}" for k in range(60)]
+    deadly = frozenset(random.sample(names, 5))
+    workers = [Fragile(deadly) for _ in range(3)]
+    crew = Crew(workers)
+    chunks = [Chunk(names[k : k + 5]) for k in range(0, 60, 5)]
+    for chunk in chunks:
+        crew.submit(chunk, random.choice([1, 2, 5]))
+    told: list[str] = []
+    while not all(chunk.done for chunk in chunks):
+        for worker in workers:
+            worker._work()
+        told += [chunk.architectures[k] for chunk, places in crew.collect() for k in places]
+    assert sorted(told) == sorted(names)
+    for chunk in chunks:
+        for name, outcome in zip(chunk.architectures, chunk.outcomes, strict=True):
+            assert outcome is not None
+            assert (outcome.error is not None) == (name in deadly)
+    assert sum(worker.restarts for worker in workers) >= 5
+
+
+def test_a_broken_executor_is_told(tried: list[str]) -> None:
+    with ProcessPoolExecutor(1) as executor, pytest.raises(BrokenExecutor):
+        search(Deadly(deadly=[tried[0]]), small_scorer(), SETTINGS, workers=executor)
+
+
+def test_threads_need_nothing_that_travels(tried: list[str]) -> None:
+    space = small_space()
+    space.lock = threading.Lock()  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(2) as executor:
+        found = search(space, small_scorer(), SETTINGS, workers=executor)
+    assert [candidate.architecture for candidate in found.candidates] == tried
+    with ProcessPoolExecutor(1) as executor, pytest.raises(TypeError, match="have to travel to"):
+        search(space, small_scorer(), SETTINGS, workers=executor)
+
+
+@pytest.mark.slow
+def test_the_first_architectures_may_kill(tried: list[str]) -> None:
+    """Parts that wait behind them have not begun, and tell nothing of the workers."""
+    space = Deadly(deadly=tried[:2])
+    found = search(space, small_scorer(), SETTINGS, workers=2)
+    assert {candidate.architecture for candidate in found.failed} == set(tried[:2])
+
+
+def test_an_executor_of_processes(tried: list[str]) -> None:
+    with ProcessPoolExecutor(2) as executor:
+        found = search(small_space(), small_scorer(), SETTINGS, workers=executor)
+    assert [candidate.architecture for candidate in found.candidates] == tried
+
+
+# ---- Ray -------------------------------------------------------------------------------------------
+
+
+def test_no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ImportError, match=r"pip install 'swapnas-ext\[ray\]'"):
+        search(small_space(), small_scorer(), SETTINGS, workers=RayCluster())
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "auto"])
+def test_no_cluster_at_the_address(address: str) -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(ConnectionError, match=f"no Ray cluster answers at {address}"):
+        search(small_space(), small_scorer(), SETTINGS, workers=RayCluster(address=address))
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[Any]:
+    ray = pytest.importorskip("ray", reason="needs Ray: pip install 'swapnas-ext[ray]'")
+    folders = [str(Path(__file__).parent)]  # for the classes of the tests
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join([*folders, *sys.path])}},
+    )
+    yield ray
+    ray.shutdown()
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same(ray: Any, tried: list[str]) -> None:
+    found = search(small_space(), small_scorer(), SETTINGS, workers=RayCluster(2))
+    expected = search(small_space(), small_scorer(), SETTINGS)
+    assert essence(found.candidates) == essence(expected.candidates)
+
+
+@pytest.mark.slow
+def test_ray_survives_workers_that_die(ray: Any, tried: list[str]) -> None:
+    space = Deadly(deadly=[tried[3]], failing=[tried[5]])
+    found = search(space, small_scorer(), SETTINGS, workers=RayCluster(2))
+    errors = {c.architecture: c.outcome.error for c in found.failed if c.outcome is not None}
+    assert errors.keys() == {tried[3], tried[5]}
+    assert "its worker died" in (errors[tried[3]] or "")
+    assert len(found.candidates) == 40
+
+
+@pytest.mark.slow
+def test_more_ray_workers_than_there_is_room_for(ray: Any) -> None:
+    with pytest.raises(ValueError, match="100 Ray workers take a CPU each; Ray has 2"):
+        search(small_space(), small_scorer(), SETTINGS, workers=RayCluster(100))
+
+
+@pytest.mark.slow
+def test_another_address_than_that_of_this_process(ray: Any) -> None:
+    with pytest.raises(ConnectionError, match=r"connected to Ray at .* already"):
+        search(small_space(), small_scorer(), SETTINGS, workers=RayCluster(address="10.0.0.1:6379"))
