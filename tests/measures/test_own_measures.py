@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
-from support.models import SmallNet
+from support.small_net import SmallNet
 from torch import Tensor, nn
 
 import swapnas_ext as swap
