@@ -70,7 +70,8 @@ class Blocks:
 
     def _before(self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not self._running:  # its own activations may be in place
-            arguments: Arguments = {**dict(enumerate(args)), **kwargs}
+            arguments: Arguments = dict(enumerate(args))
+            arguments.update(kwargs)
             is_first = not self.ran and not self._begun
             self._begun.append(None if is_first else BlockState(block, arguments, self._draws_on))
 
@@ -105,6 +106,8 @@ class Blocks:
         args = [value for key, value in arguments.items() if isinstance(key, int)]
         kwargs = {key: value for key, value in arguments.items() if isinstance(key, str)}
         after = _tensor_of(block(*args, **kwargs))
+        if after is None:  # it returns something else now
+            return
         with torch.autocast(x.device.type, enabled=False):
             response = (after.float() - before.float()) / step
             spread = _spread(response)

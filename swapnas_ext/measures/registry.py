@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 from swapnas_ext._util import named
 from swapnas_ext.measures.measure import FunctionMeasure, Measure
@@ -14,7 +14,7 @@ DEFAULT = "patterns"
 ENTRY_POINTS = "swapnas_ext.measures"
 """The group of entry points by which packages offer measures."""
 
-AnyMeasure = str | Measure[Any] | type[Measure[Any]] | Callable[[PreparedNetwork], float]
+AnyMeasure: TypeAlias = str | Measure[Any] | type[Measure[Any]] | Callable[[PreparedNetwork], float]
 """A registered name, ``MODULE:NAME``, an object, a class, or a function from a prepared network to a logarithm."""
 
 Registered = TypeVar("Registered", bound=type[Measure[Any]] | Callable[[PreparedNetwork], float])
@@ -80,7 +80,7 @@ def _offered() -> dict[str, Any]:
 
 def _made(measure: Any) -> Measure[Any]:
     if isinstance(measure, type) and issubclass(measure, Measure):
-        return cast("Measure[Any]", measure())
+        return measure()
     if isinstance(measure, Measure):
         return measure
     if callable(measure) and not isinstance(measure, type):

@@ -95,11 +95,11 @@ class Repeats:
             if not (runs_once and self._known.is_all_drawn):
                 reach = initialization.reach(options.initialize, self._model)
             arguments = self._model, self._inventory, set_scoring_mode
-            self._restoring: Restoring | NothingToRestore = enter(
-                NothingToRestore(*arguments)
-                if runs_once or reach is None
-                else Restoring(*arguments, reach.overwritten, reach.buffers)
-            )
+            if runs_once or reach is None:
+                self._restoring: Restoring | NothingToRestore = NothingToRestore(*arguments)
+            else:
+                self._restoring = Restoring(*arguments, reach.overwritten, reach.buffers)
+            enter(self._restoring)
             network.restoring = self._restoring
             if options.autocast is not None:
                 enter(torch.autocast(self._device.type, options.autocast))

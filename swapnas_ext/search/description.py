@@ -15,7 +15,7 @@ _PLAIN = (str, int, float, bool, type(None))
 
 def describe_scorer(scorer: Scorer) -> dict[str, Any]:
     """The settings of a scorer, and a digest of its inputs, for JSON."""
-    settings = scorer.settings
+    settings = scorer.options
     initialize = settings.initialize
     return {
         "inputs": _digest(scorer),

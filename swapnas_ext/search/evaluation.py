@@ -105,7 +105,7 @@ class Evaluator:
     def _network(
         self, architecture: str, seed: Callable[[int], None], counted: FlopCount | None
     ) -> nn.Module:
-        settings = self.scorer.settings
+        settings = self.scorer.options
         overwritten = initialization.is_known(settings.initialize)
         seed(settings.seed)  # for weights that the scorer leaves as they are
         network = self.space.build(architecture, initialized=not overwritten)

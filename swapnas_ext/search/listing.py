@@ -54,7 +54,7 @@ def score_listed(
     about = {
         "space": describe_space(space),
         "scorer": describe_scorer(scorer),
-        "search": {"strategy": "listed", "seed": scorer.settings.seed},
+        "search": {"strategy": "listed", "seed": scorer.options.seed},
         "device": device,
         "command": command,
     }

@@ -234,7 +234,7 @@ def _score_groups(groups: list[list[str]]) -> list[list[dict[str, Any]]]:
 
 def _score_group(group: list[str]) -> list[dict[str, Any]]:
     space, scorer, initialized = _worker
-    torch.manual_seed(scorer.settings.seed)  # for networks that keep their own weights
+    torch.manual_seed(scorer.options.seed)  # for networks that keep their own weights
     try:
         score = scorer(lambda: space.build(group[0], initialized=initialized))
     except Exception as error:
