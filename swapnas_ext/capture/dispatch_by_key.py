@@ -1,8 +1,8 @@
-"""`interception` through torch's dispatcher itself.
+"""`dispatch` through torch's dispatcher itself.
 
-Kernels for the activation operators alone are registered at a dispatch key that is otherwise unused and
-above all others, and that is switched on for one thread only while a model runs there. Operators without
-such a kernel fall through at no cost, so a forward pass under interception runs as fast as without.
+Activation operators get kernels at a dispatch key that nothing else uses and that precedes all others. The key is
+on only for the thread that runs a model. Other operators fall through at no cost, so an intercepted forward pass
+is as fast as a plain one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _registering = threading.Lock()
 
 
 def register(name: str) -> None:
-    """Makes calls of ``torch.ops.aten.<name>``, and of its in-place form, visible to handlers."""
+    """Hands calls of ``torch.ops.aten.<name>`` and of its in-place form to handlers."""
     with _registering:
         if name in _registered:
             return
@@ -59,8 +59,8 @@ def _kernel(name: str, operator: Any) -> Any:
 
 @contextmanager
 def intercepted(handler: Handler) -> Iterator[None]:
-    """Hands every call of a registered operator on this thread to ``handler``. What the handler itself
-    calls is not handed to it, nor what an operator is made of."""
+    """Hands every call of a registered operator on this thread to ``handler``, except those that the handler or
+    another operator makes."""
     outer = _thread.handler
     was_on = dispatch_keys.is_included(dispatch_keys.key)
     _thread.handler = handler
