@@ -1,8 +1,8 @@
-"""Several initialisations of a model in one forward pass, each with its own set of patterns.
+"""Runs several initialisations of a model in one forward pass, each with its own set of patterns.
 
 The weights of R replicates are stacked, and ``torch.func.vmap`` runs the model on all of them at once:
-R times fewer operators, each R times larger. The scores are those of one pass after another, unless a
-convolution of another size rounds otherwise just where a neuron's boundary is.
+R times fewer operators, each R times larger. The scores equal those of R passes, except where rounding moves a neuron
+across its boundary.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from swapnas_ext.capture import Capture
 from swapnas_ext.measures import Arguments, Execution, PreparedNetwork
 from swapnas_ext.patterns import Observer, PatternCounter
 
-# More replicates than fill the last-level cache with one activation are slower than fewer at a time.
+# With more replicates an activation no longer fits the last-level cache, which is slower than fewer at a time.
 _CACHE_BYTES = 8 << 20
 _MOST_AT_ONCE = 64
 
@@ -28,7 +28,7 @@ _MOST_AT_ONCE = 64
 def replicates_at_once(
     wanted: int, *, largest: int, activations: int, weights: int, max_memory: int, device: str
 ) -> int:
-    """How many of ``wanted`` replicates to run at once, in equal parts; 1: batching does not pay.
+    """How many of ``wanted`` replicates to run at once, in equal parts; 1 if batching does not pay.
 
     Args:
         largest, activations, weights: bytes of one replicate: of its largest activation, of all its
@@ -49,7 +49,7 @@ class Replicates(Execution):
 
     Args:
         modules: of the network, in which batch normalisation is folded.
-        weights: stacked ``[R, ...]``, by the identity of what they take the place of.
+        weights: stacked ``[R, ...]``, by the identity of the weights that they replace.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Replicates(Execution):
 
 
 class _ReplicateCounter(Observer):
-    """What a model feeds its activations to under vmap: one `PatternCounter` with a group a replicate."""
+    """Feeds the activations of a model under vmap to one `PatternCounter` with a group for each replicate."""
 
     counts_patterns = True
 
@@ -90,7 +90,7 @@ class _ReplicateCounter(Observer):
         self.counter = counter
 
     def count_on_host(self) -> int:
-        """Of the first replicate."""
+        """The count of the first replicate."""
         return self.counter.count_on_host()
 
     def update(self, x: Tensor) -> None:
@@ -98,7 +98,7 @@ class _ReplicateCounter(Observer):
             self.counter.insert_replicates(torch.ops.swapnas.insert_, x)
         elif functorch.is_wrapped(x):
             raise ValueError("it is called under a torch.func transform of the model's own")
-        else:  # the same for all replicates, as a ReLU of the inputs is
+        else:  # the same for all replicates, such as a ReLU of the inputs
             self.counter.update(x.expand(self.counter.groups, *x.shape))
 
     def relu(self, x: Tensor) -> Tensor:
@@ -115,8 +115,8 @@ class _ReplicateCounter(Observer):
 
 @contextmanager
 def folded_batch_norms(modules: Sequence[nn.Module]) -> Iterator[None]:
-    """Batch normalisation of replicates as one of R times the channels, where the statistics are those of
-    the mini-batch: vmap's own rule scales and shifts in two further passes."""
+    """Runs batch normalisation of R replicates as one with R times the channels, if its statistics are those of the
+    mini-batch. vmap's own rule scales and shifts in two further passes."""
     patched: list[dict[str, object]] = []
     try:
         for module in modules:
@@ -162,7 +162,7 @@ def run_replicates(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> None:
-    """Calls the model once for all replicates of its stacked ``weights``, each replicate ``holding`` its own.
+    """Calls the model once for all replicates of its stacked ``weights``; each replicate is ``holding`` its own.
 
     Raises:
         RuntimeError: something in the model can't be vmapped, or draws random numbers.

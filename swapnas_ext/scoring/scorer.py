@@ -44,7 +44,7 @@ class Scorer:
 
     Args:
         inputs: the mini-batch: a tensor whose first dimension is S; a tuple or list of a model's
-            positional arguments; a mapping of its keyword arguments (a ``BatchEncoding``, say); or a data
+            positional arguments; a mapping of its keyword arguments (such as a ``BatchEncoding``); or a data
             loader, whose first batch is taken. Named tuples, a ``PackedSequence``, a batch of graphs, a list of
             images and objects with tensors are one argument. Moved to the model's device.
         repeats: R, fresh initialisations to average over. More than one needs an ``init``. Several run
@@ -56,15 +56,15 @@ class Scorer:
         mu, sigma: regularise by size, in thousands (squared thousands) of parameters: see
             `regularization`.
         seed: of the first repeat; repeat r uses ``seed + r``.
-        samples: S, where it is not the first dimension of the first input tensor.
+        samples: S, if it is not the first dimension of the first input tensor.
         nan_policy: ``"raise"`` or ``"ignore"`` NaN activations.
         capture: ``"auto"``: all activations, as modules or as functions; ``"modules"``: those that are
             modules, as the published code; ``"operators"``: all, each as the operator that computes it.
-        select: which activations: a pattern of their names such as ``"layer4.*"``, several patterns, or a
+        select: the activations to capture: a pattern of their names such as ``"layer4.*"``, several patterns, or a
             function of a `Layer`.
         rules: activations of the user's own: ``{MyActivation: Rule(signed=True)}``, see `Rule`.
-        tolerance: ends the repeats early, as soon as at least three give a mean whose standard error,
-            relative to it, is at most this.
+        tolerance: ends the repeats early, once at least three give a score whose relative standard error is at
+            most this.
         max_memory: bytes that repeats in one forward pass may take. Default: 1 GiB, on a GPU half of
             its memory.
         autocast: runs the model under ``torch.autocast`` with this dtype.
@@ -195,8 +195,8 @@ class Scorer:
         return sorted(scored, key=lambda pair: pair[0].log_value, reverse=True)
 
     def _warn(self, model: nn.Module, score: SwapScore) -> None:
-        """Once for each kind of trouble: a scorer sees thousands of models. ``notes`` and ``missed`` of
-        each score tell all."""
+        """Warns once for each kind of trouble, since a scorer sees thousands of models. ``notes`` and ``missed`` of
+        each score tell everything."""
         kind = type(model).__name__
         for note in score.measurement.notes:
             if score.is_saturated and "saturated" not in self._warned:
