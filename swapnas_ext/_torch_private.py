@@ -1,18 +1,18 @@
-"""Every private name of torch that the package uses; no other file has one.
+"""Every private name of torch that the package uses, and what happens where torch lacks it.
 
-torch may drop or rename any of them. The package still imports and scores then, by a slower way through
-torch's public interface, and says so in the notes of each score (`notes`).
+No other file uses a private name. torch may drop or rename any of them. The package then still imports and
+scores, more slowly, through torch's public interface, and the notes of each score say so (`notes`).
 
-The environment variable SWAPNAS_HIDE_TORCH_NAMES hides names, separated by commas: the tests hide each in
-turn.
+The environment variable SWAPNAS_HIDE_TORCH_NAMES hides names, separated by commas. The tests hide each name
+in turn.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
@@ -28,9 +28,9 @@ class PrivateName:
     """A private name of torch.
 
     Attributes:
-        purpose: what the package does with it.
-        since: the oldest of torch 1.13, 2.0 and 2.1 that was seen to have it.
-        without: what happens where it is missing; ends a sentence.
+        purpose: what the package uses it for.
+        since: the oldest version of torch that is known to have it.
+        without: what happens where it is missing; completes "torch has no NAME: ...".
     """
 
     purpose: str
@@ -39,14 +39,14 @@ class PrivateName:
 
 
 _ALL_SEEN = (
-    "every call of an activation operator on a thread is seen, at no cost to other operators"
+    "intercepts every call of an activation operator on a thread, without slowing other operators"
 )
 _BY_MODE = "activations that are called as functions were found through a TorchDispatchMode, which is slower"
-_UNDER_VMAP = "several repeats run in one forward pass, under torch.func.vmap"
+_UNDER_VMAP = "runs several repeats in one forward pass, under torch.func.vmap"
 _ONE_BY_ONE = "repeats ran one after another"
-_BY_CLASS = "subclasses of torch's own classes are told from others"
+_BY_CLASS = "recognises subclasses of torch's own classes"
 _PUBLIC_CLASSES = "only subclasses of the public classes are known"
-_WALK = "what a module holds is looked up without a generator a module"
+_WALK = "looks up what a module holds, faster than through a generator for each module"
 _PUBLIC_WALK = "models were walked through methods, which is slower"
 
 NAMES: Mapping[str, PrivateName] = {
@@ -56,12 +56,12 @@ NAMES: Mapping[str, PrivateName] = {
     "torch._C._dispatch_tls_set_dispatch_key_included": PrivateName(_ALL_SEEN, "2.0", _BY_MODE),
     "torch._C._ExcludeDispatchKeyGuard": PrivateName(_ALL_SEEN, "2.1", _BY_MODE),
     "TESTING_ONLY_GenericMode": PrivateName(  # a dispatch key
-        f"{_ALL_SEEN}: named for the tests of the dispatcher, which do not run here",
+        f"{_ALL_SEEN}; only torch's own tests use this key otherwise",
         "1.8",
         _BY_MODE,
     ),
     "torch.utils._python_dispatch.TorchDispatchMode": PrivateName(
-        "sees calls of operators where the names above are missing",
+        "intercepts calls of operators where the names above are missing",
         "1.13",
         "where those are missing too, activations that are called as functions were not found",
     ),
@@ -76,34 +76,33 @@ NAMES: Mapping[str, PrivateName] = {
     "torch._C._functorch._set_vmap_fallback_enabled": PrivateName(_UNDER_VMAP, "1.13", _ONE_BY_ONE),
     "FuncTorchBatched": PrivateName(_UNDER_VMAP, "1.13", _ONE_BY_ONE),  # a dispatch key
     "torch._C._len_torch_dispatch_stack": PrivateName(
-        "networks are built from copies of their parts, but not under a mode, whose tensors may be of "
-        "another kind",
+        "builds networks from copies of their parts, unless a mode is active that may replace tensors",
         "1.13",
         "networks of a space were built anew, part by part",
     ),
     "torch.Tensor._version": PrivateName(
-        "a tensor that was changed in place is told from one that was not",
+        "detects tensors that were changed in place",
         "1.13",
         "tensors counted as changed: inputs were copied for each forward pass, weights for each "
         "repeat, and repeats ran one after another",
     ),
     "torch._C._storage_Use_Count": PrivateName(
-        "a tensor whose memory nobody else has is told from one that shares it",
+        "detects tensors that share their memory with another",
         "2.1",
         "models that a function builds were scored as if somebody kept them",
     ),
     "torch.autograd.forward_ad._current_level": PrivateName(
-        "a model that differentiates forwards itself keeps its tangents",
+        "keeps the tangents of a model that uses forward-mode differentiation itself",
         "1.13",
         "ReLUs were not fused with counting",
     ),
     "torch._dynamo": PrivateName(
-        "whether anything was compiled: if not, there is nothing to undo",
+        "detects that nothing was compiled, so that there is nothing to undo",
         "2.0",
         "torch's compiler was imported",
     ),
     "torch._dynamo.OptimizedModule._orig_mod": PrivateName(
-        "what torch.compile wrapped is scored, not the wrapper",
+        "scores the module that torch.compile wrapped, not the wrapper",
         "2.0",
         "what was compiled was scored with its wrapper",
     ),
@@ -113,7 +112,7 @@ NAMES: Mapping[str, PrivateName] = {
     "torch.nn.Module._forward_hooks": PrivateName(_WALK, "1.13", _PUBLIC_WALK),
     "torch.nn.Module._forward_pre_hooks": PrivateName(_WALK, "1.13", _PUBLIC_WALK),
     "torch.nn.utils.parametrizations._SpectralNorm": PrivateName(
-        "what parametrizations.spectral_norm divides by is of the weights that init= draws",
+        "computes the singular vectors of parametrizations.spectral_norm from the weights that init= draws",
         "1.9",
         "init= does not draw weights under parametrizations.spectral_norm",
     ),
@@ -132,7 +131,7 @@ if not NAMES.keys() >= _HIDDEN:
 
 
 def _found(name: str) -> Any:
-    """What has this name, or None."""
+    """The object of this name, or None where torch lacks it."""
     if name in _HIDDEN:
         return None
     first, *rest = name.split(".")
@@ -143,26 +142,46 @@ def _found(name: str) -> Any:
 
 
 def _all_found(prefix: str, *names: str) -> SimpleNamespace | None:
+    """The objects of these names, or None where torch lacks one of them."""
     values = {name: _found(f"{prefix}.{name}") for name in names}
     return None if None in values.values() else SimpleNamespace(**values)
 
 
 # ---- the dispatcher ------------------------------------------------------------------------------
 
-# Above functorch's keys, so that a call under vmap is seen as the model makes it.
 INTERCEPTION_KEY = "TESTING_ONLY_GenericMode"
+"""Comes before functorch's keys, so that calls under vmap are intercepted as the model makes them."""
 VMAP_KEY = "FuncTorchBatched"
 
 
-def _key(parse: Any, name: str) -> Any:
-    """A dispatch key, or None."""
+@dataclass(frozen=True)
+class DispatchKeys:
+    """What intercepts operators on a thread.
+
+    Attributes:
+        key: the dispatch key of the interception.
+        key_set: the key as a set.
+        is_included: whether a key is on for this thread.
+        set_included: turns a key on or off for this thread.
+        excluded: a context in which the keys of a set are off.
+    """
+
+    key: Any
+    key_set: Any
+    is_included: Callable[[Any], bool]
+    set_included: Callable[[Any, bool], None]
+    excluded: Callable[[Any], AbstractContextManager[object]]
+
+
+def _key(parse: Callable[[str], Any], name: str) -> Any:
+    """A dispatch key, or None where torch lacks it."""
     try:
         return None if name in _HIDDEN else parse(name)
-    except RuntimeError:  # of another name in this torch
+    except RuntimeError:  # torch has no such key
         return None
 
 
-def _dispatch_keys() -> SimpleNamespace | None:
+def _dispatch_keys() -> DispatchKeys | None:
     found = _all_found(
         "torch._C",
         "DispatchKeySet",
@@ -176,7 +195,7 @@ def _dispatch_keys() -> SimpleNamespace | None:
     key = _key(found._dispatch_key_parse, INTERCEPTION_KEY)
     if key is None:
         return None
-    return SimpleNamespace(
+    return DispatchKeys(
         key=key,
         key_set=found.DispatchKeySet(key),
         is_included=found._dispatch_tls_is_dispatch_key_included,
@@ -186,14 +205,14 @@ def _dispatch_keys() -> SimpleNamespace | None:
 
 
 dispatch_keys = _dispatch_keys()
-"""``key``, ``key_set``, ``is_included(key)``, ``set_included(key, on)`` and the context manager
-``excluded(key_set)``; None where one is missing."""
+"""None where torch lacks a name."""
 
 TorchDispatchMode: Any = _found("torch.utils._python_dispatch.TorchDispatchMode")
-"""The class, or None."""
+"""The class, or None where torch lacks it."""
 
 
 def may_be_under_dispatch_mode() -> bool:
+    """Whether a TorchDispatchMode may be active."""
     depth = _found("torch._C._len_torch_dispatch_stack")
     return depth is None or depth() > 0
 
@@ -201,7 +220,32 @@ def may_be_under_dispatch_mode() -> bool:
 # ---- vmap ----------------------------------------------------------------------------------------
 
 
-def _functorch() -> SimpleNamespace | None:
+@dataclass(frozen=True)
+class Functorch:
+    """What looks inside ``torch.func.vmap``.
+
+    Attributes:
+        is_batched: whether vmap maps over a tensor.
+        is_wrapped: whether any transform of torch.func wraps a tensor.
+        level_of: the nesting level of the transform that wraps a tensor.
+        unwrapped: the tensor with all replicates, and their dimension, from a wrapped tensor and a level.
+        wrapped: the wrapped tensor, from a tensor, the dimension of the replicates, and a level.
+        is_fallback_enabled, set_fallback_enabled: whether vmap runs operators without a batching rule in a
+            loop.
+        batching_paused: a context in which vmap maps over nothing.
+    """
+
+    is_batched: Callable[[Tensor], bool]
+    is_wrapped: Callable[[Tensor], bool]
+    level_of: Callable[[Tensor], int]
+    unwrapped: Callable[[Tensor, int], tuple[Tensor, int]]
+    wrapped: Callable[[Tensor, int, int], Tensor]
+    is_fallback_enabled: Callable[[], bool]
+    set_fallback_enabled: Callable[[bool], None]
+    batching_paused: Callable[[], AbstractContextManager[object]]
+
+
+def _functorch() -> Functorch | None:
     found = _all_found(
         "torch._C._functorch",
         "is_batchedtensor",
@@ -215,11 +259,13 @@ def _functorch() -> SimpleNamespace | None:
     keys = _all_found(
         "torch._C", "DispatchKeySet", "_dispatch_key_parse", "_ExcludeDispatchKeyGuard"
     )
-    key = keys and _key(keys._dispatch_key_parse, VMAP_KEY)
-    if found is None or key is None:
+    if found is None or keys is None:
+        return None
+    key = _key(keys._dispatch_key_parse, VMAP_KEY)
+    if key is None:
         return None
     vmap_keys = keys.DispatchKeySet(key)
-    return SimpleNamespace(
+    return Functorch(
         is_batched=found.is_batchedtensor,
         is_wrapped=found.is_functorch_wrapped_tensor,
         level_of=found.maybe_get_level,
@@ -232,14 +278,14 @@ def _functorch() -> SimpleNamespace | None:
 
 
 functorch = _functorch()
-"""What is needed to look inside of ``torch.func.vmap``; None where a part is missing."""
+"""None where torch lacks a name."""
 
 
 # ---- tensors -------------------------------------------------------------------------------------
 
 
 def version_of(tensor: Tensor) -> int | None:
-    """Another number after each change in place; None where that is not known, as in inference mode."""
+    """A number that grows with each change in place. None where it is unknown, as in inference mode."""
     try:
         return tensor._version
     except RuntimeError:
@@ -251,7 +297,7 @@ def _unknown_version(tensor: Tensor) -> None:
 
 
 def in_forward_ad() -> bool:
-    """Whether tensors may have tangents."""
+    """Whether tensors may have tangents, of forward-mode differentiation."""
     return forward_ad._current_level >= 0
 
 
@@ -269,16 +315,17 @@ _storage_users = _found("torch._C._storage_Use_Count")
 
 
 def _unshared_users() -> int:
-    # It has to be there as long as its address is used.
+    # The variable keeps the storage alive while its address is used.
     storage = torch.empty(1, device="cpu").untyped_storage()
-    return _storage_users(storage._cdata) + 1  # and the tensor
+    users: int = _storage_users(storage._cdata)
+    return users + 1  # and the tensor
 
 
 _UNSHARED = 0 if _storage_users is None else _unshared_users()
 
 
 def is_shared(tensor: Tensor) -> bool:
-    """Whether another tensor, or something outside of torch, may see what is written to a tensor."""
+    """Whether another tensor, or an object outside torch, may use the memory of a tensor."""
     if _storage_users is None:
         return True
     storage = tensor.untyped_storage()
@@ -289,56 +336,61 @@ def is_shared(tensor: Tensor) -> bool:
 
 
 def may_be_compiled() -> bool:
-    """Whether anything may have been compiled in this process."""
+    """Whether ``torch.compile`` may have been used in this process."""
     return "torch._dynamo" in _HIDDEN or "torch._dynamo" in sys.modules
 
 
 def uncompiled(module: nn.Module) -> nn.Module:
-    """What torch.compile wraps, or the module itself."""
+    """The module that torch.compile wrapped; the module itself where it is no such wrapper."""
     if "torch._dynamo.OptimizedModule._orig_mod" in _HIDDEN:
         return module
-    return getattr(module, "_orig_mod", module)
+    original: nn.Module = getattr(module, "_orig_mod", module)
+    return original
 
 
 # ---- modules -------------------------------------------------------------------------------------
 
 _SLOTS = ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks")
 HELD_SLOTS = _SLOTS[:3]
-"""Attributes of a module that hold its tensors and parts."""
+"""Attributes of a module that hold its parameters, buffers and children."""
 _EMPTY = nn.Module()
 _has_slots = all(
     f"torch.nn.Module.{slot}" not in _HIDDEN and slot in _EMPTY.__dict__ for slot in _SLOTS
 )
-COPIED_SLOTS = frozenset({dict, OrderedDict, set, list}) if _has_slots else None
-"""Types of attributes that a copy of a module must not share; None: modules can't be copied so."""
+can_copy_modules = _has_slots
+"""Whether a module can be copied attribute by attribute."""
 
 if _has_slots:
 
-    def parameters_of(module: nn.Module) -> Mapping[str, nn.Parameter | None]:
-        """A module's own, without its children's, by name."""
-        return module.__dict__["_parameters"]
+    def parameters_of(module: nn.Module) -> dict[str, nn.Parameter | None]:
+        """A module's own parameters by name, without its children's."""
+        parameters: dict[str, nn.Parameter | None] = module.__dict__["_parameters"]
+        return parameters
 
-    def buffers_of(module: nn.Module) -> Mapping[str, Tensor | None]:
-        """A module's own, by name."""
-        return module.__dict__["_buffers"]
+    def buffers_of(module: nn.Module) -> dict[str, Tensor | None]:
+        """A module's own buffers by name, without its children's."""
+        buffers: dict[str, Tensor | None] = module.__dict__["_buffers"]
+        return buffers
 
-    def children_of(module: nn.Module) -> Mapping[str, nn.Module | None]:
-        """By name."""
-        return module.__dict__["_modules"]
+    def children_of(module: nn.Module) -> dict[str, nn.Module | None]:
+        """A module's children by name."""
+        children: dict[str, nn.Module | None] = module.__dict__["_modules"]
+        return children
 
     def may_have_forward_hooks(module: nn.Module) -> bool:
+        """Whether a module may have hooks that run before or after its forward pass."""
         attributes = module.__dict__
         return bool(attributes["_forward_hooks"] or attributes["_forward_pre_hooks"])
 
 else:
 
-    def parameters_of(module: nn.Module) -> Mapping[str, nn.Parameter | None]:
+    def parameters_of(module: nn.Module) -> dict[str, nn.Parameter | None]:
         return dict(nn.Module.named_parameters(module, recurse=False, remove_duplicate=False))
 
-    def buffers_of(module: nn.Module) -> Mapping[str, Tensor | None]:
+    def buffers_of(module: nn.Module) -> dict[str, Tensor | None]:
         return dict(nn.Module.named_buffers(module, recurse=False, remove_duplicate=False))
 
-    def children_of(module: nn.Module) -> Mapping[str, nn.Module | None]:
+    def children_of(module: nn.Module) -> dict[str, nn.Module | None]:
         return dict(nn.Module.named_children(module))
 
     def may_have_forward_hooks(module: nn.Module) -> bool:
@@ -346,27 +398,30 @@ else:
 
 
 def forward_pre_hooks_of(module: nn.Module) -> Iterable[Any]:
+    """The hooks that run before the forward pass of a module."""
     return getattr(module, "_forward_pre_hooks", {}).values()
 
 
-_SpectralNorm = _found("torch.nn.utils.parametrizations._SpectralNorm")
+_SpectralNorm: Any = _found("torch.nn.utils.parametrizations._SpectralNorm")
 
 
 def singular_vectors_of(parametrization: nn.Module) -> tuple[Tensor, Tensor] | None:
-    """What a spectral norm takes for the first singular vectors of its weight. None of what is none, and of
-    a vector's.
+    """The buffers in which a spectral norm keeps the first left and right singular vectors of its weight.
+
+    None for any other parametrization, and for the spectral norm of a vector, which has no buffers.
 
     Raises:
-        LookupError: it is one of this torch's, where these are not known.
+        LookupError: a spectral norm whose buffers this torch does not show.
     """
     buffers = buffers_of(parametrization)
     if _SpectralNorm is None:
         if type(parametrization).__name__ == "_SpectralNorm" and buffers:
             raise LookupError("the vectors of spectral_norm")
         return None
-    if not isinstance(parametrization, _SpectralNorm) or not buffers:
+    if not isinstance(parametrization, _SpectralNorm):
         return None
-    return buffers["_u"], buffers["_v"]
+    left, right = buffers.get("_u"), buffers.get("_v")
+    return None if left is None or right is None else (left, right)
 
 
 def _class_or(name: str, *public: type[nn.Module]) -> tuple[type[nn.Module], ...]:
@@ -384,15 +439,15 @@ _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 TRANSPOSED_CONVOLUTIONS = _class_or("conv._ConvTransposeNd", *_TRANSPOSED)
 CONVOLUTIONS = _class_or("conv._ConvNd", nn.Conv1d, nn.Conv2d, nn.Conv3d, *_TRANSPOSED)
 BATCH_NORM_FORWARD = nn.BatchNorm2d.forward
-"""That of every batch normalisation of torch's own."""
+"""The forward of every batch normalisation of torch."""
 
 
-# ---- what to say ---------------------------------------------------------------------------------
+# ---- notes ---------------------------------------------------------------------------------------
 
 
 @cache
 def notes() -> tuple[str, ...]:
-    """For each name that is missing, what a score is to say of it."""
+    """One note for each missing name, for the notes of a score."""
     return tuple(
         f"torch {torch.__version__} has no {name}: {private.without}"
         for name, private in NAMES.items()
@@ -403,7 +458,7 @@ def notes() -> tuple[str, ...]:
 def _is_missing(name: str) -> bool:
     if name.startswith("torch.nn.Module."):
         return name in _HIDDEN or name.rpartition(".")[2] not in _EMPTY.__dict__
-    if name.startswith("torch._dynamo"):  # not imported before it is used
+    if name.startswith("torch._dynamo"):  # imported only when it is used
         return name in _HIDDEN
     if not name.startswith("torch."):
         parse = _found("torch._C._dispatch_key_parse")

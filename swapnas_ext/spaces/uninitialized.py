@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -13,8 +14,8 @@ from torch import nn
 
 from swapnas_ext._torch_private import (
     CONVOLUTIONS,
-    COPIED_SLOTS,
     buffers_of,
+    can_copy_modules,
     children_of,
     may_be_under_dispatch_mode,
     parameters_of,
@@ -63,6 +64,7 @@ def _reset_unless_skipping(kind: type[nn.Module]):  # type: ignore[no-untyped-de
     return reset_parameters
 
 
+_COPIED = frozenset({dict, OrderedDict, set, list})
 Made = TypeVar("Made", bound=nn.Module)
 
 
@@ -73,7 +75,7 @@ def copied(make: Callable[..., Made]) -> Callable[..., Made]:
 
     @wraps(make)
     def made(*args: Any, **options: Any) -> Made:
-        if not getattr(_skipping, "on", False) or COPIED_SLOTS is None:
+        if not getattr(_skipping, "on", False) or not can_copy_modules:
             return make(*args, **options)
         if may_be_under_dispatch_mode():  # tensors may be of another kind
             return make(*args, **options)
@@ -97,7 +99,7 @@ def _copy(module: Made) -> Made:
     attributes = copy.__dict__
     for name, value in module.__dict__.items():
         kind = type(value)
-        if kind in COPIED_SLOTS:
+        if kind in _COPIED:
             # Nearly all are empty, and an OrderedDict takes its time to copy nothing.
             value = kind(value) if value else kind()
         attributes[name] = value
