@@ -16,7 +16,7 @@ from layouts import LAYOUTS, activations, lay_out, on_device, random_values
 from torch import Tensor
 
 import swapnas_ext as swap
-from swapnas_ext.patterns import ops, reference
+from swapnas_ext.patterns import reference, tables
 
 NESTED = torch.nested.nested_tensor([torch.ones(3, 2)] * 4)
 
@@ -285,7 +285,7 @@ def test_a_relu_in_place_without_room_changes_nothing(
     counter = swap.PatternCounter(40)
     x = torch.randn(40, 70_000, requires_grad=requires_grad) * 1
     before = x.detach().clone()
-    monkeypatch.setattr(ops, "check_memory", no_memory)
+    monkeypatch.setattr(tables, "check_memory", no_memory)
     with pytest.raises(RuntimeError, match="no memory"):
         counter.relu_(x)
     assert torch.equal(x, before) and counter.count() == 0
