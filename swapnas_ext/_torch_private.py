@@ -341,7 +341,7 @@ def may_be_compiled() -> bool:
 
 
 def uncompiled(module: nn.Module) -> nn.Module:
-    """The module that torch.compile wrapped; the module itself where it is no such wrapper."""
+    """The module that torch.compile wrapped; any other module itself."""
     if "torch._dynamo.OptimizedModule._orig_mod" in _HIDDEN:
         return module
     original: nn.Module = getattr(module, "_orig_mod", module)

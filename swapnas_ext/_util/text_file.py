@@ -21,7 +21,7 @@ _MARKS = (
 
 
 def decoded(content: bytes, name: object) -> str:
-    """The text of a file in UTF-8, or of one whose byte order mark tells UTF-16 or UTF-32.
+    """The text of a file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
 
     Raises:
         ValueError: the file is not such a text; the message begins with ``name``.

@@ -141,9 +141,9 @@ def _reason(error: Exception) -> str:
         return str(error)
     text = " ".join(str(error).split())
     if "pickle" in text or "object" in text:
-        return "it is no NumPy file, or holds Python objects; save numbers with numpy.savez"
+        return "it is not a NumPy file, or it holds Python objects; save numbers with numpy.savez"
     short = text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."
-    return f"it is damaged, or no NumPy file ({short or type(error).__name__}); save it again"
+    return f"it is damaged, or not a NumPy file ({short or type(error).__name__}); save it again"
 
 
 def _channels_last(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any] | None:

@@ -39,7 +39,7 @@ def first_batch(loader: Iterable[Any], samples: int | None = None) -> Any:
 
 
 def _first_parts(batch: Any, size: int | None) -> list[Any] | None:
-    """The first elements of a list of pairs, one for each sample; None where the batch is no such list."""
+    """The first elements of a list of pairs, one for each sample; None for any other batch."""
     if not isinstance(batch, tuple | list) or not all(
         isinstance(i, tuple | list) and i for i in batch
     ):

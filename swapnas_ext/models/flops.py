@@ -25,7 +25,7 @@ class FlopCount:
     """Counts the operations of those layers of a network whose weights `initialization` draws.
 
     A multiplication with its addition counts as two operations. Products of activations, as in attention,
-    functions that are no layers, and TorchScript are not counted.
+    functions that are not layers, and TorchScript are not counted.
     """
 
     def __init__(self) -> None:

@@ -36,7 +36,7 @@ class MiniBatch:
             ``([image, image, ...],)`` calls a detector with a list. These are one argument: a named tuple,
             a ``PackedSequence``, a batch of graphs of PyTorch Geometric, an object with tensors such as a
             dataclass, a sequence of more images ``[C, H, W]`` than channels, a list of mappings, and, where
-            ``samples`` is S, a list of S values whose first dimensions are no multiples of S.
+            ``samples`` is S, a list of S values whose first dimensions are not multiples of S.
         samples: S. By default the first argument with tensors determines it: by the first dimension of a
             tensor, or by the length of a list of tensors or mappings, one for each sample. Shapes and the
             other arguments decide whether the tensors of a list hold all samples, as feature maps do. Of a
@@ -223,6 +223,6 @@ def _not_inputs(value: Any) -> str:
     ):
         return f"{text}; of something like a data loader, give swapnas_ext.data.first_batch of it"
     return (
-        f"{text}, in which samples can't be told apart; give tensors of one row a sample, and score a module "
-        f"whose forward makes the {kind} of them"
+        f"{text}, whose samples are unknown; give tensors with one row for each sample, and score a "
+        f"module whose forward makes the {kind} from them"
     )

@@ -18,7 +18,7 @@ from swapnas_ext._torch_private import (
     parameters_of,
 )
 
-# Frequent classes of modules that are no activations and do the same in training and evaluation.
+# Frequent classes that are not activations and compute the same in training and evaluation.
 _ONLY_COMPUTING = frozenset(
     {
         nn.AvgPool2d,
@@ -58,8 +58,8 @@ class Inventory:
     """
 
     modules: list[nn.Module] = field(default_factory=list)
-    """In the order of ``modules()``, without modules that only compute: that are no activation, and have no
-    mode, buffer or hook."""
+    """In the order of ``modules()``, without modules that only compute: those that are not activations and have
+    no mode, buffer or hook."""
     paths: list[Path] = field(default_factory=list)
     """The path of each of ``modules``."""
     parameters: dict[int, nn.Parameter] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Inventory:
     everything: list[nn.Module] = field(default_factory=list)
     """All modules, including those that only compute and those of ``held``."""
     held: list[nn.Module] = field(default_factory=list)
-    """Modules that are no children: those in a Python list, tuple or dictionary of another module."""
+    """Modules that are not children, but in a Python list, tuple or dictionary of another module."""
     times_child: dict[int, int] = field(default_factory=dict)
     """How many times each module is a child, by identity."""
 
@@ -139,7 +139,7 @@ def _walk_children(
 
 
 def _searched_attributes(module: nn.Module) -> list[Any]:
-    """The values of attributes that may hold modules that are no children."""
+    """The values of attributes that may hold modules which are not children."""
     attributes = module.__dict__
     names = attributes.keys() - OF_EVERY_MODULE
     return [attributes[name] for name in names if type(attributes[name]) not in _NO_MODULES]

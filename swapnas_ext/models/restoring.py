@@ -56,9 +56,7 @@ class Restoring:
         self._overwritten = overwritten
         self._inventory = inventory
         self._prepare = prepare
-        self._theirs: dict[
-            int, Tensor
-        ] = {}  # by identity; kept alive, so that no other tensor gets it
+        self._theirs: dict[int, Tensor] = {}  # by identity, which no other tensor can get meanwhile
         self._ours: dict[int, Tensor] = {}  # by the identity of theirs
         self._scripts: dict[int, tuple[nn.Module, nn.Module]] = {}
         self._sharing: Counter[int] = (
@@ -87,7 +85,7 @@ class Restoring:
     def _take_places(self) -> None:
         known = set(map(id, self._modules))
         met = 0
-        for module in self._modules:  # grows: modules are added that are no children
+        for module in self._modules:  # grows by modules that are not children
             if not isinstance(module, torch.jit.ScriptModule):
                 self._saved.save_module(module)
             for other in self._saved.modules[met:]:

@@ -63,7 +63,7 @@ def _of_buffers(module: nn.Module) -> str | None:
     if any(buffers.get(name) is None for name in _BUFFERS):
         return None
     kind = type(module).__name__
-    return f"{kind} is no batch normalisation of torch's; score the model with nn.BatchNorm in its place"
+    return f"{kind} is not one of torch's batch normalisations; replace it with nn.BatchNorm and score that model"
 
 
 # ---- TorchScript -------------------------------------------------------------------------------------

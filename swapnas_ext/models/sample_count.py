@@ -30,8 +30,8 @@ def samples_of(values: Sequence[Any]) -> int:
     candidates = holders(values)
     if not candidates:
         raise ValueError(
-            "inputs have no tensor with a first dimension of samples, and no list of tensors of one "
-            "a sample; pass samples="
+            "inputs have no tensor with a first dimension of samples, and no list of tensors, one for "
+            "each sample; pass samples="
         )
     first, *others = candidates
     tensors = with_dimensions(first)

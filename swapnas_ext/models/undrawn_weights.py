@@ -84,7 +84,7 @@ def _named(model: nn.Module, inventory: Inventory) -> Iterable[tuple[str, Tensor
     for module in inventory.held:
         for name, weight in module.named_parameters(recurse=False):
             yield (
-                f"{name} of a {type(module).__name__} that is no child (in a list, say)",
+                f"{name} of a {type(module).__name__} that is not a child module (but in a list, for example)",
                 weight,
             )
 

@@ -78,7 +78,7 @@ def parameters_and_computed(module: nn.Module) -> dict[str, Tensor | Computed]:
 
 @ByClass
 def holds_quantized_weights(kind: type[nn.Module]) -> bool:
-    """Whether a class is one of torch's quantised layers, whose packed weights are no parameters."""
+    """Whether a class is one of torch's quantised layers, whose packed weights are not parameters."""
     is_torchs = kind.__module__.startswith("torch.ao.nn.")
     return is_torchs and hasattr(kind, "set_weight_bias") and hasattr(kind, "from_float")
 

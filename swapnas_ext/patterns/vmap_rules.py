@@ -26,7 +26,7 @@ def _add_rule(name: str, vmap: Functorch, *, returns_tensor: bool) -> None:
         if physical.shape[dim] != table.shape[0]:
             raise ValueError(
                 f"torch.func.vmap maps over {physical.shape[dim]} and the set has {table.shape[0]} "
-                "groups: under a vmap of the model's own, samples can't be told from what it maps over"
+                "groups: under a vmap of the model's own, it is unknown which dimension holds the samples"
             )
         with vmap.batching_paused():
             y = operator(table, physical.movedim(dim, 0), samples, ternary)
