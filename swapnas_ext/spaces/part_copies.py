@@ -1,4 +1,4 @@
-"""Building networks whose weights will be overwritten anyway."""
+"""Builds networks from copies of parts that were made before, where their weights will be overwritten anyway."""
 
 from __future__ import annotations
 
@@ -21,63 +21,39 @@ from swapnas_ext._torch_private import (
     parameters_of,
 )
 
-_KINDS = (*CONVOLUTIONS, nn.Linear)
-_lock = threading.Lock()
-_originals = {kind: kind.reset_parameters for kind in _KINDS}
-_inherits = [kind for kind in _KINDS if "reset_parameters" not in vars(kind)]
-_users = 0  # threads inside `uninitialized`
-_skipping = threading.local()
+Part = TypeVar("Part", bound=nn.Module)
+
+_OVERWRITTEN = (*CONVOLUTIONS, nn.Linear)
+"""Layers whose weights every known initialiser overwrites."""
+_NOT_SHARED = frozenset({dict, OrderedDict, set, list})
+"""Types of attributes that a module must not share with its copy."""
+_this_thread = threading.local()
 
 
 @contextmanager
-def uninitialized() -> Iterator[None]:
-    """Convolutions and linear layers that this thread makes meanwhile are not initialised: their weights
-    and biases are whatever was in the memory. A third of the time that a NAS-Bench-201 network takes to
-    build."""
-    global _users
-    with _lock:
-        if _users == 0:
-            for kind in _KINDS:
-                kind.reset_parameters = _reset_unless_skipping(kind)
-        _users += 1
-    outer, _skipping.on = getattr(_skipping, "on", False), True
+def parts_copied() -> Iterator[None]:
+    """A context in which this thread gets copies from functions that are `copied`."""
+    outer = getattr(_this_thread, "copies", False)
+    _this_thread.copies = True
     try:
         yield
     finally:
-        _skipping.on = outer
-        with _lock:
-            _users -= 1
-            if _users == 0:
-                for kind in _KINDS:
-                    kind.reset_parameters = _originals[kind]
-                for kind in _inherits:
-                    del kind.reset_parameters
+        _this_thread.copies = outer
 
 
-def _reset_unless_skipping(kind: type[nn.Module]):  # type: ignore[no-untyped-def]
-    original = _originals[kind]
+def copied(make: Callable[..., Part]) -> Callable[..., Part]:
+    """Lets ``make`` return copies within `parts_copied`, several times as fast as constructors.
 
-    def reset_parameters(module: nn.Module) -> None:
-        if not getattr(_skipping, "on", False):
-            original(module)
-
-    return reset_parameters
-
-
-_COPIED = frozenset({dict, OrderedDict, set, list})
-Made = TypeVar("Made", bound=nn.Module)
-
-
-def copied(make: Callable[..., Made]) -> Callable[..., Made]:
-    """Within `uninitialized`, has ``make`` make one module for the same arguments, and gives copies of it:
-    several times as fast as the constructors. The module itself is never given away."""
-    originals: dict[tuple[Any, ...], Made] = {}
+    ``make`` then runs once for the same arguments. The module that it returns stays here; callers get copies.
+    The weights and biases of convolutions and linear layers in a copy have arbitrary values.
+    """
+    originals: dict[tuple[Any, ...], Part] = {}
 
     @wraps(make)
-    def made(*args: Any, **options: Any) -> Made:
-        if not getattr(_skipping, "on", False) or not can_copy_modules:
+    def made(*args: Any, **options: Any) -> Part:
+        if not getattr(_this_thread, "copies", False) or not can_copy_modules:
             return make(*args, **options)
-        if may_be_under_dispatch_mode():  # tensors may be of another kind
+        if may_be_under_dispatch_mode():  # the mode may replace tensors
             return make(*args, **options)
         key = (
             *args,
@@ -93,17 +69,17 @@ def copied(make: Callable[..., Made]) -> Callable[..., Made]:
     return made
 
 
-def _copy(module: Made) -> Made:
-    """As ``copy.deepcopy``, for modules whose other attributes are not changed in place."""
+def _copy(module: Part) -> Part:
+    """A deep copy of a module whose other attributes are never changed in place."""
     copy = module.__class__.__new__(module.__class__)
     attributes = copy.__dict__
     for name, value in module.__dict__.items():
         kind = type(value)
-        if kind in _COPIED:
-            # Nearly all are empty, and an OrderedDict takes its time to copy nothing.
+        if kind in _NOT_SHARED:
+            # Nearly all are empty, and copying an empty OrderedDict is slow.
             value = kind(value) if value else kind()
         attributes[name] = value
-    new_weight = torch.empty_like if isinstance(module, _KINDS) else torch.clone
+    new_weight = torch.empty_like if isinstance(module, _OVERWRITTEN) else torch.clone
     for name, parameter in parameters_of(module).items():
         if parameter is not None:
             weight = new_weight(parameter.detach())
