@@ -1,4 +1,4 @@
-"""Helpers that any room may need and that know nothing of models or scores."""
+"""Helpers for every other part of the package; they know nothing of models or scores."""
 
 from __future__ import annotations
 

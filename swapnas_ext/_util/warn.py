@@ -1,4 +1,4 @@
-"""Warnings that point to the line of the caller's that led to them."""
+"""Makes warnings point to the user's line, not to a line of this package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def warn(text: str, category: type[Warning] = UserWarning) -> None:
-    """Warns at the first line outside this package: ``skip_file_prefixes``, which Python 3.10 and 3.11 lack."""
+    """Warns at the nearest line of the call stack that is outside this package.
+
+    Python 3.12 has ``skip_file_prefixes`` for this.
+    """
     level = 2
     frame = sys._getframe(1)
     while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):

@@ -1,4 +1,4 @@
-"""The random numbers of a process while a model is scored."""
+"""Seeds the random numbers of torch, Python and NumPy, and puts back the caller's."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import torch
 
 
 class _Global:
-    """The random numbers of a library, which all threads share: the first user saves their state, and the
-    last one puts it back."""
+    """The random state of one library, which all threads share. The first user saves it, and the last one puts
+    it back."""
 
     def __init__(self, save: Callable[[], Any], put_back: Callable[[Any], object]) -> None:
         self._save = save
@@ -42,7 +42,8 @@ _torch: dict[torch.Generator, _Global] = {}
 
 @contextmanager
 def own_random_state(device: torch.device) -> Iterator[Callable[[int], None]]:
-    """Gives a function that seeds the random numbers of torch, Python and NumPy; the caller's come back."""
+    """A context with a function that seeds the random numbers of torch, Python and NumPy. Afterwards the state is
+    the caller's again."""
     generators = _generators(device)
     with _lock:
         used = [_python, _numpy]
@@ -68,7 +69,7 @@ def own_random_state(device: torch.device) -> Iterator[Callable[[int], None]]:
 
 
 class RandomState:
-    """Where the random numbers of torch, Python and NumPy are now."""
+    """The present state of the random numbers of torch, Python and NumPy."""
 
     def __init__(self, device: torch.device) -> None:
         self._of_torch = [(generator, generator.get_state()) for generator in _generators(device)]
@@ -76,13 +77,14 @@ class RandomState:
         self._of_numpy = np.random.get_state()
 
     def put_back(self) -> None:
+        """Makes this the present state again."""
         random.setstate(self._of_python)
         np.random.set_state(self._of_numpy)
         for generator, state in self._of_torch:
             generator.set_state(state)
 
     def is_now(self) -> bool:
-        """Whether they are there again."""
+        """Whether this is the present state."""
         kind, keys, *rest = self._of_numpy
         kind_now, keys_now, *rest_now = np.random.get_state()
         return (
@@ -94,7 +96,7 @@ class RandomState:
 
 
 def _generators(device: torch.device) -> list[torch.Generator]:
-    """Of torch's, those that a model on the device draws from."""
+    """The generators of torch that a model on the device draws from."""
     generators = [torch.default_generator]
     if device.type == "cuda":
         generators.append(torch.cuda.default_generators[device.index])

@@ -182,8 +182,8 @@ def test_files_of_architectures(folder: Path, encoding: str) -> None:
     assert result.exit_code == 0, result.output
     assert CELL in result.stdout
     for name, problem in (
-        ("latin.txt", "--arch-file latin.txt is no text in UTF-8"),
-        ("zeros", "--arch-file zeros is no text: it has zero bytes"),
+        ("latin.txt", "--arch-file latin.txt is not text in UTF-8"),
+        ("zeros", "--arch-file zeros is not text: it has zero bytes"),
         ("text.txt", "found 'n', at character 0"),
     ):
         result = run(["score", *SPACE, "--arch-file", name])

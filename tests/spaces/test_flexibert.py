@@ -374,7 +374,7 @@ def test_bad_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="is a folder: expected a file"):
         text.passages(1, 4, 100, tmp_path)
     (tmp_path / "image.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match=r"image\.txt is no text in UTF-16"):
+    with pytest.raises(ValueError, match=r"image\.txt is not text in UTF-16"):
         text.passages(1, 4, 100, tmp_path / "image.txt")
     (tmp_path / "short.txt").write_text("one two three")
     with pytest.raises(ValueError, match="3 words, but 2 passages of 4 tokens take 6"):

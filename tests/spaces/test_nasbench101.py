@@ -15,7 +15,7 @@ from support.pattern_counts import assert_same_patterns
 
 import swapnas_ext as swap
 from swapnas_ext.spaces import ArchitectureError
-from swapnas_ext.spaces.nasbench101 import CellModule, NASBench101, _single_changes
+from swapnas_ext.spaces.nasbench101 import NASBench101, _single_changes
 from swapnas_ext.spaces.nasbench101_cell import (
     MAX_EDGES,
     OPERATIONS,
@@ -26,6 +26,7 @@ from swapnas_ext.spaces.nasbench101_cell import (
     prune,
     vertex_channels,
 )
+from swapnas_ext.spaces.nasbench101_networks import CellModule
 
 SPACE = NASBench101()
 SMALL = NASBench101(channels=8, stacks=2, cells=1)

@@ -16,7 +16,8 @@ from torch import nn
 
 import swapnas_ext as swap
 from swapnas_ext.spaces import ArchitectureError
-from swapnas_ext.spaces.nasbench201 import EDGES, OPERATIONS, NASBench201, parse
+from swapnas_ext.spaces.nasbench201 import NASBench201
+from swapnas_ext.spaces.nasbench201_cell import EDGES, OPERATIONS, parse
 
 SPACE = NASBench201()
 CELLS = list(SPACE)

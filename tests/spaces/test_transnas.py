@@ -15,7 +15,8 @@ from support.pattern_counts import assert_same_patterns
 
 import swapnas_ext as swap
 from swapnas_ext.spaces import ArchitectureError, SearchSpace
-from swapnas_ext.spaces.nasbench201 import EDGES, ReLUConvBN
+from swapnas_ext.spaces.nasbench201_cell import EDGES
+from swapnas_ext.spaces.nasbench201_networks import ReLUConvBN
 from swapnas_ext.spaces.transnas import TransNASMacro, TransNASMicro
 from swapnas_ext.spaces.transnas_networks import CellModule, FactorizedReduction, ResidualBlock
 
