@@ -34,22 +34,20 @@ _has_slots = all(
 can_copy_modules = _has_slots
 """Whether a module can be copied attribute by attribute."""
 
+# Called for every module of every score: not even a variable for the type.
 if _has_slots:
 
     def parameters_of(module: nn.Module) -> dict[str, nn.Parameter | None]:
         """A module's own parameters by name, without its children's."""
-        parameters: dict[str, nn.Parameter | None] = module.__dict__["_parameters"]
-        return parameters
+        return module.__dict__["_parameters"]  # type: ignore[no-any-return]
 
     def buffers_of(module: nn.Module) -> dict[str, Tensor | None]:
         """A module's own buffers by name, without its children's."""
-        buffers: dict[str, Tensor | None] = module.__dict__["_buffers"]
-        return buffers
+        return module.__dict__["_buffers"]  # type: ignore[no-any-return]
 
     def children_of(module: nn.Module) -> dict[str, nn.Module | None]:
         """A module's children by name."""
-        children: dict[str, nn.Module | None] = module.__dict__["_modules"]
-        return children
+        return module.__dict__["_modules"]  # type: ignore[no-any-return]
 
     def may_have_forward_hooks(module: nn.Module) -> bool:
         """Whether a module may have hooks that run before or after its forward pass."""

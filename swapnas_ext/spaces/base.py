@@ -83,8 +83,9 @@ class SearchSpace(ABC):
         """The network.
 
         Args:
-            initialized: False is faster, and gives convolutions and linear layers arbitrary weights, for
-                callers that overwrite them, as the Gaussian and Kaiming initialisers do.
+            initialized: False lets the spaces of this package build networks from copies of parts, which is
+                faster. Weights of convolutions and linear layers are then arbitrary. It is for callers that
+                overwrite them, as the Gaussian and Kaiming initialisers do.
 
         Raises:
             ArchitectureError: the string is not an architecture of this space.
