@@ -15,7 +15,7 @@ from searches import (
 )
 
 from swapnas_ext.search import SearchSettings
-from swapnas_ext.search.strategies.evolution import Evolution, Individual, Proposal
+from swapnas_ext.search.strategies import Evolution, Individual, Proposal
 
 
 def algorithm_1(cycles: int, seed: int, ageing: bool) -> tuple[list[str], list[str]]:

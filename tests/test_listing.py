@@ -47,9 +47,9 @@ def hired(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def run(
     architectures: Sequence[str],
     path: Path | None = None,
-    report: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
-    return score_listed(SPACE, small_scorer(), architectures, history=path, report=report)
+    return score_listed(SPACE, small_scorer(), architectures, history=path, on_progress=on_progress)
 
 
 def scores(found: SearchResult) -> dict[str, float]:
@@ -57,11 +57,11 @@ def scores(found: SearchResult) -> dict[str, float]:
 
 
 def interrupt_after(count: int) -> Callable[[Progress], None]:
-    def report(progress: Progress) -> None:
+    def on_progress(progress: Progress) -> None:
         if progress.done >= count:
             raise KeyboardInterrupt
 
-    return report
+    return on_progress
 
 
 @pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")

@@ -23,9 +23,16 @@ from torch import nn
 
 import swapnas_ext as swap
 from swapnas_ext.report.search_table import to_table
-from swapnas_ext.search import Outcome, RunFile, SearchResult, SearchSettings, evolve, search
+from swapnas_ext.search import (
+    STRATEGIES,
+    Outcome,
+    RunFile,
+    SearchResult,
+    SearchSettings,
+    evolve,
+    search,
+)
 from swapnas_ext.search.evaluation import one_thread
-from swapnas_ext.search.settings import STRATEGIES
 
 
 class SlowestFirst(MadeUpWorker):
@@ -180,7 +187,7 @@ def test_ctrl_c_while_calibrating(tmp_path: Path) -> None:
 
     made = SearchSettings(candidates=60, target_params=(2000.0, 3000.0), **SMALL)
     path = tmp_path / "run.db"
-    found = search(small_space(), small_scorer(), made, history=path, report=impatient)
+    found = search(small_space(), small_scorer(), made, history=path, on_progress=impatient)
     assert found.interrupted
     assert found.family == []
     assert found.best.score > 0
@@ -277,7 +284,7 @@ def test_ctrl_c_gives_the_result_so_far(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     path = tmp_path / "run.db"
-    found = search(small_space(), small_scorer(), made, history=path, report=impatient)
+    found = search(small_space(), small_scorer(), made, history=path, on_progress=impatient)
     assert found.interrupted
     assert 20 <= len(found.ranked()) < 60
     whole = search(small_space(), small_scorer(), made, history=path)
@@ -316,7 +323,7 @@ def test_other_bad_arguments() -> None:
     with pytest.raises(ValueError, match="workers must be at least 1"):
         search(small_space(), small_scorer(), made, workers=0)
     with pytest.raises(TypeError, match="workers must be a number"):
-        search(small_space(), small_scorer(), made, workers="all")  # type: ignore[arg-type]
+        search(small_space(), small_scorer(), made, workers=1.5)  # type: ignore[arg-type]
 
 
 def test_optuna_sees_score_and_size() -> None:

@@ -18,8 +18,7 @@ from torch import nn
 
 from swapnas_ext.search import Outcome, RayCluster, RunFile, SearchSettings, search
 from swapnas_ext.search.evaluation import Evaluator
-from swapnas_ext.search.workers.crew import Chunk, Crew, LocalProcess
-from swapnas_ext.search.workers.travel import Portable
+from swapnas_ext.search.workers import Chunk, Crew, LocalProcess, Portable
 from swapnas_ext.spaces.nasbench201 import NASBench201
 
 SETTINGS = SearchSettings(candidates=40, seed=1, **SMALL)

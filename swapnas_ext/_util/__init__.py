@@ -8,7 +8,7 @@ from swapnas_ext._util.ctrl_c import ctrl_c_ignored, ctrl_c_later, is_main_threa
 from swapnas_ext._util.import_by_name import named
 from swapnas_ext._util.malloc import keep_freed_memory
 from swapnas_ext._util.text_file import decoded, parsed_json, read_text
-from swapnas_ext._util.warn import warn
+from swapnas_ext._util.warn import renamed, warn
 
 __all__ = [
     "ByClass",
@@ -22,6 +22,7 @@ __all__ = [
     "parsed_json",
     "quoted",
     "read_text",
+    "renamed",
     "unquoted",
     "warn",
 ]
