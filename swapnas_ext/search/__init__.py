@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from swapnas_ext.search import size_control
+from swapnas_ext.search import size_control, strategies, workers
 from swapnas_ext.search.candidate import Candidate, Outcome
 from swapnas_ext.search.description import describe_scorer, describe_space
 from swapnas_ext.search.driver import Progress
@@ -28,6 +28,7 @@ from swapnas_ext.search.strategies import (
     Proposal,
     Strategy,
     StrategyFactory,
+    make_strategy,
     register_strategy,
     strategy_factory,
     strategy_name,
@@ -74,12 +75,15 @@ __all__ = [
     "evolve",
     "is_taken",
     "limits_text",
+    "make_strategy",
     "register_strategy",
     "register_workers",
     "score_listed",
     "search",
     "size_control",
+    "strategies",
     "strategy_factory",
     "strategy_name",
     "survey_csv",
+    "workers",
 ]

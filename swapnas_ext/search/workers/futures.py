@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Collection
 from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, wait
 from contextlib import suppress
@@ -12,16 +14,17 @@ from swapnas_ext._util import ctrl_c_later
 _LISTEN_EVERY = 0.1  # seconds, to Ctrl-C, and to futures that have to be asked
 
 
-def first_ended(futures: Collection[Future[Any]]) -> set[Future[Any]]:
-    """Waits for one at least. Ctrl-C in the middle of Python's own function would leave locks behind it, and with
-    them threads that never end."""
+def first_ended(futures: Collection[Future[Any]], timeout: float = math.inf) -> set[Future[Any]]:
+    """Waits until one at least has ended, or for ``timeout`` seconds. Ctrl-C in the middle of Python's own function
+    would leave locks behind it, and with them threads that never end."""
+    deadline = time.monotonic() + timeout
     while True:
         with ctrl_c_later():
             for future in futures:
                 if isinstance(future, _Copy):
                     future.look()
             ended, _ = wait(futures, timeout=_LISTEN_EVERY, return_when=FIRST_COMPLETED)
-        if ended:
+        if ended or time.monotonic() > deadline:
             return ended
 
 
