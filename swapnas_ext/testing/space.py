@@ -33,7 +33,7 @@ def check_space(space: SearchSpace, *, seed: int = 0, samples: int = 60, network
     again = _draw(space, random.Random(seed), samples)
     require(drawn == again, "two rngs of one seed give different architectures: they must agree")
     texts = list(dict.fromkeys(itertools.chain.from_iterable(drawn)))
-    require(len(texts) > 1, f"sample gives nothing but {texts[0]!r}")
+    require(len({sampled for sampled, _, _ in drawn}) > 1, f"sample gives nothing but {texts[0]!r}")
     for text in texts:
         _check_text(space, text)
     for text in _NONSENSE:
@@ -61,9 +61,14 @@ def _draw(space: SearchSpace, rng: random.Random, count: int) -> list[tuple[str,
         before = space.sample(rng)
         for _ in range(count):
             sampled = space.sample(rng)
-            drawn.append(
-                (sampled, space.mutate(sampled, rng), space.crossover(before, sampled, rng))
-            )
+            try:
+                mutated = space.mutate(sampled, rng)
+                crossed = space.crossover(before, sampled, rng)
+            except ArchitectureError as error:
+                raise AssertionError(
+                    f"{sampled!r} or {before!r}, given by sample, can't be changed: {error}"
+                ) from error
+            drawn.append((sampled, mutated, crossed))
             before = sampled
     return drawn
 
@@ -192,17 +197,18 @@ def _answer(space: SearchSpace, text: str) -> torch.Tensor:
 
 
 def _check_travels(space: SearchSpace, texts: Sequence[str], seed: int) -> None:
+    def of(one: SearchSpace) -> list[Any]:
+        return [one.sample(random.Random(seed)), *((one.canonical(t), one.size(t)) for t in texts)]
+
     try:
         there: SearchSpace = cloudpickle.loads(cloudpickle.dumps(space))
+        same = of(there) == of(space)
     except Exception as error:
         raise AssertionError(
-            f"{type(space).__name__} can't travel to worker processes by cloudpickle: {error}"
+            f"{type(space).__name__} can't travel to worker processes by cloudpickle: "
+            f"{type(error).__name__}: {error}"
         ) from error
-    same = [there.canonical(text) == space.canonical(text) for text in texts]
-    require(
-        all(same) and there.sample(random.Random(seed)) == space.sample(random.Random(seed)),
-        f"{type(space).__name__} is another space where it arrives by cloudpickle",
-    )
+    require(same, f"{type(space).__name__} is another space where it arrives by cloudpickle")
 
 
 def _check_listing(space: Any) -> None:

@@ -35,7 +35,7 @@ def check_worker(
     space = _Space()
     rng = random.Random(0)
     names = list(dict.fromkeys(space.sample(rng) for _ in range(9)))
-    evaluator = Evaluator(space, Scorer(data.photograph(4, 16), init="gaussian"))
+    evaluator = Evaluator(space, Scorer(data.photograph(12, 16), init="gaussian"))
     expected = dict(zip(names, evaluator(names), strict=True))
     worker = make_worker(evaluator)
     try:
