@@ -191,9 +191,9 @@ def test_ctrl_c_while_calibrating(tmp_path: Path) -> None:
     assert found.interrupted
     assert found.family == []
     assert found.best.score > 0
-    with RunFile.read(path) as history:
-        assert SearchResult.of(history).family == []
-        assert to_table(SearchResult.of(history), top=3, about=history.about)
+    with RunFile.read(path) as run_file:
+        assert SearchResult.of(run_file).family == []
+        assert to_table(SearchResult.of(run_file), top=3, about=run_file.about)
     whole = search(small_space(), small_scorer(), made, history=path)
     assert essence(whole.candidates) == essence(
         search(small_space(), small_scorer(), made).candidates

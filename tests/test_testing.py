@@ -149,6 +149,15 @@ def test_a_strategy_that_keeps_everything() -> None:
     check_strategy(Walk)
 
 
+def test_the_strategy_of_the_docs() -> None:
+    text = (Path(__file__).parents[1] / "docs/search.md").read_text()
+    (snippet,) = [part for part in text.split("```") if "class HillClimb" in part]
+    found: dict[str, Any] = {"swap": swap}
+    exec(snippet.removeprefix("python"), found)
+    check_strategy(found["HillClimb"])
+    assert found["settings"].strategy is found["HillClimb"]
+
+
 class Unasked(Walk):
     def ask(self, most: int, admit: Callable[[str], bool]) -> Proposal | None:
         return Proposal((self.space.sample(self.rng),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -64,8 +65,8 @@ def test_a_dead_worker_costs_its_candidate_only(tried: list[str], tmp_path: Path
     assert {tried[2], tried[7], tried[4]} == errors.keys()
     assert "its worker died" in (errors[tried[2]] or "")
     assert errors[tried[4]] == "ValueError: not this one"
-    with RunFile.read(path) as history:
-        assert essence(history.candidates()) == essence(found.candidates)
+    with RunFile.read(path) as run_file:
+        assert essence(run_file.candidates()) == essence(found.candidates)
     again = search(space, small_scorer(), SETTINGS, workers=1, history=path)
     assert essence(again.candidates) == essence(found.candidates)
 
@@ -225,6 +226,9 @@ def test_an_executor_of_processes(tried: list[str]) -> None:
 # ---- executors of other libraries, and workers of one's own --------------------------------------
 
 
+NO_DASK = "needs Dask: pip install 'swapnas-ext[dask]'"
+
+
 class Later:
     """A future of another library, with no more than it needs."""
 
@@ -277,14 +281,18 @@ def test_what_is_no_future_is_told() -> None:
 
 
 def test_dask(tried: list[str]) -> None:
-    distributed = pytest.importorskip(
-        "distributed", reason="needs Dask: pip install 'swapnas-ext[dask]'"
-    )
-    with distributed.Client(
-        n_workers=1, threads_per_worker=1, dashboard_address=None, processes=True
-    ) as client:
-        found = search(small_space(), small_scorer(), SETTINGS, workers=client.get_executor())
-    assert [candidate.architecture for candidate in found.candidates] == tried
+    distributed = pytest.importorskip("distributed", reason=NO_DASK)
+    with distributed.Client(n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        for workers in (client.get_executor(), client):
+            found = search(small_space(), small_scorer(), SETTINGS, workers=workers)
+            assert [candidate.architecture for candidate in found.candidates] == tried
+
+
+def test_the_example_with_dask() -> None:
+    pytest.importorskip("distributed", reason=NO_DASK)
+    example = Path(__file__).parents[1] / "examples/dask_search.py"
+    done = subprocess.run([sys.executable, example], capture_output=True, text=True, timeout=300)
+    assert done.stdout.startswith("60 networks were scored; the best:\n"), done.stderr
 
 
 def test_submitit(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ Examples:
     "everything",
     is_flag=True,
     help="Every architecture of the space, isomorphic ones once, into the CSV file --output (default: "
-    "SPACE-scores.csv), by --workers. Continues a file that is there.",
+    "SPACE-scores.csv), by --workers. Continues a file that is there; FILE.db beside it is its run file.",
 )
 @workers_option
 @click.option(

@@ -14,9 +14,9 @@ _PLACES = 4  # of an executor that does not tell how many it has
 
 
 class ExecutorWorker:
-    """An executor of the caller's, which is left open: of `concurrent.futures`, of Dask
-    (``client.get_executor()``), of submitit, or any object whose ``submit(function, argument)`` returns a future.
-    The evaluator travels with every part.
+    """An executor of the caller's, which is left open: of `concurrent.futures`, of Dask (``client.get_executor()``, or
+    the client itself), of submitit, or any object whose ``submit(function, argument)`` returns a future. The
+    evaluator travels with every part.
 
     Args:
         evaluator: scores.
@@ -52,7 +52,7 @@ def _places(executor: Any) -> int:
     workers = getattr(executor, "_max_workers", None)  # of concurrent.futures
     if isinstance(workers, int) and workers > 0:
         return workers
-    client = getattr(executor, "_client", None)  # of Dask
-    if hasattr(client, "nthreads"):
+    client = getattr(executor, "_client", executor)  # of Dask
+    if callable(getattr(client, "nthreads", None)):
         return sum(client.nthreads().values()) or _PLACES
     return _PLACES
