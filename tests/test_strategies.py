@@ -116,6 +116,11 @@ class Fails(Own):
         raise LookupError("no weights")
 
 
+class Stumbles(Own):
+    def tell(self, proposal: Proposal, individuals: Any) -> None:
+        raise LookupError("lost")
+
+
 class Unasked(Own):
     def ask(self, most: int, admit: Callable[[str], bool]) -> Proposal | None:
         return Proposal((self._space.sample(self._rng),))
@@ -131,6 +136,7 @@ class Greedy(Own):
     [
         (Fails, RuntimeError, r"strategy test_strategies:Fails can't be made .* LookupError: no"),
         (lambda *_: 3, TypeError, "makes int, which has no methods ask and tell"),
+        (Stumbles, RuntimeError, r"Stumbles fails: LookupError: lost \(.*\.py, line \d+\)"),
         (Unasked, ValueError, "which was not admitted"),
         (Greedy, ValueError, "asked for 1 to 20 architectures, and proposed 0"),
     ],

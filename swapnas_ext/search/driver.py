@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import random
 import time
+import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from swapnas_ext._util import ctrl_c_later
@@ -28,6 +30,7 @@ from swapnas_ext.search.strategies import (
     RandomSearch,
     Strategy,
     make_strategy,
+    strategy_name,
 )
 from swapnas_ext.search.workers import Chunk, Crew
 from swapnas_ext.spaces import SearchSpace
@@ -107,7 +110,7 @@ class Driver:
 
         Raises:
             RunFileError: the run file can't be written, or was made by another version of the search.
-            RuntimeError: the workers can't work.
+            RuntimeError: the workers can't work, or the strategy fails.
             ValueError: no candidate is within the limits (says the closest); or the strategy proposes what it
                 may not.
         """
@@ -154,7 +157,8 @@ class Driver:
         while True:
             while asking and len(pending) < self._settings.ahead and self._admit.count < budget:
                 most = budget - self._admit.count
-                proposal = strategy.ask(most, self._admit)
+                with self._strategy_told():
+                    proposal = strategy.ask(most, self._admit)
                 if proposal is None:
                     asking = bool(pending)  # their outcomes may give the strategy another idea
                     break
@@ -166,7 +170,8 @@ class Driver:
                 self._collect()
             oldest = pending.popleft()
             individuals = [_individual(self._candidates[form], control) for form in oldest.forms]
-            strategy.tell(oldest.proposal, individuals)
+            with self._strategy_told():
+                strategy.tell(oldest.proposal, individuals)
             for individual in individuals:
                 if individual is None:
                     continue
@@ -175,6 +180,18 @@ class Driver:
             self._done += len(oldest.forms)
             self._tell_progress()
         self.exhausted |= not asking and self._settings.cycles is None
+
+    @contextmanager
+    def _strategy_told(self) -> Iterator[None]:
+        """Errors of a strategy say that they are its own, and where."""
+        try:
+            yield
+        except (Exception, SystemExit) as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise RuntimeError(
+                f"the strategy {strategy_name(self._settings.strategy)} fails: {type(error).__name__}: {error} "
+                f"({place.filename}, line {place.lineno})"
+            ) from error
 
     def _check_allowed(self, proposal: Proposal, most: int) -> None:
         """Raises ValueError where a strategy proposes nothing, too much, or what was not admitted."""
