@@ -4,6 +4,13 @@ version: str
 compiler: str
 cuda_architectures: str | None
 max_direct_bits: int
+header_words: int
+occupied_word: int
+zero_pattern_word: int
+nan_word: int
+saw_nan: int
+overflowed: int
+stray_bits: int
 
 def cpu_isa() -> str: ...
 def available_cpu_isas() -> list[str]: ...

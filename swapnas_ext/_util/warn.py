@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import sys
 import warnings
+from typing import Any
 
 _PACKAGE = __name__.partition(".")[0]
+
+
+def renamed(new: Any, old: Any, *, to: str, was: str) -> Any:
+    """The value of an argument that had another name, which still works and warns.
+
+    Raises:
+        TypeError: both are given.
+    """
+    if old is None:
+        return new
+    if new is not None:
+        raise TypeError(f"give {to}= alone: {was}= is its old name")
+    warn(f"{was}= is now called {to}=", DeprecationWarning)
+    return old
 
 
 def warn(text: str, category: type[Warning] = UserWarning) -> None:

@@ -7,7 +7,7 @@ dispatcher. While a `Handler` is `intercepted`, their calls go to it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from swapnas_ext import _torch_private
@@ -37,7 +37,7 @@ else:
     def intercepted(handler: Handler) -> Iterator[None]:
         yield
 
-    def paused() -> AbstractContextManager[Any]:
+    def paused() -> Any:
         return nullcontext()
 
 

@@ -158,9 +158,9 @@ class Run:
     @classmethod
     def read(cls, path: Path) -> Run:
         """Raises FileNotFoundError, RunFileError, or ValueError where nothing was scored."""
-        with RunFile.read(path) as history:
-            scorer = history.settings.get("scorer")
-            candidates = [candidate for candidate in history.candidates() if candidate.scored]
+        with RunFile.read(path) as run_file:
+            scorer = run_file.settings.get("scorer")
+            candidates = [candidate for candidate in run_file.candidates() if candidate.scored]
         if not candidates:
             raise ValueError(f"nothing was scored in {path}")
         counts = (

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from swapnas_ext import measures
+from swapnas_ext._util import renamed
 from swapnas_ext.correlation.ranking import Ranking, rank
 from swapnas_ext.correlation.table import AccuracyTable, Row
 from swapnas_ext.search import Candidate, Control, SearchResult, size_control
@@ -95,6 +96,7 @@ def correlate(
     repeats: int = 1,
     control: Control | None = None,
     seed: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> Correlations:
     """Correlates what `score_listed` made of a table's architectures with their accuracies.
@@ -104,12 +106,14 @@ def correlate(
         control: mu and sigma. By default they are calibrated with the scores and sizes of the table's
             architectures; no accuracies are looked at.
         seed: of the resamples for the intervals.
-        report: is called with how many predictors are compared, and of how many, after each.
+        on_progress: is called after each predictor, with how many are compared, and of how many.
+        report: the old name of ``on_progress``.
 
     Raises:
         ValueError: nothing was scored.
         ImportError: SciPy is not installed.
     """
+    on_progress = renamed(on_progress, report, to="on_progress", was="report")
     rows, failed = scored_rows(table, space, scores)
     if not rows:
         raise ValueError(f"none of {len(failed):,} architectures could be scored: {_why(failed)}")
@@ -119,8 +123,8 @@ def correlate(
     rankings = []
     for name in values:
         rankings.append(rank(name, values[name], accuracies, seed))
-        if report is not None:
-            report(len(rankings), len(values))
+        if on_progress is not None:
+            on_progress(len(rankings), len(values))
     return Correlations(table, rows, failed, control, repeats, rankings)
 
 

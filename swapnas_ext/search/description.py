@@ -1,4 +1,4 @@
-"""Plain descriptions of what scores depend on: kept beside results, and compared before more are added."""
+"""Describes what scores depend on, in plain values: run files keep this, and compare it before they go on."""
 
 from __future__ import annotations
 
