@@ -48,7 +48,7 @@ def register(name: str) -> None:
                 _registered[getattr(packet, overload)] = name
 
 
-class _Watch(TorchDispatchMode):  # type: ignore[misc,valid-type]
+class _Watch(TorchDispatchMode):  # type: ignore[misc]
     def __init__(self, handler: Handler) -> None:
         super().__init__()
         self._handler = handler

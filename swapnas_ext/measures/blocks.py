@@ -84,12 +84,14 @@ class Blocks:
         if begun is None or y is None:
             return
         before = y.clone()  # it may share memory with the input
-        self._running, self._channels.listening = True, False
+        self._running = True
+        self._channels.listen(False)
         try:
             with begun.again() as arguments:
                 self._disturb(block, arguments, before)
         finally:
-            self._running, self._channels.listening = False, True
+            self._running = False
+            self._channels.listen(True)
 
     def _disturb(self, block: nn.Module, arguments: Arguments, before: Tensor) -> None:
         fitting = [name for name, value in arguments.items() if _fits(value, before)]

@@ -22,11 +22,11 @@ class Channels(Observer):
     def __init__(self, samples: int, ternary: bool) -> None:
         super().__init__(samples, ternary)
         self.effective: list[float] = []
-        self.listening = True
+        self.listen(True)
 
-    @property
-    def counts_once(self) -> bool:  # type: ignore[override]
-        return self.listening  # else nothing is counted
+    def listen(self, listening: bool) -> None:
+        self.listening = listening
+        self.counts_once = listening  # when not listening, nothing is counted
 
     def update(self, x: Tensor) -> None:
         if self.listening:

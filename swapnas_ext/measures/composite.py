@@ -174,16 +174,13 @@ class _LayerCounter(Observer):
     def __init__(self, whole: PatternCounter, layer: PatternCounter) -> None:
         super().__init__(whole.samples, whole.ternary)
         self.distinct: list[int] = []
+        self.resets = whole.resets
         self._whole = whole
         self._layer = layer
 
     @property
-    def saw_nan(self) -> bool:  # type: ignore[override]
+    def saw_nan(self) -> bool:
         return self._whole.saw_nan
-
-    @property
-    def resets(self) -> int:  # type: ignore[override]
-        return self._whole.resets
 
     def count_on_host(self) -> int:
         return self._whole.count_on_host()

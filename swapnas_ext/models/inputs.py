@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -68,9 +67,7 @@ class MiniBatch:
             samples_of((*self.args, *self.kwargs.values())) if samples is None else samples
         )
         self._channels_last = channels_last
-        self._on: dict[
-            tuple[torch.device, int], tuple[CallArguments, list[tuple[Tensor, int | None]]]
-        ] = {}
+        self._on: dict[torch.device, tuple[CallArguments, list[tuple[Tensor, int | None]]]] = {}
 
     def _check_values(self) -> None:
         values = (*self.args, *self.kwargs.values())
@@ -89,8 +86,7 @@ class MiniBatch:
 
     def on(self, device: torch.device) -> CallArguments:
         """The arguments on a device, as copies. They are made once, and anew when a model has changed them."""
-        key = device, threading.get_ident()  # a model may write to its arguments
-        known = self._on.get(key)
+        known = self._on.get(device)
         if known is not None and all(
             version is not None and version_of(tensor) == version for tensor, version in known[1]
         ):
@@ -104,7 +100,7 @@ class MiniBatch:
 
         with torch.inference_mode(False):  # tensors of inference mode have no version
             arguments = mapped((self.args, self.kwargs), copy)
-        self._on[key] = (
+        self._on[device] = (
             arguments,
             [(tensor, version_of(tensor)) for tensor in tensors_in(arguments)],
         )

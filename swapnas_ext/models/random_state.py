@@ -3,56 +3,19 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
 
 
-class _Global:
-    """The random state of one library, which all threads share. The first user saves it, and the last one puts
-    it back."""
-
-    def __init__(self, save: Callable[[], Any], put_back: Callable[[Any], object]) -> None:
-        self._save = save
-        self._put_back = put_back
-        self._users = 0
-        self._state: Any = None
-
-    def enter(self) -> None:
-        if self._users == 0:
-            self._state = self._save()
-        self._users += 1
-
-    def leave(self) -> None:
-        self._users -= 1
-        if self._users == 0:
-            self._put_back(self._state)
-            self._state = None
-
-
-_lock = threading.Lock()
-_python = _Global(random.getstate, random.setstate)
-_numpy = _Global(np.random.get_state, np.random.set_state)
-_torch: dict[torch.Generator, _Global] = {}
-
-
 @contextmanager
 def own_random_state(device: torch.device) -> Iterator[Callable[[int], None]]:
     """A context with a function that seeds the random numbers of torch, Python and NumPy. Afterwards the state is
-    the caller's again."""
+    the caller's again. All threads share this state, so only one of them may be in such a context."""
+    callers = RandomState(device)
     generators = _generators(device)
-    with _lock:
-        used = [_python, _numpy]
-        for generator in generators:
-            if generator not in _torch:
-                _torch[generator] = _Global(generator.get_state, generator.set_state)
-            used.append(_torch[generator])
-        for state in used:
-            state.enter()
 
     def seed(value: int) -> None:
         random.seed(value)
@@ -63,9 +26,7 @@ def own_random_state(device: torch.device) -> Iterator[Callable[[int], None]]:
     try:
         yield seed
     finally:
-        with _lock:
-            for state in used:
-                state.leave()
+        callers.put_back()
 
 
 class RandomState:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -201,10 +201,7 @@ class Restoring:
             self._saved.renew_tuples()
 
     def lay_out(self, memory_format: torch.memory_format) -> None:
-        """Stores the weights of four dimensions, as of convolutions, in a memory format."""
-        for ours in self.weights.values():
-            if ours.dim() == 4:
-                ours.data = ours.data.contiguous(memory_format=memory_format)
+        _lay_out(self.weights.values(), memory_format)
 
     def note(self) -> None:
         """Notes that the weights are ready for the next forward pass."""
@@ -260,7 +257,8 @@ class NothingToRestore:
 
     def __exit__(self, *_: object) -> None: ...
 
-    lay_out = Restoring.lay_out
+    def lay_out(self, memory_format: torch.memory_format) -> None:
+        _lay_out(self.weights.values(), memory_format)
 
     def note(self) -> None: ...
 
@@ -284,3 +282,10 @@ def _assign(ours: Tensor, theirs: Tensor) -> None:
 def _is_plain_tensor(tensor: Tensor) -> bool:
     """Whether a tensor is dense, and of one of torch's own classes."""
     return type(tensor) in (Tensor, nn.Parameter) and tensor.layout is torch.strided
+
+
+def _lay_out(weights: Iterable[Tensor], memory_format: torch.memory_format) -> None:
+    """Stores the weights of four dimensions, as of convolutions, in a memory format."""
+    for weight in weights:
+        if weight.dim() == 4:
+            weight.data = weight.data.contiguous(memory_format=memory_format)

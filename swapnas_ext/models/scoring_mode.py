@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from weakref import ref
 
 import torch
@@ -41,29 +40,12 @@ def _norm_kind(kind: type[nn.Module]) -> tuple[bool, bool]:
     return issubclass(kind, BATCH_NORMS + INSTANCE_NORMS), issubclass(kind, BATCH_NORMS)
 
 
-_uncompiled_lock = threading.Lock()
-_uncompiled_stack = ExitStack()
-_uncompiled_users = 0
-
-
 @contextmanager
 def uncompiled() -> Iterator[None]:
-    """A context in which models run without ``torch.compile``, whose fused activations can't be observed.
-
-    The setting applies to the whole process: the first thread that needs it makes it, and the last undoes it.
-    """
-    global _uncompiled_users
+    """A context in which models run without ``torch.compile``, whose fused activations can't be observed. The
+    setting applies to the whole process."""
     if not may_be_compiled():  # importing torch's compiler would take seconds
         yield
         return
-    with _uncompiled_lock:
-        if _uncompiled_users == 0:
-            _uncompiled_stack.enter_context(torch.compiler.set_stance("force_eager"))
-        _uncompiled_users += 1
-    try:
+    with torch.compiler.set_stance("force_eager"):
         yield
-    finally:
-        with _uncompiled_lock:
-            _uncompiled_users -= 1
-            if _uncompiled_users == 0:
-                _uncompiled_stack.close()

@@ -7,7 +7,6 @@ across its boundary.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from swapnas_ext._torch_private import BATCH_NORM_FORWARD, functorch
+from swapnas_ext._torch_private import BATCH_NORM_FORWARD, Functorch, functorch
 from swapnas_ext.capture import Capture
 from swapnas_ext.measures import Arguments, Execution, PreparedNetwork
 from swapnas_ext.patterns import Observer, PatternCounter
@@ -88,26 +87,28 @@ class _ReplicateCounter(Observer):
     def __init__(self, counter: PatternCounter) -> None:
         super().__init__(counter.samples, counter.ternary)
         self.counter = counter
+        self._vmap = _functorch()
 
     def count_on_host(self) -> int:
         """The count of the first replicate."""
         return self.counter.count_on_host()
 
     def update(self, x: Tensor) -> None:
-        if functorch.is_batched(x):
+        if self._vmap.is_batched(x):
             self.counter.insert_replicates(torch.ops.swapnas.insert_, x)
-        elif functorch.is_wrapped(x):
+        elif self._vmap.is_wrapped(x):
             raise ValueError("it is called under a torch.func transform of the model's own")
         else:  # the same for all replicates, such as a ReLU of the inputs
             self.counter.update(x.expand(self.counter.groups, *x.shape))
 
     def relu(self, x: Tensor) -> Tensor:
-        if functorch.is_batched(x):
-            return self.counter.insert_replicates(torch.ops.swapnas.relu_insert, x)
+        if self._vmap.is_batched(x):
+            y: Tensor = self.counter.insert_replicates(torch.ops.swapnas.relu_insert, x)
+            return y
         return super().relu(x)
 
     def relu_(self, x: Tensor) -> Tensor:
-        if not functorch.is_batched(x):
+        if not self._vmap.is_batched(x):
             return super().relu_(x)
         self.counter.insert_replicates(torch.ops.swapnas.relu_insert_, x)
         return x
@@ -131,14 +132,16 @@ def folded_batch_norms(modules: Sequence[nn.Module]) -> Iterator[None]:
             attributes.pop("forward", None)
 
 
-def _folded(module: nn.Module, original):  # type: ignore[no-untyped-def]
+def _folded(module: Any, original: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    vmap = _functorch()
+
     def forward(input: Tensor) -> Tensor:
         tensors = (input, module.weight, module.bias)
-        if not all(functorch.is_batched(tensor) for tensor in tensors):
+        if not all(vmap.is_batched(tensor) for tensor in tensors):
             return original(input)
-        level = functorch.level_of(input)
+        level = vmap.level_of(input)
         (x, dim), (weight, weight_dim), (bias, bias_dim) = (
-            functorch.unwrapped(tensor, level) for tensor in tensors
+            vmap.unwrapped(tensor, level) for tensor in tensors
         )
         x = x.movedim(dim, 1)  # [S, R, C, ...]
         y = torch.nn.functional.batch_norm(
@@ -150,7 +153,7 @@ def _folded(module: nn.Module, original):  # type: ignore[no-untyped-def]
             training=True,
             eps=module.eps,
         )
-        return functorch.wrapped(y.view(x.shape), 1, level)
+        return vmap.wrapped(y.view(x.shape), 1, level)
 
     return forward
 
@@ -173,29 +176,23 @@ def run_replicates(
             model(*args, **kwargs)
         return torch.zeros((), device="cpu")  # vmap wants a tensor, and a model may return anything
 
-    with _without_fallback():
+    with _without_fallback(_functorch()):
         torch.func.vmap(replicate, randomness="error")(weights)
 
 
-_fallback_lock = threading.Lock()
-_fallback_users = 0
-_fallback_was_enabled = True
-
-
 @contextmanager
-def _without_fallback() -> Iterator[None]:
-    """An operator without a batching rule would be run once for each replicate, sample by sample. A setting of
-    the process, made by the first thread that needs it and undone by the last."""
-    global _fallback_users, _fallback_was_enabled
-    with _fallback_lock:
-        if _fallback_users == 0:
-            _fallback_was_enabled = functorch.is_fallback_enabled()
-            functorch.set_fallback_enabled(False)
-        _fallback_users += 1
+def _without_fallback(vmap: Functorch) -> Iterator[None]:
+    """An operator without a batching rule would run once for each replicate, sample by sample. The setting applies
+    to the whole process."""
+    was_enabled = vmap.is_fallback_enabled()
+    vmap.set_fallback_enabled(False)
     try:
         yield
     finally:
-        with _fallback_lock:
-            _fallback_users -= 1
-            if _fallback_users == 0:
-                functorch.set_fallback_enabled(_fallback_was_enabled)
+        vmap.set_fallback_enabled(was_enabled)
+
+
+def _functorch() -> Functorch:
+    """torch's vmap, without which no replicates are made."""
+    assert functorch is not None
+    return functorch
