@@ -12,7 +12,7 @@ SOURCES := $(shell find csrc build_backend -type f ! -name '*.md') CMakeLists.tx
 CXX_FILES := $(shell find csrc tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-versions check cuda-check bench bench-gpu gpu-binary sanitize cuda-sanitize format clean
+.PHONY: help install demo test test-fast test-versions check lint types cuda-check bench bench-gpu gpu-binary sanitize cuda-sanitize format clean
 
 help:  ## lists the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,10 +65,15 @@ test-fast: install  ## runs the Python tests but the slow ones
 test-versions: $(VENV)/versions-tools  ## tests one binary in every torch >= 2.10; gigabytes, an hour
 	$(PY) tests/versions.py $(PYTHONS:%=--python %) $(TORCHES:%=--torch %)
 
-check: $(VENV)/check-tools  ## checks style: ruff and clang-format
+check: lint types  ## checks style and types: ruff, clang-format, mypy
+
+lint: $(VENV)/check-tools
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(VENV)/bin/clang-format --dry-run -Werror $(CXX_FILES)
+
+types: $(VENV)/check-tools $(VENV)/installed
+	$(PY) -m mypy
 
 cuda-check: $(VENV)/cuda-check-tools  ## compiles the CUDA kernels for every architecture; no GPU needed
 	PATH="$$(echo $(abspath $(VENV))/lib/python3*/site-packages/nvidia/cu13/bin):$$PATH" \

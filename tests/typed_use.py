@@ -1,0 +1,26 @@
+"""What a user writes, as `make check` type-checks it against the package; it is not run."""
+
+import torch
+from torch import nn
+from typing_extensions import assert_type
+
+import swapnas_ext as swap
+
+
+class Net(nn.Sequential):
+    width = 8
+
+
+images = swap.data.photograph(16, 32)
+score = swap.score(Net(nn.Linear(3, 4), nn.ReLU()), images, init="gaussian", repeats=8, seed=1)
+scorer = swap.Scorer(images, repeats=4, init="kaiming", autocast=torch.bfloat16)
+best_score, best = scorer.rank([Net(nn.Linear(3, 4), nn.ReLU()), Net()])[0]
+assert_type(best, Net)
+assert_type(best_score, swap.SwapScore)
+assert_type(best_score.patterns, tuple[int, ...])
+counter = swap.PatternCounter(samples=16)
+assert_type(counter.relu(torch.randn(16, 8)), torch.Tensor)
+assert_type(swap.count_patterns(torch.randn(16, 8), ternary=True), int)
+space = swap.spaces.get("darts")
+result = swap.search.evolve(space, scorer, population=16, cycles=10, workers=2)
+print(result.best.score, result.best.architecture, float(score), best.width)
