@@ -9,7 +9,7 @@ import click
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.shared_options import EXPECTED, fail, space_of_run, tell_mixed
 from swapnas_ext.correlation import analysis, check_scipy
-from swapnas_ext.report.analysis_table import (
+from swapnas_ext.report.analysis.text import (
     operations_text,
     repeats_line,
     runs_text,
@@ -62,7 +62,7 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
         if len(found) > 1:
             click.echo("\n" + runs_text(found), nl=False)
         if html is not None:
-            from swapnas_ext.report.analysis_page import to_page  # brings matplotlib
+            from swapnas_ext.report.analysis.page import to_page  # brings matplotlib
 
             write(html, to_page(first, effects))
             click.echo(f"wrote {html}", err=True)

@@ -19,7 +19,7 @@ from support.searches import small_space
 
 import swapnas_ext as swap
 from swapnas_ext.cli import main
-from swapnas_ext.report import correlation_page
+from swapnas_ext.report.correlation import page as correlation_page
 from swapnas_ext.search import RunFile, listing
 from swapnas_ext.search.driver import Progress
 from swapnas_ext.search.workers.crew import ThisProcess

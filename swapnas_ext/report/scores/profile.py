@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from swapnas_ext.report.scores import as_text
+from swapnas_ext.report.shared.text import as_text
 
 if TYPE_CHECKING:
     from swapnas_ext.scoring import SwapScore
 
 
-def to_profile(name: str, score: SwapScore) -> str:
+def profile_text(name: str, score: SwapScore) -> str:
     """Seconds of building, initialising, running and counting; for each layer its neurons, the patterns
     that it added, and its time."""
     timing = score.timing

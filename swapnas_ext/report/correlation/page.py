@@ -6,16 +6,16 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from swapnas_ext.correlation import analysis
-from swapnas_ext.report.analysis_page import analysis_parts
-from swapnas_ext.report.charts import draw_scatter
-from swapnas_ext.report.correlation_table import (
+from swapnas_ext.report.analysis.page import analysis_parts
+from swapnas_ext.report.correlation.contents import (
     chosen_columns,
     coefficient_columns,
     coefficient_text,
     notes,
     summary,
 )
-from swapnas_ext.report.page import figure, page, settings_details, table
+from swapnas_ext.report.shared.charts import draw_scatter
+from swapnas_ext.report.shared.page import figure, page, settings_details, table
 
 if TYPE_CHECKING:
     from swapnas_ext.correlation import Correlations

@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 
 from swapnas_ext.correlation import analysis
 from swapnas_ext.measures import SATURATED
-from swapnas_ext.report.analysis_table import repeats_line, saturation_line
-from swapnas_ext.report.charts import draw_operations, draw_repeats, draw_saturation, draw_sizes
-from swapnas_ext.report.page import figure, page
+from swapnas_ext.report.analysis.text import repeats_line, saturation_line
+from swapnas_ext.report.shared.charts import (
+    draw_operations,
+    draw_repeats,
+    draw_saturation,
+    draw_sizes,
+)
+from swapnas_ext.report.shared.page import figure, page
 
 if TYPE_CHECKING:
     from swapnas_ext.correlation import OperationEffect, Run

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from swapnas_ext.report.drawing import ACCENT, INK, MUTED
+from swapnas_ext.report.shared.drawing import ACCENT, INK, MUTED
 
 if TYPE_CHECKING:
     from swapnas_ext.correlation import OperationEffect, Repeatability

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from swapnas_ext.measures import SATURATED
-from swapnas_ext.report.scores import columns_text
+from swapnas_ext.report.shared.text import columns_text
 
 if TYPE_CHECKING:
     from swapnas_ext.correlation import OperationEffect, Repeatability, Run, Saturation

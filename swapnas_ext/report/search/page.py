@@ -6,10 +6,16 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from swapnas_ext.report.charts import draw_curve, draw_sizes
-from swapnas_ext.report.drawing import draw_graph
-from swapnas_ext.report.page import figure, page, settings_details, table
-from swapnas_ext.report.search_table import best_so_far, beyond_limits, columns, shown_rows, summary
+from swapnas_ext.report.search.contents import (
+    best_so_far,
+    beyond_limits,
+    columns,
+    shown_rows,
+    summary,
+)
+from swapnas_ext.report.shared.charts import draw_curve, draw_sizes
+from swapnas_ext.report.shared.drawing import draw_graph
+from swapnas_ext.report.shared.page import figure, page, settings_details, table
 
 if TYPE_CHECKING:
     from swapnas_ext.search import Ranked, SearchResult

@@ -1,15 +1,10 @@
-"""How well scores rank, as terminal tables and CSV."""
+"""What a correlation's text and its page both show."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-from swapnas_ext._util import quoted
-from swapnas_ext.report.scores import columns_text
 
 if TYPE_CHECKING:
     from swapnas_ext.correlation import Chosen, Coefficient, Correlations, Ranking
@@ -72,55 +67,3 @@ def notes(found: Correlations) -> list[str]:
         if ranking.rows < total
     ]
     return lines
-
-
-def to_table(found: Correlations) -> str:
-    parts = [summary(found) + "\n\n", columns_text(coefficient_columns(found.rankings))]
-    chosen = chosen_columns(found.rankings)
-    if len(chosen) > 1:
-        parts += ["\n", columns_text(chosen)]
-    parts += [f"{line}\n" for line in notes(found)]
-    return "".join(parts)
-
-
-def to_csv(found: Correlations) -> str:
-    """A line an architecture; the columns of predictors as `Correlations.predictors`."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-
-    def write(cells: Iterable[object]) -> None:
-        writer.writerow(map(quoted, cells))
-
-    predictors = found.predictors
-    write(
-        [
-            *("row", "architecture", "scored_as", found.table.accuracy),
-            *("patterns", "patterns_std", "neurons", "saturation", "params", "flops", "seconds"),
-            *predictors,
-            "error",
-        ]
-    )
-    values = zip(*predictors.values(), strict=True)
-    for scored, numbers in zip(found.rows, values, strict=True):
-        outcome = scored.candidate.outcome
-        assert outcome is not None
-        write(
-            [
-                *(scored.row.place, scored.row.architecture, scored.candidate.architecture),
-                *(scored.row.accuracy, outcome.patterns, outcome.patterns_std, outcome.neurons),
-                *(outcome.saturation, scored.parameters, outcome.flops, outcome.seconds),
-                *("" if math.isnan(number) else f"{number:.9g}" for number in numbers),
-                "",
-            ]
-        )
-    for scored in found.failed:
-        outcome = scored.candidate.outcome
-        write(
-            [
-                *(scored.row.place, scored.row.architecture, scored.candidate.architecture),
-                scored.row.accuracy,
-                *[""] * (7 + len(predictors)),
-                outcome and outcome.error,
-            ]
-        )
-    return buffer.getvalue()
