@@ -13,6 +13,7 @@ from scipy import stats
 from support.searches import made_up_score, small_space
 
 import swapnas_ext as swap
+from swapnas_ext.correlation.accuracy_table import AccuracyTable, Row
 from swapnas_ext.correlation.correlations import (
     FLOPS,
     PARAMETERS,
@@ -22,7 +23,6 @@ from swapnas_ext.correlation.correlations import (
     correlate,
     predictors,
 )
-from swapnas_ext.correlation.table import AccuracyTable, Row
 from swapnas_ext.report.correlation.csv_text import to_csv
 from swapnas_ext.report.correlation.text import to_text
 from swapnas_ext.search import Candidate, Control, Outcome, SearchResult

@@ -15,7 +15,7 @@ from swapnas_ext.report.correlation.contents import (
     summary,
 )
 from swapnas_ext.report.shared.charts import draw_scatter
-from swapnas_ext.report.shared.page import figure, page, settings_details, table
+from swapnas_ext.report.shared.page import figure, html_table, page, settings_details
 
 if TYPE_CHECKING:
     from swapnas_ext.correlation import Correlations
@@ -30,14 +30,14 @@ def to_page(found: Correlations, made_with: dict[str, Any], space: SearchSpace) 
     space, failures, settings."""
     parts = [
         f"<p>{escape(summary(found))}</p>",
-        table(_escaped(coefficient_columns(found.rankings))),
+        html_table(_escaped(coefficient_columns(found.rankings))),
         "<p>With bootstrap 95 % intervals. Scores, parameters and FLOPs as logarithms.</p>",
     ]
     chosen = chosen_columns(found.rankings)
     if len(chosen) > 1:
         parts += [
             "<h2>What the highest are worth</h2>",
-            table(_escaped(chosen)),
+            html_table(_escaped(chosen)),
             "<p>Accuracy, how far below the best of the table, and its rank.</p>",
         ]
     parts += [f"<p>{escape(line)}</p>" for line in notes(found)]

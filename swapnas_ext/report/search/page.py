@@ -15,7 +15,7 @@ from swapnas_ext.report.search.contents import (
 )
 from swapnas_ext.report.shared.charts import draw_curve, draw_sizes
 from swapnas_ext.report.shared.drawing import draw_graph
-from swapnas_ext.report.shared.page import figure, page, settings_details, table
+from swapnas_ext.report.shared.page import figure, html_table, page, settings_details
 
 if TYPE_CHECKING:
     from swapnas_ext.search import Ranked, SearchResult
@@ -44,7 +44,7 @@ def to_page(
 def _table(rows: list[Ranked], targets: Sequence[float]) -> str:
     cells = columns(rows, targets)
     cells["architecture"] = [f"<code>{escape(text)}</code>" for text in cells["architecture"]]
-    return table(cells)
+    return html_table(cells)
 
 
 def _pictures(result: SearchResult, rows: list[Ranked]) -> str:
