@@ -225,7 +225,7 @@ def test_bad_rows(table: Path) -> None:
             "SWAP-Score: undefined: all 10 accuracies are 5",
         ),
         ([(*row[:2], 3) for row in ROWS[:10]], "nwot: undefined: all 10 values are 3"),
-        ([(*row[:2], "-") for row in ROWS[:10]], "nwot: 10 of 10 rows have none"),
+        ([(*row[:2], "-") for row in ROWS[:10]], "nwot: 10 of 10 rows have no value"),
     ],
 )
 def test_what_can_not_be_told_is_said(rows: list[Any], told: str, table: Path) -> None:

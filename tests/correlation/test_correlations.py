@@ -202,7 +202,7 @@ def test_scores_without_flops() -> None:
     ]
     found = correlate(table_of(texts), SPACE, replace(scores, candidates=old))
     assert all(map(math.isnan, found.predictors[FLOPS]))
-    assert "FLOPs: 12 of 12 rows have none" in to_text(found)
+    assert "FLOPs: 12 of 12 rows have no value" in to_text(found)
 
 
 class StandIns(type(SPACE)):  # type: ignore[misc]

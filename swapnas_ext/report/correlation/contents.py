@@ -1,4 +1,4 @@
-"""What a correlation's text and its page both show."""
+"""What the text and the page about a correlation both show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def summary(found: Correlations) -> str:
-    """One line: the table, how much of it was scored, and mu and sigma."""
+    """One line: the benchmark table, how much of it was scored, and mu and sigma."""
     parts = [f"{found.table.name}, {found.table.accuracy}: {len(found.rows):,} architectures"]
     if found.failed:
         parts.append(f"{len(found.failed):,} could not be scored")
@@ -23,7 +23,7 @@ def summary(found: Correlations) -> str:
 
 
 def coefficient_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
-    """Headings and cells, a line a predictor."""
+    """Columns of cells by heading: each predictor's correlation coefficients."""
     headings = {"rho": "Spearman's rho", "tau": "Kendall's tau", "r": "Pearson's r"}
     cells = {"predictor": [ranking.name for ranking in rankings]}
     for name, heading in headings.items():
@@ -32,13 +32,14 @@ def coefficient_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
 
 
 def coefficient_text(coefficient: Coefficient) -> str:
+    """The coefficient and its interval; a dash where it is not defined."""
     if math.isnan(coefficient.value):
         return "-"
     return f"{coefficient.value:.3f} [{coefficient.low:.3f}, {coefficient.high:.3f}]"
 
 
 def chosen_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
-    """Headings and cells: the accuracy of the most accurate among the highest, and its rank."""
+    """Columns of cells by heading: for each predictor, the most accurate architecture among its highest."""
     rankings = [ranking for ranking in rankings if ranking.chosen]
     cells = {"predictor": [ranking.name for ranking in rankings]}
     for top in dict.fromkeys(chosen.top for ranking in rankings for chosen in ranking.chosen):
@@ -51,18 +52,20 @@ def chosen_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
 
 
 def chosen_text(chosen: Chosen) -> str:
+    """Its accuracy, how far that is below the best, and its rank."""
     return f"{chosen.accuracy:.2f} (-{chosen.regret:.2f}, rank {chosen.rank:,})"
 
 
 def notes(found: Correlations) -> list[str]:
+    """Lines about predictors that are missing, undefined, or not known for all rows."""
     lines = [f"{ranking.name}: {ranking.note}" for ranking in found.rankings if ranking.note]
     if found.control is None:
         lines.append(
-            "no size-regularised score: all have one size, or one score, to calibrate with"
+            "no size-regularised score: it can't be calibrated, since all sizes or all scores are the same"
         )
     total = len(found.rows)
     lines += [
-        f"{ranking.name}: {total - ranking.rows:,} of {total:,} rows have none"
+        f"{ranking.name}: {total - ranking.rows:,} of {total:,} rows have no value"
         for ranking in found.rankings
         if ranking.rows < total
     ]

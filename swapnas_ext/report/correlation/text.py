@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def to_text(found: Correlations) -> str:
-    parts = [summary(found) + "\n\n", columns_text(coefficient_columns(found.rankings))]
+    """A summary, the coefficients of each predictor, how accurate its highest are, and notes."""
+    parts = [f"{summary(found)}\n\n", columns_text(coefficient_columns(found.rankings))]
     chosen = chosen_columns(found.rankings)
     if len(chosen) > 1:
         parts += ["\n", columns_text(chosen)]

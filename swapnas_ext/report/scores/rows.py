@@ -1,16 +1,16 @@
-"""Scores as rows, and those as JSON or CSV."""
+"""Scores as rows, and rows as JSON or CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from swapnas_ext._util import quoted
+from swapnas_ext.report.shared.json_text import json_text
 
 if TYPE_CHECKING:
     from swapnas_ext.scoring import SwapScore
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One scored architecture. Times in seconds, ``log_score`` the natural logarithm of the score."""
+    """One scored architecture. None stands for what the measure does not tell.
+
+    Attributes:
+        log_score: natural logarithm of the score.
+        score_std: standard deviation of the score over the repeats.
+        patterns_mean, patterns_std: mean and standard deviation of the number of distinct patterns.
+        ternary: whether an activation has three states.
+        build_seconds, score_seconds: how long building and scoring the network took.
+    """
 
     architecture: str
     score: float
@@ -37,17 +45,18 @@ class ScoreRow:
 
 
 def score_row(architecture: str, score: SwapScore) -> ScoreRow:
+    """The row of one score."""
     return ScoreRow(
         architecture=architecture,
         score=score.value,
         log_score=score.log_value,
-        score_std=score.spread * score.factor if score.repeats > 1 else None,
-        patterns_mean=score.mean if score.patterns else None,
-        patterns_std=score.std if len(score.patterns) > 1 else None,
+        score_std=_known(score.spread * score.factor),
+        patterns_mean=_known(score.mean),
+        patterns_std=_known(score.std),
         repeats=score.repeats,
         samples=score.samples,
         neurons=score.neurons,
-        saturation=None if math.isnan(score.saturation) else score.saturation,
+        saturation=_known(score.saturation),
         ternary=score.ternary,
         parameters=score.parameters,
         build_seconds=score.timing.build,
@@ -55,16 +64,22 @@ def score_row(architecture: str, score: SwapScore) -> ScoreRow:
     )
 
 
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
 def best_first(rows: Sequence[ScoreRow]) -> list[ScoreRow]:
-    """Sorted by the logarithm, which tells scores apart where regularised ones underflow to 0."""
+    """Rows sorted by the logarithm of the score, which differs even where regularised scores underflow to 0."""
     return sorted(rows, key=lambda row: row.log_score, reverse=True)
 
 
 def to_json(rows: Sequence[ScoreRow]) -> str:
-    return json.dumps([asdict(row) for row in rows], indent=2) + "\n"
+    """A list of objects."""
+    return json_text([asdict(row) for row in rows])
 
 
 def to_csv(rows: Sequence[ScoreRow]) -> str:
+    """A header line, and a line for each row."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(ScoreRow.__dataclass_fields__)

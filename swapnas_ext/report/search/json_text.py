@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
+
+from swapnas_ext.report.shared.json_text import json_text
 
 if TYPE_CHECKING:
     from swapnas_ext.search import Ranked, SearchResult
@@ -13,8 +14,12 @@ if TYPE_CHECKING:
 def to_json(
     result: SearchResult, about: dict[str, Any], space: SearchSpace | None, *, top: int
 ) -> str:
-    """``best``: by score, best first; ``family``: the best for each wanted size, in their
-    order; ``front``: the largest scores for their sizes; and how the search went."""
+    """An object with what the search found, and how it went.
+
+    ``best`` has the highest scores, best first. ``family`` has the best for each size that was wanted, in the order
+    of the sizes. ``front`` has the architectures that no other beats in both size and score. What was not measured
+    is null.
+    """
     family = [
         {"target_params": target, **_entry(row, space)}
         for target, row in zip(result.targets, result.family, strict=False)
@@ -44,18 +49,18 @@ def to_json(
         "exhausted": result.exhausted,
         "settings": about["settings"],
     }
-    return json.dumps(content, indent=2) + "\n"
+    return json_text(content)
 
 
 def _entry(row: Ranked, space: SearchSpace | None) -> dict[str, Any]:
     outcome = row.candidate.outcome
-    assert outcome is not None
+    assert outcome is not None  # only scored candidates are ranked
     entry = {
         "architecture": row.architecture,
         "score": row.score,
         "log_score": row.log_score,
         "params": row.parameters,
-        "patterns": row.candidate.patterns,
+        "patterns": outcome.patterns,
         "flops": outcome.flops,
         "latency": outcome.latency,
         "latency_low": outcome.latency_low,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -14,14 +13,16 @@ from swapnas_ext.report.search.contents import (
     shown_rows,
     summary,
 )
-from swapnas_ext.report.shared.text import as_text
+from swapnas_ext.report.shared.text import architectures_text, as_text
 
 if TYPE_CHECKING:
     from swapnas_ext.search import Ranked, SearchResult
     from swapnas_ext.spaces import SearchSpace
 
 _FRONT = 6
-"""Rows of the Pareto front in a terminal."""
+"""How many rows of the Pareto front are shown."""
+_FAILURES = 5
+"""How many failures are shown."""
 
 
 def to_text(
@@ -31,32 +32,20 @@ def to_text(
     about: dict[str, Any] | None = None,
     space: SearchSpace | None = None,
 ) -> str:
-    """The best, with more of the run where ``about`` is given."""
-    parts = []
-    if about is not None:
-        parts.append("\n".join([summary(result, about), *beyond_limits(result, about)]) + "\n\n")
+    """The best of a search. With ``about``, also how the search went, its Pareto front and its failures."""
     rows, targets = shown_rows(result, top)
-    parts.append(_best(rows, targets))
-    if about is not None:
-        parts.append("\n" + as_text(_curve(result)) + "\n" + as_text(_front(result)))
-        if space is not None and rows:
-            parts.append(_formats(rows[0], space))
-        parts.append(_failures(result))
-    return "".join(parts)
-
-
-def _best(rows: Sequence[Ranked], targets: Sequence[float]) -> str:
-    cells = columns(rows, targets)
-    table = Table(box=None, pad_edge=False)
-    for heading in list(cells)[:-1]:
-        table.add_column(heading, justify="right")
-    table.add_column("architecture", overflow="fold", min_width=20)
-    for line in zip(*cells.values(), strict=True):
-        table.add_row(*line)
-    return as_text(table)
+    best = architectures_text(columns(rows, targets))
+    if about is None:
+        return best
+    head = "\n".join([summary(result, about), *beyond_limits(result, about)])
+    parts = [f"{head}\n\n", best, f"\n{as_text(_curve(result))}", f"\n{as_text(_front(result))}"]
+    if space is not None and rows:
+        parts.append(_formats(rows[0], space))
+    return "".join([*parts, _failures(result)])
 
 
 def _curve(result: SearchResult) -> Table:
+    """The best score after some numbers of candidates."""
     curve = best_so_far(result)
     table = Table(box=None, pad_edge=False)
     table.add_column("after", justify="right")
@@ -70,6 +59,7 @@ def _curve(result: SearchResult) -> Table:
 
 
 def _front(result: SearchResult) -> Table:
+    """Some architectures of the Pareto front, from the smallest to the largest."""
     front = result.front
     table = Table(box=None, pad_edge=False)
     table.add_column("params", justify="right")
@@ -94,8 +84,11 @@ def _failures(result: SearchResult) -> str:
     if not failed:
         return ""
     lines = [f"\n{len(failed)} could not be scored:\n"]
-    for candidate in failed[:5]:
-        assert candidate.outcome is not None
-        error = (candidate.outcome.error or "").splitlines()[0]
-        lines.append(f"  {candidate.architecture}: {error}\n")
+    for candidate in failed[:_FAILURES]:
+        error = (candidate.outcome and candidate.outcome.error) or ""
+        lines.append(f"  {candidate.architecture}: {_first_line(error)}\n")
     return "".join(lines)
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
