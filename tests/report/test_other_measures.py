@@ -36,6 +36,8 @@ from swapnas_ext.report.search.text import to_text as search_text
 from swapnas_ext.report.shared.json_text import json_text
 from swapnas_ext.search import Candidate, Control, Outcome, SearchResult
 
+pytestmark = pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
+
 SPACE = small_space()
 ABOUT: dict[str, Any] = {
     "settings": {"space": {"name": "nasbench201"}, "search": {"strategy": "random", "seed": 0}}
