@@ -31,7 +31,7 @@ class SWAP:
         seed: the current seed. As published, `reinit` seeds torch only where it gets another one.
         regular, mu, sigma: regularise by size, in thousands of parameters, where all three are given.
         transformers: use the later published form, which is for Transformers. It sees every activation that `score`
-            sees: modules and functions, of any rank. Activations with signs (GELU, SiLU) have ternary patterns. The
+            sees: modules and functions, of any rank. Signed activations (GELU, SiLU) have ternary patterns. The
             first form sees only ``nn.ReLU`` modules whose input has four dimensions.
 
     Unlike the published class, this one leaves no hooks on the model and keeps no activations. It reads patterns when
