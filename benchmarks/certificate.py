@@ -30,6 +30,7 @@ import swapnas_ext as swap
 from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.cli.worker_options import local_workers
 from swapnas_ext.correlation import analysis
+from swapnas_ext.correlation.accuracy_table import AccuracyTable, read_table
 from swapnas_ext.correlation.correlations import (
     RAW,
     REGULARISED,
@@ -41,7 +42,6 @@ from swapnas_ext.correlation.correlations import (
     scored_rows,
 )
 from swapnas_ext.correlation.ranking import Ranking, rank, spearman
-from swapnas_ext.correlation.table import AccuracyTable, read_table
 from swapnas_ext.search import SearchResult, score_listed
 from swapnas_ext.spaces import SearchSpace
 

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from swapnas_ext.correlation.analysis import OperationEffect, Repeatability
 from swapnas_ext.correlation.correlations import RAW, REGULARISED
 from swapnas_ext.correlation.ranking import Chosen, Coefficient
-from swapnas_ext.report.charts import draw_operations
-from swapnas_ext.report.correlation_table import chosen_text, coefficient_text
+from swapnas_ext.report.correlation.contents import chosen_text, coefficient_text
+from swapnas_ext.report.shared.charts import draw_operations
 
 Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
 

@@ -8,7 +8,7 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 import swapnas_ext as swap
-from swapnas_ext.correlation.table import Row
+from swapnas_ext.correlation.accuracy_table import Row
 from swapnas_ext.search import Control, Outcome, SearchResult, SearchSettings
 from swapnas_ext.spaces import SearchSpace
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from rich.progress import track
 
 import swapnas_ext as swap
-from swapnas_ext.report.scores import best_first, score_row, to_table
+from swapnas_ext.report.scores.rows import best_first, score_row
+from swapnas_ext.report.scores.text import to_text
 
 NETWORKS = 36
 SHOWN = 5
@@ -39,8 +40,8 @@ def score() -> None:
     rows = best_first(rows)
     seconds = time.perf_counter() - started
     print(f"{NETWORKS} NAS-Bench-201 networks, 16 patches of one photograph, no training.\n")
-    print(f"The best {SHOWN}:\n{to_table(rows[:SHOWN])}")
-    print(f"The last {SHOWN}:\n{to_table(rows[-SHOWN:], first_rank=NETWORKS - SHOWN + 1)}")
+    print(f"The best {SHOWN}:\n{to_text(rows[:SHOWN])}")
+    print(f"The last {SHOWN}:\n{to_text(rows[-SHOWN:], first_rank=NETWORKS - SHOWN + 1)}")
     print(f"Built and scored in {seconds:.1f} s on {swap.build_info()['threads']} threads.\n")
 
 

@@ -9,12 +9,7 @@ import click
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.shared_options import EXPECTED, fail, space_of_run, tell_mixed
 from swapnas_ext.correlation import analysis, check_scipy
-from swapnas_ext.report.analysis_table import (
-    operations_text,
-    repeats_line,
-    runs_text,
-    saturation_line,
-)
+from swapnas_ext.report.analysis.text import operations_text, runs_text, trust_text
 from swapnas_ext.search import RunFile
 
 EXAMPLES = """
@@ -43,7 +38,7 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
         check_scipy()
         if html is not None:
             check_writable(html, "--html")
-        found = [analysis.Run.read(path) for path in runs]
+        found = [analysis.ScoredRun.read(path) for path in runs]
         with RunFile.read(runs[0]) as run_file:
             drawn = space_of_run(space, run_file.about)
         first = found[0]
@@ -56,13 +51,12 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
             )
         if effects:
             click.echo(operations_text(effects))
-        click.echo(saturation_line(analysis.saturation(first.candidates)))
+        click.echo(trust_text(first), nl=False)
         tell_mixed(candidate.ternary for candidate in first.candidates)
-        click.echo(repeats_line(analysis.repeatability(first.candidates, first.repeats)))
         if len(found) > 1:
             click.echo("\n" + runs_text(found), nl=False)
         if html is not None:
-            from swapnas_ext.report.analysis_page import to_page  # brings matplotlib
+            from swapnas_ext.report.analysis.page import to_page  # brings matplotlib
 
             write(html, to_page(first, effects))
             click.echo(f"wrote {html}", err=True)

@@ -25,7 +25,8 @@ from swapnas_ext.cli.shared_options import (
 from swapnas_ext.cli.worker_options import Hands, workers_options
 from swapnas_ext.correlation import check_scipy, read_table, tell_faults
 from swapnas_ext.correlation import correlate as run_correlation
-from swapnas_ext.report.correlation_table import to_csv, to_table
+from swapnas_ext.report.correlation.csv_text import to_csv
+from swapnas_ext.report.correlation.text import to_text
 from swapnas_ext.search import Control, describe_scorer, describe_space, score_listed
 
 EXAMPLES = """
@@ -120,7 +121,7 @@ def correlate(
     """
     try:
         check_scipy()
-        from swapnas_ext.report.correlation_page import to_page  # brings matplotlib
+        from swapnas_ext.report.correlation.page import to_page  # brings matplotlib
 
         control = None if mu is None and sigma is None else Control(mu, sigma)
         space = choice.get()
@@ -170,7 +171,7 @@ def correlate(
                 seed=seed,
                 on_progress=lambda done, total: shown.update(task, completed=done, total=total),
             )
-        click.echo(to_table(found), nl=False)
+        click.echo(to_text(found), nl=False)
         tell_mixed(row.candidate.ternary for row in found.rows)
         tell_saturated(row.candidate.is_saturated for row in found.rows)
         made_with = {"space": describe_space(space), "scorer": describe_scorer(scorer)}

@@ -34,8 +34,9 @@ from swapnas_ext.cli.shared_options import (
 from swapnas_ext.cli.worker_options import local_workers, workers_option
 from swapnas_ext.measures import SATURATED
 from swapnas_ext.models import initialization
-from swapnas_ext.report.profile import to_profile
-from swapnas_ext.report.scores import ScoreRow, best_first, score_row, to_csv, to_json, to_table
+from swapnas_ext.report.scores.profile import profile_text
+from swapnas_ext.report.scores.rows import ScoreRow, best_first, score_row, to_csv, to_json
+from swapnas_ext.report.scores.text import to_text
 from swapnas_ext.scoring import Scorer, ScoreWarning, SwapScore
 from swapnas_ext.search import Progress, Survey, survey_csv
 from swapnas_ext.spaces import SearchSpace
@@ -153,7 +154,7 @@ def score(
         for name, result in _scored(candidates, scorer, target, seed):
             rows.append(score_row(name, result))
             if profile:
-                click.echo(to_profile(name, result), err=True)
+                click.echo(profile_text(name, result), err=True)
             for text in (*result.missed, *result.notes):
                 click.echo(f"{name}: {text}", err=True)
     except KeyboardInterrupt:
@@ -285,7 +286,7 @@ def _survey(survey: Survey, workers: int, command: dict[str, Any]) -> None:
 
 
 def _write(rows: list[ScoreRow], output_format: str, output: Path | None) -> None:
-    text = {"table": to_table, "json": to_json, "csv": to_csv}[output_format](rows)
+    text = {"table": to_text, "json": to_json, "csv": to_csv}[output_format](rows)
     if output is None:
         click.echo(text, nl=False)
         return

@@ -29,7 +29,7 @@ from swapnas_ext.cli.shared_options import (
     tell_saturated,
 )
 from swapnas_ext.cli.worker_options import Hands, workers_options
-from swapnas_ext.report.search_table import to_table
+from swapnas_ext.report.search.text import to_text
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import (
     RunFile,
@@ -250,7 +250,7 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
         sys.exit(INTERRUPTED)
     for line in limits_text(found.candidates, settings.for_json()):
         click.echo(line)
-    click.echo(to_table(found, top=5), nl=False)
+    click.echo(to_text(found, top=5), nl=False)
     tell_mixed(row.candidate.ternary for row in ranked)
     tell_saturated(row.candidate.is_saturated for row in ranked)
     if found.interrupted:

@@ -8,7 +8,8 @@ import click
 
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.shared_options import EXPECTED, fail, space_of_run
-from swapnas_ext.report.search_table import to_json, to_table
+from swapnas_ext.report.search.json_text import to_json
+from swapnas_ext.report.search.text import to_text
 from swapnas_ext.search import RunFile, SearchResult
 
 EXAMPLES = """
@@ -49,13 +50,13 @@ def show(run: Path, as_json: bool, html: Path | None, top: int, space: str | Non
             result = SearchResult.of(run_file)
         drawn = space_of_run(space, about)
         if html is not None:
-            from swapnas_ext.report.search_page import to_page  # brings matplotlib
+            from swapnas_ext.report.search.page import to_page  # brings matplotlib
 
             write(html, to_page(result, about, drawn, top=top))
             click.echo(f"wrote {html}", err=True)
         elif as_json:
             click.echo(to_json(result, about, drawn, top=top), nl=False)
         else:
-            click.echo(to_table(result, top=top, about=about, space=drawn), nl=False)
+            click.echo(to_text(result, top=top, about=about, space=drawn), nl=False)
     except EXPECTED as error:
         fail(error)

@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from swapnas_ext import spaces as all_spaces
-from swapnas_ext.report.scores import as_text
+from swapnas_ext.report.shared.text import as_text
 
 
 @click.command()

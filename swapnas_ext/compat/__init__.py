@@ -1,7 +1,8 @@
-"""Drop-in stand-ins for the interfaces of other NAS code bases; none of them needs to be installed.
+"""Makes the score available in other NAS code bases. None of them needs to be installed to import this package.
 
-``SWAP`` is the published class. The others are a module each: ``foresight`` (zero-cost-nas), ``naslib``,
-``archai``, ``az_nas``, ``deeplite``, ``nni``, ``neps``, ``optuna``, ``ray_tune`` and ``syne_tune``.
+``SWAP`` is the class of the published code. There is a module for each other code base: ``foresight``
+(zero-cost-nas), ``naslib``, ``archai``, ``az_nas``, ``deeplite``, ``nni``, ``neps``, ``optuna``, ``ray_tune`` and
+``syne_tune``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _ADAPTERS = (
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in _ADAPTERS:  # some import their code base
+    if name in _ADAPTERS:  # on demand, since some import their code base
         return importlib.import_module(f"swapnas_ext.compat.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

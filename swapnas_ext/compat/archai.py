@@ -1,27 +1,32 @@
-"""archai: a model evaluator."""
+"""For archai: a model evaluator."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from swapnas_ext.compat.peer import base_class
 from swapnas_ext.scoring import Scorer
 
-ModelEvaluator: Any = base_class("archai.discrete_search.api.model_evaluator", "ModelEvaluator")
+if TYPE_CHECKING:  # archai need not be installed
+    ModelEvaluator = object
+else:
+    ModelEvaluator = base_class("archai.discrete_search.api.model_evaluator", "ModelEvaluator")
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def _overriding(method: Callable[..., Any]) -> Callable[..., Any]:
-    """As ``overrides``, which archai's classes demand of those derived from them."""
-    method.__override__ = True  # type: ignore[attr-defined]
+def _overriding(method: Method) -> Method:
+    """Marks a method as the decorator ``overrides`` does. Classes derived from archai's must mark theirs."""
+    method.__override__ = True  # type: ignore[attr-defined]  # what the decorator sets
     return method
 
 
 class SwapEvaluator(ModelEvaluator):
-    """A ``ModelEvaluator`` of archai: the SWAP-Score of an ``ArchaiModel``; more is better.
+    """An evaluator for archai: gives the SWAP-Score of an ``ArchaiModel``. Higher is better.
 
-    Nothing is trained, so the objective is a cheap one: without ``compute_intensive=False`` archai would
-    estimate it with a surrogate model::
+    Nothing is trained, so the objective is cheap. Say so with ``compute_intensive=False``; otherwise archai estimates
+    the score with a surrogate model::
 
         objectives.add_objective(
             "SWAP", SwapEvaluator(scorer), higher_is_better=True, compute_intensive=False

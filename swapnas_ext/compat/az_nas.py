@@ -1,4 +1,4 @@
-"""AZ-NAS: a proxy beside its own."""
+"""For AZ-NAS: a proxy to add to its own."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ def compute_nas_score(
     init: Any = "gaussian",
     **options: Any,
 ) -> dict[str, float]:
-    """``{"swap": score}``, called as the functions of that name in AZ-NAS, whose rankings are put together
-    from whatever proxies such a dictionary has.
+    """``{"swap": score}``. AZ-NAS has functions of this name, and ranks by all proxies that they return.
 
-    The model stays as and where it is.
+    The model is not changed, and stays on its device.
 
     Args:
-        gpu: computes the score there; None: where the model is. Its AutoFormer search passes ``device``.
-        trainloader: its first images are scored; None: patches of the bundled photograph, of ``resolution``,
-            where AZ-NAS takes random numbers, on which this score ranks worse.
-        batch_size: of the search; at least ``samples``.
+        gpu: number of the GPU that computes the score; by default, the model's device does. AutoFormer's search passes
+            ``device`` instead.
+        trainloader: the score is that of its first images. By default, of patches of the bundled photograph, which are
+            ``resolution`` pixels wide. AZ-NAS takes random numbers there, on which this score ranks worse.
+        batch_size: batch size of the search; at least ``samples``.
         samples: how many images are scored.
-        init, options: of `score`, such as ``measure``, ``repeats`` and ``seed``. For a network of shared
-            weights, as AutoFormer's, ``init=None``.
+        init, options: options of `score`, such as ``measure``, ``repeats`` and ``seed``. Pass ``init=None`` for a
+            network of shared weights, such as AutoFormer's.
 
     Raises:
-        ValueError: fewer images than ``samples``, and as `score`.
+        ValueError: there are fewer images than ``samples``, or `score` raises it.
 
     Example::
 

@@ -1,4 +1,4 @@
-"""The images that other code bases hand over: so many of them, on the device where they are to be scored."""
+"""Takes images from the batches of other code bases, and scores a network on them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from swapnas_ext.scoring import SwapScore, score
 
 SAMPLES = 16
-"""As published. Batches of training, 64 images and more, make so many patterns possible that a score of all
-their images tells little."""
+"""As published. Training batches have 64 images and more. So many images make so many patterns possible that their
+score says little."""
 
 
 def first_images(batches: Iterable[Any], samples: int) -> Tensor:
-    """The first images of some batches, each of them images or a tuple that begins with them.
+    """The first images of some batches. A batch is a tensor of images, or a tuple or list that begins with one.
 
     Raises:
-        TypeError: a batch of another kind.
-        ValueError: all batches together have fewer images.
+        TypeError: a batch is something else, or ``samples`` is not an int.
+        ValueError: all batches together have fewer images, or ``samples`` is below 1.
     """
     check_samples(samples)
     parts: list[Tensor] = []
@@ -41,6 +41,7 @@ def first_images(batches: Iterable[Any], samples: int) -> Tensor:
 
 
 def check_samples(samples: int) -> None:
+    """Raises TypeError or ValueError where ``samples`` is not a number of images."""
     if isinstance(samples, bool) or not isinstance(samples, int):
         raise TypeError(f"samples must be an int, got {type(samples).__name__}")
     if samples < 1:
@@ -48,6 +49,7 @@ def check_samples(samples: int) -> None:
 
 
 def too_few(count: int, samples: int) -> ValueError:
+    """The error for fewer images than are to be scored."""
     less = f", or pass samples={count}" if count else ""
     return ValueError(
         f"got {count} images, and {samples} are to be scored; give larger batches, or more{less}"
@@ -55,8 +57,10 @@ def too_few(count: int, samples: int) -> ValueError:
 
 
 def score_there(net: nn.Module, images: Tensor, **options: Any) -> SwapScore:
-    """The score of ``net``, computed where the images are; of a copy there where ``net`` is elsewhere, so
-    that it stays where it is."""
+    """The score of ``net``, computed on the images' device.
+
+    Where ``net`` is on another device, a copy of it is scored, so that ``net`` stays there.
+    """
     first = next(net.parameters(), None)
     if first is None or first.device == images.device:
         return score(net, images, **options)

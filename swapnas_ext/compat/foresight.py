@@ -1,4 +1,4 @@
-"""zero-cost-nas (``foresight``): a measure, and ``find_measures`` with that one measure."""
+"""For zero-cost-nas (``foresight``): a measure, and a ``find_measures`` that computes only this measure."""
 
 from __future__ import annotations
 
@@ -28,21 +28,20 @@ def swap_measure(
     samples: int = SAMPLES,
     **options: Any,
 ) -> list[Tensor]:
-    """The SWAP-Score of ``net`` on the first of the ``inputs``, as a list of one tensor, which foresight
-    sums up.
+    """The SWAP-Score of ``net`` on the first of the ``inputs``, as a list of one tensor. Foresight sums such lists.
 
-    The score is computed where the inputs are. With ``copy_net=False`` foresight hands over the caller's
-    net, which it moved to the CPU: that one stays as and where it is.
+    The score is computed on the inputs' device. With ``copy_net=False`` foresight moves the caller's net to the CPU
+    and passes it on. That net is not changed, and stays on the CPU.
 
     Args:
-        net, inputs: what is scored; ``targets``, ``split_data`` and ``loss_fn`` don't matter.
-        samples: how many of the inputs are scored. Foresight's batches are of 64, on which scores
-            saturate.
-        options: of `score`, such as ``measure``, ``init``, ``repeats`` and ``seed``; by default the weights
-            are as they are.
+        net, inputs: the network, and the inputs to score it on.
+        targets, split_data, loss_fn: not used.
+        samples: how many of the inputs are scored. Foresight's batches have 64 inputs, with which scores saturate.
+        options: options of `score`, such as ``measure``, ``init``, ``repeats`` and ``seed``. By default, the net keeps
+            its weights.
 
     Raises:
-        ValueError: fewer inputs than ``samples``, and as `score`.
+        ValueError: there are fewer inputs than ``samples``, or `score` raises it.
 
     Example::
 
@@ -68,23 +67,24 @@ def find_measures(
     samples: int = SAMPLES,
     **options: Any,
 ) -> dict[str, float]:
-    """``{"swap": score}``, called as foresight's function of that name; the net stays where it is.
+    """``{"swap": score}``. Takes the place of foresight's function of this name. The net stays on its device.
 
     Args:
-        dataload_info: ``("random", batches, classes)`` or ``("grasp", images a class, classes)``: how
-            many batches, or how many images, the first ``samples`` are taken from.
-        device: where the score is computed.
+        dataload_info: ``("random", batches, classes)`` or ``("grasp", images of each class, classes)``. It says how
+            many batches or images are read; the first ``samples`` images are scored.
+        device: the device that computes the score.
+        loss_fn, measures_arr: not used.
         measure_names: None or ``["swap"]``.
-        samples, options: as of `swap_measure`.
+        samples, options: as for `swap_measure`.
 
     Raises:
-        ValueError: other measures, another kind of ``dataload_info``, a loader with less than that tells,
-            or fewer images than ``samples``.
+        ValueError: ``measure_names`` has other measures, ``dataload_info`` begins with something else, the loader has
+            less than ``dataload_info`` says, or there are fewer images than ``samples``.
     """
     if measure_names is not None and list(measure_names) != ["swap"]:
         raise ValueError(
-            f"measure_names must be None or ['swap'], got {list(measure_names)}; to compute others too, "
-            "register swap_measure with foresight and call its own find_measures"
+            f"measure_names must be None or ['swap'], got {list(measure_names)}; to compute other measures too, "
+            "register swap_measure with foresight and call foresight's find_measures"
         )
     images = _images(dataloader, dataload_info, samples).to(device)
     return {"swap": swap_measure(net_orig, images, samples=samples, **options)[0].item()}
@@ -104,6 +104,6 @@ def _images(dataloader: Iterable[Any], dataload_info: tuple[str, int, int], samp
     if len(batches) < count:
         raise ValueError(
             f"the data loader has {len(batches)} batches, dataload_info asks for {count}; pass "
-            f"('random', {len(batches) or 1}, {classes}), or a loader with more"
+            f"('random', {len(batches) or 1}, {classes}), or a loader with more batches"
         )
     return first_images(batches, samples)

@@ -1,28 +1,31 @@
-"""NASLib: a predictor that needs no fitting, and a zero-cost measure."""
+"""For NASLib: a predictor that needs no fitting, and a zero-cost measure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import nn
 
 from swapnas_ext.compat.first_images import SAMPLES, first_images
 from swapnas_ext.compat.foresight import swap_measure
-from swapnas_ext.compat.peer import base_class
+from swapnas_ext.compat.peer import base_class, needed
 from swapnas_ext.scoring import Scorer, score
 
-Predictor: Any = base_class("naslib.predictors.predictor", "Predictor")
+if TYPE_CHECKING:  # NASLib need not be installed
+    Predictor = object
+else:
+    Predictor = base_class("naslib.predictors.predictor", "Predictor")
 
 
 class SwapPredictor(Predictor):
-    """A ``Predictor`` of NASLib, used where its ``ZeroCost`` predictor is.
+    """A predictor for NASLib. Use it in place of NASLib's ``ZeroCost`` predictor.
 
     Args:
-        scorer: gives mini-batch, repeats and initialisation. Without one, `query` takes the first images
-            of its data loader, and the weights as they are.
-        samples: how many images that are.
+        scorer: has the mini-batch, the repeats and the initialisation. Without a scorer, `query` scores the first
+            images of its data loader, and the graph keeps its weights.
+        samples: how many images of the data loader are scored.
 
     Example::
 
@@ -43,10 +46,10 @@ class SwapPredictor(Predictor):
         dataloader: Iterable[Any] | None = None,
         info: Any = None,
     ) -> Any:
-        """The score of one graph, or an array of those of several, each where it is.
+        """The score of one graph, or an array with the scores of several. Graphs stay on their devices.
 
         Raises:
-            ValueError: neither a data loader nor a scorer, or fewer images than ``samples``.
+            ValueError: there is neither a data loader nor a scorer, or there are fewer images than ``samples``.
         """
         if not isinstance(graph, nn.Module):
             return np.array([self.query(one, dataloader, info) for one in graph])
@@ -54,28 +57,26 @@ class SwapPredictor(Predictor):
             return float(self.scorer(graph))
         if dataloader is None:
             raise ValueError(
-                "SwapPredictor has no images; pass query(graph, dataloader=...), or make it with a "
+                "SwapPredictor has no images; pass query(graph, dataloader=...), or make the predictor with a "
                 "scorer: SwapPredictor(Scorer(images))"
             )
         return float(score(graph, first_images(dataloader, self.samples)))
 
 
 def register_measure(name: str = "swap", **options: Any) -> None:
-    """Makes the SWAP-Score one of NASLib's zero-cost measures, so that ``ZeroCost(method_type="swap")``, and
-    with it ``zc_names`` of its optimisers, have it.
+    """Adds the SWAP-Score to NASLib's zero-cost measures. Then ``ZeroCost(method_type="swap")`` computes it, and
+    optimisers find it by ``zc_names``.
 
     Args:
-        options: of `swap_measure`: ``samples``, ``measure``, ``init``, ``repeats``, ``seed``.
+        options: options of `swap_measure`, such as ``samples``, ``measure``, ``init``, ``repeats`` and ``seed``.
 
     Raises:
         ImportError: NASLib is not installed.
         KeyError: NASLib has a measure of that name already.
     """
-    try:
-        from naslib.predictors.utils.pruners.measures import measure
-    except ImportError as error:
-        raise ImportError(
-            "register_measure needs NASLib; install it from its repository: "
-            "pip install git+https://github.com/automl/NASLib"
-        ) from error
-    measure(name, copy_net=False, **options)(swap_measure)
+    measures = needed(
+        "naslib.predictors.utils.pruners.measures",
+        "register_measure needs NASLib; install it from its repository: "
+        "pip install git+https://github.com/automl/NASLib",
+    )
+    measures.measure(name, copy_net=False, **options)(swap_measure)

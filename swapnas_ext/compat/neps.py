@@ -1,4 +1,4 @@
-"""NePS: a pipeline to evaluate."""
+"""For NePS: a pipeline to evaluate."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from swapnas_ext.scoring import Scorer
 
 
 def swap_pipeline(build: Callable[..., nn.Module], scorer: Scorer) -> Callable[..., dict[str, Any]]:
-    """An ``evaluate_pipeline``: the score of the model that ``build(**config)`` makes.
+    """A function for NePS to pass as ``evaluate_pipeline``. It scores the model that ``build(**config)`` makes.
 
-    NePS minimises, so the objective is the score with a minus. Score, number of parameters and saturation
-    are in the result's ``info_dict``. For a model that can't be scored the error is NePS's to handle
-    (``ignore_errors``, ``objective_value_on_error``).
+    NePS minimises, so the objective is the negative score. The result's ``info_dict`` has the score, the number of
+    parameters and the saturation. Where a model can't be scored, NePS handles the error (``ignore_errors``,
+    ``objective_value_on_error``).
 
     Example::
 

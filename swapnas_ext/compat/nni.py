@@ -1,4 +1,4 @@
-"""NNI: a function for ``nni.nas.evaluator.FunctionalEvaluator``."""
+"""For NNI: a function for ``nni.nas.evaluator.FunctionalEvaluator``."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from functools import cache
 
 from torch import nn
 
+from swapnas_ext.compat.peer import needed
 from swapnas_ext.scoring import Scorer
 
 
 def swap_evaluator(model: nn.Module, scorer: Scorer | Callable[[], Scorer]) -> float:
     """Scores a model, reports the score as NNI's final result, and returns it.
 
-    NNI's default engine runs each trial in a process of its own, and what an evaluator sends there may be
-    64 KiB at most: a mini-batch is more. So give it a function that makes the scorer; of a function that can
-    be imported only the name is sent, and it is called once in each process.
+    NNI's default engine runs each trial in a process of its own, and sends at most 64 KiB to it. A scorer is larger,
+    since it has a mini-batch. So pass a function that makes the scorer. Of a function that can be imported, NNI sends
+    only the name, and each process calls the function once.
 
     Args:
-        scorer: a function without arguments that makes a `Scorer`; or, for the sequential engine, a scorer.
+        scorer: a function without arguments that makes a `Scorer`. For the sequential engine, it may be a scorer.
 
     Raises:
         ImportError: NNI is not installed.
-        TypeError: ``scorer`` is, or makes, something else.
+        TypeError: ``scorer`` is something else, or makes something else.
 
     Example::
 
@@ -33,10 +34,7 @@ def swap_evaluator(model: nn.Module, scorer: Scorer | Callable[[], Scorer]) -> f
         # search.py
         FunctionalEvaluator(swap_evaluator, scorer=scorers.make_scorer)
     """
-    try:
-        import nni
-    except ImportError as error:
-        raise ImportError("swap_evaluator reports to NNI; run: pip install nni") from error
+    nni = needed("nni", "swap_evaluator reports to NNI; run: pip install nni")
     value = float(_scorer(scorer)(model))
     nni.report_final_result(value)
     return value

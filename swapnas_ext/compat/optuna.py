@@ -1,4 +1,4 @@
-"""Optuna: an objective."""
+"""For Optuna: an objective."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from swapnas_ext.scoring import Scorer
 
 
 def swap_objective(build: Callable[[Any], nn.Module], scorer: Scorer) -> Callable[[Any], float]:
-    """An objective to maximise: the score of the model that ``build(trial)`` makes of its suggestions.
+    """An objective to maximise: the score of the model that ``build(trial)`` makes.
 
-    Number of parameters, neurons and saturation become user attributes of the trial. A model that can't be
-    scored, such as one without activations, or one that does not fit in memory, prunes its trial, with the
-    reason as the user attribute ``not_scored``; what ``build`` itself raises is left to Optuna.
+    The trial gets the number of parameters, the neurons and the saturation as user attributes. If a model can't be
+    scored, since it has no activations or does not fit in memory, its trial is pruned, and the user attribute
+    ``not_scored`` says why. Errors that ``build`` raises are left to Optuna.
 
     Example::
 

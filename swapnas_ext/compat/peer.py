@@ -1,4 +1,4 @@
-"""Classes of code bases that need not be installed."""
+"""Imports from code bases that need not be installed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def base_class(module: str, name: str) -> Any:
-    """A class to derive an adapter from, or ``object`` where its code base is not installed.
+    """A class that an adapter derives from; ``object`` where its code base is not installed.
 
     Raises:
-        ModuleNotFoundError: the code base is installed, but not something that it needs.
+        ModuleNotFoundError: the code base is installed, but a package that it needs is not.
     """
     try:
         return getattr(importlib.import_module(module), name)
@@ -18,3 +18,18 @@ def base_class(module: str, name: str) -> Any:
         if error.name is not None and f"{module}.".startswith(f"{error.name}."):
             return object
         raise
+
+
+def needed(module: str, message: str) -> Any:
+    """A module of a code base that an adapter can't do without.
+
+    Args:
+        message: says what to install.
+
+    Raises:
+        ImportError: the module can't be imported. The error has the message.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ImportError(message) from error

@@ -1,4 +1,4 @@
-"""The ``SWAP`` class of the published code (github.com/pym1024/SWAP), with the same numbers."""
+"""The ``SWAP`` class of the published code (github.com/pym1024/SWAP). It gives the same numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from swapnas_ext.scoring import regularization
 
 
 class SWAP:
-    """Use it where the published class was used; the loop around it stays as it is::
+    """Takes the place of the published class. The loop around it stays the same::
 
         swap = SWAP(model=network, inputs=inputs, device=device, seed=seed)
         for _ in range(repeats):
@@ -25,18 +25,17 @@ class SWAP:
             swap.clear()
 
     Args:
-        model: the network. It runs in the mode it is in, as published; its buffers are put back.
-        inputs: the mini-batch, a tensor, or a mapping of keyword arguments if ``transformers``.
-        device: where the inputs are moved to.
-        seed: kept; `reinit` with another one seeds torch, as published.
-        regular, mu, sigma: regularise by size, in thousands of parameters, where all are given.
-        transformers: the later form, for Transformers: every activation that `score` sees, as a
-            module or as a function, with ternary patterns where it is signed (GELU, SiLU), of any
-            rank; and mappings. The first form sees the ``nn.ReLU`` modules whose input has four
-            dimensions, and nothing else.
+        model: the network. As published, it runs in its current mode. Its buffers are restored afterwards.
+        inputs: the mini-batch: a tensor, or with ``transformers`` also a mapping of keyword arguments.
+        device: the device that the inputs are moved to.
+        seed: the current seed. As published, `reinit` seeds torch only where it gets another one.
+        regular, mu, sigma: regularise by size, in thousands of parameters, where all three are given.
+        transformers: use the later published form, which is for Transformers. It sees every activation that `score`
+            sees: modules and functions, of any rank. Signed activations (GELU, SiLU) have ternary patterns. The
+            first form sees only ``nn.ReLU`` modules whose input has four dimensions.
 
-    Unlike the published class it leaves no hooks on the model and keeps no activations; patterns are
-    taken when a layer runs, so a later in-place change of its output is not seen.
+    Unlike the published class, this one leaves no hooks on the model and keeps no activations. It reads patterns when
+    a layer runs, so it does not see a later in-place change of the layer's output.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class SWAP:
             self.regular_factor = regularization.factor(theta, mu, sigma)
 
     def reinit(self, model: nn.Module | None = None, seed: int | None = None) -> None:
-        """Takes another model, and seeds torch if the seed is another one."""
+        """Takes another model. Seeds torch where ``seed`` is a new one."""
         if model is not None:
             self.model = model
         if seed is not None and seed != self.seed:
@@ -71,11 +70,11 @@ class SWAP:
             torch.manual_seed(seed)
 
     def clear(self) -> None:
-        """Nothing is kept between calls; here because the published loop calls it."""
+        """Does nothing, since nothing is kept between calls. The published loop calls it."""
 
     @torch.no_grad()
     def forward(self) -> int | float | None:
-        """The score of the model as it is; None if no activation was seen."""
+        """The score of the model with its current weights; None where no activation was seen."""
         model = self._model()
         if self.inputs is None:
             raise ValueError("SWAP needs inputs; pass SWAP(model, inputs, ...)")
@@ -88,7 +87,11 @@ class SWAP:
         count = self._all_activations if self.transformers else self._relus_of_images
         args, kwargs = batch.on(torch.device(self.device))
         seen = count(model, counter, args, kwargs)
-        return counter.count() * self.regular_factor if seen else None
+        if not seen:
+            return None
+        patterns = counter.count()
+        assert isinstance(patterns, int)  # a counter without groups
+        return patterns * self.regular_factor
 
     def _relus_of_images(
         self,
@@ -110,9 +113,7 @@ class SWAP:
                 if isinstance(module, nn.ReLU):
                     module.register_forward_hook(observe)
 
-        with Restoring(
-            model, take_inventory(model), watch
-        ) as untouched:  # the hooks go with all else
+        with Restoring(model, take_inventory(model), watch) as untouched:  # removes the hooks too
             untouched.model(*args, **kwargs)
         return seen
 
@@ -139,4 +140,4 @@ class SWAP:
 
 
 def _as_it_is(_: list[nn.Module]) -> None:
-    """The model runs in the mode it is in."""
+    """Prepares nothing: the model runs in its current mode."""

@@ -1,4 +1,4 @@
-"""How well scores rank: their correlation with a table of accuracies.
+"""Tells how well scores rank: correlates them with the accuracies of a benchmark table.
 
 ::
 
@@ -14,10 +14,10 @@
 from __future__ import annotations
 
 from swapnas_ext.correlation import analysis
-from swapnas_ext.correlation.analysis import OperationEffect, Repeatability, Run, Saturation
+from swapnas_ext.correlation.accuracy_table import AccuracyTable, read_table, tell_faults
+from swapnas_ext.correlation.analysis import OperationEffect, Repeatability, Saturation, ScoredRun
 from swapnas_ext.correlation.correlations import Correlations, correlate
 from swapnas_ext.correlation.ranking import Chosen, Coefficient, Ranking, check_scipy
-from swapnas_ext.correlation.table import AccuracyTable, read_table, tell_faults
 
 __all__ = [
     "AccuracyTable",
@@ -27,8 +27,8 @@ __all__ = [
     "OperationEffect",
     "Ranking",
     "Repeatability",
-    "Run",
     "Saturation",
+    "ScoredRun",
     "analysis",
     "check_scipy",
     "correlate",

@@ -1,4 +1,4 @@
-"""Which column of a table has the accuracies, by its name."""
+"""Finds the column of a benchmark table that has the accuracies, by its name."""
 
 from __future__ import annotations
 
@@ -22,27 +22,30 @@ _SHORT = "ce|ece|wer|cer|eer|fid|bpc|bpd|bpb|sd|se|sem|ci|var|sec|ms|lat|fps|mem
 _NO_ACCURACY = re.compile(
     f"({_PARTS})*({_LOWER_IS_BETTER}|{_SPREAD}|{_COST}|{_PLACE})(s|es)?|{_SHORT}"
 )
-"""Words of names that are none, with acc or without."""
+"""Words in names of columns that are no accuracies, whether or not the name has "acc" too."""
 _DESCRIPTION = re.compile(
     "(set|split|dataset|name|path|file|hash|arch|architecture|genotype|cell|run|trial|fold)s?"
 )
-"""Words of names that are none without acc."""
+"""Words in names of columns that are no accuracies, unless the name has "acc" too."""
 _OF_WHICH = re.compile(
     r"(epoch|ep|step|iter|iteration|seed)s?[\W_]*\d+"
     r"|(?<![^\W_])\d+[\W_]*(epoch|ep|step|iter|iteration)s?(?![^\W_])"
 )
-"""Which of several accuracies one is, as in ``val_acc_seed777`` and ``acc_200_epochs``."""
+"""Parts of names that tell several accuracies apart, as in ``val_acc_seed777`` and ``acc_200_epochs``."""
 
 
 def accuracy_column(columns: Iterable[str]) -> str | None:
-    """The first of the likeliest names. A name with acc or accuracy as a word is likelier than one that begins
-    with val or test, and validation is likelier than test. None where no name is of an accuracy."""
+    """The name that most likely is that of the accuracies; the first of several that are as likely.
+
+    A name with "acc" or "accuracy" as a word is likelier than one that begins with "val" or "test". Validation is
+    likelier than test. None where no name can be that of accuracies.
+    """
     places = {name: place for name in columns if (place := _place(name)) is not None}
     return min(places, key=places.__getitem__, default=None)
 
 
 def _place(column: str) -> int | None:
-    """0 for the likeliest."""
+    """How likely the name is that of accuracies: 0 is the likeliest, None means that it is not."""
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column).lower()
     words = _WORD.findall(name)
     if not any(map(_ACCURACY.fullmatch, words)):

@@ -1,4 +1,4 @@
-"""What a table of scores tells about a space, and about the scores themselves. No accuracies are needed."""
+"""What scores tell about a space, and how far the scores can be trusted. No accuracies are needed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 
@@ -15,18 +16,19 @@ from swapnas_ext.measures import SATURATED
 from swapnas_ext.search import Candidate, RunFile, RunFileError
 from swapnas_ext.spaces import SearchSpace
 
-_RARE = 3
-"""Architectures with so many of an operation that are too few for a mean."""
+_ENOUGH = 3
+"""How many architectures a mean needs."""
 
 
 @dataclass(frozen=True)
 class OperationEffect:
-    """What architectures score by how often they have an operation.
+    """How an architecture's score depends on how often an operation occurs in it.
 
     Attributes:
-        counts: how often it occurs, those numbers that are not rare.
-        means: of what is compared, for each count, in standard deviations from the mean of all.
-        rho: Spearman's, between the count and what is compared.
+        counts: the numbers of occurrences that at least three architectures have.
+        means: for each count, the mean value of its architectures. The unit is the standard deviation over all
+            architectures, and 0 is the mean of all.
+        rho: Spearman's rho between the count and the value.
     """
 
     operation: str
@@ -38,22 +40,23 @@ class OperationEffect:
 def operation_effects(
     space: SearchSpace, architectures: Sequence[str], values: Sequence[float]
 ) -> list[OperationEffect]:
-    """For each label in the drawings of the space's architectures (`SearchSpace.graphs`) that some have more
-    often than others; the strongest first.
+    """The effect of each operation that some architectures have more often than others, strongest first.
+
+    Operations are the labels in the drawings of the space's architectures (`SearchSpace.graphs`).
 
     Args:
-        values: a number for each architecture: log-scores, or accuracies.
+        values: a number for each architecture: its log-score, or its accuracy.
     """
     y = np.asarray(values, dtype=float)
     spread = y.std()
     if spread == 0:
         return []
     standard = (y - y.mean()) / spread
-    tables = [_operations(space, architecture) for architecture in architectures]
+    occurrences = [_occurrences(space, architecture) for architecture in architectures]
     effects = []
-    for operation in sorted({name for table in tables for name in table}):
-        x = np.array([table[operation] for table in tables])
-        common = [int(count) for count in np.unique(x) if (x == count).sum() >= _RARE]
+    for operation in sorted({name for counted in occurrences for name in counted}):
+        x = np.array([counted[operation] for counted in occurrences])
+        common = [int(count) for count in np.unique(x) if (x == count).sum() >= _ENOUGH]
         if len(common) < 2:
             continue
         means = [float(standard[x == count].mean()) for count in common]
@@ -61,7 +64,7 @@ def operation_effects(
     return sorted(effects, key=lambda effect: -abs(effect.rho))
 
 
-def _operations(space: SearchSpace, architecture: str) -> Counter[str]:
+def _occurrences(space: SearchSpace, architecture: str) -> Counter[str]:
     graphs = space.graphs(architecture)
     labels = [label for graph in graphs for label in graph.nodes]
     labels += [label for graph in graphs for _, _, label in graph.edges]
@@ -70,28 +73,34 @@ def _operations(space: SearchSpace, architecture: str) -> Counter[str]:
 
 @dataclass(frozen=True)
 class Saturation:
-    """Where scores can't tell architectures apart.
+    """How many scores are too near the highest possible to tell architectures apart.
 
     Attributes:
-        architectures: that are saturated.
-        total: that were scored.
-        among_best: that are, among the best tenth.
-        best: the saturation of the highest score; `SATURATED` where it is that without the third state of
-            ternary patterns.
+        architectures: how many architectures are saturated.
+        total: how many were scored.
+        among_best: how many of the best tenth are saturated.
+        best: saturation of the highest score. It is `SATURATED` where ternary patterns are saturated without
+            their third state, which is rare. None where the measure does not tell a saturation.
     """
 
     architectures: int
     total: int
     among_best: int
-    best: float
+    best: float | None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the measure tells anything about saturation."""
+        return self.best is not None or self.architectures > 0
 
 
 def saturation(candidates: Sequence[Candidate]) -> Saturation:
-    """Of candidates that were scored."""
+    """The saturation of scored candidates."""
     ordered = sorted(candidates, key=lambda candidate: -candidate.log_score)
     tenth = ordered[: math.ceil(len(ordered) / 10)]
-    best = (ordered[0].outcome and ordered[0].outcome.saturation) or 0.0
-    if ordered[0].is_saturated:
+    first = ordered[0]
+    best = None if first.outcome is None else first.outcome.saturation
+    if best is not None and first.is_saturated:
         best = min(1.0, max(best, SATURATED))
     return Saturation(
         sum(candidate.is_saturated for candidate in ordered),
@@ -106,9 +115,9 @@ class Repeatability:
     """How far a ranking depends on the weights that were drawn.
 
     Attributes:
-        repeats: that were made.
-        between, within: variance of log-scores between architectures, and of one repeat's within one, to
-            first order.
+        repeats: how many repeats were made.
+        between: variance of log-scores between architectures.
+        within: variance of the log-scores of single repeats of one architecture, to first order.
     """
 
     repeats: int
@@ -116,14 +125,22 @@ class Repeatability:
     within: float
 
     def agreement_of(self, repeats: int) -> float:
-        """Expected correlation between the log-scores of two runs with other weights and so many repeats:
-        the part of their variance that lies between architectures (intraclass correlation)."""
+        """Expected correlation of the log-scores of two runs that draw different weights.
+
+        It is the share of the variance that lies between architectures (intraclass correlation).
+
+        Args:
+            repeats: how many repeats each of the two runs makes.
+        """
         if self.between == 0:
             return 0.0
         return self.between / (self.between + self.within / repeats)
 
     def needed(self, agreement: float) -> int | None:
-        """Repeats for such an agreement (Spearman-Brown); None where there is nothing to agree on."""
+        """How many repeats it takes to reach an agreement (Spearman-Brown).
+
+        None where architectures do not differ: then no number of repeats is enough.
+        """
         if self.between == 0:
             return None
         exactly = self.within / self.between * agreement / (1 - agreement)
@@ -131,7 +148,11 @@ class Repeatability:
 
 
 def repeatability(candidates: Sequence[Candidate], repeats: int) -> Repeatability | None:
-    """Of candidates that were scored with so many repeats; None where one repeat tells nothing of it."""
+    """The repeatability of candidates that were scored with ``repeats`` repeats.
+
+    None for one repeat, for fewer than three scores, and where the measure does not tell the spread of its
+    repeats.
+    """
     outcomes = [c.outcome for c in candidates if c.outcome is not None and c.scored]
     spreads = [outcome.spread for outcome in outcomes if outcome.spread is not None]
     if repeats < 2 or len(outcomes) < 3 or len(spreads) < len(outcomes):
@@ -143,11 +164,11 @@ def repeatability(candidates: Sequence[Candidate], repeats: int) -> Repeatabilit
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run file, to be compared with others over the same architectures.
+class ScoredRun:
+    """The scores of a run file, to be compared with those of other runs over the same architectures.
 
     Attributes:
-        candidates: those that were scored.
+        candidates: those that have a score.
     """
 
     name: str
@@ -156,38 +177,49 @@ class Run:
     candidates: Sequence[Candidate]
 
     @classmethod
-    def read(cls, path: Path) -> Run:
-        """Raises FileNotFoundError, RunFileError, or ValueError where nothing was scored."""
+    def read(cls, path: Path) -> ScoredRun:
+        """Reads a run file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            RunFileError: it is not a run file, or it is damaged.
+            ValueError: it has no scores.
+        """
         with RunFile.read(path) as run_file:
             scorer = run_file.settings.get("scorer")
             candidates = [candidate for candidate in run_file.candidates() if candidate.scored]
         if not candidates:
             raise ValueError(f"nothing was scored in {path}")
-        counts = (
-            [scorer.get(name) for name in ("samples", "repeats")]
-            if isinstance(scorer, dict)
-            else []
-        )
-        if not counts or not all(type(count) is int and count > 0 for count in counts):
+        settings = scorer if isinstance(scorer, dict) else {}
+        samples, repeats = settings.get("samples"), settings.get("repeats")
+        if not (_is_positive_int(samples) and _is_positive_int(repeats)):
             raise RunFileError(
                 f"{path} is damaged: it does not say with how many samples and repeats"
             )
-        return cls(path.name, *counts, candidates)
+        return cls(path.name, samples, repeats, candidates)
 
     @property
-    def saturated(self) -> float:
-        """The part of the architectures that are."""
-        return saturation(self.candidates).architectures / len(self.candidates)
+    def saturated(self) -> float | None:
+        """The share of saturated architectures; None where the measure does not tell a saturation."""
+        told = saturation(self.candidates)
+        return told.architectures / told.total if told.is_known else None
 
     @property
     def milliseconds(self) -> float:
-        """That a network took, median."""
+        """Median time of scoring a network."""
         return 1e3 * float(np.median([c.outcome.seconds for c in self.candidates if c.outcome]))
 
-    def agreement(self, other: Run) -> float:
-        """Spearman's rho between the scores of architectures that both have; NaN where that are too few."""
+    def agreement(self, other: ScoredRun) -> float:
+        """Spearman's rho between the two runs' scores of the architectures that both have.
+
+        NaN where they share fewer than three, or where the scores of a run are all the same.
+        """
         mine, others = ({c.form: c.log_score for c in run.candidates} for run in (self, other))
         both = sorted(mine.keys() & others.keys())
         return spearman(
             np.array([mine[form] for form in both]), np.array([others[form] for form in both])
         )
+
+
+def _is_positive_int(value: object) -> TypeGuard[int]:
+    return type(value) is int and value > 0

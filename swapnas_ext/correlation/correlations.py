@@ -1,4 +1,4 @@
-"""Scores beside accuracies."""
+"""Compares scores with the accuracies of a benchmark table."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from swapnas_ext import measures
 from swapnas_ext._util import renamed
+from swapnas_ext.correlation.accuracy_table import AccuracyTable, Row
 from swapnas_ext.correlation.ranking import Ranking, rank
-from swapnas_ext.correlation.table import AccuracyTable, Row
 from swapnas_ext.search import Candidate, Control, SearchResult, size_control
 from swapnas_ext.spaces import SearchSpace
 
@@ -21,11 +21,11 @@ FLOPS = "FLOPs"
 
 @dataclass(frozen=True)
 class ScoredRow:
-    """A row of the table, and what its architecture scored.
+    """A row of the benchmark table with its score.
 
     Attributes:
-        candidate: of its canonical form.
-        parameters: of its final network.
+        candidate: the scored architecture that has the same canonical form.
+        parameters: how many parameters the row's final network has.
     """
 
     row: Row
@@ -35,14 +35,14 @@ class ScoredRow:
 
 @dataclass(frozen=True)
 class Correlations:
-    """A table's scores, and how well they rank its accuracies.
+    """How well the scores of a benchmark table's architectures rank its accuracies.
 
     Attributes:
-        rows: that were scored.
-        failed: those that could not be; ``candidate.outcome.error`` says why.
-        control: what regularises by size; None where it could not be calibrated.
-        repeats: of the scores.
-        rankings: of the scores, then of the baselines.
+        rows: rows that have a score.
+        failed: rows that could not be scored; ``candidate.outcome.error`` says why.
+        control: mu and sigma of the size-regularised score; None where they could not be calibrated.
+        repeats: how many repeats the scores are means of.
+        rankings: one for each predictor, scores first, baselines last.
     """
 
     table: AccuracyTable
@@ -54,12 +54,16 @@ class Correlations:
 
     @property
     def predictors(self) -> dict[str, list[float]]:
-        """By name, a value for each row, higher for what should be more accurate. Scores, parameters and
-        FLOPs (of the network that was scored for the row) as natural logarithms."""
+        """A value for each row by the predictor's name, higher for what should be more accurate.
+
+        Scores, parameters and FLOPs are natural logarithms. FLOPs are those of the network that was scored for
+        the row.
+        """
         return predictors(self.rows, self.control)
 
 
 def predictors(rows: Sequence[ScoredRow], control: Control | None) -> dict[str, list[float]]:
+    """The values of `Correlations.predictors`; those of the size-regularised score only with ``control``."""
     values = _scores(rows)
     if control is not None:
         first = next(iter(values.values()))
@@ -68,8 +72,8 @@ def predictors(rows: Sequence[ScoredRow], control: Control | None) -> dict[str, 
             for score, row in zip(first, rows, strict=True)
         ]
     values[PARAMETERS] = [math.log(max(1, row.parameters)) for row in rows]
-    flops = [row.candidate.outcome and row.candidate.outcome.flops for row in rows]
-    values[FLOPS] = [math.log(max(1, count)) if count is not None else math.nan for count in flops]
+    flops = [None if (outcome := row.candidate.outcome) is None else outcome.flops for row in rows]
+    values[FLOPS] = [math.nan if count is None else math.log(max(1, count)) for count in flops]
     for name in rows[0].row.baselines if rows else ():
         label = f"{name} (table)" if name in values else name
         values[label] = [row.row.baselines[name] for row in rows]
@@ -77,7 +81,8 @@ def predictors(rows: Sequence[ScoredRow], control: Control | None) -> dict[str, 
 
 
 def _scores(rows: Sequence[ScoredRow]) -> dict[str, list[float]]:
-    """Logarithms of the published score, where patterns were counted, and of what was measured."""
+    """Logarithms of scores by title: of the published score where patterns were counted, and of what was
+    measured where that is something else."""
     values = {}
     if not any(math.isnan(row.candidate.patterns) for row in rows):
         values[RAW] = [math.log(row.candidate.patterns) for row in rows]
@@ -99,14 +104,15 @@ def correlate(
     on_progress: Callable[[int, int], None] | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> Correlations:
-    """Correlates what `score_listed` made of a table's architectures with their accuracies.
+    """Correlates scores with the accuracies of a benchmark table.
 
     Args:
-        repeats: that the scores are means of.
+        scores: what `score_listed` returned for the table's architectures.
+        repeats: how many repeats the scores are means of.
         control: mu and sigma. By default they are calibrated with the scores and sizes of the table's
-            architectures; no accuracies are looked at.
-        seed: of the resamples for the intervals.
-        on_progress: is called after each predictor, with how many are compared, and of how many.
+            architectures. Calibration does not look at accuracies.
+        seed: draws the resamples of the intervals.
+        on_progress: is called after each predictor, with how many are done and how many there are.
         report: the old name of ``on_progress``.
 
     Raises:
@@ -131,7 +137,7 @@ def correlate(
 def scored_rows(
     table: AccuracyTable, space: SearchSpace, scores: SearchResult
 ) -> tuple[list[ScoredRow], list[ScoredRow]]:
-    """Rows with a score, and rows whose networks could not be scored."""
+    """The rows that have a score, and the rows that could not be scored."""
     final = space.final()
     by_form = {candidate.form: candidate for candidate in scores.candidates}
     known = [
@@ -144,7 +150,10 @@ def scored_rows(
 
 
 def calibrated(rows: Sequence[ScoredRow]) -> Control | None:
-    """Size control for ranking, from scores and sizes alone; None where they are all the same."""
+    """Calibrates size control for ranking, from scores and sizes alone.
+
+    None where all scores or all sizes are the same.
+    """
     try:
         name, log_scores = next(iter(_scores(rows).items()))
         return size_control.for_ranking(

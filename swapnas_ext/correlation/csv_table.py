@@ -1,4 +1,4 @@
-"""CSV files as they are published, and as spreadsheets save them."""
+"""Reads CSV files as they are published, and as spreadsheets save them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,25 @@ Cells = Mapping[str, str]
 
 @dataclass(frozen=True)
 class CsvTable:
-    """Rows with the lines on which they end; None for those with more or fewer cells than the header line."""
+    """The rows of a CSV file.
+
+    Attributes:
+        rows: the line on which each row ends, and its cells by column. The cells are None where there are more or
+            fewer of them than in the header line.
+    """
 
     rows: list[tuple[int, Cells | None]]
 
     def with_decimal_points(
         self, columns: Iterable[str], architecture: str | None
     ) -> list[tuple[int, Cells | None]]:
-        """The rows, with numbers of these columns as Python writes them.
+        """The rows, with the numbers of these columns written as Python writes them.
+
+        Args:
+            architecture: the column of architectures, whose commas and points are no decimal marks.
 
         Raises:
-            ValueError: what is a decimal mark, and what groups thousands, can't be told.
+            ValueError: commas or points may be decimal marks or group thousands, and nothing tells which.
         """
         cells = [row for _, row in self.rows if row is not None]
         by_column = {name: [row[name] for row in cells] for name in cells[0]}
@@ -47,13 +55,15 @@ class CsvTable:
 
 
 def read_csv(path: Path) -> CsvTable:
-    """A table with a header line. Cells are parted by commas, semicolons or tabs, whichever the header line has
-    most of, or by what a first line such as ``sep=;`` tells. Lines that begin with #, and empty ones, are left
-    out; so are empty cells at the end of a line beyond the header's.
+    """Reads a CSV file with a header line.
+
+    Commas, semicolons or tabs separate cells: whichever the header line has most of. A first line such as ``sep=;``
+    names another separator. Empty lines and lines that begin with # are left out. So are empty cells at the end of
+    a line that has more cells than the header line.
 
     Raises:
-        OSError: it can't be read.
-        ValueError: it is no such table.
+        OSError: the file can't be read.
+        ValueError: the file is not a CSV file with a header line, or two columns have the same name.
     """
     text = read_text(path)
     told = _TOLD_DELIMITER.match(text)
@@ -84,13 +94,13 @@ def read_csv(path: Path) -> CsvTable:
 
 
 def _width_of_header(text: str, delimiter: str) -> int:
-    # Not strict: cells may be in quotes, and parted by another mark than this one.
+    # Not strict: the cells may be quoted, with another separator than this one.
     rows = _rows(text, delimiter, strict=False)
     return len(next(rows, (0, []))[1])
 
 
 def _rows(text: str, delimiter: str, *, strict: bool = True) -> Iterator[tuple[int, list[str]]]:
-    """Lines (the last one of each row, from 1) and cells."""
+    """The cells of each row that is not empty, and the line on which the row ends, from 1."""
     lines = _Lines(text, delimiter)
     for cells in csv.reader(lines, delimiter=delimiter, strict=strict):
         if any(cell.strip() for cell in cells):
@@ -105,14 +115,14 @@ def _without_empty_end(cells: list[str], least: int) -> list[str]:
 
 
 class _Lines:
-    """The lines of a table without its comments, which are no part of a quoted cell."""
+    """The lines of a CSV file without comments. A line inside a quoted cell is never a comment."""
 
     def __init__(self, text: str, delimiter: str) -> None:
         self._lines = iter(io.StringIO(text, newline=""))
         self._delimiter = delimiter
         self._in_quotes = False
         self.number = 0
-        """Of the last one."""
+        """Number of the last line that was read."""
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -127,11 +137,14 @@ class _Lines:
         raise StopIteration
 
     def _ends_in_quotes(self, line: str) -> bool:
-        """Quotes within a cell that does not begin with one are text."""
+        """Whether the line ends inside a quoted cell. Quotes inside a cell that does not begin with one are text."""
         in_quotes, at_start = self._in_quotes, True
         for mark in line:
             if mark == '"' and in_quotes:
-                in_quotes, at_start = False, True  # a second one is text, and opens it again
+                in_quotes, at_start = (
+                    False,
+                    True,
+                )  # a doubled quote is text: the second opens it again
             elif mark == '"' and at_start:
                 in_quotes = True
             elif not in_quotes:

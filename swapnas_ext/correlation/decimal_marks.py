@@ -1,4 +1,7 @@
-"""Numbers as spreadsheets of all countries write them: which mark is the decimal one, and which groups thousands."""
+"""Tells which mark of a number is the decimal mark, and which groups thousands.
+
+Spreadsheets write numbers as is usual in their country.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
-_MARKS = {",": ".", ".": ","}  # and the other one
+_MARKS = {",": ".", ".": ","}
+"""Decimal marks, each with the mark that then groups thousands."""
 
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What the numbers of a column tell.
+    """What the numbers of a column say about the decimal mark.
 
     Attributes:
-        decimal: the marks that can be nothing but decimal ones, with a cell each that tells.
-        open: the marks that may be either, with a cell each: 12,000.
+        decimal: the marks that can only be decimal marks, each with a cell that shows it.
+        open: the marks that may be decimal or group thousands, as in 12,000, each with such a cell.
     """
 
     decimal: Mapping[str, str]
@@ -24,13 +28,13 @@ class _Evidence:
 
 
 def decimal_mark(column: str, cells: Sequence[str], others: Iterable[Sequence[str]]) -> str | None:
-    """The decimal mark of a column's numbers; None where it has no need of one.
+    """The decimal mark of a column's numbers; None where the numbers have no marks.
 
-    ``1,5`` has a decimal comma. ``12,000`` may be 12 or 12000: this is told by other numbers of the column, or
-    else by those of the ``others``.
+    ``1,5`` has a decimal comma. ``12,000`` may be 12 or 12000: other numbers of the column decide, or else those of
+    the ``others``.
 
     Raises:
-        ValueError: the numbers tell different marks, or none tells.
+        ValueError: numbers have different decimal marks, or nothing decides.
     """
     own = _evidence(cells)
     if len(own.decimal) == 2:
@@ -49,13 +53,13 @@ def decimal_mark(column: str, cells: Sequence[str], others: Iterable[Sequence[st
         return ","
     cell = next(iter(own.open.values()))
     raise ValueError(
-        f"column {column!r} has numbers such as {cell!r}, with a mark that may be the decimal one or group "
-        "thousands: write them without marks of thousands, and with decimal points"
+        f"column {column!r} has numbers such as {cell!r}, whose mark may be a decimal mark or group thousands: "
+        "write them with decimal points, and do not group thousands"
     )
 
 
 def with_point(cell: str, mark: str) -> str:
-    """A number of that decimal mark as Python writes it; what is none as it is."""
+    """The number as Python writes it, given its decimal mark. Any other text is returned as it is."""
     group, decimal = re.escape(_MARKS[mark]), re.escape(mark)
     number = rf"[+-]?(?:\d{{1,3}}(?:{group}\d{{3}})+|\d*)(?:{decimal}\d*)?{_EXPONENT}"
     if not re.fullmatch(number, cell.strip()):

@@ -1,25 +1,27 @@
-"""How well numbers rank accuracies: correlations with intervals, and what the best of them are worth."""
+"""Tells how well numbers rank accuracies: correlations with intervals, and how accurate the highest are."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
+Correlation = Callable[[Values, Values], float]
 
 _FEW = 10
-"""Rows below which intervals say little."""
+"""With fewer rows, intervals say little."""
 _MANY = 5000
-"""Rows above which fewer resamples do."""
+"""With more rows, fewer resamples are enough."""
 
 
 @dataclass(frozen=True)
 class Coefficient:
-    """A correlation, and its bootstrap 95 % interval; NaN where it is not defined."""
+    """A correlation coefficient with its bootstrap 95 % interval; NaN where it is not defined."""
 
     value: float
     low: float
@@ -28,12 +30,12 @@ class Coefficient:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The most accurate of the ``top`` highest.
+    """The most accurate of the ``top`` architectures with the highest values.
 
     Attributes:
         accuracy: its accuracy.
-        regret: by how much the best accuracy of all is higher.
-        rank: of its accuracy among all; 1 is the best.
+        regret: how far its accuracy is below the best of all.
+        rank: the rank of its accuracy among all; 1 is the best.
     """
 
     top: int
@@ -44,14 +46,14 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Ranking:
-    """How well one predictor ranks.
+    """How well one predictor ranks the accuracies.
 
     Attributes:
-        name: of the predictor.
-        rows: that have a value of it.
-        rho, tau, r: Spearman's, Kendall's (tau-b), Pearson's.
-        chosen: for 1, 10 and 100 of the highest, as far as there are twice as many rows.
-        note: what is to be said of it, such as why there is no correlation.
+        name: the predictor's name.
+        rows: how many rows have a value of it.
+        rho, tau, r: the coefficients of Spearman, Kendall (tau-b) and Pearson.
+        chosen: the most accurate of the 1, 10 and 100 highest, where there are at least twice as many rows.
+        note: a remark for the reader, such as why there is no correlation; or empty.
     """
 
     name: str
@@ -64,10 +66,10 @@ class Ranking:
 
 
 def rank(name: str, values: Sequence[float], accuracies: Sequence[float], seed: int) -> Ranking:
-    """Compares a predictor's values with accuracies; rows where the value is NaN are left out.
+    """Compares a predictor's values with accuracies. Rows whose value is not finite are left out.
 
-    Intervals are percentiles of 1,000 resamples of the rows (300 of more than 5,000 rows), drawn with
-    ``seed``.
+    Intervals are percentiles over 1,000 resamples of the rows, drawn with ``seed``; over 300 resamples where there
+    are more than 5,000 rows.
 
     Raises:
         ImportError: SciPy is not installed.
@@ -79,14 +81,15 @@ def rank(name: str, values: Sequence[float], accuracies: Sequence[float], seed: 
     if undefined:
         nothing = Coefficient(np.nan, np.nan, np.nan)
         return Ranking(name, len(x), nothing, nothing, nothing, (), undefined)
-    coefficients = (_coefficient(x, y, function, seed) for function in _functions())
+    rho, tau, r = (_coefficient(x, y, function, seed) for function in _functions())
     note = f"only {len(x)} rows: the intervals say little" if len(x) < _FEW else ""
     tops = [top for top in (1, 10, 100) if 2 * top <= len(x)]
-    return Ranking(name, len(x), *coefficients, [choose(x, y, top) for top in tops], note)
+    return Ranking(name, len(x), rho, tau, r, [choose(x, y, top) for top in tops], note)
 
 
 def choose(values: Values, accuracies: Values, top: int) -> Chosen:
-    """Of equal values, those with the lower accuracy come first: ties never flatter."""
+    """The most accurate of the ``top`` highest. Among equal values, the least accurate count as the highest, so that
+    ties never make a predictor look better."""
     order = np.lexsort((accuracies, -values))
     best = accuracies[order[:top]].max()
     return Chosen(
@@ -95,7 +98,7 @@ def choose(values: Values, accuracies: Values, top: int) -> Chosen:
 
 
 def spearman(x: Values, y: Values) -> float:
-    """Spearman's rho; NaN where one of the two is constant."""
+    """Spearman's rho; NaN for fewer than three pairs, and where all ``x`` or all ``y`` are the same."""
     return float(_functions()[0](x, y)) if not _undefined(x, y) else np.nan
 
 
@@ -105,6 +108,7 @@ def check_scipy() -> None:
 
 
 def _undefined(x: Values, y: Values) -> str:
+    """Why there is no correlation; empty where there is one."""
     if len(x) < 3:
         return f"undefined: {len(x)} rows, where at least 3 are needed"
     for what, values in (("values", x), ("accuracies", y)):
@@ -113,24 +117,26 @@ def _undefined(x: Values, y: Values) -> str:
     return ""
 
 
-def _functions() -> tuple[Callable[[Values, Values], float], ...]:
+def _functions() -> tuple[Correlation, ...]:
+    """Spearman's rho, Kendall's tau and Pearson's r."""
     try:
-        from scipy import stats
+        from scipy import stats  # type: ignore[import-untyped]  # SciPy has no types
     except ImportError as error:
         raise ImportError(
-            "correlations take SciPy, which is not installed: pip install 'swapnas-ext[correlate]'"
+            "correlations need SciPy; run: pip install 'swapnas-ext[correlate]'"
         ) from error
-    functions = (stats.spearmanr, stats.kendalltau, stats.pearsonr)
-    return tuple(lambda x, y, of=of: of(x, y).statistic for of in functions)  # type: ignore[misc]
+
+    def statistic_of(test: Callable[[Values, Values], Any]) -> Correlation:
+        return lambda x, y: float(test(x, y).statistic)
+
+    return tuple(map(statistic_of, (stats.spearmanr, stats.kendalltau, stats.pearsonr)))
 
 
-def _coefficient(
-    x: Values, y: Values, function: Callable[[Values, Values], float], seed: int
-) -> Coefficient:
+def _coefficient(x: Values, y: Values, function: Correlation, seed: int) -> Coefficient:
     from scipy import stats
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of SciPy, on what is constant, or nearly
+        warnings.simplefilter("ignore")  # SciPy warns where a resample is constant, or nearly
         value = function(x, y)
         interval = stats.bootstrap(
             (x, y),

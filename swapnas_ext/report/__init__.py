@@ -1,15 +1,9 @@
-"""Results as people and programs read them: terminal tables, JSON, CSV, and self-contained HTML pages.
+"""What people and programs read: text for a terminal, JSON, CSV, and self-contained HTML pages.
 
-A module for each table and page; those of pages and charts import matplotlib, and are imported where used.
+There is a folder for each thing that is reported, and ``shared`` for what they have in common. Pages and charts
+import matplotlib, so commands import them only where they write a page.
 """
 
-__all__ = [
-    "analysis_page",
-    "analysis_table",
-    "correlation_page",
-    "correlation_table",
-    "profile",
-    "scores",
-    "search_page",
-    "search_table",
-]
+from __future__ import annotations
+
+__all__ = ["analysis", "correlation", "scores", "search", "shared"]

@@ -19,7 +19,7 @@ from support.searches import small_space
 
 import swapnas_ext as swap
 from swapnas_ext.cli import main
-from swapnas_ext.report import correlation_page
+from swapnas_ext.report.correlation import page as correlation_page
 from swapnas_ext.search import RunFile, listing
 from swapnas_ext.search.driver import Progress
 from swapnas_ext.search.workers import ThisProcess
@@ -225,7 +225,7 @@ def test_bad_rows(table: Path) -> None:
             "SWAP-Score: undefined: all 10 accuracies are 5",
         ),
         ([(*row[:2], 3) for row in ROWS[:10]], "nwot: undefined: all 10 values are 3"),
-        ([(*row[:2], "-") for row in ROWS[:10]], "nwot: 10 of 10 rows have none"),
+        ([(*row[:2], "-") for row in ROWS[:10]], "nwot: 10 of 10 rows have no value"),
     ],
 )
 def test_what_can_not_be_told_is_said(rows: list[Any], told: str, table: Path) -> None:

@@ -18,8 +18,15 @@ from support.searches import small_space
 
 import swapnas_ext as swap
 from swapnas_ext._util.csv_cell import quoted, unquoted
+from swapnas_ext.correlation.accuracy_table import (
+    AccuracyTable,
+    Fault,
+    Row,
+    flat,
+    read_table,
+    tell_faults,
+)
 from swapnas_ext.correlation.decimal_marks import decimal_mark, with_point
-from swapnas_ext.correlation.table import AccuracyTable, Fault, Row, flat, read_table, tell_faults
 
 SPACE = small_space()
 
@@ -94,7 +101,7 @@ def test_decimal_commas(tmp_path: Path, delimiter: str, quoting: Any) -> None:
     ]
 
 
-OPEN = "may be the decimal one or group thousands"
+OPEN = "may be a decimal mark or group thousands"
 DIFFERENT = "different decimal marks"
 
 
@@ -118,9 +125,9 @@ DIFFERENT = "different decimal marks"
         (("91,5", "90.5"), ("1", "2"), DIFFERENT),
         (("91", "90"), ("1,5", ""), [1.5, math.nan]),
         (("91", "90"), ("1,5", "n/a"), [1.5, math.nan]),
-        (("91", "90"), ("1.5", "1,2,3"), "is '1,2,3', which is no number"),
-        (("91", "90"), ("1.5", "91_1"), "is '91_1', which is no number"),
-        (("91", "90"), ("1.5", "5%"), "is '5%', which is no number"),
+        (("91", "90"), ("1.5", "1,2,3"), "is '1,2,3', which is not a number"),
+        (("91", "90"), ("1.5", "91_1"), "is '91_1', which is not a number"),
+        (("91", "90"), ("1.5", "5%"), "is '5%', which is not a number"),
         (("91,500", "90,500"), ("1", "2"), OPEN),
         (("91.500", "90.500"), ("1", "2"), [1.0, 2.0]),
     ],
@@ -169,7 +176,9 @@ def test_what_excel_says_of_the_delimiter(tmp_path: Path) -> None:
 def test_rows_that_are_all_ragged(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text(f"arch,val_acc\n{ROWS[0][0]},91,5\n{ROWS[1][0]},90,5\n")
-    with pytest.raises(ValueError, match=r"all 2 rows have more or fewer cells .* as row 2"):
+    with pytest.raises(
+        ValueError, match=r"all 2 rows have more or fewer cells .* row 2 for example"
+    ):
         read_table(path, SPACE)
 
 

@@ -14,8 +14,8 @@ from support.searches import small_space
 
 from swapnas_ext.correlation.analysis import (
     Repeatability,
-    Run,
     Saturation,
+    ScoredRun,
     operation_effects,
     repeatability,
     saturation,
@@ -192,12 +192,12 @@ def test_too_little_to_tell() -> None:
 # ---- several runs ----------------------------------------------------------------------------------
 
 
-def run_of(scores: Sequence[float], *, start: int = 0, saturated: float = 0.5) -> Run:
+def run_of(scores: Sequence[float], *, start: int = 0, saturated: float = 0.5) -> ScoredRun:
     made = [
         candidate(start + k, score, saturated=saturated, seconds=0.001 * k)
         for k, score in enumerate(scores)
     ]
-    return Run("run.db", 8, 1, made)
+    return ScoredRun("run.db", 8, 1, made)
 
 
 def test_agreement_of_runs() -> None:
@@ -226,20 +226,20 @@ def test_runs_are_read(tmp_path: Path) -> None:
     with RunFile.create(path, settings) as history:
         history.record([candidate(0, None)])
         with pytest.raises(ValueError, match="nothing was scored in"):
-            Run.read(path)
+            ScoredRun.read(path)
         history.record([candidate(1, 5.0), candidate(2, 6.0)])
-    run = Run.read(path)
+    run = ScoredRun.read(path)
     assert (run.name, run.samples, run.repeats) == ("run.db", 8, 4)
     assert [c.number for c in run.candidates] == [1, 2]
 
 
 def test_files_that_are_no_runs(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no run file"):
-        Run.read(tmp_path / "none.db")
+        ScoredRun.read(tmp_path / "none.db")
     path = tmp_path / "notes.db"
     path.write_text("these are notes")
     with pytest.raises(RunFileError, match="not a run file"):
-        Run.read(path)
+        ScoredRun.read(path)
 
 
 def test_scores_that_are_all_the_same() -> None:

@@ -13,6 +13,7 @@ from scipy import stats
 from support.searches import made_up_score, small_space
 
 import swapnas_ext as swap
+from swapnas_ext.correlation.accuracy_table import AccuracyTable, Row
 from swapnas_ext.correlation.correlations import (
     FLOPS,
     PARAMETERS,
@@ -22,8 +23,8 @@ from swapnas_ext.correlation.correlations import (
     correlate,
     predictors,
 )
-from swapnas_ext.correlation.table import AccuracyTable, Row
-from swapnas_ext.report.correlation_table import to_csv, to_table
+from swapnas_ext.report.correlation.csv_text import to_csv
+from swapnas_ext.report.correlation.text import to_text
 from swapnas_ext.search import Candidate, Control, Outcome, SearchResult
 from swapnas_ext.spaces import SearchSpace
 
@@ -137,7 +138,7 @@ def test_given_mu_and_sigma_are_used() -> None:
     found = correlate(table_of(texts), SPACE, made_up(texts), control=control)
     assert found.control is control
     assert found.predictors == predictors(found.rows, control)
-    assert "mu 3, sigma 2" in to_table(found)
+    assert "mu 3, sigma 2" in to_text(found)
 
 
 def test_isomorphic_rows_share_a_score_but_not_parameters() -> None:
@@ -163,7 +164,7 @@ def test_networks_that_fail() -> None:
     assert [row.row.place for row in found.failed] == [3, 7]
     assert len(found.rows) == 13
     assert all(ranking.rows == 13 for ranking in found.rankings)
-    assert "13 architectures; 2 could not be scored" in to_table(found)
+    assert "13 architectures; 2 could not be scored" in to_text(found)
     lines = to_csv(found).splitlines()
     assert len(lines) == 16
     assert [line.endswith(why) for line in lines] == [False] * 14 + [True] * 2
@@ -201,7 +202,7 @@ def test_scores_without_flops() -> None:
     ]
     found = correlate(table_of(texts), SPACE, replace(scores, candidates=old))
     assert all(map(math.isnan, found.predictors[FLOPS]))
-    assert "FLOPs: 12 of 12 rows have none" in to_table(found)
+    assert "FLOPs: 12 of 12 rows have no value" in to_text(found)
 
 
 class StandIns(type(SPACE)):  # type: ignore[misc]

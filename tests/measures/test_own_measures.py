@@ -18,8 +18,8 @@ from torch import Tensor, nn
 import swapnas_ext as swap
 from swapnas_ext import _util, measures
 from swapnas_ext.cli import main
+from swapnas_ext.correlation.accuracy_table import read_table
 from swapnas_ext.correlation.correlations import predictors, scored_rows
-from swapnas_ext.correlation.table import read_table
 from swapnas_ext.measures import Measure, Measurement, PreparedNetwork, registry
 from swapnas_ext.patterns import Observer
 from swapnas_ext.search import RunFile, SearchSettings, calibrate, score_listed, search

@@ -8,8 +8,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 import swapnas_ext as swap
-from swapnas_ext.report.charts import draw_curve, draw_sizes
-from swapnas_ext.report.drawing import draw_graph, to_svg
+from swapnas_ext.report.shared.charts import draw_curve, draw_sizes
+from swapnas_ext.report.shared.drawing import draw_graph, to_svg
 from swapnas_ext.spaces import Graph
 
 

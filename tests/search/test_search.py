@@ -15,7 +15,7 @@ from support.searches import SMALL, MadeUpWorker, drive, essence, small_scorer, 
 from torch import nn
 
 import swapnas_ext as swap
-from swapnas_ext.report.search_table import to_table
+from swapnas_ext.report.search.text import to_text
 from swapnas_ext.search import (
     STRATEGIES,
     Outcome,
@@ -188,7 +188,7 @@ def test_ctrl_c_while_calibrating(tmp_path: Path) -> None:
     assert found.best.score > 0
     with RunFile.read(path) as run_file:
         assert SearchResult.of(run_file).family == []
-        assert to_table(SearchResult.of(run_file), top=3, about=run_file.about)
+        assert to_text(SearchResult.of(run_file), top=3, about=run_file.about)
     whole = search(small_space(), small_scorer(), made, history=path)
     assert essence(whole.candidates) == essence(
         search(small_space(), small_scorer(), made).candidates

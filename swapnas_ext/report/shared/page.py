@@ -1,4 +1,4 @@
-"""Self-contained HTML pages: nothing in them is fetched from elsewhere."""
+"""The frame of a self-contained HTML page, and its elements. A page fetches nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from swapnas_ext.report.drawing import to_svg
+from swapnas_ext.report.shared.drawing import to_svg
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1f2933; max-width: 1080px; margin: 2rem auto;
@@ -25,7 +25,7 @@ details { margin: .6rem 0 } summary { cursor: pointer }
 
 
 def page(title: str, parts: Sequence[str]) -> str:
-    """A page of elements; empty ones are left out."""
+    """A whole page of elements. Empty elements are left out."""
     body = "\n".join(part for part in parts if part)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -35,8 +35,13 @@ def page(title: str, parts: Sequence[str]) -> str:
     )
 
 
-def table(columns: Mapping[str, Sequence[str]]) -> str:
-    """Of cells by heading, both HTML."""
+def paragraph(text: str) -> str:
+    """A paragraph of plain text."""
+    return f"<p>{escape(text)}</p>"
+
+
+def html_table(columns: Mapping[str, Sequence[str]]) -> str:
+    """An HTML table of cells by heading. Both are HTML."""
     lines = ["".join(f"<th>{heading}</th>" for heading in columns)]
     lines += [
         "".join(f"<td>{cell}</td>" for cell in line) for line in zip(*columns.values(), strict=True)
@@ -45,11 +50,12 @@ def table(columns: Mapping[str, Sequence[str]]) -> str:
 
 
 def figure(drawn: Figure, caption: str = "") -> str:
+    """A drawing with a caption of plain text."""
     told = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return f"<figure>{to_svg(drawn)}{told}</figure>"
 
 
 def settings_details(about: Mapping[str, Any]) -> str:
-    """What something was made with, folded."""
+    """The settings that something was made with, folded away."""
     text = json.dumps(about, indent=2)
     return f"<details><summary>settings</summary><pre>{escape(text)}</pre></details>"

@@ -1,4 +1,4 @@
-"""Charts for reports."""
+"""Charts of scores, drawn with matplotlib."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from swapnas_ext.report.drawing import ACCENT, INK, MUTED
+from swapnas_ext.report.shared.drawing import ACCENT, INK, MUTED
 
 if TYPE_CHECKING:
     from swapnas_ext.correlation import OperationEffect, Repeatability
 
 _MANY = 5000
-"""Points beyond which a picture of them takes less room than they do."""
+"""With more points, a picture of them takes less room than the points themselves."""
 
 
 def draw_curve(points: Sequence[tuple[int, float]], scores: Sequence[tuple[int, float]]) -> Figure:
-    """The score of each candidate, and the best so far, by number of candidates."""
+    """The score of each candidate, and the best score so far, by the number of the candidate.
+
+    Args:
+        points: the best scores so far.
+        scores: the scores of all candidates.
+    """
     figure, axes = _axes("candidates", "score")
     axes.scatter(
         *_columns(scores), s=5, color=MUTED, alpha=0.5, lw=0, rasterized=len(scores) > _MANY
@@ -32,7 +37,7 @@ def draw_sizes(
     front: Sequence[tuple[int, float]] = (),
     chosen: Sequence[tuple[int, float]] = (),
 ) -> Figure:
-    """Unregularised scores against numbers of parameters: all, the Pareto front, and those chosen."""
+    """Unregularised scores against numbers of parameters, with the Pareto front and the chosen architectures."""
     figure, axes = _axes("parameters, millions", "score")
     millions = [[(size / 1e6, score) for size, score in rows] for rows in (scores, front, chosen)]
     axes.scatter(
@@ -61,7 +66,11 @@ def _columns(rows: Sequence[tuple[float, float]]) -> tuple[list[float], list[flo
 
 
 def draw_scatter(values: Sequence[float], accuracies: Sequence[float], x: str, y: str) -> Figure:
-    """A predictor against accuracy, a point an architecture."""
+    """The values of a predictor against accuracies: a point for each architecture.
+
+    Args:
+        x, y: what the axes are called.
+    """
     figure, axes = _axes(x, y, width=4.4)
     axes.scatter(
         values, accuracies, s=6, color=ACCENT, alpha=0.4, lw=0, rasterized=len(values) > _MANY
@@ -70,8 +79,11 @@ def draw_scatter(values: Sequence[float], accuracies: Sequence[float], x: str, y
 
 
 def draw_operations(groups: Mapping[str, Sequence[OperationEffect]], shown: int = 12) -> Figure:
-    """What architectures are above or below the mean with each number of an operation; one line of panels
-    for each group (score, accuracy), the strongest operations of the first group first."""
+    """How far architectures are above or below the mean, by how often an operation occurs in them.
+
+    There is a line of panels for each group, such as score and accuracy. Its panels are the strongest operations of
+    the first group, strongest first.
+    """
     strongest = [effect.operation for effect in next(iter(groups.values()))[:shown]]
     figure = Figure(figsize=(1.1 * max(4, len(strongest)) + 1, 1.9 * len(groups) + 0.7))
     panels = figure.subplots(len(groups), len(strongest), sharey="row", squeeze=False)
@@ -93,7 +105,7 @@ def draw_operations(groups: Mapping[str, Sequence[OperationEffect]], shown: int 
 
 
 def draw_saturation(saturations: Sequence[float], limit: float) -> Figure:
-    """How many architectures have which saturation; beyond the limit, scores can't tell them apart."""
+    """How many architectures have which saturation. Beyond the limit, scores can't tell architectures apart."""
     figure, axes = _axes("saturation", "architectures", width=4.4)
     axes.hist(saturations, bins=[step / 40 for step in range(41)], color=MUTED)
     axes.axvline(limit, color=ACCENT, lw=1.2)
@@ -101,7 +113,7 @@ def draw_saturation(saturations: Sequence[float], limit: float) -> Figure:
 
 
 def draw_repeats(told: Repeatability) -> Figure:
-    """The agreement to expect of two rankings, by repeats."""
+    """The expected agreement of two rankings, by the number of repeats."""
     figure, axes = _axes("repeats", "agreement of two rankings", width=4.4)
     most = max(2 * told.repeats, 32)
     repeats = list(range(1, most + 1))

@@ -1,4 +1,4 @@
-"""Tables of accuracies, as they are published: CSV files, and JSON files of entries."""
+"""Reads benchmark tables, which list the accuracies of architectures, from CSV and JSON files."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from swapnas_ext.spaces import ArchitectureError, SearchSpace
 
 _ARCHITECTURE = ("architecture", "arch_str", "arch", "genotype")
 _LISTED = 5
-"""Rows of each kind of fault that an error lists."""
+"""How many rows an error lists of each kind of fault."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One architecture of a table.
+    """One architecture of a benchmark table.
 
     Attributes:
-        place: line of a CSV file, number of a JSON entry, from 1.
-        architecture: in the space's own notation.
-        accuracy: as in the table.
-        baselines: the values of the columns that are compared with; NaN where there is none.
+        place: the line of a CSV file, or the number of a JSON entry, from 1.
+        architecture: the architecture in the space's own notation.
+        accuracy: the accuracy as the table gives it.
+        baselines: values of the columns to compare with; NaN where a value is missing.
     """
 
     place: int
@@ -40,7 +40,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Fault:
-    """A row that can't be used: where, of which kind, and why."""
+    """A row that can't be used: where it is, what kind of fault it has, and the reason in words."""
 
     place: int
     kind: str
@@ -49,13 +49,13 @@ class Fault:
 
 @dataclass(frozen=True)
 class AccuracyTable:
-    """What was read.
+    """A benchmark table: architectures of a space with their accuracies.
 
     Attributes:
-        name: of the file.
-        accuracy: the column that the accuracies are from.
-        rows: those that can be used.
-        faults: those that were left out.
+        name: the file's name.
+        accuracy: name of the column that has the accuracies.
+        rows: the rows that can be used.
+        faults: the rows that were left out.
     """
 
     name: str
@@ -64,7 +64,7 @@ class AccuracyTable:
     faults: Sequence[Fault]
 
     def sampled(self, limit: int | None, seed: int) -> AccuracyTable:
-        """At most so many rows at random, in their order. Those of a larger limit contain them."""
+        """A table of at most ``limit`` random rows, in their order. A larger limit keeps these and adds more."""
         if limit is None or limit >= len(self.rows):
             return self
         order = list(range(len(self.rows)))
@@ -81,27 +81,26 @@ def read_table(
     baselines: Sequence[str] = (),
     skip_bad: bool = False,
 ) -> AccuracyTable:
-    """Reads a table of a space's architectures.
+    """Reads a benchmark table.
 
     Args:
-        path: a ``.csv`` file with a header line (see `read_csv`; semicolons and decimal commas will do too), or
-            a ``.json`` file: a list of objects. In those, ``a.b`` is the column of what is in an object
-            inside.
-        architecture: the column of architecture strings. By default, the first that is called
-            architecture, arch_str, arch or genotype; or what the space knows of its published table
+        path: a ``.csv`` file with a header line, or a ``.json`` file that is a list of objects. CSV files may also
+            have semicolons and decimal commas (see `read_csv`). The column of a value in a nested JSON object is
+            written ``a.b``.
+        architecture: the column of architecture strings. By default, the first that is called architecture,
+            arch_str, arch or genotype; or else what the space knows of its published table
             (`SearchSpace.from_entry`).
-        accuracy: the column of accuracies. By default, the first whose name has acc or accuracy as a word,
-            of validation if there is one, or else of test; without such, the first whose name begins
-            with val, or else with test. Errors, losses, ranks, times, sizes, seeds and the like are
-            never taken.
-        baselines: columns of numbers to compare with; cells without a number are missing values.
-        skip_bad: leaves out rows that can't be used, instead of refusing the table: those without an
-            architecture of the space, without a finite accuracy, and those whose architecture came
-            before.
+        accuracy: the column of accuracies. By default, the first whose name has acc or accuracy as a word: of
+            validation if there is one, or else of test. Where no name has, the first that begins with val, or
+            else with test. Errors, losses, ranks, times, sizes, seeds and the like are never taken.
+        baselines: columns of numbers to compare with. A cell without a number is a missing value.
+        skip_bad: leave out rows that can't be used, instead of raising an error. Such rows have no architecture
+            of the space, no finite accuracy, or the architecture of an earlier row.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it can't be read, has no such columns, or no rows; or has rows that can't be used.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file can't be read, a column is missing, or there are no rows; or, without ``skip_bad``, a
+            row can't be used.
     """
     path = Path(path)
     if not path.exists():
@@ -114,11 +113,13 @@ def read_table(
     columns = list(dict.fromkeys(name for entry in whole for name in flat(entry)))
     if entries and not whole:
         raise ValueError(
-            f"{path}: all {len(entries):,} rows have more or fewer cells than the header line, as row "
-            f"{entries[0][0]}; expected one cell a column"
+            f"{path}: all {len(entries):,} rows have more or fewer cells than the header line, row "
+            f"{entries[0][0]} for example; expected one cell for each column"
         )
     if not whole:
-        raise ValueError(f"{path} has no rows: expected one architecture with its accuracy a row")
+        raise ValueError(
+            f"{path} has no rows: expected one row for each architecture, with its accuracy"
+        )
     for name in (architecture, accuracy, *baselines):
         if name is not None and name not in columns:
             raise ValueError(f"{path} has no column {name!r}; it has: {', '.join(columns)}")
@@ -163,7 +164,7 @@ def read_table(
         _check_baselines(entries, baselines, path)
     if faults and not skip_bad:
         raise ValueError(
-            f"{path}: {tell_faults(faults, len(entries))}\nmend them, or leave them out (--skip-bad)"
+            f"{path}: {tell_faults(faults, len(entries))}\ncorrect them, or leave them out (--skip-bad)"
         )
     if not rows:
         raise ValueError(f"{path}: no row can be used; {tell_faults(faults, len(entries))}")
@@ -171,7 +172,7 @@ def read_table(
 
 
 def tell_faults(faults: Sequence[Fault], total: int) -> str:
-    """How many there are of each kind, and the first of them."""
+    """Says how many faults there are of each kind, and lists the first of them."""
     lines = [f"{len(faults):,} of {total:,} rows can't be used"]
     for kind, count in Counter(fault.kind for fault in faults).items():
         lines.append(f"  {count:,} {kind}:")
@@ -183,7 +184,7 @@ def tell_faults(faults: Sequence[Fault], total: int) -> str:
 
 
 def flat(entry: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """An entry's values by column, ``a.b`` where it is an object inside."""
+    """An entry's values by column. The column of a value in a nested object is written ``a.b``."""
     values: dict[str, Any] = {}
     for name, value in entry.items():
         if isinstance(value, Mapping):
@@ -194,18 +195,20 @@ def flat(entry: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 Entry = Mapping[str, Any] | None
-"""A row by columns; None where it has more or fewer cells than the header line."""
+"""The values of a row by column; None where it has more or fewer cells than the header line."""
 
 
 def _json_entries(path: Path) -> list[tuple[int, Entry]]:
     content = parsed_json(read_text(path), path)
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
-        raise ValueError(f"{path} is not a list of objects: expected one object an architecture")
+        raise ValueError(
+            f"{path} is not a list of objects: expected one object for each architecture"
+        )
     return list(enumerate(content, start=1))
 
 
 def _from_entry(space: SearchSpace, entry: Mapping[str, Any]) -> str | None:
-    """None where the space does not know such entries, or finds no architecture in this one."""
+    """The entry's architecture; None where the space does not know such entries, or finds none in this one."""
     try:
         return space.from_entry(entry)
     except ArchitectureError:
@@ -240,21 +243,23 @@ def _row(
 def _check_baselines(
     entries: Sequence[tuple[int, Entry]], baselines: Sequence[str], path: Path
 ) -> None:
-    """Raises ValueError for a cell with digits that is no number: it would count as one that is missing."""
+    """Raises ValueError for a cell that has digits but is not a number: it would count as a missing value."""
     for place, entry in entries:
         values = {} if entry is None else flat(entry)
         for name in baselines:
             value = values.get(name)
             if isinstance(value, str) and re.search(r"\d", value) and math.isnan(_number(value)):
                 raise ValueError(
-                    f"{path}: {name} of row {place} is {value!r}, which is no number; mend it, or leave the cell "
-                    "empty (--skip-bad takes all such cells for empty ones)"
+                    f"{path}: {name} of row {place} is {value!r}, which is not a number; correct it, or leave the "
+                    "cell empty (--skip-bad treats all such cells as empty)"
                 )
 
 
 def _number(value: Any) -> float:
-    """NaN where it is no finite one."""
-    if isinstance(value, bool) or (isinstance(value, str) and "_" in value):  # 91_1 for Python
+    """The value as a number; NaN where it is not a finite number."""
+    if isinstance(value, bool) or (
+        isinstance(value, str) and "_" in value
+    ):  # Python would read 91_1 as 911
         return math.nan
     try:
         number = float(value)

@@ -1,4 +1,4 @@
-"""What a search found, as one self-contained HTML page."""
+"""What a search found, as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -6,42 +6,60 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from swapnas_ext.report.charts import draw_curve, draw_sizes
-from swapnas_ext.report.drawing import draw_graph
-from swapnas_ext.report.page import figure, page, settings_details, table
-from swapnas_ext.report.search_table import best_so_far, beyond_limits, columns, shown_rows, summary
+from swapnas_ext.report.search.contents import (
+    best_so_far,
+    beyond_limits,
+    columns,
+    shown_rows,
+    summary,
+)
+from swapnas_ext.report.shared.charts import draw_curve, draw_sizes
+from swapnas_ext.report.shared.drawing import draw_graph
+from swapnas_ext.report.shared.page import (
+    figure,
+    html_table,
+    page,
+    paragraph,
+    settings_details,
+)
 
 if TYPE_CHECKING:
     from swapnas_ext.search import Ranked, SearchResult
     from swapnas_ext.spaces import SearchSpace
 
 _DRAWN = 3
-"""Architectures of which there are pictures."""
+"""How many architectures are drawn."""
+_FAILURES = 100
+"""How many failures are listed."""
 
 
 def to_page(
     result: SearchResult, about: dict[str, Any], space: SearchSpace | None, *, top: int
 ) -> str:
-    """The best with their drawings and formats, the curve of the search, score against size, failures,
-    settings. Nothing in it is fetched from elsewhere."""
+    """A page with the best architectures, the course of the search, scores by size, failures and settings.
+
+    Architectures are drawn, and written in the formats of other code bases, where their ``space`` is known.
+    """
     rows, targets = shown_rows(result, top)
-    lines = [summary(result, about), *beyond_limits(result, about)]
-    parts = [f"<p>{escape(line)}</p>" for line in lines]
+    parts = [paragraph(line) for line in (summary(result, about), *beyond_limits(result, about))]
     if rows:
-        parts += [_table(rows, targets), _pictures(result, rows)]
+        parts += [_best(rows, targets), _charts(result, rows)]
         if space is not None:
             parts += [_architecture(place, row, space) for place, row in enumerate(rows)]
     parts += [_failures(result), settings_details(about)]
     return page("SWAP-NAS search", parts)
 
 
-def _table(rows: list[Ranked], targets: Sequence[float]) -> str:
-    cells = columns(rows, targets)
-    cells["architecture"] = [f"<code>{escape(text)}</code>" for text in cells["architecture"]]
-    return table(cells)
+def _best(rows: list[Ranked], targets: Sequence[float]) -> str:
+    cells = {
+        escape(heading): [escape(text) for text in column]
+        for heading, column in columns(rows, targets).items()
+    }
+    cells["architecture"] = [f"<code>{text}</code>" for text in cells["architecture"]]
+    return html_table(cells)
 
 
-def _pictures(result: SearchResult, rows: list[Ranked]) -> str:
+def _charts(result: SearchResult, rows: list[Ranked]) -> str:
     by_number = sorted(result.ranked(), key=lambda row: row.candidate.number)
     curve = draw_curve(
         best_so_far(result), [(row.candidate.number, row.score) for row in by_number]
@@ -82,6 +100,6 @@ def _failures(result: SearchResult) -> str:
     items = "".join(
         f"<li><code>{escape(candidate.architecture)}</code>: "
         f"{escape((candidate.outcome and candidate.outcome.error) or '')}</li>"
-        for candidate in failed[:100]
+        for candidate in failed[:_FAILURES]
     )
     return f"<h2>{len(failed)} could not be scored</h2><ul>{items}</ul>"

@@ -1,4 +1,4 @@
-"""Pictures for reports, as SVG."""
+"""Draws architectures, and writes drawings as SVG."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ INK = "#1f2933"
 ACCENT = "#c2410c"
 MUTED = "#9aa5b1"
 
-_COLUMN, _ROW = 2.4, 1.5  # between nodes
-_CHAIN = 6  # nodes in a row
+_COLUMN, _ROW = 2.4, 1.5
+"""Distance of neighbouring nodes in a row, and of neighbouring rows."""
+_CHAIN = 6
+"""How many nodes of a long chain stand in one row."""
 _NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 Place = tuple[float, float]
 
 
 def to_svg(figure: Figure) -> str:
-    """The figure as an SVG element, to stand in a page; the same figure gives the same text."""
+    """The figure as an SVG element for a page. The same figure always gives the same text."""
     buffer = io.StringIO()
     with rc_context({"svg.hashsalt": "swapnas_ext"}):
         figure.savefig(buffer, format="svg", bbox_inches="tight", metadata=_NO_METADATA)
@@ -35,8 +37,10 @@ def to_svg(figure: Figure) -> str:
 
 
 def draw_graph(graph: Graph) -> Figure:
-    """Nodes in layers, as far from the inputs as the longest way to them; edges with their labels. A long
-    chain runs in rows."""
+    """Draws nodes in layers, and edges with their labels. A long chain is drawn in rows.
+
+    The layer of a node is the length of the longest way from the inputs to it.
+    """
     places = _chain_places(graph) or _layer_places(graph)
     xs, ys = zip(*places, strict=True)
     width, height = (max(xs) - min(xs)) / _COLUMN, (max(ys) - min(ys)) / _ROW
@@ -62,7 +66,7 @@ def draw_graph(graph: Graph) -> Figure:
 
 
 def _chain_places(graph: Graph) -> list[Place]:
-    """Rows of a chain, or nothing where the graph is none, or a short one."""
+    """Places in rows; empty where the graph is not a chain, or a short one."""
     chain = all(target == source + 1 for source, target, _ in graph.edges)
     if not chain or len(graph.nodes) <= _CHAIN:
         return []
@@ -82,7 +86,7 @@ def _layer_places(graph: Graph) -> list[Place]:
     places = {}
     for layer, nodes in columns.items():
         for rank, node in enumerate(nodes):
-            # Off the middle, so that an edge past a node does not run through it.
+            # A single node stands off the middle, so that an edge past it does not run through it.
             alone = len(nodes) == 1 and 0 < layer < max(layers)
             shift = 0.6 * _ROW * (-1) ** layer if alone else 0.0
             places[node] = (_COLUMN * layer, _ROW * ((len(nodes) - 1) / 2 - rank) + shift)
@@ -94,7 +98,7 @@ def _layers(graph: Graph) -> list[int]:
     for source, target, _ in sorted(graph.edges, key=lambda edge: edge[1]):
         layers[target] = max(layers[target], layers[source] + 1)
     last = len(layers) - 1
-    layers[last] = max(layers[last], max(layers))  # the output stands at the end
+    layers[last] = max(layers[last], max(layers))  # the output comes last
     return layers
 
 
@@ -105,7 +109,9 @@ def _draw_edges(axes: Axes, graph: Graph, places: list[Place]) -> None:
     for nth, ((source, target), names) in enumerate(labels.items()):
         (x0, y0), (x1, y1) = places[source], places[target]
         label = "\n".join(name for name in names if name)
-        bow = 0.09 * max(0, round((x1 - x0) / _COLUMN) - 1)  # long edges pass the nodes between
+        bow = 0.09 * max(
+            0, round((x1 - x0) / _COLUMN) - 1
+        )  # long edges bend around the nodes between
         axes.add_patch(
             FancyArrowPatch(
                 (x0, y0),
@@ -122,7 +128,8 @@ def _draw_edges(axes: Axes, graph: Graph, places: list[Place]) -> None:
             )
         )
         if label:
-            # On the curve that arc3 draws, near its end: edges to a node are fewer than those from it.
+            # The label stands on the curve that arc3 draws. It stands near the end, since fewer edges end at a
+            # node than begin there.
             along = (0.56, 0.74)[nth % 2]
             off = 2 * along * (1 - along) * bow
             axes.text(

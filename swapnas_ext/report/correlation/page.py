@@ -1,4 +1,4 @@
-"""How well scores rank, as one self-contained HTML page."""
+"""How well scores rank, as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -6,41 +6,45 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from swapnas_ext.correlation import analysis
-from swapnas_ext.report.analysis_page import analysis_parts
-from swapnas_ext.report.charts import draw_scatter
-from swapnas_ext.report.correlation_table import (
+from swapnas_ext.report.analysis.page import analysis_parts
+from swapnas_ext.report.correlation.contents import (
     chosen_columns,
     coefficient_columns,
     coefficient_text,
     notes,
     summary,
 )
-from swapnas_ext.report.page import figure, page, settings_details, table
+from swapnas_ext.report.shared.charts import draw_scatter
+from swapnas_ext.report.shared.page import figure, html_table, page, paragraph, settings_details
 
 if TYPE_CHECKING:
     from swapnas_ext.correlation import Correlations
     from swapnas_ext.spaces import SearchSpace
 
 _LISTED = 100
-"""Rows that could not be scored, or were left out, that are listed."""
+"""How many of the rows that could not be scored, or were left out, are listed."""
 
 
 def to_page(found: Correlations, made_with: dict[str, Any], space: SearchSpace) -> str:
-    """Coefficients, what the best are worth, a scatter plot for each predictor, what scores tell about the
-    space, failures, settings."""
+    """A page with coefficients, how accurate the highest are, a chart of each predictor against accuracy, what scores
+    tell about the space, failures and settings.
+
+    Args:
+        made_with: the settings to show.
+    """
     parts = [
-        f"<p>{escape(summary(found))}</p>",
-        table(_escaped(coefficient_columns(found.rankings))),
-        "<p>With bootstrap 95 % intervals. Scores, parameters and FLOPs as logarithms.</p>",
+        paragraph(summary(found)),
+        html_table(_escaped(coefficient_columns(found.rankings))),
+        paragraph("With bootstrap 95 % intervals. Scores, parameters and FLOPs as logarithms."),
     ]
     chosen = chosen_columns(found.rankings)
     if len(chosen) > 1:
         parts += [
-            "<h2>What the highest are worth</h2>",
-            table(_escaped(chosen)),
-            "<p>Accuracy, how far below the best of the table, and its rank.</p>",
+            "<h2>How accurate the highest are</h2>",
+            html_table(_escaped(chosen)),
+            paragraph("Accuracy, how far it is below the best of the table, and its rank."),
         ]
-    parts += [f"<p>{escape(line)}</p>" for line in notes(found)]
+    parts += [paragraph(line) for line in notes(found)]
     parts += ["<h2>Against accuracy</h2>", _scatter_plots(found), *_analysis(found, space)]
     parts += [_listed(found), settings_details(made_with)]
     return page(f"Correlation with {found.table.accuracy}", parts)
@@ -61,9 +65,10 @@ def _scatter_plots(found: Correlations) -> str:
 
 def _analysis(found: Correlations, space: SearchSpace) -> list[str]:
     architectures = [row.row.architecture for row in found.rows]
-    score = next(iter(found.predictors.values()))
     effects = {
-        "score": analysis.operation_effects(space, architectures, score),
+        "score": analysis.operation_effects(
+            space, architectures, [row.candidate.log_score for row in found.rows]
+        ),
         found.table.accuracy: analysis.operation_effects(
             space, architectures, [row.row.accuracy for row in found.rows]
         ),

@@ -1,0 +1,1 @@
+"""Reports how well scores rank the accuracies of a benchmark table."""

@@ -1,0 +1,72 @@
+"""What the text and the page about a correlation both show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from swapnas_ext.correlation import Chosen, Coefficient, Correlations, Ranking
+
+
+def summary(found: Correlations) -> str:
+    """One line: the benchmark table, how much of it was scored, and mu and sigma."""
+    parts = [f"{found.table.name}, {found.table.accuracy}: {len(found.rows):,} architectures"]
+    if found.failed:
+        parts.append(f"{len(found.failed):,} could not be scored")
+    if found.table.faults:
+        parts.append(f"{len(found.table.faults):,} rows left out")
+    if found.control is not None:
+        parts.append(f"mu {found.control.mu:.6g}, sigma {found.control.sigma:.6g}")
+    return "; ".join(parts)
+
+
+def coefficient_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
+    """Columns of cells by heading: each predictor's correlation coefficients."""
+    headings = {"rho": "Spearman's rho", "tau": "Kendall's tau", "r": "Pearson's r"}
+    cells = {"predictor": [ranking.name for ranking in rankings]}
+    for name, heading in headings.items():
+        cells[heading] = [coefficient_text(getattr(ranking, name)) for ranking in rankings]
+    return cells
+
+
+def coefficient_text(coefficient: Coefficient) -> str:
+    """The coefficient and its interval; a dash where it is not defined."""
+    if math.isnan(coefficient.value):
+        return "-"
+    return f"{coefficient.value:.3f} [{coefficient.low:.3f}, {coefficient.high:.3f}]"
+
+
+def chosen_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
+    """Columns of cells by heading: for each predictor, the most accurate architecture among its highest."""
+    rankings = [ranking for ranking in rankings if ranking.chosen]
+    cells = {"predictor": [ranking.name for ranking in rankings]}
+    for top in dict.fromkeys(chosen.top for ranking in rankings for chosen in ranking.chosen):
+        heading = "the highest" if top == 1 else f"best of {top} highest"
+        cells[heading] = []
+        for ranking in rankings:
+            found = [chosen for chosen in ranking.chosen if chosen.top == top]
+            cells[heading].append(chosen_text(found[0]) if found else "-")
+    return cells
+
+
+def chosen_text(chosen: Chosen) -> str:
+    """Its accuracy, how far that is below the best, and its rank."""
+    return f"{chosen.accuracy:.2f} (-{chosen.regret:.2f}, rank {chosen.rank:,})"
+
+
+def notes(found: Correlations) -> list[str]:
+    """Lines about predictors that are missing, undefined, or not known for all rows."""
+    lines = [f"{ranking.name}: {ranking.note}" for ranking in found.rankings if ranking.note]
+    if found.control is None:
+        lines.append(
+            "no size-regularised score: it can't be calibrated, since all sizes or all scores are the same"
+        )
+    total = len(found.rows)
+    lines += [
+        f"{ranking.name}: {total - ranking.rows:,} of {total:,} rows have no value"
+        for ranking in found.rankings
+        if ranking.rows < total
+    ]
+    return lines

@@ -1,0 +1,26 @@
+"""How well scores rank, as text for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swapnas_ext.report.correlation.contents import (
+    chosen_columns,
+    coefficient_columns,
+    notes,
+    summary,
+)
+from swapnas_ext.report.shared.text import columns_text
+
+if TYPE_CHECKING:
+    from swapnas_ext.correlation import Correlations
+
+
+def to_text(found: Correlations) -> str:
+    """A summary, the coefficients of each predictor, how accurate its highest are, and notes."""
+    parts = [f"{summary(found)}\n\n", columns_text(coefficient_columns(found.rankings))]
+    chosen = chosen_columns(found.rankings)
+    if len(chosen) > 1:
+        parts += ["\n", columns_text(chosen)]
+    parts += [f"{line}\n" for line in notes(found)]
+    return "".join(parts)

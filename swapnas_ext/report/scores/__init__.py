@@ -1,0 +1,1 @@
+"""Reports the scores of single models."""

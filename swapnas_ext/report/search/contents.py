@@ -1,0 +1,94 @@
+"""What the text and the page about a search both show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from swapnas_ext.report.shared.measured import other_measure
+from swapnas_ext.report.shared.text import kind_text
+from swapnas_ext.search import limits_text
+
+if TYPE_CHECKING:
+    from swapnas_ext.search import Ranked, SearchResult
+
+
+def shown_rows(result: SearchResult, top: int) -> tuple[list[Ranked], Sequence[float]]:
+    """The rows to show, and the sizes that were wanted of them.
+
+    They are the family where several sizes were wanted. Otherwise they are the best ``top``, without sizes.
+    """
+    if len(result.targets) > 1 and result.family:
+        return result.family, result.targets
+    return result.ranked()[:top], ()
+
+
+def summary(result: SearchResult, about: dict[str, Any]) -> str:
+    """One line: what was searched, by which measure where it is not the default, and how far the search came."""
+    search = about["settings"]["search"]
+    space = about["settings"]["space"]["name"]
+    measure = other_measure(result.candidates)
+    by_measure = f", measure {measure}" if measure else ""
+    state = about.get("ended") or "running, or killed"
+    scored = sum(candidate.scored for candidate in result.candidates)
+    seconds = sum(c.outcome.seconds for c in result.candidates if c.outcome is not None)
+    of_all = f" of {search['candidates']:,}" if "candidates" in search else ""
+    return (
+        f"{space}, {search['strategy']}{by_measure}, seed {search['seed']}: "
+        f"{len(result.candidates):,}{of_all} candidates, {scored:,} scored in {seconds:.1f} s of work; {state}"
+    )
+
+
+def beyond_limits(result: SearchResult, about: dict[str, Any]) -> list[str]:
+    """Lines about the candidates that were not scored because they exceed a limit."""
+    return limits_text(result.candidates, about["settings"]["search"])
+
+
+def columns(rows: Sequence[Ranked], targets: Sequence[float]) -> dict[str, list[str]]:
+    """The best as columns of cells by heading.
+
+    What the search did not measure has no column. Where scores are regularised by size, what was measured is shown
+    beside them: patterns where they were counted, and the unregularised score where it is not the number of
+    patterns.
+
+    Args:
+        targets: the sizes that were wanted of a family; otherwise empty.
+    """
+    measure = other_measure(row.candidate for row in rows)
+    cells = {
+        "wanted" if targets else "rank": [f"{target:,.0f}" for target in targets]
+        or [str(place + 1) for place in range(len(rows))],
+        f"score ({measure})" if measure else "score": [f"{row.score:.6g}" for row in rows],
+        "params": [f"{row.parameters:,}" for row in rows],
+    }
+    patterns = [row.candidate.patterns for row in rows]
+    counted = not all(map(math.isnan, patterns))
+    if any(row.log_factor for row in rows):
+        measured = [row.candidate.score for row in rows]
+        if measured != patterns:
+            cells["unregularised"] = [f"{score:.6g}" for score in measured]
+        if counted:
+            cells["patterns"] = ["" if math.isnan(count) else f"{count:.6g}" for count in patterns]
+    if counted and any(row.candidate.ternary for row in rows):
+        cells["kind"] = [kind_text(row.candidate.ternary) for row in rows]
+    for heading, name, unit in (("MFLOPs", "flops", 1e6), ("ms", "latency", 1e-3)):
+        values = [getattr(row.candidate.outcome, name) for row in rows]
+        if any(value is not None for value in values):
+            cells[heading] = ["" if value is None else f"{value / unit:.4g}" for value in values]
+    return cells | {"architecture": [row.architecture for row in rows]}
+
+
+def best_so_far(result: SearchResult) -> list[tuple[int, float]]:
+    """The number and the score of each candidate that was the best so far.
+
+    The last candidate comes last, with the best score of all.
+    """
+    rows = sorted(result.ranked(), key=lambda row: row.candidate.number)
+    curve: list[tuple[int, float]] = []
+    for row in rows:
+        if not curve or row.score > curve[-1][1]:
+            curve.append((row.candidate.number, row.score))
+    if rows:
+        curve.append((rows[-1].candidate.number, curve[-1][1]))
+    return curve

@@ -1,0 +1,76 @@
+"""What a search found, as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from swapnas_ext.report.shared.json_text import json_text
+
+if TYPE_CHECKING:
+    from swapnas_ext.search import Ranked, SearchResult
+    from swapnas_ext.spaces import SearchSpace
+
+
+def to_json(
+    result: SearchResult, about: dict[str, Any], space: SearchSpace | None, *, top: int
+) -> str:
+    """An object with what the search found, and how it went.
+
+    ``best`` has the highest scores, best first. ``family`` has the best for each size that was wanted, in the order
+    of the sizes. ``front`` has the architectures that no other beats in both size and score. What was not measured
+    is null.
+    """
+    family = [
+        {"target_params": target, **_entry(row, space)}
+        for target, row in zip(result.targets, result.family, strict=False)
+    ]
+    content = {
+        "best": [_entry(row, space) for row in result.ranked()[:top]],
+        "family": family,
+        "front": [_entry(row, None) for row in result.front],
+        "controls": [{"mu": control.mu, "sigma": control.sigma} for control in result.controls],
+        "candidates": len(result.candidates),
+        "failed": [
+            {"architecture": candidate.architecture, "error": candidate.outcome.error}
+            for candidate in result.failed
+            if candidate.outcome is not None
+        ],
+        "over": [
+            {
+                "architecture": candidate.architecture,
+                "limit": candidate.outcome.over,
+                "flops": candidate.outcome.flops,
+                "latency": candidate.outcome.latency,
+            }
+            for candidate in result.over
+            if candidate.outcome is not None
+        ],
+        "interrupted": result.interrupted,
+        "exhausted": result.exhausted,
+        "settings": about["settings"],
+    }
+    return json_text(content)
+
+
+def _entry(row: Ranked, space: SearchSpace | None) -> dict[str, Any]:
+    outcome = row.candidate.outcome
+    assert outcome is not None  # only scored candidates are ranked
+    entry = {
+        "architecture": row.architecture,
+        "score": row.score,
+        "log_score": row.log_score,
+        "params": row.parameters,
+        "patterns": outcome.patterns,
+        "flops": outcome.flops,
+        "latency": outcome.latency,
+        "latency_low": outcome.latency_low,
+        "latency_high": outcome.latency_high,
+        "neurons": outcome.neurons,
+        "saturation": outcome.saturation,
+        "ternary": outcome.ternary,
+        "number": row.candidate.number,
+        "parents": list(row.candidate.parents),
+    }
+    if space is not None:
+        entry["formats"] = space.formats(row.architecture)
+    return entry

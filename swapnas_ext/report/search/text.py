@@ -1,0 +1,94 @@
+"""What a search found, as text for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from swapnas_ext.report.search.contents import (
+    best_so_far,
+    beyond_limits,
+    columns,
+    shown_rows,
+    summary,
+)
+from swapnas_ext.report.shared.text import architectures_text, as_text
+
+if TYPE_CHECKING:
+    from swapnas_ext.search import Ranked, SearchResult
+    from swapnas_ext.spaces import SearchSpace
+
+_FRONT = 6
+"""How many rows of the Pareto front are shown."""
+_FAILURES = 5
+"""How many failures are shown."""
+
+
+def to_text(
+    result: SearchResult,
+    *,
+    top: int,
+    about: dict[str, Any] | None = None,
+    space: SearchSpace | None = None,
+) -> str:
+    """The best of a search. With ``about``, also how the search went, its Pareto front and its failures."""
+    rows, targets = shown_rows(result, top)
+    best = architectures_text(columns(rows, targets))
+    if about is None:
+        return best
+    head = "\n".join([summary(result, about), *beyond_limits(result, about)])
+    parts = [f"{head}\n\n", best, f"\n{as_text(_curve(result))}", f"\n{as_text(_front(result))}"]
+    if space is not None and rows:
+        parts.append(_formats(rows[0], space))
+    return "".join([*parts, _failures(result)])
+
+
+def _curve(result: SearchResult) -> Table:
+    """The best score after some numbers of candidates."""
+    curve = best_so_far(result)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("after", justify="right")
+    table.add_column("best", justify="right")
+    total = len(result.candidates)
+    shares = (0.01, 0.03, 0.1, 0.3, 1.0)
+    for until in dict.fromkeys(max(1, round(share * total)) for share in shares):
+        known = [score for number, score in curve if number < until]
+        table.add_row(f"{until:,}", f"{known[-1]:.6g}" if known else "-")
+    return table
+
+
+def _front(result: SearchResult) -> Table:
+    """Some architectures of the Pareto front, from the smallest to the largest."""
+    front = result.front
+    table = Table(box=None, pad_edge=False)
+    table.add_column("params", justify="right")
+    table.add_column("best score up to this size", justify="right")
+    shown = min(len(front), _FRONT)
+    for place in range(shown):
+        row = front[round(place * (len(front) - 1) / max(1, shown - 1))]
+        table.add_row(f"{row.parameters:,}", f"{row.candidate.score:.6g}")
+    return table
+
+
+def _formats(row: Ranked, space: SearchSpace) -> str:
+    formats = space.formats(row.architecture)
+    if not formats:
+        return ""
+    lines = "".join(f"  {name}:\n    {text}\n" for name, text in formats.items())
+    return f"\nthe first one, for\n{lines}"
+
+
+def _failures(result: SearchResult) -> str:
+    failed = result.failed
+    if not failed:
+        return ""
+    lines = [f"\n{len(failed)} could not be scored:\n"]
+    for candidate in failed[:_FAILURES]:
+        error = (candidate.outcome and candidate.outcome.error) or ""
+        lines.append(f"  {candidate.architecture}: {_first_line(error)}\n")
+    return "".join(lines)
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]

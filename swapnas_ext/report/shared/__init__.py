@@ -1,0 +1,1 @@
+"""What several reports have in common: charts, drawings, the frame of a page, and tables of text."""
