@@ -215,7 +215,7 @@ def _candidates(
 
 
 def _factory(text: str) -> Callable[[], nn.Module]:
-    factory = named(text)
+    factory: object = named(text)
     if not callable(factory):
         module_name, _, name = text.partition(":")
         raise ValueError(f"--model {text}: {module_name} has no function or class {name!r}")
@@ -232,7 +232,7 @@ def _scored(
         for candidate in candidates:
             torch.manual_seed(seed)  # for --init keep: the weights that the model draws itself
             try:
-                result = scorer(lambda build=candidate.build: _on(device, build()))
+                result = scorer(partial(_built, candidate, device))
             except (Exception, SystemExit) as error:  # the model's code may raise anything
                 kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
                 raise RuntimeError(f"{candidate.name}: {kind}{error}") from error
@@ -241,7 +241,8 @@ def _scored(
             progress.update(task, advance=1, state=f"best {best:.6g}")
 
 
-def _on(device: torch.device, model: object) -> nn.Module:
+def _built(candidate: Named, device: torch.device) -> nn.Module:
+    model: object = candidate.build()
     if not isinstance(model, nn.Module):
         raise TypeError(f"expected a torch module, got {type(model).__name__}")
     return model.to(device)

@@ -54,7 +54,7 @@ Examples:
 """
 
 
-class _Counts(click.ParamType):
+class _Counts(click.ParamType):  # type: ignore[type-arg]  # is no generic class in all of click 8
     name = "count,..."
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
@@ -110,6 +110,7 @@ def _type(annotation: Any, unit: str) -> Any:
 @click.pass_context
 def search(
     context: click.Context,
+    /,
     choice: SpaceChoice,
     scoring: Scoring,
     run: Path | None,

@@ -35,7 +35,7 @@ def fail(error: BaseException) -> NoReturn:
     raise CommandError(str(error)) from error
 
 
-class Quantity(click.ParamType):
+class Quantity(click.ParamType):  # type: ignore[type-arg]  # is no generic class in all of click 8
     """A number with a unit, as 1.5M parameters, or 20ms."""
 
     def __init__(self, name: str, units: dict[str, float]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -127,7 +127,8 @@ class Evaluator:
             network = final.build(architecture).eval()
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             network(sample.to("meta"))
-        return counter.get_total_flops()
+        flops: int = counter.get_total_flops()
+        return flops
 
     def _latency(self, architecture: str) -> Latency:
         final, sample = self._final
@@ -164,7 +165,13 @@ def _over(limit: str, start: float, flops: int | None, latency: Latency | None =
     return Outcome(over=limit, flops=flops, **_of(latency), seconds=seconds)
 
 
-def _of(latency: Latency | None) -> dict[str, float]:
+class _LatencyFields(TypedDict, total=False):
+    latency: float
+    latency_low: float
+    latency_high: float
+
+
+def _of(latency: Latency | None) -> _LatencyFields:
     """The fields of an outcome for a latency."""
     if latency is None:
         return {}

@@ -194,7 +194,8 @@ class RunFile:
     @property
     def settings(self) -> dict[str, Any]:
         """As given to `create`."""
-        return self.about["settings"]
+        settings: dict[str, Any] = self.about["settings"]
+        return settings
 
     @property
     def about(self) -> dict[str, Any]:

@@ -193,7 +193,8 @@ def _answer(space: SearchSpace, text: str) -> torch.Tensor:
         for name, parameter in network.named_parameters():
             inputs = parameter[0].numel() if parameter.dim() > 1 else 1
             parameter.fill_(0.0 if name.endswith("bias") else 1.0 / inputs)
-        return network(space.inputs(2))
+        answer: torch.Tensor = network(space.inputs(2))
+    return answer
 
 
 def _check_travels(space: SearchSpace, texts: Sequence[str], seed: int) -> None:

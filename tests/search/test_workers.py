@@ -334,7 +334,7 @@ def made_up_workers(evaluator: Evaluator) -> list[MadeUpWorker]:
     ("workers", "kind", "problem"),
     [
         ("all", ValueError, "workers must be one of ray, .*or MODULE:NAME of your own, got 'all'"),
-        ("json:none", ValueError, "workers json:none: json has no class or function 'none'"),
+        ("json:none", ValueError, "workers json:none: json has no 'none'"),
         ([], ValueError, "at least one"),
         ([MadeUpWorker(), 3], TypeError, "each of several workers needs depth, submit, revive"),
         (lambda evaluator: None, TypeError, "<lambda> makes no workers, but None"),

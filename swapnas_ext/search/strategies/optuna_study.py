@@ -76,12 +76,15 @@ class _TrialRandom(random.Random):
 
     def random(self) -> float:
         self._choices += 1
-        return self._trial.suggest_float(f"{self._choices}:share", 0.0, 1.0 - 2.0**-53)
+        drawn: float = self._trial.suggest_float(f"{self._choices}:share", 0.0, 1.0 - 2.0**-53)
+        return drawn
 
     def _randbelow(self, options: int) -> int:
         """What ``choice``, ``randrange``, ``shuffle`` and ``sample`` draw with."""
         self._choices += 1
-        return self._trial.suggest_categorical(f"{self._choices}:{options}", tuple(range(options)))
+        name = f"{self._choices}:{options}"
+        drawn: int = self._trial.suggest_categorical(name, tuple(range(options)))
+        return drawn
 
     def getrandbits(self, bits: int) -> int:
         return self._randbelow(1 << bits)

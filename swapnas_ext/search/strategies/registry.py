@@ -20,8 +20,17 @@ register_strategy = _registry.register
 
 
 @register_strategy("evolution")
-def evolution(
-    space: SearchSpace, rng: random.Random, settings: SearchSettings, *, ageing: bool = False
+def evolution(space: SearchSpace, rng: random.Random, settings: SearchSettings) -> Strategy:
+    return _evolution(space, rng, settings, ageing=False)
+
+
+@register_strategy("ageing")
+def ageing(space: SearchSpace, rng: random.Random, settings: SearchSettings) -> Strategy:
+    return _evolution(space, rng, settings, ageing=True)
+
+
+def _evolution(
+    space: SearchSpace, rng: random.Random, settings: SearchSettings, *, ageing: bool
 ) -> Strategy:
     return Evolution(
         space,
@@ -33,11 +42,6 @@ def evolution(
         cycles=settings.cycles,
         ageing=ageing,
     )
-
-
-@register_strategy("ageing")
-def ageing(space: SearchSpace, rng: random.Random, settings: SearchSettings) -> Strategy:
-    return evolution(space, rng, settings, ageing=True)
 
 
 @register_strategy("random")

@@ -64,7 +64,8 @@ class RayWorker:
         self._actor = self._class.remote(self._evaluator)
 
     def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
-        return self._actor.evaluate.remote(list(architectures)).future()
+        future: Future[list[Outcome]] = self._actor.evaluate.remote(list(architectures)).future()
+        return future
 
     def revive(self, error: BaseException) -> bool:
         if not isinstance(error, self._ray.exceptions.RayActorError):

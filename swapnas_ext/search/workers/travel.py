@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 import cloudpickle
@@ -69,7 +69,8 @@ def _by_value(modules: Sequence[ModuleType]) -> Iterator[None]:
 
 
 def unpacked(content: bytes) -> Evaluator:
-    return cloudpickle.loads(content)
+    evaluator: Evaluator = cloudpickle.loads(content)
+    return evaluator
 
 
 def check_main_script() -> None:
@@ -104,7 +105,7 @@ def no_main_script_but_files() -> Iterator[None]:
 
 def _is_being_run(main: ModuleType, path: str) -> bool:
     """Whether lines of the script led here, and not what a user types after it was run."""
-    frame = sys._getframe()
+    frame: FrameType | None = sys._getframe()
     while frame is not None:
         code = frame.f_code
         if frame.f_globals is vars(main) and (code.co_name, code.co_filename) == ("<module>", path):
