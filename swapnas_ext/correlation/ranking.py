@@ -120,7 +120,7 @@ def _undefined(x: Values, y: Values) -> str:
 def _functions() -> tuple[Correlation, ...]:
     """Spearman's rho, Kendall's tau and Pearson's r."""
     try:
-        from scipy import stats  # type: ignore[import-untyped]  # SciPy has no types
+        from scipy import stats
     except ImportError as error:
         raise ImportError(
             "correlations need SciPy; run: pip install 'swapnas-ext[correlate]'"
