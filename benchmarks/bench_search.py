@@ -30,7 +30,7 @@ from swapnas_ext.search import (
 )
 from swapnas_ext.search.driver import Driver
 from swapnas_ext.search.evaluation import prepare_process
-from swapnas_ext.search.workers.crew import Crew
+from swapnas_ext.search.workers import Crew
 
 CANDIDATES = 5000
 ROUNDS = 3

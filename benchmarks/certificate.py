@@ -42,8 +42,7 @@ from swapnas_ext.correlation.correlations import (
     scored_rows,
 )
 from swapnas_ext.correlation.ranking import Ranking, rank, spearman
-from swapnas_ext.search import SearchResult
-from swapnas_ext.search.listing import score_listed
+from swapnas_ext.search import SearchResult, score_listed
 from swapnas_ext.spaces import SearchSpace
 
 HERE = Path(__file__).parent
@@ -232,7 +231,7 @@ class Certificate:
             measure=setting.measure,
         )
         digest = hashlib.sha256(json.dumps(asdict(setting), sort_keys=True).encode()).hexdigest()
-        with progress_bar(f"{name}, {experiment}", len(rows.rows)) as report:
+        with progress_bar(f"{name}, {experiment}", len(rows.rows)) as on_progress:
             scores = score_listed(
                 space,
                 scorer,
@@ -240,7 +239,7 @@ class Certificate:
                 among=[row.architecture for row in (whole or rows).rows],
                 workers=self.workers,
                 history=RUNS / f"{setting.space}-{digest[:12]}.db",
-                report=report,
+                on_progress=on_progress,
             )
         if scores.interrupted:
             raise KeyboardInterrupt

@@ -422,7 +422,7 @@ def searched(device: str, workers: int, candidates: int) -> dict[str, Any]:
     scorer = swap.Scorer(space.inputs(16), init="gaussian", seed=1)
     reports: list[tuple[int, float]] = []
 
-    def report(progress: Progress) -> None:
+    def on_progress(progress: Progress) -> None:
         reports.append((progress.done, time.perf_counter()))
 
     start = time.perf_counter()
@@ -432,7 +432,7 @@ def searched(device: str, workers: int, candidates: int) -> dict[str, Any]:
         SearchSettings(candidates=candidates, seed=1),
         workers=workers,
         device=device,
-        report=report,
+        on_progress=on_progress,
     )
     seconds = time.perf_counter() - start
     first = next(one for one in reports if one[0] >= candidates // 4)

@@ -64,7 +64,10 @@ class Stack(SearchSpace):
 
     def mutate(self, architecture: str, rng: random.Random) -> str:
         layers = self.parse(architecture)
-        layers[rng.randrange(len(layers))] = _layer(rng)
+        place = rng.randrange(len(layers))
+        before = layers[place]
+        while layers[place] == before:
+            layers[place] = _layer(rng)
         return self.format(layers)
 
     def crossover(self, first: str, second: str, rng: random.Random) -> str:

@@ -26,7 +26,7 @@ from swapnas_ext.scoring import Scorer, ScoreWarning, SwapScore, regularization,
 from swapnas_ext.version import __version__
 
 if TYPE_CHECKING:
-    from swapnas_ext import compat, correlation, search
+    from swapnas_ext import compat, correlation, search, testing
     from swapnas_ext.data import text
 
 # Search takes a tenth of a second to import, and most programs only score.
@@ -34,6 +34,7 @@ _IMPORTED_WHEN_USED = {
     "compat": "swapnas_ext.compat",
     "correlation": "swapnas_ext.correlation",
     "search": "swapnas_ext.search",
+    "testing": "swapnas_ext.testing",
     "text": "swapnas_ext.data.text",
 }
 
@@ -68,5 +69,6 @@ __all__ = [
     "score",
     "search",
     "spaces",
+    "testing",
     "text",
 ]

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from swapnas_ext.patterns import ops, reference
+from swapnas_ext.patterns import reference, tables
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
@@ -129,9 +129,9 @@ def main() -> None:
     device = torch.device(parser.parse_args().device)
 
     def new_table(samples: int, ternary: bool, patterns: int) -> Tensor:
-        return ops.new_table(samples, ternary, patterns=patterns, device=device)
+        return tables.new_table(samples, ternary, patterns=patterns, device=device)
 
-    if not ops.has_kernel(device):
+    if not tables.has_kernel(device):
         raise SystemExit(f"this swapnas_ext was built without kernels for {device}")
     kernels = Kernels(torch.ops.swapnas, new_table, device)
     cases = [*small_cases(), *large_cases()]

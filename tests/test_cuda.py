@@ -18,8 +18,8 @@ from torch import nn
 
 import swapnas_ext as swap
 from swapnas_ext.capture.capture import capturing
+from swapnas_ext.patterns import checks, reference
 from swapnas_ext.patterns import counter as counter_module
-from swapnas_ext.patterns import reference
 from swapnas_ext.patterns.build_info import cuda_problem
 from swapnas_ext.patterns.native import _C
 
@@ -48,10 +48,10 @@ def test_a_build_without_a_gpu_says_why() -> None:
 
 def test_a_build_without_kernels_warns_that_it_is_slow() -> None:
     with pytest.warns(UserWarning, match="without CUDA kernels"):
-        counter_module._warn_of_slowness(torch.device("cuda"))
+        checks.warn_of_slowness(torch.device("cuda"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        counter_module._warn_of_slowness(torch.device("xpu"))
+        checks.warn_of_slowness(torch.device("xpu"))
 
 
 def test_what_is_missing_is_told_with_versions() -> None:
@@ -91,7 +91,7 @@ def in_capture(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
         nonlocal capturing
         capturing = value
 
-    monkeypatch.setattr(counter_module, "_is_capturing", lambda device: capturing)
+    monkeypatch.setattr(counter_module, "is_capturing", lambda device: capturing)
     return set_capturing
 
 
@@ -154,7 +154,7 @@ def test_memory_of_a_set_is_not_reused_before_all_streams_are_done(
     """A table that is used, or left for a larger one, on another stream than it was allocated on."""
     stream = "first"
     recorded: list[tuple[int, str]] = []
-    monkeypatch.setattr(counter_module, "_current_stream", lambda device: stream)
+    monkeypatch.setattr(counter_module, "current_stream", lambda device: stream)
     monkeypatch.setattr(
         torch.Tensor, "record_stream", lambda table, stream: recorded.append((id(table), stream))
     )
@@ -183,8 +183,8 @@ def test_memory_of_a_set_is_not_reused_before_all_streams_are_done(
 )
 def test_flags_of_a_table_become_errors(flags: int, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        counter_module._check_flags([[3, 0], [3, flags]], "raise", 30)
-    counter_module._check_flags([[3, 1]], "ignore", 30)
+        checks.check_flags([[3, 0], [3, flags]], "raise", 30)
+    checks.check_flags([[3, 1]], "ignore", 30)
 
 
 # ---- with one ------------------------------------------------------------------------------------

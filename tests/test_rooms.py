@@ -26,6 +26,7 @@ ROOMS = (  # from the ground up
     "correlation",
     "report",
     "compat",
+    "testing",
     "cli",
 )
 PACKAGE = Path(swapnas_ext.__file__).parent

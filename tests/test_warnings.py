@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import swapnas_ext as swap
-from swapnas_ext.patterns import counter
+from swapnas_ext.patterns import checks, counter, one_call, tables
 
 X = torch.randn(12, 8, generator=torch.Generator().manual_seed(0))
 
@@ -73,13 +73,14 @@ def test_images_that_cannot_be_read(tmp_path: Path) -> None:
 def test_the_slow_reference_on_a_gpu(
     monkeypatch: pytest.MonkeyPatch, call: Callable[[], Any]
 ) -> None:
-    monkeypatch.setattr(counter.ops, "has_kernel", lambda device: False)
-    on_a_gpu = vars(counter) | {"device": torch.device("cuda")}  # a function of the package's
-    monkeypatch.setattr(
-        counter,
-        "_warn_of_slowness",
-        eval("lambda _, told=_warn_of_slowness: told(device)", on_a_gpu),
-    )
+    monkeypatch.setattr(tables, "has_kernel", lambda device: False)
+    on_a_gpu = vars(checks) | {"device": torch.device("cuda")}  # a function of the package's
+    for module in (counter, one_call):
+        monkeypatch.setattr(
+            module,
+            "warn_of_slowness",
+            eval("lambda _, told=warn_of_slowness: told(device)", on_a_gpu),
+        )
     with pytest.warns(UserWarning, match="without CUDA kernels") as warned:
         call()
     assert [warning.filename for warning in warned] == [__file__]

@@ -1,4 +1,4 @@
-"""Helpers that any room may need and that know nothing of models or scores."""
+"""Helpers for every other part of the package; they know nothing of models or scores."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from swapnas_ext._util.csv_cell import quoted, unquoted
 from swapnas_ext._util.ctrl_c import ctrl_c_ignored, ctrl_c_later, is_main_thread
 from swapnas_ext._util.import_by_name import named
 from swapnas_ext._util.malloc import keep_freed_memory
+from swapnas_ext._util.registry import Registry, full_name
 from swapnas_ext._util.text_file import decoded, parsed_json, read_text
-from swapnas_ext._util.warn import warn
+from swapnas_ext._util.warn import renamed, warn
 
 __all__ = [
     "ByClass",
     "ByClasses",
+    "Registry",
     "ctrl_c_ignored",
     "ctrl_c_later",
     "decoded",
+    "full_name",
     "is_main_thread",
     "keep_freed_memory",
     "named",
     "parsed_json",
     "quoted",
     "read_text",
+    "renamed",
     "unquoted",
     "warn",
 ]

@@ -1,5 +1,8 @@
-"""What is known of classes, for as long as there are such classes: users make them by the thousand, and torch
-makes one for each module that it parametrizes."""
+"""Keeps results by class for as long as the class lives.
+
+Users make classes by the thousand, and torch makes one for each module that it parametrizes. Weak references
+let them be freed.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,10 @@ T = TypeVar("T")
 
 
 class ByClass(dict["ref[type[Any]]", T], Generic[T]):
-    """A function of a class, as a decorator, with its results kept. Loops over modules call ``f[ref(kind)]``, which
-    takes half as long as ``f(kind)``."""
+    """A decorator that keeps the results of a function of a class.
+
+    Loops over modules call ``f[ref(kind)]``, which takes half as long as ``f(kind)``.
+    """
 
     def __init__(self, function: Callable[[type[Any]], T]) -> None:
         super().__init__()
@@ -34,7 +39,7 @@ class ByClass(dict["ref[type[Any]]", T], Generic[T]):
 
 
 class ByClasses(Generic[T]):
-    """What ``make`` made for each class of models with certain classes of modules."""
+    """Keeps what ``make`` returns for each combination of a model's class and the classes of its modules."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make

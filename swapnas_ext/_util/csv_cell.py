@@ -1,4 +1,4 @@
-"""Text in CSV files that spreadsheets open: they would compute what begins as a formula does."""
+"""Protects text in CSV files from spreadsheets, which run any cell that begins like a formula."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def quoted(value: Any) -> Any:
-    """A text that could be taken for a formula with an apostrophe before it, which spreadsheets take for
-    "this is text"; all else as it is."""
+    """The value; with an apostrophe in front where a spreadsheet could take it for a formula.
+
+    Spreadsheets read a leading apostrophe as "this is text". Numbers stay as they are.
+    """
     if not isinstance(value, str) or not value.lstrip("'").startswith(_FORMULA):
         return value
     try:
         float(value)
     except ValueError:
         return f"'{value}"
-    return value  # a number
+    return value
 
 
 def unquoted(text: str) -> str:
-    """What `quoted` was given."""
+    """The text that `quoted` was given."""
     return text[1:] if text.startswith("'") and quoted(text[1:]) == text else text

@@ -1,4 +1,4 @@
-"""Ctrl-C where it may not come at any moment."""
+"""Delays or ignores Ctrl-C where it must not interrupt."""
 
 from __future__ import annotations
 
@@ -10,33 +10,35 @@ from typing import Any
 
 
 def is_main_thread() -> bool:
-    """The only one that may say what Ctrl-C does."""
+    """Whether this is the main thread, the only one that may set what Ctrl-C does."""
     return threading.current_thread() is threading.main_thread()
 
 
 @contextmanager
 def ctrl_c_later() -> Iterator[None]:
-    """A Ctrl-C meanwhile comes afterwards. Processes that are started meanwhile do not get any: it is for the one
-    that started them, which ends them."""
+    """Delays a Ctrl-C until the block ends.
+
+    Processes that the block starts never get a Ctrl-C: the process that started them ends them.
+    """
     if not is_main_thread():
         yield
         return
-    came: list[tuple[Any, ...]] = []
-    before = signal.signal(signal.SIGINT, lambda *call: came.append(call))
-    mask = _blocked()
+    delayed: list[tuple[Any, ...]] = []
+    before = signal.signal(signal.SIGINT, lambda *call: delayed.append(call))
+    mask = _block_in_new_processes()
     try:
         yield
     finally:
         if mask is not None:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         signal.signal(signal.SIGINT, before)
-        if came and callable(before):
-            before(*came[0])
+        if delayed and callable(before):
+            before(*delayed[0])
 
 
-def _blocked() -> set[signal.Signals] | None:
-    """Blocks Ctrl-C, which processes that are started inherit; what was blocked before, or None where there is no
-    such thing."""
+def _block_in_new_processes() -> set[int | signal.Signals] | None:
+    """Blocks Ctrl-C; new processes inherit this. Returns the signals that were blocked before, or None where
+    the system can't block signals."""
     if not hasattr(signal, "pthread_sigmask"):
         return None
     return signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -44,7 +46,7 @@ def _blocked() -> set[signal.Signals] | None:
 
 @contextmanager
 def ctrl_c_ignored() -> Iterator[None]:
-    """For what ends soon, and has to be done."""
+    """Ignores Ctrl-C during the block, which should be short and has to be completed."""
     if not is_main_thread():
         yield
         return

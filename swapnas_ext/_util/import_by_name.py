@@ -1,4 +1,4 @@
-"""Objects by name: ``MODULE:NAME``."""
+"""Imports an object by its name, ``MODULE:NAME``."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from typing import Any
 
 
 def named(text: str) -> Any:
-    """What ``MODULE:NAME`` names; None where the module has no such name. Modules of the current folder
-    are found too, here and in the worker processes that this one starts.
+    """The object that ``MODULE:NAME`` names; None where the module has no such name.
+
+    The module may be in the current folder. That holds in worker processes too.
 
     Raises:
-        ValueError: not of that form.
-        ImportError: there is no such module, or it fails where it is imported.
+        ValueError: not of the form ``MODULE:NAME``.
+        ImportError: there is no such module, or its import fails.
     """
     module_name, colon, name = text.partition(":")
     if not module_name or not colon or not name:
         raise ValueError(f"expected MODULE:NAME, such as my_package.models:make_net, got {text!r}")
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.append(here)  # after what is installed: this may be the folder of the sources
+        sys.path.append(here)  # last, since installed packages come first
     try:
         module = importlib.import_module(module_name)
     except ImportError:
         raise
-    except (Exception, SystemExit) as error:  # it may do anything
+    except (Exception, SystemExit) as error:  # a module may raise anything
         place = traceback.extract_tb(error.__traceback__)[-1]
         raise ImportError(
             f"{module_name} fails where it is imported, with {type(error).__name__}: {error} "

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from swapnas_ext.capture import dispatch, sample_rows
 from swapnas_ext.capture.capture import Capture, capturing
+from swapnas_ext.capture.layer import Layer
+from swapnas_ext.capture.plan import MODES, Mode, Plan, Select
 from swapnas_ext.capture.rules import Rule, UserRules
-from swapnas_ext.capture.watched import (
-    MODES,
-    Layer,
-    Mode,
-    Plan,
-    Select,
-    WatchedModules,
-    find_activations,
-)
+from swapnas_ext.capture.watched import WatchedModules, find_activations
 
 __all__ = [
     "MODES",

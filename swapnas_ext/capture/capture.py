@@ -1,4 +1,4 @@
-"""Feeds the activations of a model, however they are called, to a `PatternCounter`."""
+"""Feeds the activations of a model to an observer, however the model calls them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections import Counter as Counter_
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from types import FrameType
 from typing import Any
 
 import torch
@@ -15,14 +16,16 @@ from torch import Tensor, nn
 
 from swapnas_ext._torch_private import in_forward_ad, version_of
 from swapnas_ext.capture import dispatch, rules
+from swapnas_ext.capture.layer import Layer
+from swapnas_ext.capture.plan import Plan
 from swapnas_ext.capture.rules import RELU, Rule
-from swapnas_ext.capture.watched import Layer, Plan, WatchedModule, WatchedModules, find_activations
+from swapnas_ext.capture.watched import WatchedModule, WatchedModules, find_activations
 from swapnas_ext.models import first_tensor, main_input, take_inventory
 from swapnas_ext.patterns import NAN_MESSAGE, NanActivationError, Observer, PatternCounter
 
 _marks = itertools.count()
 _Entry = tuple[Layer, int, torch.dtype, float, float, int]
-"""One counted activation: its elements and their type, start and end, patterns in the set by then."""
+"""One observed activation: its layer, elements and their dtype, start and end, patterns in the set by then."""
 
 
 def _zero() -> int:
@@ -30,23 +33,23 @@ def _zero() -> int:
 
 
 def contents_hash(x: Tensor) -> float:
-    """Differs where the values do, but for what somebody makes alike on purpose."""
+    """Differs where the values differ, unless somebody makes them collide on purpose."""
     return float(x.sum(dtype=torch.float64))
 
 
-def _own_forward(site: WatchedModule) -> Any:
-    """The ``forward`` that a module has as an attribute. Raises RuntimeError where it is ours."""
-    forward = site.module.__dict__["forward"]
+def _own_forward(module: WatchedModule) -> Any:
+    """The ``forward`` that a module has as an attribute. Raises RuntimeError if `Capture` put it there."""
+    forward = module.module.__dict__["forward"]
     if getattr(forward, "watched_by_swapnas", False):
         raise RuntimeError(
-            f"module '{site.name}' ({site.kind}) is being scored already, or was copied while it was; score "
+            f"module '{module.name}' ({module.kind}) is being scored already, or was copied while it was; score "
             "it after that, or a copy (copy.deepcopy) made before"
         )
     return forward
 
 
 def _tensor_of(layer: Layer, value: Any) -> Tensor:
-    """What goes into or comes out of an activation: a tensor, or the first of several, as of an LSTM."""
+    """The tensor that goes into or comes out of an activation; the first one of several, as for an LSTM."""
     tensor = value if isinstance(value, Tensor) else first_tensor(value)
     if tensor is None:
         raise TypeError(
@@ -60,7 +63,7 @@ class Capture:
     """Feeds the activations of a model to an observer while `running`.
 
     Attributes:
-        layers: what each contributed, in the order of their first call; empty without ``record``.
+        layers: the captured layers, in the order of their first call; empty without ``record``.
         missed: what looks like an activation and was not captured; empty without ``record``.
         skipped: names of layers that were not selected.
         captured: number of calls captured.
@@ -68,13 +71,16 @@ class Capture:
         needs_ternary: an operator with ternary patterns was met, and the observer's are binary: what
             was observed is of no use.
         calls: names of the layers, call after call; empty without ``record``.
-        unfit: of layers whose rows are no multiple of S, and were left out, what would be said of each if none
-            were left.
+        unfit: layers that were left out since their rows are no multiple of S, with the error to raise if no
+            layer is left.
         largest, bytes: of the largest activation, and of all together.
-        seconds: time that counting took (for a ReLU, with the ReLU that it stands for).
+        seconds: time that the observer took; for a ReLU this includes the ReLU itself.
 
-    ``find_nan``: ask after each activation whether there was a NaN, to name the one that has it.
-    ``left_out``: names of layers that are not to be captured.
+    Args:
+        record: fill the attributes that say so.
+        count_layers: record how many new patterns each layer adds.
+        find_nan: check for NaN after each activation, to name the one that has it.
+        left_out: names of layers not to capture.
     """
 
     def __init__(
@@ -101,7 +107,7 @@ class Capture:
         self._record = record
         self._find_nan = find_nan
         self._left_out = left_out
-        self._sites: WatchedModules | None = None
+        self._watched: WatchedModules
         self._operator_layers: dict[tuple[str, str, int], Layer] = {}
         self._calls_of: Counter_[tuple[str, str]] = Counter_()  # places in a module's code
         counts = count_layers and observer.counts_patterns
@@ -110,13 +116,13 @@ class Capture:
         self._relu = self._relu_once()
 
     @contextmanager
-    def running(self, sites: WatchedModules) -> Iterator[None]:
-        """Watches the model that ``sites`` are of for as long as the context lasts, whatever happens.
+    def running(self, watched: WatchedModules) -> Iterator[None]:
+        """Watches a model for as long as the context lasts, and stops watching whatever happens.
 
         Raises:
             RuntimeError: one of its modules is being watched already, from another thread.
         """
-        self._sites = sites
+        self._watched = watched
         for name in self._plan.rules:
             if isinstance(name, str):
                 dispatch.register(name)
@@ -124,11 +130,11 @@ class Capture:
         own_forwards: list[tuple[dict[str, Any], Any]] = []
         with ExitStack() as stack:
             try:
-                for site in sites.watched:
-                    attributes = site.module.__dict__
+                for module in watched.watched:
+                    attributes = module.module.__dict__
                     if "forward" in attributes:
-                        own_forwards.append((attributes, _own_forward(site)))
-                    forward = self._forward_of(site)
+                        own_forwards.append((attributes, _own_forward(module)))
+                    forward = self._forward_of(module)
                     forward.__dict__["watched_by_swapnas"] = True
                     patched.append(attributes)
                     attributes["forward"] = forward
@@ -144,29 +150,29 @@ class Capture:
 
     # ---- modules ---------------------------------------------------------------------------------
 
-    def _forward_of(self, site: WatchedModule) -> Callable[..., Any]:
-        original = site.module.forward
-        layer = Layer(site.name, site.kind, rule=site.rule)
-        rule = site.rule
+    def _forward_of(self, module: WatchedModule) -> Callable[..., Any]:
+        original = module.module.forward
+        layer = Layer(module.name, module.kind, rule=module.rule)
+        rule = module.rule
         paused = dispatch.paused
-        if site.role == "suspect":
-            return self._suspect(site, original)
-        if site.role != "activation" or site.name in self._left_out:
+        if module.role == "suspect":
+            return self._suspect(module, original)
+        if module.role != "activation" or module.name in self._left_out:
 
             def unwatched(*args: Any, **kwargs: Any) -> Any:
-                if site.role == "fused":
-                    self._miss(f"the activations inside the fused {site.kind} '{site.name}'")
-                elif site.role == "left out":
-                    self.skipped[site.name] = None
+                if module.role == "fused":
+                    self._miss(f"the activations inside the fused {module.kind} '{module.name}'")
+                elif module.role == "left out":
+                    self.skipped[module.name] = None
                 with paused():
                     return original(*args, **kwargs)
 
             return unwatched
 
-        own_forward = "forward" in site.module.__dict__
-        is_relu = rule == RELU and type(site.module).forward is nn.ReLU.forward
+        own_forward = "forward" in module.module.__dict__
+        is_relu = rule == RELU and type(module.module).forward is nn.ReLU.forward
         if is_relu and not own_forward and not self._find_nan:
-            return self._fused_relu(layer, in_place=site.module.inplace)
+            return self._fused_relu(layer, in_place=bool(module.module.inplace))
 
         def observed(*args: Any, **kwargs: Any) -> Any:
             with paused():
@@ -176,8 +182,8 @@ class Capture:
         return observed
 
     def _fused_relu(self, layer: Layer, *, in_place: bool) -> Callable[..., Any]:
-        """A ReLU and its count in one pass. Between two layers of a network Python runs from a cold
-        cache, at several times its usual cost: here is as little of it as can be."""
+        """A ReLU and its count in one pass. Python between two layers of a network runs from a cold cache,
+        at several times its usual cost, so this function does as little as possible."""
         relu = self._relu_in_place if in_place else self._relu
         clock, book, patterns_so_far = time.perf_counter, self._book.append, self._patterns_so_far
 
@@ -191,15 +197,15 @@ class Capture:
                         return torch.relu_(input) if in_place else torch.relu(input)
                 if not (isinstance(input, Tensor) and input.is_quantized):
                     raise self._explained(layer, input, error) from error
-                y = self._relu_of_operators(input)  # the direct way takes no quantised ones
+                y = self._relu_of_operators(input)  # the direct ReLU takes no quantised tensors
             book((layer, y.numel(), y.dtype, start, clock(), patterns_so_far()))
             return y
 
         return fused_relu
 
     def _relu_once(self) -> Callable[[Tensor], Tensor]:
-        """The counter's ReLU; a plain one where this very tensor was counted and must not be twice, as in
-        a cell whose edges each begin with a ReLU of the same node."""
+        """The observer's ReLU; a plain ReLU for a tensor that was fed already and must not be fed twice, as
+        in a cell whose edges each begin with a ReLU of the same node."""
         mark, observer = next(_marks), self.observer
         relu = self.observer.direct_relu() or self._relu_of_operators
 
@@ -214,7 +220,7 @@ class Capture:
             version = version_of(x)
             if version is None:
                 return relu(x)
-            # The hash tells of changes past torch's account: through .data, or NumPy.
+            # The hash notices changes that torch's version counter misses: through .data, or NumPy.
             with dispatch.paused():
                 now = (mark, version, observer.resets, contents_hash(x))
             if getattr(x, "_counted_by_swapnas", None) == now:
@@ -246,12 +252,14 @@ class Capture:
         self.observer.update(before if self.observer.of_inputs else y.dequantize())
         return y
 
-    def _suspect(self, site: WatchedModule, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _suspect(self, module: WatchedModule, original: Callable[..., Any]) -> Callable[..., Any]:
         def suspect(*args: Any, **kwargs: Any) -> Any:
             before = len(self._book)
             y = original(*args, **kwargs)
             if len(self._book) == before:
-                self._miss(f"'{site.name}' ({site.kind}), a module that looks like an activation")
+                self._miss(
+                    f"'{module.name}' ({module.kind}), a module that looks like an activation"
+                )
             return y
 
         return suspect
@@ -292,7 +300,7 @@ class Capture:
             self.needs_ternary |= not self.observer.ternary
 
     def _operator_layer(self, name: str, rule: Rule) -> Layer | None:
-        """Which layer a call belongs to; None where that is not selected."""
+        """The layer that a call belongs to; None if it is not selected."""
         if not self._record and self._plan.select is None and not self._left_out:
             return Layer(name, name, "operator", rule)
         module, instruction = self._caller()
@@ -311,9 +319,9 @@ class Capture:
         return None
 
     def _caller(self) -> tuple[str, int]:
-        """The module whose code is calling, and the place in its code."""
-        names = self._sites.names
-        frame = sys._getframe(1)
+        """The module whose code makes the call, and the place in its code."""
+        names = self._watched.names
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             module = frame.f_locals.get("self")
             if isinstance(module, nn.Module) and id(module) in names:
@@ -347,7 +355,7 @@ class Capture:
         x: Tensor,
         instead: Callable[[Tensor], Any] = lambda x: None,
     ) -> Any:
-        """``instead``: what is done with an activation that is left out."""
+        """``instead``: replaces ``feed`` for an activation that is left out."""
         start = time.perf_counter()
         try:
             result = feed(x)
@@ -381,7 +389,7 @@ class Capture:
         self._book.clear()
 
     def _is_unfit(self, layer: Layer, x: Tensor, error: Exception) -> bool:
-        """Whether an activation can't be of the samples, and is left out; its layer is then noted."""
+        """Whether the rows of an activation can't be the samples. Notes its layer, which is left out."""
         fits = x.dim() == 0 or x.numel() == 0 or x.shape[0] % self.observer.samples == 0
         if not fits:
             self.unfit[layer.name] = self._explained(layer, x, error)
@@ -405,8 +413,8 @@ class Capture:
 def capturing(
     model: nn.Module, counter: PatternCounter, plan: Plan | None = None
 ) -> Iterator[Capture]:
-    """Feeds the activations of ``model`` to ``counter`` for as long as the context lasts, in whatever mode
-    the model runs; for loops, and CUDA graphs, of one's own::
+    """Feeds the activations of ``model`` to ``counter`` for as long as the context lasts. The model runs in the mode
+    that it is in. For loops and CUDA graphs of your own::
 
         counter = PatternCounter(samples=16)
         with torch.no_grad(), capturing(model, counter):
@@ -417,11 +425,11 @@ def capturing(
         ValueError: the model has activations with ternary patterns, and the counter's are binary.
     """
     plan = plan or Plan()
-    sites = find_activations(take_inventory(model), plan)
+    watched = find_activations(take_inventory(model), plan)
     capture = Capture(counter, plan)
-    capture.needs_ternary = sites.ternary and not counter.ternary
+    capture.needs_ternary = watched.ternary and not counter.ternary
     if not capture.needs_ternary:
-        with capture.running(sites):
+        with capture.running(watched):
             yield capture
     if capture.needs_ternary:
         raise ValueError(

@@ -1,26 +1,26 @@
-"""Sees every call of an activation operator on this thread, from whatever code it comes.
+"""Intercepts every call of an activation operator on this thread, whatever code makes it.
 
-``F.relu``, ``x.clamp_(min=0)``, third-party and TorchScript code, fused layers: all of them go through
-torch's dispatcher, and are handed to a `Handler` while one is `intercepted`.
+``F.relu``, ``x.clamp_(min=0)``, third-party and TorchScript code and fused layers all go through torch's
+dispatcher. While a `Handler` is `intercepted`, their calls go to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from swapnas_ext import _torch_private
 
 Handler = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
-"""Gets the operator's name (without the underscore of the in-place form), a function that runs it, and
-its arguments; returns what the operator is to return."""
+"""Takes the operator's name (without the underscore of the in-place form), a function that runs it, and its
+arguments; returns what the operator should return."""
 
 if _torch_private.dispatch_keys is not None:
     from swapnas_ext.capture.dispatch_by_key import intercepted, paused, register
 
     SEES_REPLICATES = True
-    """Whether a call under ``torch.func.vmap`` is seen as the model makes it."""
+    """Whether a call under ``torch.func.vmap`` is intercepted as the model makes it."""
 
 elif _torch_private.TorchDispatchMode is not None:
     from swapnas_ext.capture.dispatch_by_mode import intercepted, paused, register
@@ -28,16 +28,16 @@ elif _torch_private.TorchDispatchMode is not None:
     SEES_REPLICATES = False
 
 else:
-    SEES_REPLICATES = True  # none is seen at all
+    SEES_REPLICATES = True  # no call is intercepted
 
     def register(name: str) -> None:
-        """Operators can't be seen."""
+        """Nothing can be intercepted."""
 
     @contextmanager
     def intercepted(handler: Handler) -> Iterator[None]:
         yield
 
-    def paused() -> AbstractContextManager[Any]:
+    def paused() -> Any:
         return nullcontext()
 
 

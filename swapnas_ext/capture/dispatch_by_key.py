@@ -1,8 +1,8 @@
-"""`interception` through torch's dispatcher itself.
+"""`dispatch` through torch's dispatcher itself.
 
-Kernels for the activation operators alone are registered at a dispatch key that is otherwise unused and
-above all others, and that is switched on for one thread only while a model runs there. Operators without
-such a kernel fall through at no cost, so a forward pass under interception runs as fast as without.
+Activation operators get kernels at a dispatch key that nothing else uses and that precedes all others. The key is
+on only for the thread that runs a model. Other operators fall through at no cost, so an intercepted forward pass
+is as fast as a plain one.
 """
 
 from __future__ import annotations
@@ -20,20 +20,24 @@ if TYPE_CHECKING:
     from swapnas_ext.capture.dispatch import Handler
 
 
+assert dispatch_keys is not None  # or else `dispatch` imports another module
+_keys = dispatch_keys
+
+
 class _Thread(threading.local):
     handler: Handler | None = None
 
 
 _thread = _Thread()
-_fallback = torch.library.Library("_", "IMPL", INTERCEPTION_KEY)
-_fallback.fallback(torch.library.fallthrough_kernel, INTERCEPTION_KEY)
-_kernels = torch.library.Library("aten", "IMPL", INTERCEPTION_KEY)
+_fallback = torch.library.Library("_", "IMPL", INTERCEPTION_KEY)  # type: ignore[no-untyped-call]
+_fallback.fallback(torch.library.fallthrough_kernel, INTERCEPTION_KEY)  # type: ignore[no-untyped-call]
+_kernels = torch.library.Library("aten", "IMPL", INTERCEPTION_KEY)  # type: ignore[no-untyped-call]
 _registered: set[str] = set()
 _registering = threading.Lock()
 
 
 def register(name: str) -> None:
-    """Makes calls of ``torch.ops.aten.<name>``, and of its in-place form, visible to handlers."""
+    """Hands calls of ``torch.ops.aten.<name>`` and of its in-place form to handlers."""
     with _registering:
         if name in _registered:
             return
@@ -42,7 +46,9 @@ def register(name: str) -> None:
             for overload in ("default", "Tensor"):
                 if packet is not None and overload in packet.overloads():
                     suffix = "" if overload == "default" else f".{overload}"
-                    _kernels.impl(form + suffix, _kernel(name, getattr(packet, overload)))
+                    _kernels.impl(  # type: ignore[no-untyped-call]
+                        form + suffix, _kernel(name, getattr(packet, overload))
+                    )
         _registered.add(name)
 
 
@@ -59,19 +65,19 @@ def _kernel(name: str, operator: Any) -> Any:
 
 @contextmanager
 def intercepted(handler: Handler) -> Iterator[None]:
-    """Hands every call of a registered operator on this thread to ``handler``. What the handler itself
-    calls is not handed to it, nor what an operator is made of."""
+    """Hands every call of a registered operator on this thread to ``handler``, except those that the handler or
+    another operator makes."""
     outer = _thread.handler
-    was_on = dispatch_keys.is_included(dispatch_keys.key)
+    was_on = _keys.is_included(_keys.key)
     _thread.handler = handler
-    dispatch_keys.set_included(dispatch_keys.key, True)
+    _keys.set_included(_keys.key, True)
     try:
         yield
     finally:
-        dispatch_keys.set_included(dispatch_keys.key, was_on)
+        _keys.set_included(_keys.key, was_on)
         _thread.handler = outer
 
 
 def paused() -> Any:
     """A context in which nothing is intercepted on this thread."""
-    return dispatch_keys.excluded(dispatch_keys.key_set)
+    return _keys.excluded(_keys.key_set)

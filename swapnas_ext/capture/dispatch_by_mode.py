@@ -1,8 +1,8 @@
-"""`interception` through a ``TorchDispatchMode``, which takes every operator of a model through Python: for
-a torch whose dispatcher can't be asked for a few of them alone.
+"""`dispatch` through a ``TorchDispatchMode``, which takes every operator of a model through Python. For versions of
+torch whose dispatcher can't intercept a few operators alone.
 
-A mode sees operators after torch has taken them apart, so that a ReLU6 is a hardtanh from 0 to 6; and not
-what a fused operator does inside, so that torch's fused encoder layers run in their parts.
+A mode gets operators after torch has decomposed them: a ReLU6 is a hardtanh from 0 to 6. It gets nothing of what a
+fused operator does inside, so torch's fused encoder layers run in their parts.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _SEEN_AS = {
     "rrelu": ("rrelu_with_noise",),
     "log_sigmoid": ("log_sigmoid_forward",),
 }
-"""What torch has made of an operator before a mode sees it."""
+"""What torch has made of an operator before a mode gets it."""
 
 
 def register(name: str) -> None:
-    """Makes calls of ``torch.ops.aten.<name>``, and of its in-place form, visible to handlers."""
+    """Hands calls of ``torch.ops.aten.<name>`` and of its in-place form to handlers."""
     for form in (
         name,
         f"{name}_",
@@ -48,7 +48,7 @@ def register(name: str) -> None:
                 _registered[getattr(packet, overload)] = name
 
 
-class _Watch(TorchDispatchMode):  # type: ignore[misc,valid-type]
+class _Watch(TorchDispatchMode):  # type: ignore[misc]
     def __init__(self, handler: Handler) -> None:
         super().__init__()
         self._handler = handler
@@ -68,8 +68,8 @@ class _Watch(TorchDispatchMode):  # type: ignore[misc,valid-type]
 
 @contextmanager
 def intercepted(handler: Handler) -> Iterator[None]:
-    """Hands every call of a registered operator on this thread to ``handler``. What the handler itself
-    calls is not handed to it."""
+    """Hands every call of a registered operator on this thread to ``handler``, except those that the handler
+    makes."""
     with _unfused(), _Watch(handler):
         yield
 
@@ -81,7 +81,8 @@ _was_fused = True
 
 @contextmanager
 def _unfused() -> Iterator[None]:
-    """A setting of the process, made by the first thread that needs it and undone by the last."""
+    """Turns torch's fused encoder layers off for the process: the first thread that needs it does, and the last
+    one turns them on again."""
     global _unfused_users, _was_fused
     with _unfused_lock:
         if _unfused_users == 0:

@@ -1,6 +1,6 @@
 """Which functions are activations, and where the boundaries of their linear regions lie.
 
-The one table of the project: for modules, for torch's operators, and for the modules of other libraries.
+The only table of activation functions: modules, operators of torch, and modules of other libraries.
 ``docs/activations.md`` shows it.
 """
 
@@ -19,17 +19,17 @@ from swapnas_ext._util import ByClass
 
 @dataclass(frozen=True)
 class Rule:
-    """What the pattern of an activation function is taken from.
+    """Says what the pattern of an activation function is taken from.
 
-    The boundary is zero, of the function's output unless said otherwise: a neuron is active where it is
-    positive.
+    By default a neuron is active where the function's output is positive.
 
     Args:
-        signed: negative outputs are a state of their own, so that the pattern is ternary, as published
-            for GELU and SiLU (Peng et al., arXiv 2605.07378).
-        of_input: zero of the input instead. For functions that are not zero there: a sigmoid is 0.5.
-        upper: a second boundary, of the output: at or above it is a third state, as for ReLU6, whose
-            three linear regions are 0, between, and 6.
+        signed: negative outputs are a third state, so the pattern is ternary, as published for GELU and SiLU
+            (Peng et al., arXiv 2605.07378).
+        of_input: a neuron is active where the input is positive; for functions whose output is not zero there,
+            such as a sigmoid, which is 0.5.
+        upper: a second boundary of the output. At or above it a neuron is in a third state, as for ReLU6, whose
+            linear regions are 0, between, and 6.
     """
 
     signed: bool = False
@@ -47,9 +47,11 @@ class Rule:
         return self.signed or self.upper is not None
 
     def states(self, input_or_output: Tensor, ternary: bool) -> Tensor:
-        """A tensor whose signs are the pattern: of the input where ``of_input``, else of the output.
+        """A tensor whose signs are the pattern.
 
-        ``ternary``: whether patterns are; a rule of two states then has no negative one.
+        Args:
+            input_or_output: the input if ``of_input``, else the output.
+            ternary: whether three states are told apart; a rule of two states then has no negative one.
         """
         x = input_or_output
         if self.upper is not None:  # 0: inactive, positive: between, negative: from `upper` on
@@ -63,7 +65,7 @@ OF_INPUT = Rule(of_input=True)
 
 
 def clamped(low: float | None, high: float | None) -> Rule | None:
-    """The rule of a clamp: a ReLU from 0 on, three regions from 0 to ``high``; None: no activation."""
+    """The rule of a clamp: a ReLU if it starts at 0, three regions if it also ends at ``high``; None: no activation."""
     if low is None or not isinstance(low, int | float) or not isinstance(high, int | float | None):
         return None
     if low == 0:
@@ -99,9 +101,9 @@ MODULE_RULES: dict[type[nn.Module], ModuleRule] = {
     nn.Softplus: OF_INPUT,
 }
 
-# By the module that defines them, so that the libraries need not be there.
+# By the module that defines them, so that the libraries need not be installed.
 _QUANTIZED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")
-"""Of torch's quantisation: activations, and layers with one in them."""
+"""Modules of torch's quantisation: activations, and layers that contain one."""
 _LIBRARIES = (
     *("transformers.activations", "timm.layers.activations", "timm.layers.activations_me"),
     *_QUANTIZED,
@@ -146,9 +148,9 @@ NAMED_MODULE_RULES: dict[str, Rule] = {
 }
 
 Call = Callable[..., Rule | None]
-"""From the arguments of an operator to the rule of this call, or None: not an activation."""
+"""Takes the arguments of an operator; returns the rule of this call, or None if it is no activation."""
 
-# Of ``torch.ops.aten``, each with its in-place form where there is one. Arguments after the first.
+# Operators of ``torch.ops.aten``, and their in-place forms. The functions get the arguments after the first.
 OPERATOR_RULES: dict[str, Rule | Call] = {
     "relu": RELU,
     "relu6": Rule(upper=6.0),
@@ -170,20 +172,20 @@ OPERATOR_RULES: dict[str, Rule | Call] = {
     "sigmoid": OF_INPUT,
     "hardsigmoid": OF_INPUT,
     "softplus": OF_INPUT,
-    # A linear layer and its activation in one, in the fast path of nn.TransformerEncoderLayer.
+    # A linear layer with its activation, in the fast path of nn.TransformerEncoderLayer.
     "_addmm_activation": lambda *args, use_gelu=False, **kwargs: SIGNED if use_gelu else RELU,
 }
 
-# No activations by themselves, but what they are made of by hand.
+# Operators that hand-written activations are made of.
 SUSPECT_OPERATORS = ("erf", "glu", "hardshrink", "softshrink", "log_sigmoid")
 
 UserRules = Mapping[type[nn.Module] | str, Rule | None]
-"""Rules of the user's own: for a module class, or for the name of an operator of ``torch.ops.aten``.
-None: not to be captured."""
+"""Rules of the user's own, by module class or by the name of an operator of ``torch.ops.aten``.
+None: do not capture it."""
 
 
 def check_user_rules(rules: UserRules) -> UserRules:
-    """Raises TypeError or ValueError for rules that can't be."""
+    """Returns the rules. Raises TypeError or ValueError for invalid ones."""
     if not isinstance(rules, Mapping):
         raise TypeError(f"rules must be a mapping, got {type(rules).__name__}")
     for key, rule in rules.items():
@@ -201,7 +203,7 @@ def check_user_rules(rules: UserRules) -> UserRules:
 
 
 def module_rule(module: nn.Module, user_rules: UserRules) -> Rule | None:
-    """The rule of a module, or None where it is no activation that is known, or one not wanted."""
+    """The rule of a module; None if it is no known activation, or an unwanted one."""
     kind = type(module)
     own = _user_class(kind, user_rules)
     if own is not None:
@@ -229,7 +231,7 @@ def _user_class(kind: type[nn.Module], user_rules: UserRules) -> type[nn.Module]
 def operator_rule(
     name: str, args: tuple[Any, ...], kwargs: dict[str, Any], user_rules: UserRules
 ) -> Rule | None:
-    """The rule of one call of an operator, or None where this call is no activation."""
+    """The rule of one call of an operator; None if this call is no activation."""
     rule = user_rules[name] if name in user_rules else OPERATOR_RULES.get(name)
     return rule if rule is None or isinstance(rule, Rule) else rule(*args, **kwargs)
 
@@ -246,8 +248,8 @@ def _class_rule(kind: type[nn.Module]) -> ModuleRule | None:
 
 @ByClass
 def is_quantized_activation(kind: type[nn.Module]) -> bool:
-    """Whether a module class is one of torch's quantised activations, most of which call no operator that can
-    be seen."""
+    """Whether a module class is one of torch's quantised activations, most of which call no operator that can be
+    intercepted."""
     return kind.__module__.startswith(_QUANTIZED) and is_known_class(kind)
 
 
@@ -263,5 +265,5 @@ _ACTIVATION_NAME = re.compile(
 
 @ByClass
 def looks_like_activation(kind: type[nn.Module]) -> bool:
-    """Whether a module class that no rule knows is named as activations are."""
+    """Whether a module class is named like an activation."""
     return _ACTIVATION_NAME.search(kind.__name__) is not None

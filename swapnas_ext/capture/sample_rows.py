@@ -1,13 +1,13 @@
-"""Whether the rows of an activation are the samples, in their order.
+"""Tells whether the rows of an activation are the samples, in their order.
 
 The first dimension of an activation can be a multiple of S for other reasons: tables of positions and gates
 are computed from parameters alone, mixtures of experts sort rows by expert, and recurrent networks may have
 time first. Their signs are no patterns.
 
-A forward pass on the same samples in another order tells most: the rows of what is left are in that other order
-too, and where they are as before, they are of no samples at all. Where rows are neither, samples may depend on
-their place in the mini-batch, or the model may draw random numbers. Then single samples are changed: what is of
-the samples changes most in the rows of that sample.
+A forward pass on the same samples in another order decides most cases. Rows that are samples follow that order;
+rows that do not move belong to no sample. Where rows do neither, samples may depend on their place in the
+mini-batch, or the model may draw random numbers. Then single samples are changed: an activation of the samples
+changes most in the rows of the changed sample.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from torch import Tensor
 
 from swapnas_ext.patterns import Observer
 
-_COLUMNS = 1024  # of each row, spread over it, that are compared
-_CHANGED = 8  # samples at most that are changed, one after another
-_HITS = 0.9  # of them
-_ALIKE = 0.9  # of 1 for the same rows, and 0 for rows that have nothing to do with each other
+_COLUMNS = 1024  # compared in each row, evenly spaced
+_CHANGED = 8  # samples that are changed, at most, one after another
+_HITS = 0.9  # of the changed samples
+_ALIKE = 0.9  # 1: the same rows; 0: unrelated rows
 
 NOT_MOVED = "is the same in whatever order the samples are"
 ELSEWHERE = "does not have its rows in the order of the samples"
@@ -31,14 +31,14 @@ ELSEWHERE = "does not have its rows in the order of the samples"
 
 @dataclass
 class Seen:
-    """One activation: its number of rows, and the signs of some columns; None where they are surely samples."""
+    """One activation: its number of rows, and the signs of some columns; None if the rows are surely samples."""
 
     rows: int
     signs: Tensor | None
 
 
 class RowWatcher(Observer):
-    """Notes what it is fed, and feeds it to another observer where there is one."""
+    """Records the rows of every activation, and passes it on to another observer if there is one."""
 
     def __init__(self, observer: Observer | None, samples: int, ternary: bool) -> None:
         super().__init__(samples, ternary)
@@ -55,7 +55,7 @@ class RowWatcher(Observer):
         if self._observer is not None:
             self._observer.update(x)
         signs = None
-        if x.dim() < 4 or len(x) != self.samples:  # else an image for each sample
+        if x.dim() < 4 or len(x) != self.samples:  # otherwise an image for each sample
             rows = x.detach().reshape(len(x), -1)
             step = -(-rows.shape[1] // _COLUMNS)
             signs = rows[:, ::step].sign().to(torch.int8)
@@ -63,15 +63,16 @@ class RowWatcher(Observer):
 
 
 Run = Callable[[list[int] | None, dict[int, int]], tuple[list[str], list[Seen]]]
-"""A forward pass on the samples in an order (None: as they are), where samples (keys) are replaced by others
-(values): names of the layers, call after call, and what was seen of them."""
+"""Runs the samples in an order (None: as they are), some of them (keys) replaced by others (values). Returns the names
+of the layers, call after call, and what was seen of them."""
 
 
 def not_samples(names: list[str], seen: list[Seen], samples: int, run: Run) -> dict[str, str]:
-    """Names of the layers whose rows are not the samples in their order, with what they are instead.
+    """Names of the layers whose rows are not the samples in their order, each with the reason.
 
     Args:
-        names, seen: of the pass on the samples as they are.
+        names, seen: of a pass on the samples as they are.
+        run: makes other passes.
     """
     if samples == 1 or all(one.signs is None for one in seen):
         return {}
@@ -81,7 +82,7 @@ def not_samples(names: list[str], seen: list[Seen], samples: int, run: Run) -> d
     unclear: set[str] = set()
     for name, calls in before.items():
         others = after.get(name, [])
-        if len(others) != len(calls):  # a model that decides by its inputs what to run
+        if len(others) != len(calls):  # the model decides by its inputs what to run
             unclear.add(name)
             continue
         for one, other in zip(calls, others, strict=True):
@@ -106,7 +107,7 @@ def not_samples(names: list[str], seen: list[Seen], samples: int, run: Run) -> d
 
 
 def _by_name(names: list[str], seen: list[Seen]) -> dict[str, list[Seen]]:
-    """Those of whose rows it is not sure that they are samples."""
+    """The activations whose rows may not be samples, by the name of their layer."""
     by_name: dict[str, list[Seen]] = {}
     for name, one in zip(names, seen, strict=True):
         if one.signs is not None:
@@ -115,7 +116,7 @@ def _by_name(names: list[str], seen: list[Seen]) -> dict[str, list[Seen]]:
 
 
 def _changes(before: list[Seen], after: list[Seen], samples: int) -> Tensor | None:
-    """How many signs of a layer changed in the rows of each sample; None where the rows are others."""
+    """How many signs of a layer changed in the rows of each sample; None if the rows are not the same."""
     changes = torch.zeros(samples, dtype=torch.float64, device="cpu")
     if len(before) != len(after):
         return None
@@ -127,8 +128,8 @@ def _changes(before: list[Seen], after: list[Seen], samples: int) -> Tensor | No
 
 
 def _are_of_samples(changes: list[Tensor | None], changed: list[int]) -> bool:
-    """Whether a layer changes most in the rows of the sample that was changed, for nearly all of the samples: they
-    may change each other a little too, as through statistics of a part of the mini-batch."""
+    """Whether a layer changes most in the rows of the changed sample, for nearly all samples. Samples may change
+    each other a little too, for instance through statistics of a part of the mini-batch."""
     hits = asked = 0
     for of_one, sample in zip(changes, changed, strict=True):
         if of_one is None:
@@ -136,13 +137,13 @@ def _are_of_samples(changes: list[Tensor | None], changed: list[int]) -> bool:
         most = of_one.max()
         if most > 0:
             asked += 1
-            # Where all rows change alike, none of them is of the sample.
+            # If all rows change alike, none of them is the sample.
             hits += bool(of_one[sample] == most and of_one.min() < most)
     return asked == 0 or hits >= _HITS * asked
 
 
 def _order(samples: int) -> list[int]:
-    """In which no sample is where it was."""
+    """An order in which every sample moves."""
     generator = torch.Generator("cpu").manual_seed(0)
     shuffled = torch.randperm(samples, generator=generator, device="cpu").tolist()
     moved = dict(zip(shuffled, shuffled[1:] + shuffled[:1], strict=True))
@@ -156,7 +157,7 @@ def _verdict(before: Seen, after: Seen, order: list[int], samples: int) -> str |
     by_sample = signs.reshape(samples, -1)
     wanted = by_sample[order]
     chance = float((wanted == by_sample).double().mean())
-    if chance == 1.0:  # the signs of all samples are alike, and tell nothing
+    if chance == 1.0:  # all samples have the same signs, which tell nothing
         return None
     if torch.equal(signs, moved):
         return NOT_MOVED
@@ -165,7 +166,7 @@ def _verdict(before: Seen, after: Seen, order: list[int], samples: int) -> str |
 
 
 def notes(found: dict[str, str], unfit: Collection[str], samples: int) -> Iterator[str]:
-    """What a score says of layers that it leaves out."""
+    """Sentences about the layers that are left out."""
     for reason in dict.fromkeys(found.values()):
         names = [name for name, own in found.items() if own == reason]
         yield f"left out, since it {reason}: {_listed(names)}"

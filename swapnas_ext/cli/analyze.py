@@ -39,8 +39,8 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
         if html is not None:
             check_writable(html, "--html")
         found = [analysis.ScoredRun.read(path) for path in runs]
-        with RunFile.read(runs[0]) as history:
-            drawn = space_of_run(space, history.about)
+        with RunFile.read(runs[0]) as run_file:
+            drawn = space_of_run(space, run_file.about)
         first = found[0]
         effects = []
         if drawn is not None:

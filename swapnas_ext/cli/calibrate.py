@@ -52,7 +52,7 @@ def calibrate(
     """
     try:
         space = choice.get()
-        with progress_bar("calibrating", architectures) as report:
+        with progress_bar("calibrating", architectures) as on_progress:
             control, result = run_calibration(
                 space,
                 scoring.scorer(space, seed=seed),
@@ -61,7 +61,7 @@ def calibrate(
                 seed=seed,
                 workers=local_workers(workers),
                 device=scoring.device,
-                report=report,
+                on_progress=on_progress,
             )
     except EXPECTED as error:
         fail(error)

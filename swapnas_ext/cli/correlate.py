@@ -140,7 +140,7 @@ def correlate(
         base = output or Path(f"{path.stem}-{(choice.name or '').replace(':', '.')}")
         files = _files(base, path)
         scorer = scoring.scorer(space, seed=seed)
-        with progress_bar("scoring", len(table.rows)) as report:
+        with progress_bar("scoring", len(table.rows)) as on_progress:
             scores = score_listed(
                 space,
                 scorer,
@@ -149,7 +149,7 @@ def correlate(
                 workers=hands.get(),
                 history=files["db"],
                 device=scoring.device,
-                report=report,
+                on_progress=on_progress,
                 command={"space": asdict(choice), "scoring": asdict(scoring)},
             )
         if scores.interrupted:
@@ -169,7 +169,7 @@ def correlate(
                 repeats=scoring.repeats,
                 control=control,
                 seed=seed,
-                report=lambda done, total: shown.update(task, completed=done, total=total),
+                on_progress=lambda done, total: shown.update(task, completed=done, total=total),
             )
         click.echo(to_text(found), nl=False)
         tell_mixed(row.candidate.ternary for row in found.rows)

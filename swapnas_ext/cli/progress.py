@@ -28,12 +28,12 @@ def bar(what: str) -> Bar:
 
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[Progress], None]]:
-    """Gives what is to be called with the progress of a search."""
+    """Gives the ``on_progress`` of a search, which is shown as a bar."""
     start = time.perf_counter()
     with bar(what) as shown:
         task = shown.add_task("", total=total, state="starting")
 
-        def report(progress: Progress) -> None:
+        def on_progress(progress: Progress) -> None:
             rate = progress.scored / (time.perf_counter() - start)
             parts = [f"{rate:.0f} candidates/s"]
             if progress.best is not None:
@@ -50,4 +50,4 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[Progress], None]]:
                 task, completed=progress.done, total=progress.total, state=", ".join(parts)
             )
 
-        yield report
+        yield on_progress

@@ -7,10 +7,10 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 import torch
@@ -20,7 +20,7 @@ from swapnas_ext import spaces
 from swapnas_ext._util import decoded, named
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.output import check_writable, write
-from swapnas_ext.cli.progress import bar
+from swapnas_ext.cli.progress import bar, progress_bar
 from swapnas_ext.cli.shared_options import (
     EXPECTED,
     Scoring,
@@ -38,7 +38,7 @@ from swapnas_ext.report.scores.profile import profile_text
 from swapnas_ext.report.scores.rows import ScoreRow, best_first, score_row, to_csv, to_json
 from swapnas_ext.report.scores.text import to_text
 from swapnas_ext.scoring import Scorer, ScoreWarning, SwapScore
-from swapnas_ext.search import Survey, read
+from swapnas_ext.search import Progress, Survey, survey_csv
 from swapnas_ext.spaces import SearchSpace
 
 
@@ -77,7 +77,7 @@ Examples:
     "everything",
     is_flag=True,
     help="Every architecture of the space, isomorphic ones once, into the CSV file --output (default: "
-    "SPACE-scores.csv), by --workers. Continues a file that is there.",
+    "SPACE-scores.csv), by --workers. Continues a file that is there; FILE.db beside it is its run file.",
 )
 @workers_option
 @click.option(
@@ -140,8 +140,9 @@ def score(
         if everything and space is not None:
             name = choice.name or ""
             path = output or Path(f"{name}-scores.csv")
-            survey = Survey(name, choice.renamed(), scorer, path, initialized)
-            _survey(survey, local_workers(workers))
+            command = {"space": asdict(choice), "scoring": asdict(scoring)}
+            survey = Survey(name, choice.renamed(), scorer, path)
+            _survey(survey, local_workers(workers), command)
             return
     except EXPECTED as error:
         fail(error)
@@ -246,38 +247,42 @@ def _on(device: torch.device, model: object) -> nn.Module:
     return model.to(device)
 
 
-def _survey(survey: Survey, workers: int) -> None:
-    groups = survey.groups()
-    total = sum(len(group) for group in groups)
-    known = survey.open(groups)
-    done = sum(len(group) for group in groups[:known])
-    if known:
-        click.echo(f"{survey.output} has {done:,} of {total:,}: continuing", err=True)
-    best = max((float(row["score"]) for row in read(survey.output)), default=-math.inf)
-    scored = 0
+def _survey(survey: Survey, workers: int, command: dict[str, Any]) -> None:
+    total = sum(map(len, survey.groups.values()))
+    before = survey.rows()
+    known = sum(map(len, before.values()))
     start = time.perf_counter()
-    try:
-        with bar("scoring") as progress:
-            task = progress.add_task("", total=total, completed=done, state=f"best {best:.6g}")
-            for rows in survey.run(groups, workers):
-                scored += 1
-                done += len(rows)
-                best = max(best, *(row["score"] for row in rows))
-                progress.update(task, completed=done, state=f"best {best:.6g}")
-    except KeyboardInterrupt:
+    with progress_bar("scoring", len(survey.groups)) as show:
+
+        def on_progress(progress: Progress) -> None:
+            if known and progress.scored == 0:  # nothing stands in the way of continuing
+                click.echo(f"{survey.output} has {known:,} of {total:,}: continuing", err=True)
+            show(progress)
+
+        found = survey.score(workers=workers, on_progress=on_progress, command=command)
+    seconds = time.perf_counter() - start
+    if found.interrupted:
         finish_after_ctrl_c()
+    after = survey.rows()
+    rows = [row for of_form in after.values() for row in of_form]
+    write(survey.output, survey_csv(rows))
+    if found.interrupted:
         click.echo(
-            f"interrupted: {done:,} of {total:,} are in {survey.output}; the same command continues",
+            f"interrupted: {len(rows):,} of {total:,} are in {survey.output}; the same command continues",
             err=True,
         )
         sys.exit(INTERRUPTED)
-    seconds = time.perf_counter() - start
-    rows = sorted(read(survey.output), key=lambda row: float(row["log_score"]), reverse=True)
-    click.echo(f"{total:,} architectures of {len(groups):,} forms are in {survey.output}")
-    click.echo(f"scored {scored:,} networks in {seconds:.1f} s; the best:")
-    for row in rows[:5]:
+    click.echo(f"{len(rows):,} architectures of {len(after):,} forms are in {survey.output}")
+    click.echo(f"scored {len(after) - len(before):,} networks in {seconds:.1f} s; the best:")
+    for row in sorted(rows, key=lambda row: float(row["log_score"]), reverse=True)[:5]:
         click.echo(f"  {float(row['score']):.6g}  {row['architecture']}")
-    tell_saturated(float(row["saturation"]) >= SATURATED for row in rows)
+    tell_saturated(float(row["saturation"] or 0) >= SATURATED for row in rows)
+    if found.failed:
+        first = found.failed[0]
+        raise RuntimeError(
+            f"{len(found.failed):,} of {len(survey.groups):,} networks could not be scored; the first is "
+            f"{first.architecture}: {first.outcome.error if first.outcome else ''}"
+        )
 
 
 def _write(rows: list[ScoreRow], output_format: str, output: Path | None) -> None:

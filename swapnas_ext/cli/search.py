@@ -6,9 +6,9 @@ import dataclasses
 import shlex
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import click
 
@@ -19,6 +19,7 @@ from swapnas_ext.cli.shared_options import (
     COUNT,
     EXPECTED,
     SECONDS,
+    Command,
     Scoring,
     SpaceChoice,
     fail,
@@ -31,7 +32,6 @@ from swapnas_ext.cli.worker_options import Hands, workers_options
 from swapnas_ext.report.search.text import to_text
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import (
-    STRATEGIES,
     RunFile,
     SearchResult,
     SearchSettings,
@@ -63,60 +63,40 @@ class _Counts(click.ParamType):
         return tuple(COUNT.convert(part, param, ctx) for part in value.split(","))
 
 
-_OF_SEARCH = tuple(name for name in SearchSettings.__dataclass_fields__ if name != "cycles")
-_DEFAULTS = SearchSettings()
+_OF_SEARCH = {
+    setting.name: setting for setting in fields(SearchSettings) if setting.metadata["option"]
+}
+
+
+def _search_options(command: Command) -> Command:
+    """An option for each field of `SearchSettings`, with its type, default and help."""
+    types = get_type_hints(SearchSettings)
+    for name, setting in reversed(_OF_SEARCH.items()):
+        unset = setting.default in (None, ())
+        command = click.option(
+            f"--{name.replace('_', '-')}",
+            type=_type(types[name], setting.metadata["unit"]),
+            default=setting.default,
+            show_default=not unset,
+            metavar="NAME|MODULE:NAME" if name == "strategy" else None,
+            help=setting.metadata["help"],
+        )(command)
+    return command
+
+
+def _type(annotation: Any, unit: str) -> Any:
+    """How an option's text is read."""
+    if get_origin(annotation) is tuple:
+        return _Counts()
+    if unit:
+        return SECONDS if unit == "seconds" else COUNT
+    kinds = (annotation, *get_args(annotation))
+    return next(kind for kind in (int, float, str) if kind in kinds)
 
 
 @click.command(epilog=EXAMPLES)
 @space_options
-@click.option(
-    "--candidates", default=_DEFAULTS.candidates, show_default=True, help="Architectures to try."
-)
-@click.option(
-    "--strategy",
-    type=click.Choice(STRATEGIES),
-    default=_DEFAULTS.strategy,
-    show_default=True,
-    help="evolution: SWAP-NAS, the worst leaves; ageing: the oldest leaves; optuna: NSGA-II over score "
-    "and size.",
-)
-@click.option(
-    "--population",
-    default=_DEFAULTS.population,
-    show_default=True,
-    help="P, individuals of the population.",
-)
-@click.option(
-    "--tournament",
-    default=_DEFAULTS.tournament,
-    show_default=True,
-    help="k, individuals that a parent is the best of.",
-)
-@click.option(
-    "--children",
-    default=_DEFAULTS.children,
-    show_default=True,
-    help="M, mutants of a parent, of which the best joins the population.",
-)
-@click.option(
-    "--crossover",
-    default=_DEFAULTS.crossover,
-    show_default=True,
-    help="How often the parent is a crossover of the best two.",
-)
-@click.option(
-    "--ahead",
-    default=_DEFAULTS.ahead,
-    show_default=True,
-    help="Cycles that run at a time. More keep more workers busy; 1 is the published algorithm to the "
-    "letter. The result depends on it, and not on the workers.",
-)
-@click.option(
-    "--seed",
-    default=_DEFAULTS.seed,
-    show_default=True,
-    help="Of the search's choices and of the weights.",
-)
+@_search_options
 @click.option(
     "--run", type=click.Path(path_type=Path), help="The run file to make. Default: a name by date."
 )
@@ -126,32 +106,6 @@ _DEFAULTS = SearchSettings()
     help="The run file to go on with; needs no other options.",
 )
 @workers_options
-@click.option(
-    "--target-params",
-    type=_Counts(),
-    default=(),
-    help="Size wanted, in parameters of the final network, as 1.5M; several, as 1M,2M,4M, make a family.",
-)
-@click.option("--mu", type=float, help="The size wanted, in thousands of parameters; with --sigma.")
-@click.option(
-    "--sigma", type=float, help="In squared thousands of parameters: see swapnas calibrate."
-)
-@click.option(
-    "--calibration",
-    default=_DEFAULTS.calibration,
-    show_default=True,
-    help="Random architectures that set sigma for --target-params.",
-)
-@click.option("--max-params", type=COUNT, help="Parameters of the final network, at most, as 3.3M.")
-@click.option(
-    "--max-flops", type=COUNT, help="Operations of the final network on one sample, as 600M."
-)
-@click.option(
-    "--max-latency",
-    type=SECONDS,
-    help="The time that they take here on one thread, as 20ms (2 is two seconds). While one is measured, "
-    "no other worker works.",
-)
 @scoring_options
 @click.pass_context
 def search(
@@ -188,7 +142,7 @@ def search(
                 )
         space = choice.get()
         scorer = _scorer(scoring, space, settings, resume)
-        with progress_bar("searching", settings.candidates) as report:
+        with progress_bar("searching", settings.candidates) as on_progress:
             found = run_search(
                 space,
                 scorer,
@@ -196,7 +150,7 @@ def search(
                 workers=hands.get(),
                 history=path,
                 device=scoring.device,
-                report=report,
+                on_progress=on_progress,
                 command={"space": asdict(choice), "scoring": asdict(scoring)},
             )
     except EXPECTED as error:
@@ -229,8 +183,8 @@ def _resumed(
     of_search: dict[str, Any],
 ) -> tuple[SpaceChoice, Scoring, SearchSettings]:
     """What a run was made with; what is given on the command line has to be the same."""
-    with RunFile.read(path) as history:
-        made_with = history.settings
+    with RunFile.read(path) as run_file:
+        made_with = run_file.settings
     if made_with.get("command") is None:
         raise ValueError(
             f"{path} was not made by this command: go on with it in Python, with "
@@ -266,6 +220,9 @@ def _as_made(
     for name, value in choice.options.items():
         if was.options.get(name) != value:
             raise ValueError(f"{path} was made with {name}={was.options.get(name)}, not {value}")
+    own = made_with["search"]["strategy"]
+    if ":" in own and "strategy" not in given:  # what a run file names is not imported unasked
+        raise ValueError(f"{path} is a run of a strategy of your own: give --strategy {own} too")
     old = {**command["scoring"], "select": tuple(command["scoring"]["select"])}
     new = asdict(scoring)
     settings = dict(made_with["search"])
@@ -291,7 +248,7 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
             err=True,
         )
         sys.exit(INTERRUPTED)
-    for line in limits_text(found.candidates, asdict(settings)):
+    for line in limits_text(found.candidates, settings.for_json()):
         click.echo(line)
     click.echo(to_text(found, top=5), nl=False)
     tell_mixed(row.candidate.ternary for row in ranked)

@@ -45,9 +45,9 @@ def show(run: Path, as_json: bool, html: Path | None, top: int, space: str | Non
             raise ValueError(f"--top must be at least 1, got {top}")
         if html is not None:
             check_writable(html, "--html")
-        with RunFile.read(run) as history:
-            about = history.about
-            result = SearchResult.of(history)
+        with RunFile.read(run) as run_file:
+            about = run_file.about
+            result = SearchResult.of(run_file)
         drawn = space_of_run(space, about)
         if html is not None:
             from swapnas_ext.report.search.page import to_page  # brings matplotlib

@@ -1,4 +1,4 @@
-"""Options that say who scores."""
+"""Options for workers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def workers_option(command: Command) -> Command:
 
 
 def local_workers(workers: int | None) -> int:
-    """As many as are asked for, and no more than there are cores."""
+    """The number of local workers: as many as are asked for, at most one a core."""
     cores = _cores()
     if workers is not None and workers > cores:
         click.echo(f"--workers {workers}: {cores} cores are busy with {cores} of them", err=True)
@@ -32,7 +32,7 @@ def local_workers(workers: int | None) -> int:
 
 
 def _cores() -> int:
-    """That this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -40,7 +40,7 @@ def _cores() -> int:
 
 @dataclass(frozen=True)
 class Hands:
-    """Who scores, as the command line says it."""
+    """The workers that a command line asks for."""
 
     workers: int | None
     ray: bool

@@ -185,9 +185,9 @@ class ScoredRun:
             RunFileError: it is not a run file, or it is damaged.
             ValueError: it has no scores.
         """
-        with RunFile.read(path) as history:
-            scorer = history.settings.get("scorer")
-            candidates = [candidate for candidate in history.candidates() if candidate.scored]
+        with RunFile.read(path) as run_file:
+            scorer = run_file.settings.get("scorer")
+            candidates = [candidate for candidate in run_file.candidates() if candidate.scored]
         if not candidates:
             raise ValueError(f"nothing was scored in {path}")
         settings = scorer if isinstance(scorer, dict) else {}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from swapnas_ext import measures
+from swapnas_ext._util import renamed
 from swapnas_ext.correlation.accuracy_table import AccuracyTable, Row
 from swapnas_ext.correlation.ranking import Ranking, rank
 from swapnas_ext.search import Candidate, Control, SearchResult, size_control
@@ -100,6 +101,7 @@ def correlate(
     repeats: int = 1,
     control: Control | None = None,
     seed: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> Correlations:
     """Correlates scores with the accuracies of a benchmark table.
@@ -110,12 +112,14 @@ def correlate(
         control: mu and sigma. By default they are calibrated with the scores and sizes of the table's
             architectures. Calibration does not look at accuracies.
         seed: draws the resamples of the intervals.
-        report: is called after each predictor, with how many are done and how many there are.
+        on_progress: is called after each predictor, with how many are done and how many there are.
+        report: the old name of ``on_progress``.
 
     Raises:
         ValueError: nothing was scored.
         ImportError: SciPy is not installed.
     """
+    on_progress = renamed(on_progress, report, to="on_progress", was="report")
     rows, failed = scored_rows(table, space, scores)
     if not rows:
         raise ValueError(f"none of {len(failed):,} architectures could be scored: {_why(failed)}")
@@ -125,8 +129,8 @@ def correlate(
     rankings = []
     for name in values:
         rankings.append(rank(name, values[name], accuracies, seed))
-        if report is not None:
-            report(len(rankings), len(values))
+        if on_progress is not None:
+            on_progress(len(rankings), len(values))
     return Correlations(table, rows, failed, control, repeats, rankings)
 
 

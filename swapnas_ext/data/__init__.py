@@ -1,4 +1,4 @@
-"""Mini-batches to score on: the bundled photograph, image files, arrays, data loaders.
+"""Makes the mini-batches to score on, from the bundled photograph, image files, arrays and data loaders.
 
 Images come back as float32 ``[samples, 3, size, size]``, normalised with CIFAR-10's mean and standard
 deviation.

@@ -1,4 +1,4 @@
-"""Images in NumPy's files, ``.npz`` and ``.npy``."""
+"""Reads images from NumPy's files, ``.npz`` and ``.npy``."""
 
 from __future__ import annotations
 
@@ -16,14 +16,22 @@ from torch import Tensor
 from swapnas_ext.data.pixels import normalized, to_255, values_of, white_of
 
 _IMAGES = "images"
-_LONGEST = 100
+_LONGEST_REASON = 100  # characters
 _MOST_BYTES = 2 << 30
 _PORTION = 1 << 24  # bytes
 _EXPECTED = "uint8 [N, H, W, 3] or floating-point [N, 3, H, W], or grey [N, H, W], [N, H, W, 1] or [N, 1, H, W]"
 
 
 def read_arrays(path: Path, name: str | None, samples: int, size: int | None) -> Tensor:
-    """A mini-batch of the first ``samples`` images. Raises ValueError."""
+    """A mini-batch of the first ``samples`` images of an array, float32 ``[samples, 3, H, W]``.
+
+    Args:
+        name: the array of an ``.npz`` file; None for its only one, or the one named ``images``.
+        size: H and W of the mini-batch; None for those of the images.
+
+    Raises:
+        ValueError: no such array, not images, values of an unknown range, or fewer than ``samples`` images.
+    """
     found = _first(path, name, samples)
     last = _channels_last(found.rows)
     if last is None:
@@ -50,7 +58,7 @@ class _First(NamedTuple):
 
 
 def _first(path: Path, name: str | None, count: int) -> _First:
-    """Reads no more of the file than these rows: a small file may unpack to more than fits into memory."""
+    """Reads only these rows of the file, since a small file may unpack to more than the memory holds."""
     names: list[str] = []
     try:
         if not zipfile.is_zipfile(path):
@@ -65,7 +73,7 @@ def _first(path: Path, name: str | None, count: int) -> _First:
                 if wanted in members:
                     with archive.open(members[wanted]) as file:
                         return _first_of_stream(file, count)
-    except Exception as error:  # NumPy, zipfile and zlib have errors of their own for damaged files
+    except Exception as error:  # NumPy, zipfile and zlib raise different errors for damaged files
         raise ValueError(f"can't read images from {path}: {_reason(error)}") from error
     raise ValueError(
         f"can't read images from {path}: it has the arrays {names}, none of them named "
@@ -79,7 +87,7 @@ def _first_of_stream(file: IO[bytes], count: int) -> _First:
         shape, columns_first, dtype = np.lib.format.read_array_header_1_0(file)
     elif version == (2, 0):
         shape, columns_first, dtype = np.lib.format.read_array_header_2_0(file)
-    else:  # of records with names
+    else:  # later formats hold records with names
         raise ValueError(f"an array of format {version[0]}.{version[1]} holds no images")
     if dtype.hasobject:
         raise ValueError("it holds Python objects")
@@ -95,20 +103,20 @@ def _first_of_stream(file: IO[bytes], count: int) -> _First:
     if not columns_first:
         content = _exactly(file, rows * per_row * dtype.itemsize)
         return _First(np.frombuffer(content, dtype).reshape(rows, *shape[1:]), shape)
-    size = shape[0] * dtype.itemsize  # of a value, all rows of which lie together
+    size = shape[0] * dtype.itemsize  # bytes of one column, which holds a value of every row
     parts = []
     for values in _in_portions(per_row, size):
         if values == 1 and size > _PORTION:
             parts.append(np.frombuffer(_exactly(file, rows * dtype.itemsize), dtype))
             file.seek((shape[0] - rows) * dtype.itemsize, os.SEEK_CUR)
             continue
-        content = np.frombuffer(_exactly(file, values * size), dtype)
-        parts.append(content.reshape(values, shape[0])[:, :rows].ravel())
+        columns = np.frombuffer(_exactly(file, values * size), dtype)
+        parts.append(columns.reshape(values, shape[0])[:, :rows].ravel())
     return _First(np.concatenate(parts).reshape((rows, *shape[1:]), order="F"), shape)
 
 
 def _in_portions(count: int, size: int) -> Iterator[int]:
-    """So many things of a size in bytes, some at a time."""
+    """Splits ``count`` items of ``size`` bytes into portions, and yields the number in each."""
     most = max(1, _PORTION // size)
     while count:
         now = min(most, count)
@@ -128,21 +136,21 @@ class _TooLargeError(ValueError):
 
 
 def _reason(error: Exception) -> str:
-    """In one sentence; those of zipfile may quote whole files."""
+    """What is wrong with a file, in one sentence. The errors of zipfile may quote whole files."""
     if isinstance(error, _TooLargeError):
         return str(error)
-    told = " ".join(str(error).split())
-    if "pickle" in told or "object" in told:
-        return "it is no NumPy file, or holds Python objects; save numbers with numpy.savez"
-    short = told if len(told) <= _LONGEST else f"{told[:_LONGEST]}..."
-    return f"it is damaged, or no NumPy file ({short or type(error).__name__}); save it again"
+    text = " ".join(str(error).split())
+    if "pickle" in text or "object" in text:
+        return "it is not a NumPy file, or it holds Python objects; save numbers with numpy.savez"
+    short = text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."
+    return f"it is damaged, or not a NumPy file ({short or type(error).__name__}); save it again"
 
 
 def _channels_last(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any] | None:
-    """[N, H, W, 3] or [N, H, W, 1]; None where the shape is another."""
+    """The array as ``[N, H, W, 3]`` or ``[N, H, W, 1]``; None where its shape is not one of images."""
     if 0 in array.shape[1:]:
         return None
-    if array.ndim == 3 and array.shape[2] != 3:  # else one image, whose first dimension is no N
+    if array.ndim == 3 and array.shape[2] != 3:  # else one image, without a dimension N
         return array[..., None]
     if array.ndim != 4:
         return None

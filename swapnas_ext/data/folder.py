@@ -1,4 +1,4 @@
-"""Which images of a folder a mini-batch is of."""
+"""Chooses images from a folder and makes a mini-batch of them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from swapnas_ext.data.picture import Cut, batch, central_square, open_picture
 
 _SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _OF_SYSTEMS = frozenset({"__MACOSX", "@eaDir"})
-"""Folders in which archives of macOS and Synology's servers keep thumbnails and the like."""
+"""Folders of thumbnails and the like, which macOS archives and Synology servers add."""
 _SEED = 0
 
 
 def read_folder(folder: Path, samples: int, size: int) -> Tensor:
-    """A mini-batch of central squares. Raises ValueError where fewer images can be read."""
+    """A mini-batch of the central squares of images, float32 ``[samples, 3, size, size]``.
+
+    Raises:
+        ValueError: fewer than ``samples`` images can be read.
+    """
     folders = list(_image_files(folder))
     count = sum(map(len, folders))
     if count < samples:
@@ -55,7 +59,7 @@ def read_folder(folder: Path, samples: int, size: int) -> Tensor:
 
 
 def _image_files(folder: Path) -> Iterator[list[Path]]:
-    """By folder, in the order of the names; a folder that several links lead to once."""
+    """The image files of each folder, sorted by name. A folder that several links lead to comes once."""
     seen: set[str] = set()
     for place, subfolders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)

@@ -1,4 +1,4 @@
-"""Mini-batches from data loaders."""
+"""Takes a mini-batch from a data loader."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from torch import Tensor
 
 
 def first_batch(loader: Iterable[Any], samples: int | None = None) -> Any:
-    """The inputs of the first batch of a data loader: the batch itself where it is a tensor or a
-    mapping, its first element where it is a tuple or list. Where that element, or the batch, lists as many
-    tensors or mappings as the loader's ``batch_size``, one a sample, as batches for detectors do, it is
-    a tuple of that list: a model's only argument. So it is where the batch lists a pair of an input and
-    its target for each sample, as without a collating function. A tensor and such a list are cut to
-    ``samples``.
+    """The inputs of the first batch of a data loader.
+
+    * A batch that is a tensor or a mapping: the batch itself.
+    * A batch that is a tuple or list: its first element.
+    * A batch, or first element, that lists one tensor or mapping for each sample, as batches for detectors
+      do: a tuple with that list, the model's only argument. There are as many as the loader's
+      ``batch_size``.
+    * A batch that lists a pair of an input and its target for each sample, as without a collating function:
+      a tuple with the list of the inputs.
+
+    A tensor and such a list are cut to ``samples``.
 
     Raises:
         ValueError: an empty loader, or a batch of fewer than ``samples``.
@@ -34,7 +39,7 @@ def first_batch(loader: Iterable[Any], samples: int | None = None) -> Any:
 
 
 def _first_parts(batch: Any, size: int | None) -> list[Any] | None:
-    """The first of each pair in a list of one a sample; None where it is no such list."""
+    """The first elements of a list of pairs, one for each sample; None for any other batch."""
     if not isinstance(batch, tuple | list) or not all(
         isinstance(i, tuple | list) and i for i in batch
     ):
@@ -62,13 +67,16 @@ def _batch_size(loader: Any) -> int | None:
     if size is None:
         size = getattr(getattr(loader, "batch_sampler", None), "batch_size", None)
     try:
-        return min(size, len(loader.dataset))
-    except (AttributeError, TypeError):  # no such numbers
+        return min(size, len(loader.dataset))  # type: ignore[type-var] # None raises TypeError
+    except (AttributeError, TypeError):  # no batch size, or no length of the dataset
         return size
 
 
 def _lists_samples(inputs: Any, batch_size: int | None) -> bool:
-    """Where a tensor's first dimension is the batch's size, the samples lie in it."""
+    """Whether inputs are a list of one tensor or mapping for each sample.
+
+    They are not where the first dimension of a tensor is the batch size: that dimension holds the samples.
+    """
     if not isinstance(inputs, tuple | list) or len(inputs) != batch_size:
         return False
     tensors: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""Image files: opened in whatever mode they are, cut, and made a mini-batch."""
+"""Opens image files of any mode, cuts them, and makes a mini-batch of the cuts."""
 
 from __future__ import annotations
 
@@ -18,26 +18,32 @@ if TYPE_CHECKING:
 _EIGHT_BITS = Values(np.dtype(np.uint8), 0, 255)
 _SIXTEEN_BITS = np.dtype(np.uint16)
 _FROM_UPPER_BYTE = 257
-"""255 becomes 65,535."""
+"""Scales the upper byte of a 16-bit value to the whole range: 255 becomes 65,535."""
 
 
 class Picture(NamedTuple):
-    """An image of mode RGB; or of mode F, in the file's own grey values. ``values`` are the file's."""
+    """An image of mode RGB, or of mode F with the file's own grey values. ``values`` describes the values in
+    the file."""
 
     image: Image.Image
     values: Values
 
 
 class Cut(NamedTuple):
-    """A part of a picture, resized: uint8 ``[size, size, 3]``, or ``[size, size]`` in the file's own grey
-    values. ``values`` are those of the whole picture."""
+    """A part of a picture, resized: uint8 ``[size, size, 3]``, or ``[size, size]`` with the file's own grey
+    values. ``values`` describes the values of the whole picture."""
 
     pixels: np.ndarray[Any, Any]
     values: Values
 
 
 def open_picture(path: Path) -> Picture:
-    """Raises ValueError where the file is no image, or one whose values are of an unknown range."""
+    """Reads an image file.
+
+    Raises:
+        ValueError: not an image, or an image with values of an unknown range.
+        ImportError: Pillow is missing.
+    """
     try:
         from PIL import Image
     except ImportError as error:
@@ -48,13 +54,13 @@ def open_picture(path: Path) -> Picture:
             if image.mode != "F" and not image.mode.startswith("I"):
                 return _picture_of_8_bits(image.convert("RGB"), sixteen_bits)
             pixels = np.asarray(image)
-    except Exception as error:  # decoders raise whatever a damaged file makes them stumble over
+    except Exception as error:  # decoders raise many kinds of errors for damaged files
         raise ValueError(f"can't read {path} as an image: {error}") from error
     return Picture(Image.fromarray(pixels.astype(np.float32)), values_of(pixels, path))
 
 
 def _picture_of_8_bits(image: Image.Image, sixteen_bits: bool) -> Picture:
-    """Of 16 bits a colour, Pillow keeps the upper eight."""
+    """Pillow keeps only the upper eight of 16 bits for each colour."""
     if not sixteen_bits:
         return Picture(image, _EIGHT_BITS)
     highest = max(high for _, high in image.getextrema())  # type: ignore[misc]
@@ -76,7 +82,11 @@ def central_square(picture: Picture, size: int) -> Cut:
 
 
 def patches(picture: Picture, samples: int, size: int, source: Path) -> Tensor:
-    """A mini-batch of the picture's squares, row by row, as large as ``samples`` of them fit."""
+    """A mini-batch of squares from the picture, row by row, as large as possible for ``samples`` of them.
+
+    Raises:
+        ValueError: the picture has fewer pixels than ``samples``.
+    """
     width, height = picture.image.size
     side = math.isqrt(width * height // samples)
     while side > 0 and (width // side) * (height // side) < samples:
@@ -89,12 +99,17 @@ def patches(picture: Picture, samples: int, size: int, source: Path) -> Tensor:
 
 
 def batch(cuts: Sequence[Cut], source: Path) -> Tensor:
-    """White is the same in all, so that dark images stay dark among others of the same camera. Raises
-    ValueError where it can't be told."""
+    """A mini-batch, float32 ``[N, 3, size, size]``, in which all cuts have the same white.
+
+    Dark images then stay dark among brighter ones of the same camera.
+
+    Raises:
+        ValueError: it is unknown which value is white.
+    """
     upper_bytes = [c.values for c in cuts if c.pixels.ndim == 3 and c.values.dtype == _SIXTEEN_BITS]
     if upper_bytes and white_of(upper_bytes, source) < 65535:
         raise ValueError(
-            f"the images in {source} are of 16 bits a colour and use the lower ones alone, which Pillow "
+            f"the images in {source} have 16 bits for each colour and use only the lower ones, which Pillow "
             "does not read: save them with 8 bits a colour, or as a uint16 array [N, H, W, 3] in an .npy "
             "file"
         )

@@ -1,4 +1,4 @@
-"""The values of pixels: which range they are of, and their normalisation."""
+"""Finds the range of pixel values and normalises them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2470, 0.2435, 0.2616)
 
 _WHITES = (1, 255, 1023, 4095, 16383, 65535)
-"""Of whole numbers: yes or no, and 8, 10, 12, 14 and 16 bits."""
+"""White in images of whole numbers: booleans, and 8, 10, 12, 14 and 16 bits."""
 _HALF_A_STEP = 0.5
-"""Of 255. Floating-point values exceed their range by rounding."""
+"""Out of 255. Floating-point values exceed their range by rounding."""
 _UNCLEAR = 16
-"""Floating-point images whose brightest value lies between 1 and this could be overexposed or very dark."""
+"""Floating-point images whose largest value is between 1 and this: either overexposed or very dark."""
 _EXPECTED = (
     "expected 8 bits, whole numbers from 0 to at most 65,535, or floating-point numbers from 0 to 1 or from "
     "0 to 255; rescale them, or, where they are normalised already, pass them as a tensor in place of "
@@ -27,7 +27,7 @@ _EXPECTED = (
 
 
 class Values(NamedTuple):
-    """What the values of some pixels are: their type, the least, and the largest."""
+    """The type of some pixel values, the smallest one and the largest one."""
 
     dtype: np.dtype[Any]
     low: float
@@ -35,7 +35,11 @@ class Values(NamedTuple):
 
 
 def values_of(pixels: np.ndarray[Any, Any], source: Path) -> Values:
-    """Raises ValueError where they are of no known range, whatever other images have."""
+    """Describes the values of one image.
+
+    Raises:
+        ValueError: not numbers, NaN, infinite, or outside every known range.
+    """
     dtype = pixels.dtype
     if dtype.kind not in "buif":
         raise ValueError(f"the images in {source} are of type {dtype}: {_EXPECTED}")
@@ -53,7 +57,11 @@ def values_of(pixels: np.ndarray[Any, Any], source: Path) -> Values:
 
 
 def white_of(values: Sequence[Values], source: Path) -> float:
-    """What is white in all images of one mini-batch. Raises ValueError where that can't be told."""
+    """The value of white in all images of one mini-batch: 1, 255, 1023, 4095, 16383 or 65535.
+
+    Raises:
+        ValueError: the values fit several ranges.
+    """
     if all(value.dtype == np.bool_ for value in values):
         return 1
     if all(value.dtype == np.uint8 for value in values):
@@ -74,17 +82,20 @@ def _unknown(low: float, high: float, source: Path) -> ValueError:
 
 
 def to_255(pixels: np.ndarray[Any, Any], white: float) -> np.ndarray[Any, Any]:
-    """Of 8 bits as they are; else in floating point."""
+    """Pixels scaled to 0..255: those of 8 bits unchanged, all others as floating-point numbers."""
     if pixels.dtype == np.uint8 and white == 255:
         return pixels
-    exact = pixels.astype(np.float64 if pixels.dtype.itemsize > 4 else np.float32)
-    return np.clip(exact * (255.0 / white), 0, 255)
+    floating: np.ndarray[Any, np.dtype[np.floating[Any]]] = pixels.astype(
+        np.float64 if pixels.dtype.itemsize > 4 else np.float32
+    )
+    scaled: np.ndarray[Any, Any] = np.clip(floating * (255.0 / white), 0, 255)
+    return scaled
 
 
 def normalized(pixels: np.ndarray[Any, Any]) -> Tensor:
-    """[N, H, W, 3] in 0..255 -> [N, 3, H, W]."""
-    # On the CPU and in float32 whatever torch's defaults are.
-    pixels_, mean, std = (
-        torch.tensor(values, dtype=torch.float32, device="cpu") for values in (pixels, MEAN, STD)
+    """Normalises with CIFAR-10's mean and standard deviation: ``[N, H, W, 3]`` in 0..255 -> float32
+    ``[N, 3, H, W]`` on the CPU, whatever torch's defaults are."""
+    values, mean, std = (
+        torch.tensor(numbers, dtype=torch.float32, device="cpu") for numbers in (pixels, MEAN, STD)
     )
-    return ((pixels_ / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
+    return ((values / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()

@@ -1,4 +1,4 @@
-"""Images from the bundled photograph, and from whatever is at a path."""
+"""Makes mini-batches of images from the bundled photograph, or from a path."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _NAMED_ARRAY = re.compile(r"(?P<file>.+?\.npz):(?P<name>.+)", re.IGNORECASE)
 def photograph(samples: int = 16, size: int = DEFAULT_SIZE) -> Tensor:
     """Patches of the photograph that matplotlib bundles (``grace_hopper.jpg``), always the same.
 
-    The photograph is cut into a grid of equal squares, as large as ``samples`` of them fit; they are
-    taken row by row and resized to ``size``.
+    Returns float32 ``[samples, 3, size, size]``, ``size`` in pixels. The photograph is cut into a grid of
+    equal squares, as large as possible for ``samples`` of them. The squares are taken row by row and resized.
 
     Raises:
         ValueError: ``samples`` or ``size`` below 1, or more samples than the photograph has pixels for.
@@ -38,29 +38,31 @@ def photograph(samples: int = 16, size: int = DEFAULT_SIZE) -> Tensor:
 
 
 def images(path: str | Path, samples: int = 16, size: int | None = None) -> Tensor:
-    """Images of a folder, of a NumPy file, or patches of one image file.
+    """Images of a folder, images of a NumPy file, or patches of one image file.
 
-    **A folder** is read with its subfolders, and with those that it links to; names that begin with a dot,
-    and the thumbnails that systems keep (``__MACOSX``, ``@eaDir``), are left out. Where its images lie in
-    one folder, the first ``samples`` by name are taken; where they lie in several, as many of each
-    as of the others, chosen at random, and the same ones on every machine. An image that can't be read is
-    left out with a warning. Images are cropped to their central square and resized (to 32 by default).
+    Returns float32 ``[samples, 3, H, W]``; H and W are ``size`` in pixels, where it is given.
 
-    **A file** ``.npz`` holds one array, or one named ``images``; ``file.npz:key`` takes another; ``.npy``
-    holds one array. It is uint8 ``[N, H, W, 3]``, or of other numbers, or channels first, or grey:
-    ``[N, H, W]``, ``[N, H, W, 1]``, ``[N, 1, H, W]``. The first ``samples`` are taken, and resized only
-    if ``size`` is given. Of an ``.npz`` file no more is unpacked, and so its checksum, which is of all of
-    it, is not compared. An image file is cut as `photograph` is.
+    **A folder** is read with its subfolders and with the folders that it links to. Names that begin with a
+    dot and folders of thumbnails (``__MACOSX``, ``@eaDir``) are left out. If all images are in one folder,
+    the first ``samples`` by name are taken. If they are in several, the same number is taken from each, at
+    random, and the same images on every machine. An image that can't be read is left out with a warning.
+    Images are cropped to their central square and resized (to 32 by default).
 
-    **Black is 0**; white is 255 where values have eight bits. Of other whole numbers (16-bit images) it
-    is 1, 255, 1023, 4095, 16383 or 65535: the least that no value of the mini-batch exceeds. Of
-    floating-point numbers it is 1 or 255. All else is refused: values below 0, as of images that are
-    normalised already, NaN, and floating-point numbers that are of neither range.
+    **A file** ``.npz`` holds one array, or one named ``images``; ``file.npz:key`` names another. ``.npy``
+    holds one array. An array is uint8 ``[N, H, W, 3]``; or of other numbers; or channels first; or grey:
+    ``[N, H, W]``, ``[N, H, W, 1]``, ``[N, 1, H, W]``. The first ``samples`` images are taken, and resized
+    only if ``size`` is given. The rest of an ``.npz`` file is not unpacked, so its checksum is not
+    verified. An image file is cut as in `photograph`.
+
+    **Black is 0.** White is 255 for values of eight bits. For other whole numbers (16-bit images) it is the
+    smallest of 1, 255, 1023, 4095, 16383 and 65535 that no value of the mini-batch exceeds. For
+    floating-point numbers it is 1 or 255. All other values are refused: below 0, as in images that are
+    already normalised; NaN; and floating-point numbers that fit neither range.
 
     Raises:
         FileNotFoundError: nothing at ``path``.
-        ValueError: an unreadable image or array (named), values of an unknown range, or fewer images than
-            ``samples``.
+        ValueError: an unreadable image or array (the message names it), values of an unknown range, or
+            fewer images than ``samples``.
     """
     _check_counts(samples, size)
     path = Path(path)

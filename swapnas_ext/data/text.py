@@ -1,7 +1,7 @@
-"""Mini-batches of text: words as numbers, for models that take token ids.
+"""Makes mini-batches of text for models that take token ids.
 
-A stand-in for a tokenizer. Untrained embeddings only have to tell words apart, so that a word's id is a
-checksum of it: nothing to download, and the same everywhere.
+This replaces a tokenizer. Untrained embeddings only need different words to have different ids, so the id of a
+word is its checksum: nothing has to be downloaded, and the ids are the same everywhere.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from swapnas_ext._util import read_text
 
 CLASSIFY = 0
-"""The id of every passage's first token, as BERT's ``[CLS]``."""
+"""The id of the first token of every passage, like BERT's ``[CLS]``."""
 
 _WORD = re.compile(r"\w+")
 
@@ -24,19 +24,21 @@ _WORD = re.compile(r"\w+")
 def passages(samples: int, length: int, vocabulary: int, path: str | Path | None = None) -> Tensor:
     """Passages of a text as int64 token ids ``[samples, length]``, always the same.
 
-    The text is cut into ``samples`` equal parts; of each the first words are taken, after a first token
-    that is `CLASSIFY`. A word is a run of letters and digits, in lower case; its id is its CRC-32, modulo
-    the ids from 1 to ``vocabulary - 1``: of 1,000 different words some 30 share theirs with another where
-    the vocabulary is BERT's 30,522.
+    The text is cut into ``samples`` equal parts. A passage is `CLASSIFY` and then the first words of a part.
+    A word is a run of letters and digits, in lower case. Its id is its CRC-32, reduced to 1 to
+    ``vocabulary - 1``. With BERT's vocabulary of 30,522, about 30 of 1,000 different words share their id
+    with another.
 
     Args:
         path: a text file in UTF-8, or in UTF-16 with a byte order mark. By default the help texts that
-            Python brings (``pydoc_data.topics``): English prose, the same for all who run one version of Python.
+            Python includes (``pydoc_data.topics``): English prose, the same for everyone with the same
+            version of Python.
 
     Raises:
         FileNotFoundError: nothing at ``path``.
-        ValueError: counts that can't be, a file that is no text, or too short a text.
-        ImportError: this Python comes without its help texts.
+        ValueError: ``samples`` below 1, ``length`` or ``vocabulary`` below 2, a file that is not text, or a
+            text that is too short.
+        ImportError: this Python has no help texts.
     """
     for name, value, least in (
         ("samples", samples, 1),

@@ -19,11 +19,11 @@ from swapnas_ext.measures.prepared_network import (
     Remembered,
     StartOver,
 )
-from swapnas_ext.measures.registry import AnyMeasure, get, names, register, title_of
+from swapnas_ext.measures.registry import DEFAULT, AnyMeasure, get, names, register, title_of
 from swapnas_ext.measures.saturation import SATURATED
 
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
+for _name in sorted((module.name for module in pkgutil.iter_modules(__path__)), key=DEFAULT.__ne__):
+    importlib.import_module(f"{__name__}.{_name}")
 
 __all__ = [
     "SATURATED",

@@ -1,4 +1,4 @@
-"""What the blocks of a model do to a small disturbance."""
+"""Measures what the blocks of a model do to a small disturbance."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _DISTURBANCE = 1e-2  # of a block's input, relative to its standard deviation
 
 
 def blocks_of(model: nn.Module) -> list[nn.Module]:
-    """The outermost modules that have parts themselves and stand in an ``nn.Sequential`` or
-    ``nn.ModuleList``: residual blocks, cells, encoder layers. Not those of TorchScript."""
+    """The outermost modules with children of their own that are items of an ``nn.Sequential`` or
+    ``nn.ModuleList``: residual blocks, cells, encoder layers. Modules of TorchScript are left out."""
     if isinstance(model, torch.jit.ScriptModule):
         return []
     found: list[nn.Module] = []
@@ -38,9 +38,9 @@ class Blocks:
         draws: whether the model draws random numbers.
 
     Attributes:
-        ran: blocks that did.
-        gains: relative change of the output over that of the input, of each block but the first.
-        direct: the part of the response that stays at its position, of each block but the first.
+        ran: number of blocks that ran.
+        gains: for each block after the first, the relative change of its output over that of its input.
+        direct: for each block after the first, the part of the response that stays at its position.
     """
 
     def __init__(
@@ -69,8 +69,9 @@ class Blocks:
                 hook.remove()
 
     def _before(self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if not self._running:  # its own activations may be in place
-            arguments: Arguments = {**dict(enumerate(args)), **kwargs}
+        if not self._running:  # otherwise this is our own second run
+            arguments: Arguments = dict(enumerate(args))
+            arguments.update(kwargs)
             is_first = not self.ran and not self._begun
             self._begun.append(None if is_first else BlockState(block, arguments, self._draws_on))
 
@@ -82,13 +83,15 @@ class Blocks:
         y = _tensor_of(output)
         if begun is None or y is None:
             return
-        before = y.clone()  # it may be the input
-        self._running, self._channels.listening = True, False
+        before = y.clone()  # it may share memory with the input
+        self._running = True
+        self._channels.listen(False)
         try:
             with begun.again() as arguments:
                 self._disturb(block, arguments, before)
         finally:
-            self._running, self._channels.listening = False, True
+            self._running = False
+            self._channels.listen(True)
 
     def _disturb(self, block: nn.Module, arguments: Arguments, before: Tensor) -> None:
         fitting = [name for name, value in arguments.items() if _fits(value, before)]
@@ -105,6 +108,8 @@ class Blocks:
         args = [value for key, value in arguments.items() if isinstance(key, int)]
         kwargs = {key: value for key, value in arguments.items() if isinstance(key, str)}
         after = _tensor_of(block(*args, **kwargs))
+        if after is None:  # it returns something else now
+            return
         with torch.autocast(x.device.type, enabled=False):
             response = (after.float() - before.float()) / step
             spread = _spread(response)
@@ -124,14 +129,14 @@ class Blocks:
 
 
 def _tensor_of(output: Any) -> Tensor | None:
-    """The output of a block, or the first of several, where that is of real numbers."""
+    """The output of a block, or the first of several; None if it is no floating-point tensor."""
     if isinstance(output, tuple | list) and output:
         output = output[0]
     return output if isinstance(output, Tensor) and output.is_floating_point() else None
 
 
 def _fits(value: Any, output: Tensor) -> bool:
-    """Whether an argument may be what the block is a function of: not a mask, a scale or an option."""
+    """Whether an argument may be the signal: not a mask, a scale or an option."""
     same = isinstance(value, Tensor) and value.is_floating_point() and value.dim() == output.dim()
     return same and value.numel() > 1
 
@@ -141,8 +146,8 @@ def _spread(x: Tensor) -> float:
 
 
 def _aligned(noise: Tensor, response: Tensor) -> Tensor | None:
-    """The noise by positions of the response: several lie at one where that is smaller, as more channels.
-    None where positions have nothing to do with each other."""
+    """The noise at the positions of the response. Where the response is smaller, several positions of the noise
+    become more channels of one. None if the positions are unrelated."""
     positions, wanted = (_positions(tensor) for tensor in (noise, response))
     if positions == wanted:
         return noise

@@ -1,4 +1,4 @@
-"""How many of a layer's channels say something of their own."""
+"""Measures how many of a layer's channels carry information of their own."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from swapnas_ext.patterns import Observer
 
 
 class Channels(Observer):
-    """Of each layer, the effective part of its channels, before its activation.
+    """Takes the effective part of the channels of each layer, before its activation.
 
     Attributes:
-        effective: in the order of the calls.
-        listening: whether to take note of what is fed.
+        effective: one number a layer, in the order of the calls.
+        listening: whether to record what is fed.
     """
 
     of_inputs = True
@@ -22,11 +22,11 @@ class Channels(Observer):
     def __init__(self, samples: int, ternary: bool) -> None:
         super().__init__(samples, ternary)
         self.effective: list[float] = []
-        self.listening = True
+        self.listen(True)
 
-    @property
-    def counts_once(self) -> bool:  # type: ignore[override]
-        return self.listening  # else nothing is counted
+    def listen(self, listening: bool) -> None:
+        self.listening = listening
+        self.counts_once = listening  # when not listening, nothing is counted
 
     def update(self, x: Tensor) -> None:
         if self.listening:
@@ -34,7 +34,7 @@ class Channels(Observer):
 
 
 def effective_part(x: Tensor) -> float:
-    """The effective number of channels over their number, 0 to 1; 0 where none varies.
+    """The effective number of channels over their number, from 0 to 1; 0 if no channel varies.
 
     Args:
         x: ``[S, C, ...]``, or ``[S, tokens, C]``.
@@ -50,16 +50,16 @@ def effective_part(x: Tensor) -> float:
     largest = channels.abs().amax()
     if not 0 < float(largest) < math.inf:
         return 0.0
-    channels = channels / largest  # squares of squares stay finite
+    channels = channels / largest  # so that fourth powers stay finite
     count, elements = channels.shape
-    # Both products have the same trace, and so have their squares.
+    # Both products have the same trace, and so do their squares.
     covariance = channels @ channels.T if count <= elements else channels.T @ channels
     total = float(covariance.trace())
     return total**2 / float((covariance**2).sum()) / count
 
 
 def by_channel(x: Tensor) -> Tensor:
-    """``[channels, all else]``; of three dimensions, the last is taken for the channels."""
+    """``[channels, everything else]``. In a tensor of three dimensions the last one is taken for the channels."""
     if x.dim() == 3:
         return x.flatten(0, 1).T
     return x.transpose(0, 1).flatten(1) if x.dim() > 1 else x[None]

@@ -1,5 +1,5 @@
-"""The composite score: distinct patterns of each layer, and three more things that forward passes of an
-untrained network tell. See docs/composite.md for how it was found, and on which tables it was tested.
+"""The composite score: distinct patterns of each layer, and three more quantities that forward passes of an
+untrained network tell. docs/composite.md says how it was found and on which tables it was tested.
 
 For a network of layers l (activations, each input tensor once) and blocks b::
 
@@ -9,14 +9,14 @@ For a network of layers l (activations, each input tensor once) and blocks b::
   channels before the activation, on noise: the participation ratio tr(K)^2 / tr(K^2) of the covariance K
   between channels.
 * F, operations of the convolutions and linear layers.
-* g_b, by how much block b amplifies a small disturbance of its input, relative to both: 1 where a signal
+* g_b, how much block b amplifies a small disturbance of its input, both relative to their size: 1 where a signal
   neither dies out nor explodes.
-* s_b, which part of the block's response stays where the disturbance is: the largest singular value of the
+* s_b, the part of the block's response that stays where the disturbance is: the largest singular value of the
   mean response of output channels to input channels at the same position, over the root mean square of
   the whole response; at most 1.
 
-The last two are means over all blocks but the first. In blocks of several arguments, the last tensor of as
-many dimensions as the output is disturbed. Of activations of three dimensions, the last is taken for the
+The last two are means over all blocks after the first. In a block with several arguments, the last tensor with as
+many dimensions as the output is disturbed. In activations with three dimensions, the last one is taken for the
 channels.
 """
 
@@ -42,14 +42,14 @@ from swapnas_ext.models import FlopCount
 from swapnas_ext.patterns import Observer, PatternCounter
 
 _NOISE = 0x5EED << 40
-"""The stream of random numbers for noise: others than those that the weights are drawn from."""
-_LEAST = 1e-3  # that g and s are taken to be, and the inverse of the most
-_NOTHING = 1e-12  # where no layer has patterns on channels that vary
+"""The stream of random numbers for noise, which differs from that for weights."""
+_LEAST = 1e-3  # g and s are clipped from below to this, and from above to its inverse
+_NOTHING = 1e-12  # instead of a diversity of zero
 
 
 @dataclass(frozen=True)
 class Composite:
-    """What the composite score of one repeat is made of.
+    """The parts of the composite score of one repeat.
 
     Attributes:
         diversity: sum over layers of their distinct patterns, each weighted by the square of its
@@ -174,16 +174,13 @@ class _LayerCounter(Observer):
     def __init__(self, whole: PatternCounter, layer: PatternCounter) -> None:
         super().__init__(whole.samples, whole.ternary)
         self.distinct: list[int] = []
+        self.resets = whole.resets
         self._whole = whole
         self._layer = layer
 
     @property
-    def saw_nan(self) -> bool:  # type: ignore[override]
+    def saw_nan(self) -> bool:
         return self._whole.saw_nan
-
-    @property
-    def resets(self) -> int:  # type: ignore[override]
-        return self._whole.resets
 
     def count_on_host(self) -> int:
         return self._whole.count_on_host()

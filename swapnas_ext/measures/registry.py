@@ -1,86 +1,65 @@
-"""Measures by name: those of this package, of other packages, and of one's own."""
+"""Measures by name: those of this package, of other packages, and of your own.
+
+Packages offer theirs in the entry-point group ``swapnas_ext.measures``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
-from swapnas_ext._util import named
+from swapnas_ext._util import Registry
 from swapnas_ext.measures.measure import FunctionMeasure, Measure
 from swapnas_ext.measures.prepared_network import PreparedNetwork
 
 DEFAULT = "patterns"
-ENTRY_POINTS = "swapnas_ext.measures"
-"""The group of entry points by which packages offer measures."""
+"""Whose module is imported first, and which lists of names begin with."""
 
-AnyMeasure = str | Measure[Any] | type[Measure[Any]] | Callable[[PreparedNetwork], float]
+MeasureFactory: TypeAlias = type[Measure[Any]] | Callable[[PreparedNetwork], float]
+AnyMeasure: TypeAlias = str | Measure[Any] | MeasureFactory
 """A registered name, ``MODULE:NAME``, an object, a class, or a function from a prepared network to a logarithm."""
 
-Registered = TypeVar("Registered", bound=type[Measure[Any]] | Callable[[PreparedNetwork], float])
-_registered: dict[str, Measure[Any]] = {}
+Registered = TypeVar("Registered", bound=MeasureFactory)
+_registry: Registry[Any] = Registry("measure", "swapnas_ext.measures")
 
 
 def register(measure: Registered) -> Registered:
-    """Makes a measure known by its name; for use as a decorator of a class or a function.
+    """Makes a measure known by its name; a decorator of a class or a function.
 
     Raises:
         ValueError: another measure has that name.
     """
-    made = _made(measure)
-    known = _registered.get(made.name)
-    if known is not None and _origin(known) != _origin(made):
-        raise ValueError(
-            f"there is a measure {made.name!r} already: {known!r}; choose another name"
-        )
-    _registered[made.name] = made
+    _registry.register(_made(measure).name)(measure)
     return measure
 
 
 def names() -> tuple[str, ...]:
     """The names that `get` knows, the default first."""
-    return tuple(sorted({*_registered, *_offered()}, key=lambda name: (name != DEFAULT, name)))
+    return tuple(_registry.names())
 
 
 def get(measure: AnyMeasure) -> Measure[Any]:
-    """The measure that is meant.
+    """Returns the measure that a name, an object, a class or a function stands for.
 
     Raises:
         ValueError: an unknown name.
         TypeError: neither a name nor a measure.
         ImportError: the module of ``MODULE:NAME``, or of another package's measure, can't be imported.
     """
-    if not isinstance(measure, str):
-        return _made(measure)
-    if measure in _registered:
-        return _registered[measure]
-    offered = _offered().get(measure)
-    if offered is not None:
-        return _made(offered.load())
-    if ":" in measure:
-        found = named(measure)
-        if found is not None:
-            return _made(found)
-    raise ValueError(
-        f"measure must be one of {', '.join(names())}, or MODULE:NAME of your own, got {measure!r}"
-    )
+    return _made(_registry.get(measure) if isinstance(measure, str) else measure)
 
 
 def title_of(name: str) -> str:
-    """What tables call the values of a measure; its name, where the registry does not know it."""
+    """What tables call the values of a measure: its title, or its name if the registry does not know it."""
     try:
         return get(name).title
     except (ValueError, TypeError, ImportError):
         return name
 
 
-def _offered() -> dict[str, Any]:
-    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
-
-
 def _made(measure: Any) -> Measure[Any]:
     if isinstance(measure, type) and issubclass(measure, Measure):
-        return cast("Measure[Any]", measure())
+        return measure()
     if isinstance(measure, Measure):
         return measure
     if callable(measure) and not isinstance(measure, type):
@@ -88,9 +67,3 @@ def _made(measure: Any) -> Measure[Any]:
     raise TypeError(
         f"measure must be a name, a Measure, or a function of a prepared network, got {measure!r}"
     )
-
-
-def _origin(measure: Measure[Any]) -> tuple[str, str]:
-    """Where it is defined, which stays the same where a module is imported again."""
-    of: Any = measure.function if isinstance(measure, FunctionMeasure) else type(measure)
-    return of.__module__, of.__qualname__

@@ -13,13 +13,14 @@ SATURATED = 0.95
 def saturation(patterns: float, network: PreparedNetwork) -> float:
     """Psi / min(V, 2^S); for ternary patterns Psi / min(V, 3^S)."""
     states = 3 if network.has_ternary else 2
-    return patterns / min(network.neurons, states**network.samples)
+    possible: int = states**network.samples
+    return patterns / min(network.neurons, possible)
 
 
 def is_saturated(patterns: float, network: PreparedNetwork) -> bool:
     """Whether Psi is within 5 % of the highest possible. Ternary patterns of functions that are almost never
     exactly zero, such as GELU, have only 2^S possibilities in effect."""
-    possible = _states_in_effect(patterns, network) ** network.samples
+    possible: int = _states_in_effect(patterns, network) ** network.samples
     return patterns >= SATURATED * min(network.neurons, possible)
 
 
@@ -29,7 +30,7 @@ def saturation_note(patterns: float, network: PreparedNetwork) -> str | None:
         return None
     samples, neurons = network.samples, network.neurons
     states = _states_in_effect(patterns, network)
-    possible = states**samples
+    possible: int = states**samples
     # With this many samples, as many patterns are possible as there are neurons: neither limit is near.
     balanced = max(1, round(samples * math.log2(max(neurons, 2)) / math.log2(possible)))
     if possible >= neurons:

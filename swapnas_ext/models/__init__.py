@@ -1,15 +1,17 @@
-"""A model before and after scoring: what is in it, its weights, its inputs, and how it is restored."""
+"""Prepares a model for scoring and restores it: its modules, its weights, its inputs, its state."""
 
 from __future__ import annotations
 
 from swapnas_ext.models import initialization, running_statistics
 from swapnas_ext.models.block_state import Arguments, BlockState
+from swapnas_ext.models.disposable import OF_A_VARIABLE, is_disposable
 from swapnas_ext.models.flops import FlopCount
 from swapnas_ext.models.initialization import Initializer, Reach
-from swapnas_ext.models.inputs import Inputs, MiniBatch, first_tensor, main_input
+from swapnas_ext.models.inputs import Inputs, MiniBatch
 from swapnas_ext.models.inventory import Inventory, Path, name_of, take_inventory
+from swapnas_ext.models.nested import first_tensor, main_input
 from swapnas_ext.models.random_state import RandomState, own_random_state
-from swapnas_ext.models.restoring import OF_A_VARIABLE, NothingToRestore, Restoring, is_disposable
+from swapnas_ext.models.restoring import NothingToRestore, Restoring
 from swapnas_ext.models.scoring_mode import set_scoring_mode, uncompiled
 
 __all__ = [

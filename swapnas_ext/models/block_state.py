@@ -1,4 +1,4 @@
-"""What a block's run begins with, and leaves behind: its arguments, and what its modules hold."""
+"""Runs a block of a model twice from the same state: its arguments, and all that its modules hold."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from swapnas_ext.models.containers import set_item
 from swapnas_ext.models.random_state import RandomState
-from swapnas_ext.models.saved_state import SavedState, set_item, tensor_like
+from swapnas_ext.models.saved_state import SavedState
+from swapnas_ext.models.tensor_copies import copy_of_storage, tensor_like, view_like
 
 Arguments = dict[int | str, Any]
-"""By place or name."""
+"""Arguments of a call, by position or name."""
 
 
 class BlockState:
-    """Lets a block run from the same beginning once more, without a trace: parameters, buffers, attributes,
-    caches that it is given and lists that it appends to, and random numbers.
+    """Lets a block run once more from the same state, and leaves no trace of the second run.
 
-    Made before the first run; `again` is for after it. Not seen is what only closures and the insides of
-    other libraries hold.
+    The state is made of parameters, buffers, attributes, caches that the block is given, lists that it appends
+    to, and random numbers. It lacks what only closures or the internals of other libraries hold.
+
+    Make it before the first run, and call `again` after it.
 
     Args:
-        draws_on: the device that the block may draw random numbers on; None where it draws none.
+        draws_on: the device on which the block may draw random numbers; None where it draws none.
     """
 
     def __init__(
@@ -39,7 +42,7 @@ class BlockState:
         saved.save_container(arguments)
         saved.modules.append(block)
         seen: set[int] = set()
-        for module in saved.modules:  # grows while it is gone through
+        for module in saved.modules:  # save_module appends to this list
             if id(module) not in seen:
                 seen.add(id(module))
                 saved.save_module(module)
@@ -49,8 +52,8 @@ class BlockState:
 
     @contextmanager
     def again(self) -> Iterator[Arguments]:
-        """While it lasts, all is as it was before the first run, with copies of the tensors in their places;
-        gives the arguments of then. Afterwards all is as the first run left it."""
+        """A context in which the state is that before the first run, with copies of the tensors. Yields the
+        arguments of that time. Afterwards the state is that after the first run."""
         random_state = None if self._draws_on is None else RandomState(self._draws_on)
         self._saved.note_working()
         try:
@@ -70,11 +73,11 @@ class BlockState:
 
 
 def _copies(tensors: list[Tensor]) -> dict[int, Tensor]:
-    """By the identity of the originals; what shares memory shares it again."""
+    """Copies by the identity of their originals; copies share memory where their originals do."""
     originals = {id(tensor): tensor for tensor in tensors}
     memories = {known: _memory_of(tensor) for known, tensor in originals.items()}
     users = Counter(memories.values())
-    shared: dict[Any, Any] = {}
+    shared: dict[tuple[torch.device, int], torch.UntypedStorage] = {}
     copies = {}
     for known, original in originals.items():
         values, memory = original.detach(), memories[known]
@@ -82,16 +85,14 @@ def _copies(tensors: list[Tensor]) -> dict[int, Tensor]:
             values = values.clone()
         else:
             if memory not in shared:
-                shared[memory] = values.untyped_storage().clone()
-            values = torch.empty(0, dtype=values.dtype, device=values.device).set_(
-                shared[memory], values.storage_offset(), values.shape, values.stride()
-            )
+                shared[memory] = copy_of_storage(values)
+            values = view_like(values, shared[memory])
         copies[known] = tensor_like(original, values)
     return copies
 
 
 def _memory_of(tensor: Tensor) -> tuple[torch.device, int] | None:
-    """Where it is; None for those that have no such place, as sparse ones, or no elements."""
+    """The device and address of a tensor's memory; None for tensors without one, such as sparse or empty ones."""
     if type(tensor) not in (Tensor, nn.Parameter) or tensor.layout != torch.strided:
         return None
     if tensor.is_quantized or tensor.is_conj() or tensor.is_neg() or tensor.numel() == 0:

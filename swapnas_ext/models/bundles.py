@@ -1,4 +1,4 @@
-"""Values that hold the samples of a mini-batch in a way of their own: packed sequences, batches of graphs."""
+"""Handles values that pack the samples of a mini-batch in their own format: packed sequences, batches of graphs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence, unpack_sequence
 
 
 class Bundle(ABC):
-    """Of some samples.
+    """A value that packs samples.
 
     Attributes:
-        value: what a model is called with.
+        value: the argument of the model.
         samples: S.
-        tensors: in it, those with what is known of the samples first.
+        tensors: the tensors in the value, those with the data of the samples first.
     """
 
     value: Any
@@ -26,24 +26,26 @@ class Bundle(ABC):
 
     @abstractmethod
     def mapped(self, function: Callable[[Tensor], Tensor]) -> Any:
-        """The same of other tensors."""
+        """The value with ``function(tensor)`` in the place of each tensor."""
 
     @abstractmethod
     def taken(self, order: Sequence[int]) -> Any:
-        """The same of the samples in another order, some of which may be there more than once."""
+        """The value with the samples in another order; a sample may appear several times."""
 
 
 class Sequences(Bundle):
+    """A ``PackedSequence``."""
+
     def __init__(self, value: PackedSequence) -> None:
         self.value = value
         self.samples = int(value.batch_sizes[0])
         self.tensors = [part for part in value if part is not None]
 
     def mapped(self, function: Callable[[Tensor], Tensor]) -> PackedSequence:
-        # Torch has the sizes on the CPU whatever the device.
+        # torch keeps the batch sizes on the CPU, whatever the device.
         data, batch_sizes, *orders = self.value
-        orders = [None if order is None else function(order) for order in orders]
-        return PackedSequence(function(data), batch_sizes.clone(), *orders)
+        mapped_orders = [None if order is None else function(order) for order in orders]
+        return PackedSequence(function(data), batch_sizes.clone(), *mapped_orders)
 
     def taken(self, order: Sequence[int]) -> PackedSequence:
         sequences = unpack_sequence(self.value)
@@ -53,6 +55,8 @@ class Sequences(Bundle):
 class Graphs(Bundle):
     """A ``Batch`` of PyTorch Geometric."""
 
+    tensors: list[Tensor]
+
     def __init__(self, value: Any) -> None:
         self.value = value
         self.samples = value.num_graphs
@@ -60,7 +64,7 @@ class Graphs(Bundle):
         self.mapped(self._noted)
 
     def _noted(self, tensor: Tensor) -> Tensor:
-        self.tensors.append(tensor)  # type: ignore[attr-defined]
+        self.tensors.append(tensor)
         return tensor
 
     def mapped(self, function: Callable[[Tensor], Tensor]) -> Any:
@@ -72,7 +76,7 @@ class Graphs(Bundle):
 
 
 def bundle_of(value: Any) -> Bundle | None:
-    """None where it is none."""
+    """The bundle of a value; None for other values."""
     if isinstance(value, PackedSequence):
         return Sequences(value)
     if hasattr(type(value), "to_data_list") and hasattr(type(value), "from_data_list"):

@@ -1,4 +1,4 @@
-"""Weights that a module computes from parameters: of ``torch.nn.utils.parametrize``, the older weight_norm
+"""Sets weights that a module computes from parameters: by ``torch.nn.utils.parametrize``, the older weight_norm
 and spectral_norm, and prune."""
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from swapnas_ext._torch_private import (
 )
 from swapnas_ext.models.random_state import own_random_state
 
-_TORCHS = "torch.nn.utils.parametrizations"
-_POWER_ITERATIONS = 15  # as many as torch takes for a new spectral norm
+_PARAMETRIZATIONS_OF_TORCH = "torch.nn.utils.parametrizations"
+_POWER_ITERATIONS = 15  # as in torch for a new spectral norm
 
 
 @dataclass
@@ -32,8 +32,8 @@ class Computed(ABC):
     """A weight that is computed from tensors.
 
     Attributes:
-        shape: of the weight.
-        tensors: that it is computed from, and that are set with it.
+        shape: shape of the weight.
+        tensors: the tensors that the weight is computed from, and buffers that are set along with them.
     """
 
     shape: torch.Size
@@ -44,11 +44,18 @@ class Computed(ABC):
         return self.tensors[0].dtype
 
     def empty(self) -> Tensor:
+        """An uninitialised tensor of the weight's shape, dtype and device."""
         return self.tensors[0].new_empty(self.shape)
 
     def solved(self, weight: Tensor, seed: int) -> Sequence[Tensor] | None:
-        """Values of the tensors that make it this weight, or what comes closest; None where that can't be
-        told. Whatever random numbers it takes begin with the seed."""
+        """Values for ``tensors`` that make the computed weight equal to ``weight``, or as close as possible.
+
+        Args:
+            seed: for parametrizations that draw random numbers.
+
+        Returns:
+            None where no values are known.
+        """
         with torch.autocast(weight.device.type, enabled=False):
             values = self._solved(weight, seed)
         fits = values is not None and all(
@@ -62,34 +69,33 @@ class Computed(ABC):
 
 
 def computed_weights(module: nn.Module) -> dict[str, Computed]:
-    """Of a module, by the names that they have without what computes them."""
-    found: dict[str, Computed] = {}
+    """The computed weights of a module, by their names, such as ``weight``."""
+    computed: dict[str, Computed] = {}
     parametrized = children_of(module).get("parametrizations")
     if isinstance(parametrized, nn.ModuleDict):
         for name, parts in parametrized.items():
-            shape = _shape(parts)
-            if shape is not None:
+            if isinstance(parts, ParametrizationList) and (shape := _shape(parts)) is not None:
                 tensors = *_originals(parts), *(buffer for _, _, buffer in _buffers(parts))
-                found[name] = Parametrized(shape, tensors, parts)
+                computed[name] = Parametrized(shape, tensors, parts)
     parameters, buffers = parameters_of(module), buffers_of(module)
     for key, parameter in parameters.items():
         if parameter is None:
             continue
         name, _, ending = key.rpartition("_")
         if ending == "v" and (length := parameters.get(f"{name}_g")) is not None:
-            found[name] = WeightNormed(parameter.shape, (parameter, length))
+            computed[name] = WeightNormed(parameter.shape, (parameter, length))
         elif ending == "orig" and f"{name}_mask" in buffers:
-            found[name] = Pruned(parameter.shape, (parameter,))
+            computed[name] = Pruned(parameter.shape, (parameter,))
         elif ending == "orig" and (hook := _spectral_hook(module, name)) is not None:
-            vectors = [buffers.get(f"{name}_{vector}") for vector in "uv"]
-            if not any(vector is None for vector in vectors):
-                found[name] = SpectralNormed(parameter.shape, (parameter, *vectors), hook)
-    return found
+            u, v = buffers.get(f"{name}_u"), buffers.get(f"{name}_v")
+            if u is not None and v is not None:
+                computed[name] = SpectralNormed(parameter.shape, (parameter, u, v), hook)
+    return computed
 
 
 @dataclass
 class Pruned(Computed):
-    """The mask stays."""
+    """By ``prune``: the mask stays as it is."""
 
     def _solved(self, weight: Tensor, seed: int) -> Sequence[Tensor]:
         return (weight,)
@@ -97,7 +103,7 @@ class Pruned(Computed):
 
 @dataclass
 class WeightNormed(Computed):
-    """By the older ``weight_norm``: a direction, and its length along all dimensions in which that is 1."""
+    """By the older ``weight_norm``: a direction, and its length over all dimensions in which the length has size 1."""
 
     def _solved(self, weight: Tensor, seed: int) -> Sequence[Tensor]:
         length = self.tensors[1]
@@ -109,7 +115,7 @@ class WeightNormed(Computed):
 
 @dataclass
 class SpectralNormed(Computed):
-    """By the older ``spectral_norm``, whose hook this is."""
+    """By a hook of the older ``spectral_norm``."""
 
     hook: Any
 
@@ -119,7 +125,7 @@ class SpectralNormed(Computed):
 
 @dataclass
 class Parametrized(Computed):
-    """Through the right inverses of its parametrizations; their buffers are set with it."""
+    """By parametrizations, solved with their right inverses. Their buffers are set too."""
 
     parts: ParametrizationList
 
@@ -132,6 +138,7 @@ class Parametrized(Computed):
         try:
             with own_random_state(weight.device) as start:
                 start(seed)
+                part: Any  # a parametrization has what nn.Module does not declare
                 for part in reversed(list(self.parts.children())):
                     own = singular_vectors_of(part)
                     if own is not None and isinstance(value, Tensor):
@@ -140,14 +147,19 @@ class Parametrized(Computed):
                         vectors.update(zip(map(id, own), new, strict=True))
                     value = part.right_inverse(value)
             values = (value,) if isinstance(value, Tensor) else tuple(value)
-            found = [vectors.get(id(b), buffers_of(m)[n].clone()) for m, n, b, _ in kept]
-        except Exception:  # code of the user's own, which need not take any weight
+            new_buffers: list[Any] = [buffers_of(module)[name] for module, name, _, _ in kept]
+            new_buffers = [
+                vectors.get(id(before), after.clone())
+                for (_, _, before, _), after in zip(kept, new_buffers, strict=True)
+            ]
+        except Exception:  # a user's code may refuse any weight
             return None
         finally:
             for module, name, buffer, before in kept:
                 buffer.copy_(before)
                 setattr(module, name, buffer)
-        return (*values, *found) if len(values) + len(found) == len(self.tensors) else None
+        solution = (*values, *new_buffers)
+        return solution if len(solution) == len(self.tensors) else None
 
 
 def _originals(parts: ParametrizationList) -> list[Tensor]:
@@ -165,17 +177,20 @@ def _buffers(parts: ParametrizationList) -> Iterator[tuple[nn.Module, str, Tenso
 
 
 def _shape(parts: ParametrizationList) -> torch.Size | None:
-    """Of the weight; None where it can't be told."""
+    """The shape of the weight; None where it is unknown."""
     try:
-        if all(type(part).__module__ == _TORCHS for part in parts.children()):
-            return max(_originals(parts), key=Tensor.numel).shape
-        return copy.deepcopy(parts).eval()().shape  # some of it may change when it runs
-    except Exception:  # code of the user's own
+        shape: torch.Size
+        if all(type(part).__module__ == _PARAMETRIZATIONS_OF_TORCH for part in parts.children()):
+            shape = max(_originals(parts), key=Tensor.numel).shape
+        else:
+            shape = copy.deepcopy(parts).eval()().shape  # a copy, since a run may change it
+        return shape
+    except Exception:  # a user's code may raise anything
         return None
 
 
 def _singular_vectors(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """The first left and right ones, by the power method, as torch takes them."""
+    """The first left and right singular vectors, by the power method, as in torch."""
     u = F.normalize(matrix.sum(1), dim=0)
     for _ in range(_POWER_ITERATIONS):
         v = F.normalize(matrix.mH @ u, dim=0)

@@ -1,7 +1,7 @@
-"""Operations of a network, counted while it runs anyway.
+"""Counts the operations of a network during a forward pass that runs anyway.
 
-Torch's own `FlopCounterMode` counts more kinds of them, and takes as long as scoring a network of
-NAS-Bench-201 does.
+torch's own `FlopCounterMode` counts more kinds of operations, but takes as long as scoring a network of
+NAS-Bench-201.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext._torch_private import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS
-from swapnas_ext.models.inputs import main_input
+from swapnas_ext.models.nested import main_input
 from swapnas_ext.models.weighted_layers import kind_of, weights_of
 
 _COUNTED = (*CONVOLUTIONS, nn.Linear)
@@ -22,9 +22,11 @@ _RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 
 
 class FlopCount:
-    """Counts the operations of the layers of a network that is watched, those whose weights `initialization`
-    draws; two for a multiplication with addition. Not counted are products of activations, as in
-    attention, what is called as a function, and TorchScript."""
+    """Counts the operations of those layers of a network whose weights `initialization` draws.
+
+    A multiplication with its addition counts as two operations. Products of activations, as in attention,
+    functions that are not layers, and TorchScript are not counted.
+    """
 
     def __init__(self) -> None:
         self._total = 0
@@ -32,8 +34,8 @@ class FlopCount:
         self._hooks: list[Any] = []
 
     def watch(self, network: nn.Module) -> nn.Module:
-        """The network, which has hooks until `close`."""
-        if _is_scripted(network):  # takes no such hooks
+        """Adds hooks to a network, which stay until `close`, and returns it."""
+        if _is_scripted(network):  # does not take these hooks
             return network
         self._hooks.append(network.register_forward_pre_hook(self._begin))
         for module in network.modules():
@@ -47,12 +49,13 @@ class FlopCount:
         return network
 
     def close(self) -> None:
+        """Removes the hooks."""
         for hook in self._hooks:
             hook.remove()
         self._hooks.clear()
 
     def per_sample(self, samples: int) -> int | None:
-        """Of one forward pass, of one of so many samples; None where that was not to be seen."""
+        """Operations of one sample in one forward pass of ``samples`` samples; None where no pass was observed."""
         return self._total // (self._forwards * samples) if self._forwards else None
 
     def _begin(self, module: nn.Module, args: Any) -> None:
@@ -61,13 +64,13 @@ class FlopCount:
     def _add(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> None:
-        # Each element takes the weights of its channel: of the output, or, transposed, of the input.
+        # Each element of the output (of the input, where transposed) is multiplied by one channel's weights.
         if not isinstance(module, TRANSPOSED_CONVOLUTIONS):
             args, kwargs = output if isinstance(output, tuple) else (output,), {}
         elements = main_input(args, kwargs)
         if elements is None:
             return
-        weight: Tensor = module.weight  # type: ignore[assignment]
+        weight: Tensor = module.weight  # type: ignore[assignment] # of a convolution or linear layer
         self._total += 2 * elements.numel() * (weight.numel() // weight.shape[0])
 
     def _add_other(
@@ -82,7 +85,7 @@ class FlopCount:
 
 
 _Count = Callable[[tuple[Any, ...], dict[str, Any], Any], int]
-"""Multiplications of one call, from its arguments and output."""
+"""Computes the multiplications of one call from its positional and keyword arguments and its output."""
 
 
 def _other_count(module: nn.Module) -> _Count | None:
@@ -104,10 +107,12 @@ def _other_count(module: nn.Module) -> _Count | None:
 def _of_attention(
     module: nn.MultiheadAttention, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
 ) -> int:
-    """Of the projections: of query, key and value, and of what comes out, which is as large as the query."""
+    """Multiplications of the projections of query, key, value and output, which is as large as the query."""
     given = dict(zip(("query", "key", "value"), args, strict=False)) | kwargs
     inputs = [given[name] for name in ("query", "key", "value")]
-    return module.embed_dim * sum(tensor.numel() for tensor in (inputs[0], *inputs))
+    elements: int = sum(tensor.numel() for tensor in (inputs[0], *inputs))
+    width: int = module.embed_dim
+    return width * elements
 
 
 def _rows(output: Any) -> int:
@@ -116,9 +121,10 @@ def _rows(output: Any) -> int:
 
 
 def _first_tensor(output: Any) -> Tensor:
-    while isinstance(output, tuple | list):  # a packed sequence, too, which is a tuple
+    while isinstance(output, tuple | list):  # also a packed sequence, which is a tuple
         output = output[0]
-    return output
+    tensor: Tensor = output
+    return tensor
 
 
 def _is_scripted(module: nn.Module) -> bool:

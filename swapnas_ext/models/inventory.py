@@ -1,4 +1,4 @@
-"""What there is in a model: its modules and parameters, found in one walk."""
+"""Takes the inventory of a model: its modules and parameters, found in one walk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from swapnas_ext._torch_private import (
     parameters_of,
 )
 
-# Frequent modules that do the same in training and evaluation, and are no activations.
+# Frequent classes that are not activations and compute the same in training and evaluation.
 _ONLY_COMPUTING = frozenset(
     {
         nn.AvgPool2d,
@@ -36,11 +36,14 @@ _ONLY_COMPUTING = frozenset(
 CONTAINERS = frozenset({list, dict, set, OrderedDict, deque, tuple, frozenset})
 
 Path = tuple[Any, str] | None
-"""Where a module is: the path of its parent, and its own name; None for the model. Few need a name."""
+"""Where a module is: the path of its parent, and its own name; None for the model itself.
+
+`name_of` makes a text of it, which few modules need.
+"""
 
 
 def name_of(path: Path) -> str:
-    """As in ``named_modules``."""
+    """The name of a module as in ``named_modules``."""
     if path is None:
         return ""
     parent, name = path
@@ -49,21 +52,24 @@ def name_of(path: Path) -> str:
 
 @dataclass
 class Inventory:
-    """What there is in a model, found in one walk: for a small model a walk takes as long as a layer."""
+    """The modules and parameters of a model.
+
+    One walk finds them all: in a small model, a walk takes as long as a layer.
+    """
 
     modules: list[nn.Module] = field(default_factory=list)
-    """In the order of ``modules()``, without those that only compute: no activation, mode, buffer or
-    hook."""
+    """In the order of ``modules()``, without modules that only compute: those that are not activations and have
+    no mode, buffer or hook."""
     paths: list[Path] = field(default_factory=list)
-    """Of each of ``modules``."""
+    """The path of each of ``modules``."""
     parameters: dict[int, nn.Parameter] = field(default_factory=dict)
-    """By identity, so that tied ones are there once."""
+    """By identity, so that tied parameters appear once."""
     everything: list[nn.Module] = field(default_factory=list)
-    """All modules, those that only compute and those of ``held`` among them."""
+    """All modules, including those that only compute and those of ``held``."""
     held: list[nn.Module] = field(default_factory=list)
-    """Modules that torch does not know to be parts: in a Python list, tuple or dictionary of another."""
+    """Modules that are not children, but in a Python list, tuple or dictionary of another module."""
     times_child: dict[int, int] = field(default_factory=dict)
-    """How often each module is a child, by identity."""
+    """How many times each module is a child, by identity."""
 
     @property
     def parameter_count(self) -> int:
@@ -71,45 +77,46 @@ class Inventory:
 
 
 def take_inventory(model: nn.Module) -> Inventory:
-    """
+    """Walks through a model.
+
     Raises:
-        ValueError: it has parameters without values: lazy ones, or some on the meta device.
+        ValueError: the model has parameters or buffers without values: lazy ones, or some on the meta device.
     """
-    found = Inventory()
+    inventory = Inventory()
     seen: set[int] = set()
-    _walk_children(model, found, seen, found.parameters)
-    parts = len(found.everything)
+    _walk_children(model, inventory, seen, inventory.parameters)
+    parts = len(inventory.everything)
     held_parameters: dict[int, nn.Parameter] = {}
-    for module in found.everything:  # grows while it is gone through
-        if not _is_of_torch(type(module)) and (attributes := _looked_into(module)):
+    for module in inventory.everything:  # _walk_children appends to this list
+        if not _is_of_torch(type(module)) and (attributes := _searched_attributes(module)):
             for held in _modules_in(attributes):
                 if id(held) not in seen:
-                    _walk_children(held, found, seen, held_parameters, known=False)
-    found.held = found.everything[parts:]
-    _check_values(model, found)
-    return found
+                    _walk_children(held, inventory, seen, held_parameters, known=False)
+    inventory.held = inventory.everything[parts:]
+    _check_values(model, inventory)
+    return inventory
 
 
 def _walk_children(
     top: nn.Module,
-    found: Inventory,
+    inventory: Inventory,
     seen: set[int],
     parameters: dict[int, nn.Parameter],
     *,
     known: bool = True,
 ) -> None:
-    times_child = found.times_child
+    times_child = inventory.times_child
     pending: list[tuple[Path, nn.Module]] = [(None, top)]
     while pending:
         path, module = pending.pop()
         if id(module) in seen:
             continue
         seen.add(id(module))
-        found.everything.append(module)
-        if isinstance(module, torch.jit.ScriptModule):  # keeps it all elsewhere
+        inventory.everything.append(module)
+        if isinstance(module, torch.jit.ScriptModule):  # keeps its parts elsewhere
             if known:
-                found.modules.append(module)
-                found.paths.append(path)
+                inventory.modules.append(module)
+                inventory.paths.append(path)
             parameters.update((id(parameter), parameter) for parameter in module.parameters())
             continue
         for parameter in parameters_of(module).values():
@@ -120,8 +127,8 @@ def _walk_children(
             or buffers_of(module)
             or may_have_forward_hooks(module)
         ):
-            found.modules.append(module)
-            found.paths.append(path)
+            inventory.modules.append(module)
+            inventory.paths.append(path)
         children = children_of(module)
         if children:
             for name in reversed(children):
@@ -131,8 +138,8 @@ def _walk_children(
                     pending.append(((path, name), child))
 
 
-def _looked_into(module: nn.Module) -> list[Any]:
-    """Attributes in which there may be modules that are no children by torch's account."""
+def _searched_attributes(module: nn.Module) -> list[Any]:
+    """The values of attributes that may hold modules which are not children."""
     attributes = module.__dict__
     names = attributes.keys() - OF_EVERY_MODULE
     return [attributes[name] for name in names if type(attributes[name]) not in _NO_MODULES]
@@ -151,16 +158,18 @@ def _modules_in(pending: list[Any]) -> Iterator[nn.Module]:
 
 
 OF_EVERY_MODULE = frozenset(nn.Module().__dict__)
-_NO_MODULES = frozenset({bool, int, float, str, type(None), torch.Size, Tensor, nn.Parameter})
+_NO_MODULES: frozenset[type] = frozenset(
+    {bool, int, float, str, type(None), torch.Size, Tensor, nn.Parameter}
+)
 
 
 def _is_of_torch(kind: type[nn.Module]) -> bool:
     return kind.__module__.startswith("torch.")
 
 
-def _check_values(model: nn.Module, found: Inventory) -> None:
-    tensors: list[Tensor | None] = list(found.parameters.values())
-    for module in found.modules:
+def _check_values(model: nn.Module, inventory: Inventory) -> None:
+    tensors: list[Tensor | None] = list(inventory.parameters.values())
+    for module in inventory.modules:
         if not _is_scripted(module):
             tensors += buffers_of(module).values()
     for tensor in tensors:

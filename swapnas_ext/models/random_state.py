@@ -1,57 +1,21 @@
-"""The random numbers of a process while a model is scored."""
+"""Seeds the random numbers of torch, Python and NumPy, and puts back the caller's."""
 
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
 
 
-class _Global:
-    """The random numbers of a library, which all threads share: the first user saves their state, and the
-    last one puts it back."""
-
-    def __init__(self, save: Callable[[], Any], put_back: Callable[[Any], object]) -> None:
-        self._save = save
-        self._put_back = put_back
-        self._users = 0
-        self._state: Any = None
-
-    def enter(self) -> None:
-        if self._users == 0:
-            self._state = self._save()
-        self._users += 1
-
-    def leave(self) -> None:
-        self._users -= 1
-        if self._users == 0:
-            self._put_back(self._state)
-            self._state = None
-
-
-_lock = threading.Lock()
-_python = _Global(random.getstate, random.setstate)
-_numpy = _Global(np.random.get_state, np.random.set_state)
-_torch: dict[torch.Generator, _Global] = {}
-
-
 @contextmanager
 def own_random_state(device: torch.device) -> Iterator[Callable[[int], None]]:
-    """Gives a function that seeds the random numbers of torch, Python and NumPy; the caller's come back."""
+    """A context with a function that seeds the random numbers of torch, Python and NumPy. Afterwards the state is
+    the caller's again. All threads share this state, so only one of them may be in such a context."""
+    callers = RandomState(device)
     generators = _generators(device)
-    with _lock:
-        used = [_python, _numpy]
-        for generator in generators:
-            if generator not in _torch:
-                _torch[generator] = _Global(generator.get_state, generator.set_state)
-            used.append(_torch[generator])
-        for state in used:
-            state.enter()
 
     def seed(value: int) -> None:
         random.seed(value)
@@ -62,13 +26,11 @@ def own_random_state(device: torch.device) -> Iterator[Callable[[int], None]]:
     try:
         yield seed
     finally:
-        with _lock:
-            for state in used:
-                state.leave()
+        callers.put_back()
 
 
 class RandomState:
-    """Where the random numbers of torch, Python and NumPy are now."""
+    """The present state of the random numbers of torch, Python and NumPy."""
 
     def __init__(self, device: torch.device) -> None:
         self._of_torch = [(generator, generator.get_state()) for generator in _generators(device)]
@@ -76,13 +38,14 @@ class RandomState:
         self._of_numpy = np.random.get_state()
 
     def put_back(self) -> None:
+        """Makes this the present state again."""
         random.setstate(self._of_python)
         np.random.set_state(self._of_numpy)
         for generator, state in self._of_torch:
             generator.set_state(state)
 
     def is_now(self) -> bool:
-        """Whether they are there again."""
+        """Whether this is the present state."""
         kind, keys, *rest = self._of_numpy
         kind_now, keys_now, *rest_now = np.random.get_state()
         return (
@@ -94,7 +57,7 @@ class RandomState:
 
 
 def _generators(device: torch.device) -> list[torch.Generator]:
-    """Of torch's, those that a model on the device draws from."""
+    """The generators of torch that a model on the device draws from."""
     generators = [torch.default_generator]
     if device.type == "cuda":
         generators.append(torch.cuda.default_generators[device.index])

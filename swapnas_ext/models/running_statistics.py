@@ -1,5 +1,5 @@
-"""Batch normalisation that can't be made to use the statistics of the mini-batch, as in a model that was
-exported, traced or scripted in evaluation mode."""
+"""Finds normalisation that can't be switched to the statistics of the mini-batch, as in a model that was exported,
+traced or scripted in evaluation mode."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _BUFFERS = ("running_mean", "running_var")
 _ADVICE = "score the original model, not what was made of it"
 
 
-def note(found: Inventory) -> str | None:
-    """What a score is to say of a model whose normalisation runs with statistics of its own; None where all
-    of it takes those of the mini-batch."""
+def note(inventory: Inventory) -> str | None:
+    """The note for the score of a model with normalisation that uses running statistics; None where all
+    normalisation uses the statistics of the mini-batch."""
     reasons: dict[str, None] = {}
-    of_graphs: set[int] = set()  # modules that hold what a graph computes with
-    for module in found.everything:
+    of_graphs: set[int] = set()  # modules in graphs of torch.fx
+    for module in inventory.everything:
         kind = _kind_of[ref(type(module))]
         if kind is None:
             continue
@@ -48,7 +48,7 @@ def note(found: Inventory) -> str | None:
 
 @ByClass
 def _kind_of(kind: type[nn.Module]) -> Literal["script", "graph", "other"] | None:
-    """None of what has no statistics, or uses the mini-batch's as it is told."""
+    """None for classes without statistics, and for those that can be switched to the mini-batch's."""
     if issubclass(kind, torch.jit.ScriptModule):
         return "script"
     if kind.__module__.startswith(("torch.fx", "torch.export")):
@@ -63,7 +63,7 @@ def _of_buffers(module: nn.Module) -> str | None:
     if any(buffers.get(name) is None for name in _BUFFERS):
         return None
     kind = type(module).__name__
-    return f"{kind} is no batch normalisation of torch's; score the model with nn.BatchNorm in its place"
+    return f"{kind} is not one of torch's batch normalisations; replace it with nn.BatchNorm and score that model"
 
 
 # ---- TorchScript -------------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def _of_buffers(module: nn.Module) -> str | None:
 
 def _of_script(script: nn.Module) -> str | None:
     try:
-        graph = script.inlined_graph  # type: ignore[union-attr]
+        graph = script.inlined_graph
     except RuntimeError:  # without a forward
         return None
     name = getattr(script, "original_name", type(script).__name__)
@@ -90,7 +90,7 @@ def _normalisations(graph: Any) -> Iterator[Any]:
 
 
 def _constant(value: Any) -> Any:
-    """None where it is known only when the graph runs."""
+    """The constant value of a node's input; None where only a run of the graph determines it."""
     return value.toIValue()
 
 
@@ -109,10 +109,10 @@ def _graph_of(module: nn.Module) -> torch.fx.Graph | None:
 
 def _of_graph(module: nn.Module, graph: torch.fx.Graph) -> str | None:
     calls = list(_calls_of_normalisation(graph))
-    taken_apart = not calls and any(
+    is_decomposed = not calls and any(
         type(part) is nn.Module and _of_buffers(part) is not None for part in module.modules()
     )
-    if taken_apart or any(map(_takes_running_statistics, calls)):
+    if is_decomposed or any(map(_takes_running_statistics, calls)):
         return f"the graph of torch.fx or torch.export was made in evaluation mode; {_ADVICE}"
     return None
 

@@ -1,5 +1,5 @@
-"""Which weights of a module are a layer's, to be drawn and counted; beside torch's own layers, those that
-libraries and users write themselves."""
+"""Finds the weights of layers, which are drawn and counted: of torch's layers, and of layers that libraries and
+users write."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from swapnas_ext._util import ByClass
 from swapnas_ext.models.computed_weights import Computed, computed_weights
 
 Kind = Literal["published", "normalisation", "of torch", "of others"]
-"""What the published initialisation draws, and what it sets; torch's other layers; modules that may be
-layers of a user's or a library's own."""
+"""Layers that the published initialisation draws; layers that it sets; other layers of torch; modules that may
+be layers of a library or user."""
 
 Weights = Mapping[str, tuple["Tensor | Computed", int | None]]
-"""By name, each with its fan-in; None where that is torch's: all but the first dimension."""
+"""Weights by name, each with its fan-in; None for torch's fan-in: the product of all but the first dimension."""
 
 _OTHERS_OF_TORCH = (nn.Bilinear, nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
 _CONTAINERS_OF_TORCH = frozenset({nn.Module, nn.Sequential, nn.ModuleList, nn.ModuleDict})
@@ -28,7 +28,7 @@ _CONTAINERS_OF_TORCH = frozenset({nn.Module, nn.Sequential, nn.ModuleList, nn.Mo
 
 @ByClass
 def kind_of(kind: type[nn.Module]) -> Kind | None:
-    """None of what is no layer with weights to draw, such as an embedding."""
+    """The kind of a class of modules; None for classes without weights to draw, such as embeddings."""
     if issubclass(kind, (*CONVOLUTIONS, nn.Linear)):
         return "published"
     if issubclass(kind, (*BATCH_NORMS, nn.GroupNorm)):
@@ -43,7 +43,7 @@ def kind_of(kind: type[nn.Module]) -> Kind | None:
 
 
 def weights_of(module: nn.Module, kind: Kind | None) -> Weights:
-    """Of a layer that the published initialisation does not know; nothing of what is none."""
+    """The weights of a layer that the published initialisation does not know; empty for other modules."""
     if kind not in ("of torch", "of others") or not _holds_weights(module):
         return {}
     everything = parameters_and_computed(module)
@@ -65,7 +65,7 @@ def weights_of(module: nn.Module, kind: Kind | None) -> Weights:
 
 
 def parameters_and_computed(module: nn.Module) -> dict[str, Tensor | Computed]:
-    """A module's own: computed weights in the place of the parameters that they are computed from."""
+    """A module's own weights by name: its parameters, but computed weights instead of their sources."""
     computed = computed_weights(module)
     sources = {id(tensor) for weight in computed.values() for tensor in weight.tensors}
     plain = {
@@ -78,13 +78,13 @@ def parameters_and_computed(module: nn.Module) -> dict[str, Tensor | Computed]:
 
 @ByClass
 def holds_quantized_weights(kind: type[nn.Module]) -> bool:
-    """Whether it is a class of torch's quantised layers, whose weights are packed, and no parameters."""
+    """Whether a class is one of torch's quantised layers, whose packed weights are not parameters."""
     is_torchs = kind.__module__.startswith("torch.ao.nn.")
     return is_torchs and hasattr(kind, "set_weight_bias") and hasattr(kind, "from_float")
 
 
 def is_of_real_numbers(weight: Tensor | Computed) -> bool:
-    """Quantised weights are integers, and not drawn."""
+    """Whether a weight is of floating-point or complex numbers. Quantised weights are integers, and not drawn."""
     return weight.dtype.is_floating_point or weight.dtype.is_complex
 
 
@@ -93,7 +93,7 @@ def _holds_weights(module: nn.Module) -> bool:
 
 
 def _is_container(module: nn.Module) -> bool:
-    """Whether there are layers inside of it; what else it has are positions, queries, scales."""
+    """Whether a module has layers inside; its own parameters are then positions, queries or scales."""
     return any(
         next(child.parameters(), None) is not None
         for name, child in children_of(module).items()
@@ -101,7 +101,7 @@ def _is_container(module: nn.Module) -> bool:
     )
 
 
-# ---- layers of others --------------------------------------------------------------------------------
+# ---- layers of libraries and users -------------------------------------------------------------------
 
 _NO_LAYER = re.compile("norm|embed|posit", re.IGNORECASE)
 _LAYER = re.compile("linear|conv|dense", re.IGNORECASE)
@@ -113,14 +113,17 @@ _SIZES = (
 
 
 def _fan_in(module: nn.Module, shape: torch.Size, bias: Tensor | Computed | None) -> int | None:
-    """Of a weight for which the module tells that it is a layer's: by sizes that it declares, by a bias
-    that fits, or by its name. None where nothing does."""
+    """The fan-in of a weight, if the module shows that it is a layer's: by the sizes that it declares, by a bias
+    that fits, or by the name of its class. None otherwise."""
     sizes = _declared_sizes(module)
     if sizes is not None:
         inputs, outputs = sizes
         if len(shape) > 2 and shape[:2] == (outputs, inputs):
             return math.prod(shape[1:])
-        if shape[-2:] in ((inputs, outputs), (outputs, inputs)):  # before them, types or experts
+        if shape[-2:] in (
+            (inputs, outputs),
+            (outputs, inputs),
+        ):  # earlier dimensions are types or experts
             return inputs
         if shape[0] == outputs:
             return math.prod(shape[1:])

@@ -1,4 +1,4 @@
-"""What was built, and what it runs on."""
+"""Reports how the package was built, and what this machine can run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from swapnas_ext.version import __version__
 def build_info() -> dict[str, Any]:
     """Versions and hardware, as a JSON-compatible dictionary.
 
-    ``cpu_isa`` is the instruction set in use, ``available_cpu_isas`` those of this machine and build
-    (the environment variable SWAPNAS_CPU_ISA chooses one before the import), ``threads`` torch's
-    thread count. ``cuda_architectures`` are those that the binary has kernels for, and ``cuda`` says
-    whether they can run here, or why not; the CPU half works in any case.
+    Keys:
+
+    * ``cpu_isa``: the instruction set in use; ``available_cpu_isas``: all that this machine and build
+      offer. The environment variable SWAPNAS_CPU_ISA chooses one before the import.
+    * ``threads``: torch's thread count.
+    * ``cuda_architectures``: those that the binary has kernels for; ``cuda``: ``"usable"``, or why they
+      can't run here. The CPU kernels work in any case.
+    * ``version``, ``binary_version``, ``compiler``, ``torch``.
     """
     return {
         "version": __version__,
@@ -45,12 +49,12 @@ _OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
 
 
 def cuda_problem(driver_cuda: int, runtime_cuda: int, error: str) -> str:
-    """Why no kernel can run on this machine and what to do; empty where one can.
+    """Why the CUDA kernels can't run on this machine, and what to do. Empty where they can.
 
     Args:
         driver_cuda: the newest CUDA that the driver knows, as 1000 * major + 10 * minor; 0: no driver.
         runtime_cuda: the CUDA that the kernels were built with.
-        error: CUDA's own words; empty where there is none.
+        error: CUDA's own error text; empty where there is none.
     """
     if not error:
         return ""

@@ -1,4 +1,4 @@
-"""Loads the compiled part, or says why it can't be loaded and what to do. Never falls back."""
+"""Loads the compiled part. If that fails, raises an ImportError that says why and what to do."""
 
 from __future__ import annotations
 

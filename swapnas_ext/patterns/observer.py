@@ -21,19 +21,22 @@ class Observer(ABC):
         counts_once: whether a tensor that several ReLUs share is fed once. A set of patterns takes no harm from
             duplicates; a list of layers does.
         counts_patterns: whether `count_on_host` tells the number of distinct patterns so far.
-        saw_nan: whether a NaN was fed.
         resets: how often the observer was emptied.
     """
 
     of_inputs = False
     counts_once = False
     counts_patterns = False
-    saw_nan = False
     resets = 0
 
     def __init__(self, samples: int, ternary: bool) -> None:
         self.samples = samples
         self.ternary = ternary
+
+    @property
+    def saw_nan(self) -> bool:
+        """Whether a NaN was fed."""
+        return False
 
     @abstractmethod
     def update(self, x: Tensor) -> None:

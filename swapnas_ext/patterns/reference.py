@@ -1,6 +1,6 @@
-"""The definition of everything the kernels compute, in plain PyTorch: slow, obvious, and the truth.
+"""Defines in plain PyTorch what the kernels compute: slow and obviously right.
 
-Every kernel is tested against these functions, and these against ``torch.unique``.
+The tests compare every kernel with these functions, and these functions with ``torch.unique``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def signs(x: Tensor, samples: int) -> Tensor:
 def pattern_bits(x: Tensor, samples: int, ternary: bool = False) -> Tensor:
     """Patterns as booleans, ``[S * chunks, ...] -> bool [V, bits]``.
 
-    ``bits`` is S, or 2 S where ternary: first "is positive on sample s", then "is negative on
+    ``bits`` is S, or 2 S where ternary: first "is positive on sample s" for all s, then "is negative on
     sample s".
     """
     sign = signs(x, samples)
@@ -62,4 +62,4 @@ def count_patterns(*activations: Tensor, samples: int, ternary: bool = False) ->
         torch.unique(torch.sign(rows).T, dim=0).size(0)
     """
     bits = torch.cat([pattern_bits(x, samples, ternary) for x in activations])
-    return torch.unique(bits, dim=0).shape[0]
+    return len(torch.unique(bits, dim=0))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from swapnas_ext.scoring import regularization
+from swapnas_ext.scoring.options import ScoringOptions
 from swapnas_ext.scoring.scorer import Scorer, one_at_a_time, score
 from swapnas_ext.scoring.swap_score import ScoreWarning, SwapScore, mixed_text
 
 __all__ = [
     "ScoreWarning",
     "Scorer",
+    "ScoringOptions",
     "SwapScore",
     "mixed_text",
     "one_at_a_time",

@@ -1,4 +1,4 @@
-"""A forward pass as a captured CUDA graph: replayed at one launch, whatever it consists of.
+"""Runs a forward pass as a captured CUDA graph: one launch, however many kernels it has.
 
 Not yet run on hardware.
 """
@@ -20,7 +20,7 @@ _WARM_UPS = 2
 
 
 class ReplayedForward:
-    """Captures ``run()`` when entered; `replay` runs it again, with the same tensors at the same places.
+    """Captures ``run()`` when entered; `replay` runs it again on the same tensors.
 
     Raises:
         RuntimeError: something in ``run`` can't be captured, such as a synchronisation.
@@ -33,7 +33,7 @@ class ReplayedForward:
 
     def __enter__(self) -> ReplayedForward:
         with torch.cuda.device(self._device):
-            side = torch.cuda.Stream()
+            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
                 for _ in range(_WARM_UPS):
@@ -59,8 +59,8 @@ class ReplayedGraph(Execution):
 
     @classmethod
     def captured(cls, network: PreparedNetwork, batch: MiniBatch, stack: ExitStack) -> Execution:
-        """For as long as the stack is open; where no graph can be captured, the network runs by itself, and a note
-        tells."""
+        """Valid for as long as the stack is open. If no graph can be captured, the network runs by itself, and a
+        note says so."""
         plain = Execution()
         counter = stack.enter_context(plain.counter(network))
         counter.reserve(network.neurons)

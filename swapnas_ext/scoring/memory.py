@@ -1,4 +1,4 @@
-"""How much memory repeats may take, and what to say when there is too little."""
+"""How much memory repeats may take, and the error text when there is too little."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def default_limit(device: torch.device) -> int:
     return 1 << 30
 
 
-# The last: what torch tells of an allocation by a kernel of this package that failed.
+# The last one is how torch reports a failed allocation by a kernel of this package.
 _OUT_OF_MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "aten::empty")
 
 

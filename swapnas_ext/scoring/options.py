@@ -1,24 +1,95 @@
-"""How a score is made."""
+"""The options of a score: their types, defaults and checks."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 
-from swapnas_ext.capture import Plan
-from swapnas_ext.measures import Measure
-from swapnas_ext.models import Initializer
+from swapnas_ext import measures
+from swapnas_ext.capture import Mode, Plan, Select, UserRules
+from swapnas_ext.measures import AnyMeasure, Measure
+from swapnas_ext.models import Initializer, initialization
+from swapnas_ext.patterns import NanPolicy
+from swapnas_ext.scoring import regularization
+
+
+class ScoringOptions(TypedDict, total=False):
+    """Keyword arguments of `Scorer` and `score`; `Scorer` says what each is."""
+
+    repeats: int
+    init: str | Initializer | None
+    mu: float | None
+    sigma: float | None
+    seed: int
+    samples: int | None
+    nan_policy: NanPolicy
+    capture: Mode
+    select: Select | None
+    rules: UserRules | None
+    tolerance: float | None
+    max_memory: int | None
+    autocast: torch.dtype | None
+    channels_last: bool
+    measure: AnyMeasure
+
+
+DEFAULTS: ScoringOptions = {
+    "repeats": 1,
+    "init": None,
+    "mu": None,
+    "sigma": None,
+    "seed": 0,
+    "samples": None,
+    "nan_policy": "raise",
+    "capture": "auto",
+    "select": None,
+    "rules": None,
+    "tolerance": None,
+    "max_memory": None,
+    "autocast": None,
+    "channels_last": False,
+    "measure": "patterns",
+}
+
+
+def with_defaults(given: ScoringOptions, function: str) -> ScoringOptions:
+    """Raises TypeError for an option that there is not, as Python does."""
+    unknown = sorted(given.keys() - DEFAULTS.keys())
+    if unknown:
+        raise TypeError(
+            f"{function}() got an unexpected keyword argument {unknown[0]!r}; it takes {', '.join(DEFAULTS)}"
+        )
+    return {**DEFAULTS, **given}
+
+
+def signature(function: Callable[..., Any]) -> inspect.Signature:
+    """That of a function which takes ``**options``, with the name, type and default of each option."""
+    told = inspect.signature(function)
+    parameters = [p for p in told.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    types = ScoringOptions.__annotations__
+    parameters += [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=types[name]
+        )
+        for name, default in DEFAULTS.items()
+    ]
+    return told.replace(parameters=parameters)
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a `Scorer`, checked."""
+    """Options that fit together."""
 
     initialize: Initializer | None
     repeats: int
     seed: int
+    mu: float | None
+    sigma: float | None
+    nan_policy: NanPolicy
     tolerance: float | None
     max_memory: int | None
     autocast: torch.dtype | None
@@ -26,7 +97,30 @@ class Options:
     plan: Plan
     measure: Measure[Any]
 
+    @classmethod
+    def of(cls, given: ScoringOptions) -> Options:
+        """Of options with their defaults.
+
+        Raises:
+            TypeError, ValueError: an option that can't be, or some that don't go together.
+        """
+        return cls(
+            initialize=initialization.get(given["init"]),
+            repeats=given["repeats"],
+            seed=given["seed"],
+            mu=given["mu"],
+            sigma=given["sigma"],
+            nan_policy=given["nan_policy"],
+            tolerance=given["tolerance"],
+            max_memory=given["max_memory"],
+            autocast=given["autocast"],
+            channels_last=given["channels_last"],
+            plan=Plan(given["capture"], given["rules"] or {}, given["select"]),
+            measure=measures.get(given["measure"]),
+        )
+
     def __post_init__(self) -> None:
+        regularization.check_mu_sigma(self.mu, self.sigma)
         for name, value in (("repeats", self.repeats), ("max_memory", self.max_memory)):
             if value is None:
                 continue

@@ -1,4 +1,4 @@
-"""The repeats of one score: each repeat by itself, or many in one pass."""
+"""Reads the repeats of one score: each repeat by itself, or many in one pass."""
 
 from __future__ import annotations
 
@@ -50,8 +50,9 @@ class Repeats:
         is_disposable: whether nobody else holds the model.
 
     Attributes:
-        network: what was measured, with its notes.
-        seconds_of_weights: time to initialise.
+        network: the network that is measured, with its notes.
+        seconds_of_weights: time spent on initialisation.
+        seconds_of_reading: time spent in the measure.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Repeats:
         self.seconds_of_reading = 0.0
 
     def measured(self) -> Measurement:
-        """Reads all repeats, or those that the tolerance takes."""
+        """Reads all repeats, or as many as the tolerance needs."""
         options, network = self._options, self.network
         with ExitStack() as stack:
             enter = stack.enter_context
@@ -95,11 +96,11 @@ class Repeats:
             if not (runs_once and self._known.is_all_drawn):
                 reach = initialization.reach(options.initialize, self._model)
             arguments = self._model, self._inventory, set_scoring_mode
-            self._restoring: Restoring | NothingToRestore = enter(
-                NothingToRestore(*arguments)
-                if runs_once or reach is None
-                else Restoring(*arguments, reach.overwritten, reach.buffers)
-            )
+            if runs_once or reach is None:
+                self._restoring: Restoring | NothingToRestore = NothingToRestore(*arguments)
+            else:
+                self._restoring = Restoring(*arguments, reach.overwritten, reach.buffers)
+            enter(self._restoring)
             network.restoring = self._restoring
             if options.autocast is not None:
                 enter(torch.autocast(self._device.type, options.autocast))
@@ -132,8 +133,8 @@ class Repeats:
             return measurement
 
     def _all_repeats(self) -> None:
-        # Where the last model of this class tells what to expect, all repeats can run in batches; else
-        # the first one, by itself, finds it out.
+        # If the last model of this class has shown what to expect, all repeats can run in batches.
+        # Otherwise the first one runs by itself and finds it out.
         known = self._known
         if known.keeps_weights and known.rows_are_samples and known.sizes is not None:
             self._batches()
@@ -146,8 +147,8 @@ class Repeats:
         self._loop(again=changed)
 
     def _undrawn(self, reach: Reach | None) -> str | None:
-        """What is not drawn of the model, which has our tensors."""
-        if reach is None:  # nothing, as of all of its class
+        """A note about the weights that the initialiser does not draw. The model has our tensors by now."""
+        if reach is None:  # all are drawn, as in every model of its class
             return None
         initialize = self._options.initialize
         note = initialization.undrawn_note(initialize, self._inventory, self.network.model, reach)
@@ -155,7 +156,7 @@ class Repeats:
         return note
 
     def _runs_once(self) -> bool:
-        """Whether there is nothing to restore, for anybody or for another forward pass."""
+        """Whether nothing has to be restored: nobody else holds the model, and it runs only once."""
         known = self._known.sizes is not None and self._known.rows_are_samples
         one_pass = self._measure.replicates and self._options.repeats == 1
         return known and self._is_disposable and one_pass
@@ -163,7 +164,7 @@ class Repeats:
     # ---- weights ---------------------------------------------------------------------------------
 
     def _begin(self, repeat: int) -> None:
-        """The network gets the weights of a repeat."""
+        """Gives the network the weights of a repeat."""
         self.network.begin(repeat, self._options.seed + repeat)
         self._initialize()
 
@@ -181,7 +182,7 @@ class Repeats:
         self.seconds_of_weights += time.perf_counter() - start
 
     def _overwrite(self, model: nn.Module, generator: torch.Generator) -> None:
-        """The initialiser; one of the user's own may draw from the global random numbers too."""
+        """Runs the initialiser. A user's own may also draw from the global random numbers, so they are seeded."""
         assert self._options.initialize is not None
         self.network.reseed(generator.initial_seed())
         self._options.initialize(model, generator)
@@ -192,8 +193,8 @@ class Repeats:
     # ---- one repeat at a time --------------------------------------------------------------------
 
     def _first(self) -> bool:
-        """The first repeat: tells layers, sizes, and whether patterns are ternary. Returns whether the forward
-        pass changed a weight, or may have."""
+        """Reads the first repeat, which shows layers, sizes, and whether patterns are ternary. Returns whether the
+        forward pass changed a weight, or may have."""
         self._begin(0)
         while True:
             try:
@@ -210,7 +211,7 @@ class Repeats:
     def _read_one(self) -> None:
         try:
             self._readings.append(self._read())
-        except NanActivationError:  # once more, to name the activation
+        except NanActivationError:  # read once more, to name the activation
             self._restoring.again(weights=True)
             self._begin(self.network.repeat)
             self.network.execution = Execution()
@@ -236,7 +237,7 @@ class Repeats:
             self.seconds_of_reading += time.perf_counter() - start
 
     def _told_of(self, error: Exception) -> str | None:
-        """What an error in the forward pass probably means; None where that can't be told."""
+        """What an error in the forward pass probably means; None if unknown."""
         if memory.is_out_of_memory(error):
             return memory.too_large(self._device, error)
         name, line = type(self._model).__name__, memory.first_line(error)
@@ -256,10 +257,10 @@ class Repeats:
         return None
 
     def _loop(self, *, again: bool) -> None:
-        """The repeats that are left, one after another; on a GPU by replaying one captured graph.
+        """Reads the remaining repeats one after another; on a GPU by replaying one captured graph.
 
         Args:
-            again: whether a forward pass changes weights, which are not all initialised.
+            again: whether to restore the weights before each repeat, since a forward pass changes them.
         """
         left = self._options.repeats - len(self._readings)
         if left == 0 or self._enough():
@@ -278,7 +279,7 @@ class Repeats:
     # ---- many repeats in one pass ----------------------------------------------------------------
 
     def _batches(self) -> None:
-        """As many of the repeats that are left as can and should run at once; the others are left."""
+        """Reads as many of the remaining repeats in batches as is possible and pays; leaves the others."""
         options, sizes = self._options, self._known.sizes
         if len(self._readings) == options.repeats or self._enough() or options.channels_last:
             return
@@ -287,7 +288,7 @@ class Repeats:
         if _torch_private.functorch is None or not (
             dispatch.SEES_REPLICATES or options.plan.mode == "modules"
         ):
-            return  # the notes tell
+            return  # the notes say so
         if self._known.unbatchable is not None:
             self.network.note(self._known.unbatchable)
             return
@@ -308,7 +309,7 @@ class Repeats:
             try:
                 self._readings += self._batch_of(range(done, done + replicates))
             except NanActivationError:
-                return  # the loop tells in which repeat and where
+                return  # the loop names the repeat and the activation
             except Exception as error:
                 if memory.is_out_of_memory(error):
                     at_once //= 2
@@ -354,7 +355,7 @@ class Repeats:
         return self._measure.summary(self._readings[:repeats], self.network)
 
     def _sufficient(self) -> int:
-        """How many of the repeats so far are wanted: all, or those up to the tolerance."""
+        """How many of the repeats so far are needed: all, or those up to the tolerance."""
         tolerance = self._options.tolerance
         if tolerance is not None:
             for count in range(_MIN_REPEATS_OF_TOLERANCE, len(self._readings) + 1):

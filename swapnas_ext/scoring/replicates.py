@@ -1,13 +1,12 @@
-"""Several initialisations of a model in one forward pass, each with its own set of patterns.
+"""Runs several initialisations of a model in one forward pass, each with its own set of patterns.
 
 The weights of R replicates are stacked, and ``torch.func.vmap`` runs the model on all of them at once:
-R times fewer operators, each R times larger. The scores are those of one pass after another, unless a
-convolution of another size rounds otherwise just where a neuron's boundary is.
+R times fewer operators, each R times larger. The scores equal those of R passes, except where rounding moves a neuron
+across its boundary.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -15,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from swapnas_ext._torch_private import BATCH_NORM_FORWARD, functorch
+from swapnas_ext._torch_private import BATCH_NORM_FORWARD, Functorch, functorch
 from swapnas_ext.capture import Capture
 from swapnas_ext.measures import Arguments, Execution, PreparedNetwork
 from swapnas_ext.patterns import Observer, PatternCounter
 
-# More replicates than fill the last-level cache with one activation are slower than fewer at a time.
+# With more replicates an activation no longer fits the last-level cache, which is slower than fewer at a time.
 _CACHE_BYTES = 8 << 20
 _MOST_AT_ONCE = 64
 
@@ -28,7 +27,7 @@ _MOST_AT_ONCE = 64
 def replicates_at_once(
     wanted: int, *, largest: int, activations: int, weights: int, max_memory: int, device: str
 ) -> int:
-    """How many of ``wanted`` replicates to run at once, in equal parts; 1: batching does not pay.
+    """How many of ``wanted`` replicates to run at once, in equal parts; 1 if batching does not pay.
 
     Args:
         largest, activations, weights: bytes of one replicate: of its largest activation, of all its
@@ -49,7 +48,7 @@ class Replicates(Execution):
 
     Args:
         modules: of the network, in which batch normalisation is folded.
-        weights: stacked ``[R, ...]``, by the identity of what they take the place of.
+        weights: stacked ``[R, ...]``, by the identity of the weights that they replace.
     """
 
     def __init__(
@@ -81,33 +80,35 @@ class Replicates(Execution):
 
 
 class _ReplicateCounter(Observer):
-    """What a model feeds its activations to under vmap: one `PatternCounter` with a group a replicate."""
+    """Feeds the activations of a model under vmap to one `PatternCounter` with a group for each replicate."""
 
     counts_patterns = True
 
     def __init__(self, counter: PatternCounter) -> None:
         super().__init__(counter.samples, counter.ternary)
         self.counter = counter
+        self._vmap = _functorch()
 
     def count_on_host(self) -> int:
-        """Of the first replicate."""
+        """The count of the first replicate."""
         return self.counter.count_on_host()
 
     def update(self, x: Tensor) -> None:
-        if functorch.is_batched(x):
+        if self._vmap.is_batched(x):
             self.counter.insert_replicates(torch.ops.swapnas.insert_, x)
-        elif functorch.is_wrapped(x):
+        elif self._vmap.is_wrapped(x):
             raise ValueError("it is called under a torch.func transform of the model's own")
-        else:  # the same for all replicates, as a ReLU of the inputs is
+        else:  # the same for all replicates, such as a ReLU of the inputs
             self.counter.update(x.expand(self.counter.groups, *x.shape))
 
     def relu(self, x: Tensor) -> Tensor:
-        if functorch.is_batched(x):
-            return self.counter.insert_replicates(torch.ops.swapnas.relu_insert, x)
+        if self._vmap.is_batched(x):
+            y: Tensor = self.counter.insert_replicates(torch.ops.swapnas.relu_insert, x)
+            return y
         return super().relu(x)
 
     def relu_(self, x: Tensor) -> Tensor:
-        if not functorch.is_batched(x):
+        if not self._vmap.is_batched(x):
             return super().relu_(x)
         self.counter.insert_replicates(torch.ops.swapnas.relu_insert_, x)
         return x
@@ -115,8 +116,8 @@ class _ReplicateCounter(Observer):
 
 @contextmanager
 def folded_batch_norms(modules: Sequence[nn.Module]) -> Iterator[None]:
-    """Batch normalisation of replicates as one of R times the channels, where the statistics are those of
-    the mini-batch: vmap's own rule scales and shifts in two further passes."""
+    """Runs batch normalisation of R replicates as one with R times the channels, if its statistics are those of the
+    mini-batch. vmap's own rule scales and shifts in two further passes."""
     patched: list[dict[str, object]] = []
     try:
         for module in modules:
@@ -131,14 +132,16 @@ def folded_batch_norms(modules: Sequence[nn.Module]) -> Iterator[None]:
             attributes.pop("forward", None)
 
 
-def _folded(module: nn.Module, original):  # type: ignore[no-untyped-def]
+def _folded(module: Any, original: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    vmap = _functorch()
+
     def forward(input: Tensor) -> Tensor:
         tensors = (input, module.weight, module.bias)
-        if not all(functorch.is_batched(tensor) for tensor in tensors):
+        if not all(vmap.is_batched(tensor) for tensor in tensors):
             return original(input)
-        level = functorch.level_of(input)
+        level = vmap.level_of(input)
         (x, dim), (weight, weight_dim), (bias, bias_dim) = (
-            functorch.unwrapped(tensor, level) for tensor in tensors
+            vmap.unwrapped(tensor, level) for tensor in tensors
         )
         x = x.movedim(dim, 1)  # [S, R, C, ...]
         y = torch.nn.functional.batch_norm(
@@ -150,7 +153,7 @@ def _folded(module: nn.Module, original):  # type: ignore[no-untyped-def]
             training=True,
             eps=module.eps,
         )
-        return functorch.wrapped(y.view(x.shape), 1, level)
+        return vmap.wrapped(y.view(x.shape), 1, level)
 
     return forward
 
@@ -162,7 +165,7 @@ def run_replicates(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> None:
-    """Calls the model once for all replicates of its stacked ``weights``, each replicate ``holding`` its own.
+    """Calls the model once for all replicates of its stacked ``weights``; each replicate is ``holding`` its own.
 
     Raises:
         RuntimeError: something in the model can't be vmapped, or draws random numbers.
@@ -173,29 +176,23 @@ def run_replicates(
             model(*args, **kwargs)
         return torch.zeros((), device="cpu")  # vmap wants a tensor, and a model may return anything
 
-    with _without_fallback():
+    with _without_fallback(_functorch()):
         torch.func.vmap(replicate, randomness="error")(weights)
 
 
-_fallback_lock = threading.Lock()
-_fallback_users = 0
-_fallback_was_enabled = True
-
-
 @contextmanager
-def _without_fallback() -> Iterator[None]:
-    """An operator without a batching rule would be run once for each replicate, sample by sample. A setting of
-    the process, made by the first thread that needs it and undone by the last."""
-    global _fallback_users, _fallback_was_enabled
-    with _fallback_lock:
-        if _fallback_users == 0:
-            _fallback_was_enabled = functorch.is_fallback_enabled()
-            functorch.set_fallback_enabled(False)
-        _fallback_users += 1
+def _without_fallback(vmap: Functorch) -> Iterator[None]:
+    """An operator without a batching rule would run once for each replicate, sample by sample. The setting applies
+    to the whole process."""
+    was_enabled = vmap.is_fallback_enabled()
+    vmap.set_fallback_enabled(False)
     try:
         yield
     finally:
-        with _fallback_lock:
-            _fallback_users -= 1
-            if _fallback_users == 0:
-                functorch.set_fallback_enabled(_fallback_was_enabled)
+        vmap.set_fallback_enabled(was_enabled)
+
+
+def _functorch() -> Functorch:
+    """torch's vmap, without which no replicates are made."""
+    assert functorch is not None
+    return functorch

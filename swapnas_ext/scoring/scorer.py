@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
 
-from swapnas_ext import measures
 from swapnas_ext._torch_private import uncompiled
 from swapnas_ext._util import ByClasses, warn
-from swapnas_ext.capture import Mode, Plan, Select, UserRules
-from swapnas_ext.measures import AnyMeasure, Remembered
+from swapnas_ext.measures import Remembered
 from swapnas_ext.models import (
     OF_A_VARIABLE,
-    Initializer,
     Inputs,
     Inventory,
     MiniBatch,
-    initialization,
     is_disposable,
     take_inventory,
 )
 from swapnas_ext.patterns import NanPolicy, PatternCounter
 from swapnas_ext.scoring import regularization
-from swapnas_ext.scoring.options import Options
+from swapnas_ext.scoring.options import Options, ScoringOptions, signature, with_defaults
 from swapnas_ext.scoring.repeats import Repeats
 from swapnas_ext.scoring.swap_score import Result, ScoreWarning, SwapScore, Timing, mixed_text
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Model = nn.Module | Callable[[], nn.Module]
 RankedModel = TypeVar("RankedModel", bound=Model)
@@ -46,7 +44,7 @@ class Scorer:
 
     Args:
         inputs: the mini-batch: a tensor whose first dimension is S; a tuple or list of a model's
-            positional arguments; a mapping of its keyword arguments (a ``BatchEncoding``, say); or a data
+            positional arguments; a mapping of its keyword arguments (such as a ``BatchEncoding``); or a data
             loader, whose first batch is taken. Named tuples, a ``PackedSequence``, a batch of graphs, a list of
             images and objects with tensors are one argument. Moved to the model's device.
         repeats: R, fresh initialisations to average over. More than one needs an ``init``. Several run
@@ -58,15 +56,15 @@ class Scorer:
         mu, sigma: regularise by size, in thousands (squared thousands) of parameters: see
             `regularization`.
         seed: of the first repeat; repeat r uses ``seed + r``.
-        samples: S, where it is not the first dimension of the first input tensor.
+        samples: S, if it is not the first dimension of the first input tensor.
         nan_policy: ``"raise"`` or ``"ignore"`` NaN activations.
         capture: ``"auto"``: all activations, as modules or as functions; ``"modules"``: those that are
             modules, as the published code; ``"operators"``: all, each as the operator that computes it.
-        select: which activations: a pattern of their names such as ``"layer4.*"``, several patterns, or a
+        select: the activations to capture: a pattern of their names such as ``"layer4.*"``, several patterns, or a
             function of a `Layer`.
         rules: activations of the user's own: ``{MyActivation: Rule(signed=True)}``, see `Rule`.
-        tolerance: ends the repeats early, as soon as at least three give a mean whose standard error,
-            relative to it, is at most this.
+        tolerance: ends the repeats early, once at least three give a score whose relative standard error is at
+            most this.
         max_memory: bytes that repeats in one forward pass may take. Default: 1 GiB, on a GPU half of
             its memory.
         autocast: runs the model under ``torch.autocast`` with this dtype.
@@ -85,50 +83,33 @@ class Scorer:
         best = max(models, key=scorer)
     """
 
-    def __init__(
-        self,
-        inputs: Inputs,
-        *,
-        repeats: int = 1,
-        init: str | Initializer | None = None,
-        mu: float | None = None,
-        sigma: float | None = None,
-        seed: int = 0,
-        samples: int | None = None,
-        nan_policy: NanPolicy = "raise",
-        capture: Mode = "auto",
-        select: Select | None = None,
-        rules: UserRules | None = None,
-        tolerance: float | None = None,
-        max_memory: int | None = None,
-        autocast: torch.dtype | None = None,
-        channels_last: bool = False,
-        measure: AnyMeasure = "patterns",
-    ) -> None:
-        regularization.check_mu_sigma(mu, sigma)
-        self.settings = Options(
-            initialize=initialization.get(init),
-            repeats=repeats,
-            seed=seed,
-            tolerance=tolerance,
-            max_memory=max_memory,
-            autocast=autocast,
-            channels_last=channels_last,
-            plan=Plan(capture, rules or {}, select),
-            measure=measures.get(measure),
-        )
-        self.batch = MiniBatch(inputs, samples, channels_last=channels_last)
+    def __init__(self, inputs: Inputs, **options: Unpack[ScoringOptions]) -> None:
+        given = with_defaults(options, "Scorer")
+        self.options = Options.of(given)
+        self.batch = MiniBatch(inputs, given["samples"], channels_last=self.options.channels_last)
         self.samples = self.batch.samples
-        self.mu = mu
-        self.sigma = sigma
-        self.nan_policy: NanPolicy = nan_policy
-        # Idle counters, to be used again; a list for each kind, since threads may share a scorer.
+        # Idle counters, to be used again.
         self._counters: dict[tuple[torch.device, bool, int], list[PatternCounter]] = {}
         # By the classes of a model and of its modules.
         self._remembered = ByClasses(Remembered)
         self._warned: set[str] = set()
         self._patterns_seen: dict[bool, str] = {}  # ternary or not: a model that has them
-        PatternCounter(self.samples, nan_policy=nan_policy)  # its errors, before any model runs
+        # Raises its errors before any model runs.
+        PatternCounter(self.samples, nan_policy=self.options.nan_policy)
+
+    @property
+    def mu(self) -> float | None:
+        """In thousands of parameters."""
+        return self.options.mu
+
+    @property
+    def sigma(self) -> float | None:
+        """In squared thousands of parameters."""
+        return self.options.sigma
+
+    @property
+    def nan_policy(self) -> NanPolicy:
+        return self.options.nan_policy
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {
@@ -176,7 +157,7 @@ class Scorer:
             model,
             inventory,
             self.batch,
-            self.settings,
+            self.options,
             self._counter,
             known,
             is_disposable=not given and is_disposable(inventory),
@@ -191,7 +172,7 @@ class Scorer:
         count = repeats.seconds_of_reading - forward
         score = SwapScore(
             Result(
-                measure=self.settings.measure.name,
+                measure=self.options.measure.name,
                 measurement=measurement,
                 neurons=network.neurons,
                 samples=self.samples,
@@ -214,8 +195,8 @@ class Scorer:
         return sorted(scored, key=lambda pair: pair[0].log_value, reverse=True)
 
     def _warn(self, model: nn.Module, score: SwapScore) -> None:
-        """Once for each kind of trouble: a scorer sees thousands of models. ``notes`` and ``missed`` of
-        each score tell all."""
+        """Warns once for each kind of trouble, since a scorer sees thousands of models. ``notes`` and ``missed`` of
+        each score tell everything."""
         kind = type(model).__name__
         for note in score.measurement.notes:
             if score.is_saturated and "saturated" not in self._warned:
@@ -230,7 +211,7 @@ class Scorer:
         if score.missed and missed not in self._warned:
             self._warned.add(missed)
             warn(
-                f"{kind}: not captured: {'; '.join(score.missed)}. Give {self.settings.plan.wanted}, or "
+                f"{kind}: not captured: {'; '.join(score.missed)}. Give {self.options.plan.wanted}, or "
                 "leave them out on purpose with a rule of None",
                 ScoreWarning,
             )
@@ -257,41 +238,27 @@ class Scorer:
                 idle.append(counter)
 
 
-Options_ = ParamSpec("Options_")
+def score(model: Model, inputs: Inputs, **options: Unpack[ScoringOptions]) -> SwapScore:
+    """The SWAP-Score of one model: the number of distinct sample-wise activation patterns.
+
+    Arguments and errors as for `Scorer`, which is the better choice for several models.
+
+    Source: Peng et al., ICLR 2024, arXiv 2403.04161.
+
+    Equivalent to (with the weights as they are, for a model whose activations are ReLUs)::
+
+        outputs = []
+        for module in model.modules():
+            if isinstance(module, nn.ReLU):
+                module.register_forward_hook(lambda m, i, o: outputs.append(o.reshape(samples, -1)))
+        model(inputs)
+        torch.unique(torch.sign(torch.cat(outputs, dim=1)).T, dim=0).size(0)
+    """
+    return Scorer(inputs, **with_defaults(options, "score"))(model)
 
 
-def _once(
-    make: Callable[Concatenate[Inputs, Options_], Scorer],
-) -> Callable[Concatenate[Model, Inputs, Options_], SwapScore]:
-    """A function that takes a model before the arguments of `Scorer`, so that these are written down once."""
-
-    def score(
-        model: Model, inputs: Inputs, *args: Options_.args, **options: Options_.kwargs
-    ) -> SwapScore:
-        """The SWAP-Score of one model: the number of distinct sample-wise activation patterns.
-
-        Arguments and errors as for `Scorer`, which is the better choice for several models.
-
-        Source: Peng et al., ICLR 2024, arXiv 2403.04161.
-
-        Equivalent to (with the weights as they are, for a model whose activations are ReLUs)::
-
-            outputs = []
-            for module in model.modules():
-                if isinstance(module, nn.ReLU):
-                    module.register_forward_hook(lambda m, i, o: outputs.append(o.reshape(samples, -1)))
-            model(inputs)
-            torch.unique(torch.sign(torch.cat(outputs, dim=1)).T, dim=0).size(0)
-        """
-        return make(inputs, *args, **options)(model)
-
-    of_scorer = inspect.signature(make)
-    model = inspect.Parameter("model", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="Model")
-    score.__signature__ = of_scorer.replace(  # type: ignore[attr-defined]
-        parameters=[model, *of_scorer.parameters.values()], return_annotation="SwapScore"
-    )
-    score.__qualname__ = "score"
-    return score
+def _scorer(inputs: Inputs, **options: Unpack[ScoringOptions]) -> None: ...
 
 
-score = _once(Scorer)
+Scorer.__signature__ = signature(_scorer)  # type: ignore[attr-defined]
+score.__signature__ = signature(score)  # type: ignore[attr-defined]

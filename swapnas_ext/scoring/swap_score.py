@@ -1,4 +1,4 @@
-"""What a score is: a float that tells how it came about."""
+"""The score: a float that says how it came about."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Result:
 
 
 class SwapScore(float):
-    """A SWAP-Score. Is a float (the value), and tells how it came about.
+    """A SWAP-Score: a float (the value) that says how it came about.
 
     Attributes:
         measure: name of what was measured, see `Scorer`.
@@ -161,7 +161,7 @@ class SwapScore(float):
 
 
 def mixed_text(ternary: object, binary: object) -> str:
-    """What to say of a ranking with models of both kinds, such as their names or numbers."""
+    """A sentence about a ranking that holds models of both kinds; the arguments are their names or numbers."""
     return (
         f"ternary patterns ({ternary}) and binary ones ({binary}) are compared: three states of a sample make "
         "more patterns than two, so that the kind of activation tells in the ranking; rank each kind by itself"

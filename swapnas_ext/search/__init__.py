@@ -1,4 +1,4 @@
-"""Chooses and scores many architectures: SWAP-NAS, its strategies, workers and run file.
+"""Chooses and scores many architectures: SWAP-NAS, other strategies, workers and the run file.
 
 ::
 
@@ -10,20 +10,38 @@
 
 from __future__ import annotations
 
-from swapnas_ext.search import size_control
+from swapnas_ext.search import size_control, strategies, workers
 from swapnas_ext.search.candidate import Candidate, Outcome
 from swapnas_ext.search.description import describe_scorer, describe_space
 from swapnas_ext.search.driver import Progress
 from swapnas_ext.search.entry_points import calibrate, evolve, search
+from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.limits import limits_text
 from swapnas_ext.search.listing import score_listed
 from swapnas_ext.search.run_file import RunFile, RunFileError, is_taken
 from swapnas_ext.search.search_result import Ranked, SearchResult
-from swapnas_ext.search.settings import STRATEGIES, SearchSettings
+from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control
-from swapnas_ext.search.start import Workers
-from swapnas_ext.search.survey import Survey, read
-from swapnas_ext.search.workers.ray_cluster import RayCluster
+from swapnas_ext.search.strategies import (
+    STRATEGIES,
+    Individual,
+    Proposal,
+    Strategy,
+    StrategyFactory,
+    make_strategy,
+    register_strategy,
+    strategy_factory,
+    strategy_name,
+)
+from swapnas_ext.search.survey import Survey, survey_csv
+from swapnas_ext.search.workers import (
+    ExecutorWorker,
+    RayCluster,
+    Worker,
+    WorkerFactory,
+    Workers,
+    register_workers,
+)
 
 History, HistoryError = RunFile, RunFileError  # the names of version 0.1.0
 
@@ -31,17 +49,25 @@ __all__ = [
     "STRATEGIES",
     "Candidate",
     "Control",
+    "Evaluator",
+    "ExecutorWorker",
     "History",
     "HistoryError",
+    "Individual",
     "Outcome",
     "Progress",
+    "Proposal",
     "Ranked",
     "RayCluster",
     "RunFile",
     "RunFileError",
     "SearchResult",
     "SearchSettings",
+    "Strategy",
+    "StrategyFactory",
     "Survey",
+    "Worker",
+    "WorkerFactory",
     "Workers",
     "calibrate",
     "describe_scorer",
@@ -49,8 +75,15 @@ __all__ = [
     "evolve",
     "is_taken",
     "limits_text",
-    "read",
+    "make_strategy",
+    "register_strategy",
+    "register_workers",
     "score_listed",
     "search",
     "size_control",
+    "strategies",
+    "strategy_factory",
+    "strategy_name",
+    "survey_csv",
+    "workers",
 ]

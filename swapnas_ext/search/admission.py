@@ -1,4 +1,4 @@
-"""Which architectures a search may propose: of forms that are new, and within the limit of size."""
+"""Which architectures a search may propose: those of new forms, within the limit of size."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _TELL_EVERY = 0.5  # seconds
 
 
 class Admission:
-    """Says of each architecture that a strategy draws whether it may be proposed. What is known of one is not
-    worked out again: to learn its size, a network is built.
+    """Tells of each architecture that a strategy draws whether it may be proposed. Forms and sizes are kept: a
+    network is built to learn its size.
 
     Args:
-        space: of the architectures; `SearchSpace.final` are those whose size counts.
-        max_params: the most parameters that they may have.
-        looking: is called with the number of draws since the last new one, every half second without any.
+        space: of the architectures. The sizes are those of its `SearchSpace.final` networks.
+        max_params: the largest size that is admitted.
+        looking: is called every half second without a new architecture, with the number of draws since the last.
     """
 
     def __init__(
@@ -31,18 +31,20 @@ class Admission:
         self._form: dict[str, str] = {}
         self._parameters: dict[str, int] = {}
         self._admitted: set[str] = set()  # forms
+        self._to_be_proposed: set[str] = set()  # architectures
         self._in_vain = 0
         self._last = time.monotonic()
         self.smallest_refused: int | None = None
         """Parameters, where some were too large."""
 
     def new_phase(self) -> None:
-        """No form was proposed."""
+        """Forgets what was proposed."""
         self._admitted.clear()
+        self._to_be_proposed.clear()
 
     @property
     def count(self) -> int:
-        """Forms that were admitted in this phase."""
+        """The number of forms that were admitted in this phase."""
         return len(self._admitted)
 
     def form(self, architecture: str) -> str:
@@ -51,7 +53,7 @@ class Admission:
         return self._form[architecture]
 
     def parameters(self, architecture: str) -> int:
-        """Of its final network."""
+        """The size of its final network."""
         if architecture not in self._parameters:
             self._parameters[architecture] = int(self._final.size(architecture))
         return self._parameters[architecture]
@@ -65,8 +67,16 @@ class Admission:
                 self._looking(self._in_vain)
             return False
         self._admitted.add(form)
+        self._to_be_proposed.add(architecture)
         self._in_vain = 0
         self._last = time.monotonic()
+        return True
+
+    def propose(self, architecture: str) -> bool:
+        """Takes note of a proposal; False where it was not admitted, or was proposed before."""
+        if architecture not in self._to_be_proposed:
+            return False
+        self._to_be_proposed.remove(architecture)
         return True
 
     def _small_enough(self, parameters: int) -> bool:

@@ -1,4 +1,4 @@
-"""Plain descriptions of what scores depend on: kept beside results, and compared before more are added."""
+"""Describes what scores depend on, in plain values: run files keep this, and compare it before they go on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PLAIN = (str, int, float, bool, type(None))
 
 def describe_scorer(scorer: Scorer) -> dict[str, Any]:
     """The settings of a scorer, and a digest of its inputs, for JSON."""
-    settings = scorer.settings
+    settings = scorer.options
     initialize = settings.initialize
     return {
         "inputs": _digest(scorer),

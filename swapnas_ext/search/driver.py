@@ -1,16 +1,18 @@
-"""Runs a search: asks the strategy, has its proposals scored, records what comes of them.
+"""Runs a search: asks the strategy, has its proposals scored, and records their outcomes.
 
-The order of everything that decides the result is fixed: so many proposals are out at a time, and the
-strategy is told of them in the order in which it made them, whoever finishes first. So a seed gives
-one result, with any workers. And so a run resumes by doing again, with recorded outcomes, what it did.
+The order of everything that decides the result is fixed. At most `ahead` proposals are pending, and the strategy
+is told of them in the order in which it made them, whoever finishes first. So a seed gives one result, with any
+workers, and a run resumes by doing the same again with recorded outcomes.
 """
 
 from __future__ import annotations
 
 import random
 import time
+import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from swapnas_ext._util import ctrl_c_later
@@ -22,19 +24,19 @@ from swapnas_ext.search.run_file import RunFile, RunFileError
 from swapnas_ext.search.search_result import SearchResult
 from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control
-from swapnas_ext.search.strategies.evolution import (
-    Evolution,
+from swapnas_ext.search.strategies import (
     Individual,
     Proposal,
     RandomSearch,
     Strategy,
+    make_strategy,
+    strategy_name,
 )
-from swapnas_ext.search.strategies.optuna_study import OptunaStudy
-from swapnas_ext.search.workers.crew import Chunk, Crew
+from swapnas_ext.search.workers import Chunk, Crew
 from swapnas_ext.spaces import SearchSpace
 
 _ALL_FAIL = 50
-"""Errors without one score, after which it is not the candidates' fault."""
+"""Errors without one score, after which a search gives up: it is not the candidates' fault."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,13 @@ class Progress:
     """How far a search is.
 
     Attributes:
-        done, total: candidates.
-        scored: candidates scored since it was started or resumed.
-        best: the highest score of the present phase; None where there is none.
+        done: candidates with an outcome.
+        total: candidates that are wanted.
+        scored: candidates scored since the search was started or resumed.
+        best: the individual with the highest score of the present phase; None where there is none.
         failed: candidates that could not be scored.
         over: candidates beyond a limit, which were not scored.
-        looking: architectures that were drawn since the last new one, while none is found: all are known, or too
-            large.
+        looking: architectures drawn since the last new one; all of them were known or too large.
     """
 
     done: int
@@ -61,8 +63,9 @@ class Progress:
 
 
 @dataclass
-class _Out:
-    """A proposal that is out: its candidates, and the chunk that is being scored, if any is."""
+class _Pending:
+    """A proposal, the forms of its candidates, and the chunk that is being scored; None where all outcomes are
+    known."""
 
     proposal: Proposal
     forms: list[str]
@@ -73,27 +76,27 @@ class Driver:
     """One run of a search.
 
     Args:
-        space: of the networks that are scored.
-        settings: what to do.
-        history: where candidates are recorded; those that it has are not scored again.
-        crew: who scores.
-        report: is told of progress, after every few candidates.
+        space: gives the networks that are scored.
+        settings: say what to do.
+        run_file: records candidates; those that it has are not scored again.
+        crew: scores.
+        on_progress: is called with the progress, after every few candidates.
     """
 
     def __init__(
         self,
         space: SearchSpace,
         settings: SearchSettings,
-        history: RunFile,
+        run_file: RunFile,
         crew: Crew,
-        report: Callable[[Progress], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self._space = space
         self._settings = settings
-        self._history = history
+        self._run_file = run_file
         self._crew = crew
-        self._report = report
-        self._recorded = {candidate.form: candidate for candidate in history.candidates()}
+        self._on_progress = on_progress
+        self._recorded = {candidate.form: candidate for candidate in run_file.candidates()}
         self._candidates: dict[str, Candidate] = {}  # of this run, by form, in order
         self._admit = Admission(space, settings.max_params, self._tell_looking)
         self._being_scored: dict[str, Candidate] = {}  # by architecture
@@ -103,28 +106,29 @@ class Driver:
         self.exhausted = False
 
     def run(self) -> None:
-        """Until all candidates are tried, or no new ones are found.
+        """Runs until all candidates are tried, or no new ones are found.
 
         Raises:
             RunFileError: the run file can't be written, or was made by another version of the search.
-            RuntimeError: the workers can't work.
-            ValueError: no candidate is within the limits; says the closest.
+            RuntimeError: the workers can't work, or the strategy fails.
+            ValueError: no candidate is within the limits (says the closest); or the strategy proposes what it
+                may not.
         """
         settings = self._settings
         if settings.target_params:
             self._calibrate()
         else:
             self.controls = [Control(settings.mu, settings.sigma)]
-        self._history.write_about(controls=[(c.mu, c.sigma) for c in self.controls])
+        self._run_file.write_about(controls=[(c.mu, c.sigma) for c in self.controls])
         share, rest = divmod(settings.candidates - len(self._candidates), len(self.controls))
         for phase, control in enumerate(self.controls):
             rng = random.Random(f"{settings.seed} {phase}")
             budget = share + (phase < rest)
-            self._phase(phase, control, self._strategy(rng), budget)
+            self._phase(phase, control, make_strategy(self._space, rng, settings), budget)
         self._check_any_scored()
 
     def result(self) -> SearchResult:
-        """What is known so far: as much as is recorded."""
+        """The candidates that are recorded so far."""
         known = [candidate for candidate in self._candidates.values() if candidate.outcome]
         return SearchResult(known, tuple(self.controls), self._settings.target_params)
 
@@ -145,44 +149,29 @@ class Driver:
             for target in settings.target_params
         ]
 
-    def _strategy(self, rng: random.Random) -> Strategy:
-        settings = self._settings
-        if settings.strategy == "random":
-            return RandomSearch(self._space, rng, settings.children)
-        if settings.strategy == "optuna":
-            return OptunaStudy(
-                self._space, rng, population=settings.population, chunk=settings.children
-            )
-        return Evolution(
-            self._space,
-            rng,
-            population=settings.population,
-            tournament=settings.tournament,
-            children=settings.children,
-            crossover=settings.crossover,
-            cycles=settings.cycles,
-            ageing=settings.strategy == "ageing",
-        )
-
     def _phase(self, phase: int, control: Control, strategy: Strategy, budget: int) -> None:
-        out: deque[_Out] = deque()
+        pending: deque[_Pending] = deque()
         self._best = None
         self._admit.new_phase()
         asking = True
         while True:
-            while asking and len(out) < self._settings.ahead and self._admit.count < budget:
-                proposal = strategy.ask(budget - self._admit.count, self._admit)
+            while asking and len(pending) < self._settings.ahead and self._admit.count < budget:
+                most = budget - self._admit.count
+                with self._strategy_told():
+                    proposal = strategy.ask(most, self._admit)
                 if proposal is None:
-                    asking = bool(out)  # what is out may give it another idea
+                    asking = bool(pending)  # their outcomes may give the strategy another idea
                     break
-                out.append(self._start(phase, proposal))
-            if not out:
+                self._check_allowed(proposal, most)
+                pending.append(self._start(phase, proposal))
+            if not pending:
                 break
-            while out[0].chunk is not None and not out[0].chunk.done:
+            while pending[0].chunk is not None and not pending[0].chunk.done:
                 self._collect()
-            oldest = out.popleft()
+            oldest = pending.popleft()
             individuals = [_individual(self._candidates[form], control) for form in oldest.forms]
-            strategy.tell(oldest.proposal, individuals)
+            with self._strategy_told():
+                strategy.tell(oldest.proposal, individuals)
             for individual in individuals:
                 if individual is None:
                     continue
@@ -192,8 +181,34 @@ class Driver:
             self._tell_progress()
         self.exhausted |= not asking and self._settings.cycles is None
 
-    def _start(self, phase: int, proposal: Proposal) -> _Out:
-        """Numbers the candidates, and hands out those without a known outcome."""
+    @contextmanager
+    def _strategy_told(self) -> Iterator[None]:
+        """Errors of a strategy say that they are its own, and where."""
+        try:
+            yield
+        except (Exception, SystemExit) as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise RuntimeError(
+                f"the strategy {strategy_name(self._settings.strategy)} fails: {type(error).__name__}: {error} "
+                f"({place.filename}, line {place.lineno})"
+            ) from error
+
+    def _check_allowed(self, proposal: Proposal, most: int) -> None:
+        """Raises ValueError where a strategy proposes nothing, too much, or what was not admitted."""
+        count = len(proposal.architectures)
+        if not 1 <= count <= most:
+            raise ValueError(
+                f"the strategy was asked for 1 to {most} architectures, and proposed {count}"
+            )
+        for architecture in proposal.architectures:
+            if not self._admit.propose(architecture):
+                raise ValueError(
+                    f"the strategy proposed {architecture!r}, which was not admitted, or was proposed before: it has "
+                    "to ask admit(architecture) about each once"
+                )
+
+    def _start(self, phase: int, proposal: Proposal) -> _Pending:
+        """Numbers the candidates of a proposal, and hands out those without a known outcome."""
         forms, new = [], []
         for architecture in proposal.architectures:
             form = self._admit.form(architecture)
@@ -220,10 +235,10 @@ class Driver:
         if new:
             chunk = Chunk([candidate.architecture for candidate in new])
             self._being_scored.update((candidate.architecture, candidate) for candidate in new)
-            # Every worker gets a part of what is out, and another part of it later.
-            out = self._settings.ahead * self._settings.children
-            self._crew.submit(chunk, max(1, out // (2 * self._crew.capacity)))
-        return _Out(proposal, forms, chunk)
+            # Every worker gets two parts of what is pending, one after the other.
+            pending = self._settings.ahead * self._settings.children
+            self._crew.submit(chunk, max(1, pending // (2 * self._crew.capacity)))
+        return _Pending(proposal, forms, chunk)
 
     def _check_same(self, candidate: Candidate, recorded: Candidate) -> None:
         same = replace(recorded, outcome=None, finished=None)
@@ -245,7 +260,7 @@ class Driver:
             for place in places
         ]
         with ctrl_c_later():  # so that the result is what is recorded
-            self._history.record(finished)
+            self._run_file.record(finished)
             for candidate in finished:
                 self._candidates[candidate.form] = candidate
                 self._scored += 1
@@ -263,8 +278,8 @@ class Driver:
         return all(outcome is None or outcome.error for outcome in outcomes)
 
     def _tell_progress(self, looking: int = 0) -> None:
-        if self._report is not None:
-            self._report(
+        if self._on_progress is not None:
+            self._on_progress(
                 Progress(
                     done=self._done,
                     total=self._settings.candidates,

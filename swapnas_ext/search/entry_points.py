@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from swapnas_ext._util import ctrl_c_ignored
+from swapnas_ext._util import ctrl_c_ignored, renamed
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import size_control
 from swapnas_ext.search.description import describe_scorer, describe_space
@@ -19,8 +19,8 @@ from swapnas_ext.search.latency import Quiet
 from swapnas_ext.search.search_result import SearchResult
 from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control
-from swapnas_ext.search.start import Workers, hire, opened
-from swapnas_ext.search.workers.crew import Crew
+from swapnas_ext.search.start import opened
+from swapnas_ext.search.workers import Crew, Workers, hire
 from swapnas_ext.spaces import SearchSpace
 
 
@@ -32,22 +32,29 @@ def search(
     workers: Workers = None,
     history: str | Path | None = None,
     device: str = "cpu",
-    report: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
     command: dict[str, Any] | None = None,
+    report: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
     """Searches ``space`` for architectures with high scores.
 
     The result is the same for one seed, whoever scores. Ctrl-C ends it with what was found so far.
 
     Args:
-        space, scorer, settings: what to search, and how.
-        workers: who scores: None for this process; a number of local processes, one thread each; an
-            executor of processes (or threads, which take turns), which is left open; or a `RayCluster`.
+        space: is searched.
+        scorer: scores its networks.
+        settings: say how to search.
+        workers: score. None: this process. A number: local processes, one thread each. An executor of processes
+            (or of threads, which take turns), which is left open: of `concurrent.futures`, Dask or submitit, or
+            whatever has a ``submit`` that returns a future. A `RayCluster`. A `Worker` or several, which are
+            closed at the end. A function that makes any of these from the evaluator. Or a name: ``"ray"``, one of
+            `register_workers` or of an installed package, or ``"module:function"``.
         history: the run file, where everything is recorded. Where it exists, the run goes on from there, with
             more or fewer ``candidates`` if they are others now; those that it has begun with are kept.
         device: where the networks run.
-        report: is called with the `Progress` after every few candidates.
+        on_progress: is called with the `Progress` after every few candidates.
         command: noted in a new run file, for who made it.
+        report: the old name of ``on_progress``.
 
     Raises:
         ValueError: settings that don't go together, or are not those of ``history``; no candidate within
@@ -55,6 +62,7 @@ def search(
         RunFileError: a run file that can't be used.
         RuntimeError: workers that can't work, or no candidate that could be scored.
     """
+    on_progress = renamed(on_progress, report, to="on_progress", was="report")
     if scorer.mu is not None:
         raise ValueError(
             "a search regularises scores itself, by the size of the final networks: give mu and sigma to "
@@ -68,23 +76,23 @@ def search(
     about = {
         "space": describe_space(space),
         "scorer": describe_scorer(scorer),
-        "search": {**asdict(settings), "target_params": list(settings.target_params)},
+        "search": settings.for_json(),
         "device": device,
         "command": command,
     }
     path = None if history is None else Path(history)
     crew = Crew(hire(evaluator, workers))
     try:
-        with opened(path, about) as record:
-            settings = replace(settings, candidates=record.settings["search"]["candidates"])
-            driver = Driver(space, settings, record, crew, report)
+        with opened(path, about) as run_file:
+            settings = replace(settings, candidates=run_file.settings["search"]["candidates"])
+            driver = Driver(space, settings, run_file, crew, on_progress)
             try:
                 driver.run()
                 ended = "exhausted" if driver.exhausted else "complete"
             except KeyboardInterrupt:
                 ended = "interrupted"
             with ctrl_c_ignored():
-                record.write_about(ended=ended)
+                run_file.write_about(ended=ended)
             return replace(
                 driver.result(),
                 interrupted=ended == "interrupted",
@@ -112,6 +120,7 @@ def evolve(
     max_params: float | None = None,
     workers: Workers = None,
     history: str | Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
     report: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
     """SWAP-NAS (Peng et al., ICLR 2024, arXiv 2403.04161, algorithm 1), to the letter: each cycle sees the
@@ -130,6 +139,7 @@ def evolve(
             population.remove(min(population))
         return max(population)
     """
+    on_progress = renamed(on_progress, report, to="on_progress", was="report")
     settings = SearchSettings(
         candidates=population + cycles * children,
         strategy="ageing" if ageing else "evolution",
@@ -144,7 +154,9 @@ def evolve(
         sigma=sigma,
         max_params=max_params,
     )
-    return search(space, scorer, settings, workers=workers, history=history, report=report)
+    return search(
+        space, scorer, settings, workers=workers, history=history, on_progress=on_progress
+    )
 
 
 def calibrate(
@@ -156,17 +168,21 @@ def calibrate(
     seed: int = 0,
     workers: Workers = None,
     device: str = "cpu",
+    on_progress: Callable[[Progress], None] | None = None,
     report: Callable[[Progress], None] | None = None,
 ) -> tuple[Control, SearchResult]:
-    """mu and sigma without labels, from a random sample of the space, which comes along.
+    """Finds mu and sigma without labels, from a random sample of the space, which is returned too.
 
-    For ranking, or, with ``target_params``, for a search that is to find models of that size: see
+    They are for ranking, or, with ``target_params``, for a search that is to find models of that size: see
     `size_control`. Other arguments and errors as for `search`; but Ctrl-C ends it without a result.
     """
+    on_progress = renamed(on_progress, report, to="on_progress", was="report")
     if target_params is not None:
         size_control.check_target(target_params)
     settings = SearchSettings(candidates=samples, strategy="random", seed=seed)
-    result = search(space, scorer, settings, workers=workers, device=device, report=report)
+    result = search(
+        space, scorer, settings, workers=workers, device=device, on_progress=on_progress
+    )
     if result.interrupted:
         raise KeyboardInterrupt
     rows = result.ranked()

@@ -1,4 +1,4 @@
-"""Scoring an architecture where its network is built: in a worker."""
+"""Scores architectures, in a worker."""
 
 from __future__ import annotations
 
@@ -29,15 +29,17 @@ from swapnas_ext.spaces import SearchSpace
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Builds, measures and scores. Travels to the workers once. In one process, threads take turns.
+    """Builds, measures and scores networks: called with architectures, it returns their outcomes. It travels to the
+    workers. The threads of one process take turns.
 
     Args:
-        space, scorer: what to score with.
-        device: where the networks run, as ``"cuda"``.
-        max_flops, max_latency: of one sample through the final network (see `SearchSpace.final`), in
+        space: builds the networks.
+        scorer: scores them.
+        device: runs them, such as ``"cuda"``.
+        max_flops, max_latency: limits for one sample through the final network (see `SearchSpace.final`), in
             operations, and in seconds on ``device`` with one thread. Networks beyond are not scored.
-        count_flops: tells those of the network that is scored.
-        quiet: what those that work beside it share, so that latency is measured alone.
+        count_flops: whether to count the operations of the scored networks.
+        quiet: is shared by the workers of a search, so that latency is measured alone.
     """
 
     space: SearchSpace
@@ -105,7 +107,7 @@ class Evaluator:
     def _network(
         self, architecture: str, seed: Callable[[int], None], counted: FlopCount | None
     ) -> nn.Module:
-        settings = self.scorer.settings
+        settings = self.scorer.options
         overwritten = initialization.is_known(settings.initialize)
         seed(settings.seed)  # for weights that the scorer leaves as they are
         network = self.space.build(architecture, initialized=not overwritten)
@@ -115,7 +117,7 @@ class Evaluator:
 
     @cached_property
     def _final(self) -> tuple[SearchSpace, Tensor]:
-        """The space of the final networks, and one sample for them."""
+        """The space of the final networks, and one sample."""
         final = self.space.final()
         return final, final.inputs(1)
 
@@ -149,7 +151,7 @@ def _details(score: SwapScore) -> dict[str, Any]:
 
 
 def error_text(error: BaseException) -> str:
-    """Its type and what it says, as text that any file can hold."""
+    """The type and message of an error, as text that any file can hold."""
     try:
         text = f"{type(error).__name__}: {error}"
     except Exception:  # its own __str__ fails
@@ -163,7 +165,7 @@ def _over(limit: str, start: float, flops: int | None, latency: Latency | None =
 
 
 def _of(latency: Latency | None) -> dict[str, float]:
-    """As an outcome has it."""
+    """The fields of an outcome for a latency."""
     if latency is None:
         return {}
     return {
@@ -174,7 +176,7 @@ def _of(latency: Latency | None) -> dict[str, float]:
 
 
 def prepare_process() -> None:
-    """For a process that does nothing but score. It ends where the one that started it is gone."""
+    """Prepares a process that does nothing but score. It ends when the process that started it is gone."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     keep_freed_memory()
@@ -182,7 +184,7 @@ def prepare_process() -> None:
 
 
 def _end_with_parent() -> None:
-    """A search that is killed can't end its workers."""
+    """Ends this process after its parent: a search that is killed can't end its workers."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -191,8 +193,8 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Scores must not depend on where they are made: with more threads, convolutions may round otherwise.
-    Several workers are also faster than several threads."""
+    """Has torch use one thread. With more, convolutions may round otherwise, and scores must not depend on where they
+    are made; several workers are also faster than several threads."""
     threads = torch.get_num_threads()
     if threads == 1:
         yield

@@ -1,4 +1,4 @@
-"""How long a network takes for one sample, measured while no other worker on its machine works."""
+"""Measures how long a network takes for one sample, while no other worker on its machine works."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Latency:
 
     @classmethod
     def of(cls, times: Sequence[float]) -> Latency:
-        """The interval holds for any distribution: its ends are the times that are so many from either end that
-        the median lies beyond them with probability 2.5 % each, or, of very few, the extremes."""
+        """The interval holds for any distribution: the median lies beyond each end with a probability of at most
+        2.5 %. Of very few times, the ends are the extremes."""
         ordered = sorted(times)
         count = len(ordered)
         beyond, rank = 0.5**count, 0
@@ -47,8 +47,8 @@ class Latency:
 
 @dataclass(frozen=True)
 class Quiet:
-    """Keeps the workers of one search that are on one machine from working while one of them measures. Travels
-    to them; on each machine it is a file.
+    """Keeps the workers of a search from working while one of them on the same machine measures. It travels to
+    them, and is a file on each machine.
 
     Raises:
         ImportError: filelock is older than its lock for readers and writers.

@@ -1,4 +1,4 @@
-"""Which candidates are beyond the limits of a search, in words."""
+"""Tells in words which candidates are beyond the limits of a search."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def seconds_text(seconds: float) -> str:
 
 
 def limits_text(candidates: Sequence[Candidate], settings: Mapping[str, Any]) -> list[str]:
-    """A line for each limit of a search's ``settings`` that is no limit of what is proposed: how many candidates
-    are beyond it; and how sure measured latencies are."""
+    """A line for each limit on FLOPs and latency of a search's ``settings``: how many candidates are beyond it, and
+    how sure measured latencies are."""
     outcomes = [candidate.outcome for candidate in candidates if candidate.outcome is not None]
     lines = []
     if settings.get("max_flops") is not None:

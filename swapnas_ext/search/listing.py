@@ -1,4 +1,4 @@
-"""Scores given architectures as a search scores its own: by any workers, into a run file."""
+"""Scores listed architectures as a search scores its own: by any workers, into a run file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from swapnas_ext._util import ctrl_c_ignored
+from swapnas_ext._util import ctrl_c_ignored, renamed
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search.candidate import Candidate
 from swapnas_ext.search.description import describe_scorer, describe_space
@@ -19,12 +19,12 @@ from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.search_result import SearchResult
 from swapnas_ext.search.size_control import Control
-from swapnas_ext.search.start import Workers, hire, opened
-from swapnas_ext.search.workers.crew import Chunk, Crew
+from swapnas_ext.search.start import opened
+from swapnas_ext.search.workers import Chunk, Crew, Workers, hire
 from swapnas_ext.spaces import SearchSpace
 
 _PART = 16
-"""Architectures that a worker is given at a time, at most."""
+"""The most architectures that a worker is given at a time."""
 
 
 def score_listed(
@@ -36,11 +36,12 @@ def score_listed(
     workers: Workers = None,
     history: str | Path | None = None,
     device: str = "cpu",
-    report: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
     command: dict[str, Any] | None = None,
+    report: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
-    """Scores architectures, those of one canonical form once, as the smallest of them. FLOPs are those of the
-    scored networks. Ctrl-C ends it with what was scored so far.
+    """Scores architectures. Those of one canonical form are scored once, as the smallest of them. FLOPs are those of
+    the scored networks. Ctrl-C ends it with what was scored so far.
 
     Arguments and errors as for `search`; a RuntimeError too where nothing could be scored. Where ``history``
     exists, the forms that it has are not scored again, in whatever order and company they are asked for.
@@ -49,12 +50,13 @@ def score_listed(
         among: all that may ever be asked for, where that is more than ``architectures``: the smallest of
             these are scored, so that a form's score does not depend on which others are asked for.
     """
+    on_progress = renamed(on_progress, report, to="on_progress", was="report")
     torch.empty(0, device=device)  # raises where there is no such device
     evaluator = Evaluator(space, scorer, device, count_flops=True)
     about = {
         "space": describe_space(space),
         "scorer": describe_scorer(scorer),
-        "search": {"strategy": "listed", "seed": scorer.settings.seed},
+        "search": {"strategy": "listed", "seed": scorer.options.seed},
         "device": device,
         "command": command,
     }
@@ -64,20 +66,20 @@ def score_listed(
         wanted = {form: found for form, found in wanted.items() if form in asked_for}
     crew = Crew(hire(evaluator, workers))
     try:
-        with opened(None if history is None else Path(history), about) as record:
+        with opened(None if history is None else Path(history), about) as run_file:
             interrupted = False
             try:
-                _score(wanted, crew, record, report)
+                _score(wanted, crew, run_file, on_progress)
             except KeyboardInterrupt:
                 interrupted = True
-            known = [candidate for candidate in record.candidates() if candidate.form in wanted]
+            known = [candidate for candidate in run_file.candidates() if candidate.form in wanted]
             errors = [c.outcome.error for c in known if c.outcome is not None and c.outcome.error]
             if known and len(errors) == len(known):
                 raise RuntimeError(
                     f"none of {len(known):,} architectures could be scored: {errors[0]}"
                 )
             with ctrl_c_ignored():
-                record.write_about(
+                run_file.write_about(
                     ended="interrupted" if interrupted else "complete", controls=[(None, None)]
                 )
             return SearchResult(known, (Control(),), interrupted=interrupted)
@@ -86,7 +88,7 @@ def score_listed(
 
 
 def _by_form(space: SearchSpace, architectures: Sequence[str]) -> dict[str, tuple[str, int]]:
-    """The architecture of each form that is scored, and the parameters of its final network."""
+    """For each form, the architecture that is scored, and the parameters of its final network."""
     final = space.final()
     smallest: dict[str, tuple[str, int]] = {}
     for architecture in architectures:
@@ -99,10 +101,10 @@ def _by_form(space: SearchSpace, architectures: Sequence[str]) -> dict[str, tupl
 def _score(
     wanted: dict[str, tuple[str, int]],
     crew: Crew,
-    record: RunFile,
-    report: Callable[[Progress], None] | None,
+    run_file: RunFile,
+    on_progress: Callable[[Progress], None] | None,
 ) -> None:
-    recorded = {candidate.form: candidate for candidate in record.candidates()}
+    recorded = {candidate.form: candidate for candidate in run_file.candidates()}
     failed = sum(not candidate.scored for form, candidate in recorded.items() if form in wanted)
     new = [
         Candidate(number, 0, architecture, form, (), parameters)
@@ -114,9 +116,9 @@ def _score(
     scored = 0
 
     def tell() -> None:
-        if report is not None:
+        if on_progress is not None:
             done = len(wanted) - len(new) + scored
-            report(Progress(done, len(wanted), scored, None, failed))
+            on_progress(Progress(done, len(wanted), scored, None, failed))
 
     tell()
     chunk = Chunk([candidate.architecture for candidate in new])
@@ -128,7 +130,7 @@ def _score(
             for _, places in crew.collect()
             for place in places
         ]
-        record.record(finished)
+        run_file.record(finished)
         scored += len(finished)
         failed += sum(not candidate.scored for candidate in finished)
         tell()

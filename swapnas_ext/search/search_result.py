@@ -13,7 +13,7 @@ from swapnas_ext.search.size_control import Control
 
 @dataclass(frozen=True)
 class Ranked:
-    """A candidate with its score, which is regularised where the search was."""
+    """A candidate with its score, regularised by size where the search was."""
 
     candidate: Candidate
     log_factor: float
@@ -39,14 +39,14 @@ class Ranked:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The candidates of a search by number, and how they are ranked.
+    """The candidates of a search, by number, and their ranking.
 
     Attributes:
         candidates: all that were tried.
-        controls: mu and sigma, one of them for each size that was wanted; none before they are known.
+        controls: mu and sigma for each size that was wanted; empty before they are known.
         targets: the sizes that were wanted, in parameters; empty where none were.
-        interrupted: whether it ended with Ctrl-C, before all candidates were tried.
-        exhausted: whether it ended since no new architectures were found.
+        interrupted: whether Ctrl-C ended the search before all candidates were tried.
+        exhausted: whether it ended because no new architectures were found.
     """
 
     candidates: Sequence[Candidate]
@@ -56,19 +56,19 @@ class SearchResult:
     exhausted: bool = False
 
     @classmethod
-    def of(cls, history: RunFile) -> SearchResult:
-        """What a run file has."""
-        about = history.about
+    def of(cls, run_file: RunFile) -> SearchResult:
+        """The result that a run file has."""
+        about = run_file.about
         controls = tuple(Control(*pair) for pair in about.get("controls", []))
         targets = tuple(about["settings"].get("search", {}).get("target_params", ()))
         ended = about.get("ended", "")
         return cls(
-            history.candidates(), controls, targets, ended == "interrupted", ended == "exhausted"
+            run_file.candidates(), controls, targets, ended == "interrupted", ended == "exhausted"
         )
 
     def ranked(self, control: Control | None = None) -> list[Ranked]:
-        """Those that were scored, best first. By default, with the search's own regularisation, or none
-        where it was for a family of sizes."""
+        """The candidates that were scored, best first. Scores are regularised by ``control``; by default as in the
+        search, or not at all where it was for a family of sizes."""
         if control is None:
             control = self.controls[0] if len(self.controls) == 1 else Control()
         rows = [
@@ -88,8 +88,8 @@ class SearchResult:
 
     @property
     def family(self) -> list[Ranked]:
-        """The best for each size that was wanted, in the order of ``targets``; empty where there are none, or
-        the search ended before it could tell."""
+        """The best candidate for each size that was wanted, in the order of ``targets``; empty where there are
+        none, or the search ended too early to tell."""
         complete = 0 < len(self.targets) == len(self.controls)
         if not complete or not any(candidate.scored for candidate in self.candidates):
             return []
@@ -97,8 +97,8 @@ class SearchResult:
 
     @property
     def front(self) -> list[Ranked]:
-        """Those that no other has both fewer parameters and a higher unregularised score than, smallest
-        first."""
+        """The Pareto front, smallest first: no other candidate has both fewer parameters and a higher unregularised
+        score."""
         rows = self.ranked(Control())
         rows.sort(key=lambda row: (row.parameters, -row.log_score))
         front: list[Ranked] = []
@@ -109,15 +109,15 @@ class SearchResult:
 
     @property
     def scored(self) -> list[Candidate]:
-        """Those with a score, by number."""
+        """The candidates with a score, by number."""
         return [candidate for candidate in self.candidates if candidate.scored]
 
     @property
     def failed(self) -> list[Candidate]:
-        """Those that could not be scored, ``candidate.outcome.error`` says why."""
+        """The candidates that could not be scored; ``candidate.outcome.error`` says why."""
         return [c for c in self.candidates if c.outcome is not None and c.outcome.error]
 
     @property
     def over(self) -> list[Candidate]:
-        """Those beyond a limit, which were not scored; ``candidate.outcome.over`` says which limit."""
+        """The candidates beyond a limit, which were not scored; ``candidate.outcome.over`` says which limit."""
         return [c for c in self.candidates if c.outcome is not None and c.outcome.over]

@@ -1,64 +1,118 @@
-"""What a search is told to do."""
+"""The settings of a search."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from swapnas_ext.scoring import regularization
+from swapnas_ext.search.strategies import (
+    StrategyFactory,
+    strategy_factory,
+    strategy_name,
+)
 
-STRATEGIES = ("evolution", "ageing", "random", "optuna")
+
+def _about(help: str, *, unit: str = "", option: bool = True) -> dict[str, Any]:
+    """What a setting is for, and the unit of its numbers. ``option``: the command has it."""
+    return {"help": help, "unit": unit, "option": option}
 
 
 @dataclass(frozen=True)
 class SearchSettings:
     """Everything that decides which architectures a search tries, and how it ranks them.
 
-    Sizes are those of the final networks (see `SearchSpace.final`).
+    Each field says what it is. Sizes are those of the final networks (see `SearchSpace.final`); for
+    ``population``, ``tournament``, ``children``, ``crossover`` and ``cycles`` see `Evolution`, for ``mu`` and
+    ``sigma`` see `regularization`. The searches of a family, one for each of several ``target_params``, share
+    out ``candidates``.
 
-    Args:
-        candidates: architectures to try, at most.
-        strategy: ``"evolution"`` (SWAP-NAS), ``"ageing"`` (ageing evolution), ``"random"``, or ``"optuna"``
-            (NSGA-II over score and size).
-        population, tournament, children, crossover: see `Evolution`. With Optuna, ``population`` is that of
-            NSGA-II.
-        cycles: of evolution; by default, as many as ``candidates`` allow.
-        ahead: proposals of the strategy that are out at a time: more keep more workers busy, and each
-            knows less of the ones before it. With 1, evolution is the published algorithm to the letter.
-            Workers make no difference to the result; this does.
-        seed: of the strategy's random choices.
-        mu, sigma: the score is regularised by size: see `regularization`, in thousands of parameters.
-        target_params: sizes wanted, in parameters. For each, mu is the size, and sigma comes from
-            ``calibration`` random architectures. More than one make a family of models: a search for each,
-            with an equal part of ``candidates``.
-        calibration: architectures that sigma is calibrated with, where ``target_params`` are given.
-        max_params, max_flops, max_latency: hard limits: parameters; operations of one sample (two for a
-            multiplication with addition); seconds of one sample, measured where it is scored. A run with a
-            limit of latency can't be repeated exactly.
+    Raises:
+        TypeError, ValueError: a value that is none, or values that don't go together.
+        ImportError: ``strategy`` names a module that can't be imported.
     """
 
-    candidates: int = 1000
-    strategy: str = "evolution"
-    population: int = 64
-    tournament: int = 16
-    children: int = 5
-    crossover: float = 0.5
-    cycles: int | None = None
-    ahead: int = 8
-    seed: int = 0
-    mu: float | None = None
-    sigma: float | None = None
-    target_params: tuple[float, ...] = ()
-    calibration: int = 64
-    max_params: float | None = None
-    max_flops: float | None = None
-    max_latency: float | None = None
+    candidates: int = field(default=1000, metadata=_about("Architectures to try, at most."))
+    strategy: str | StrategyFactory = field(
+        default="evolution",
+        metadata=_about(
+            "evolution: SWAP-NAS, the worst leaves; ageing: the oldest leaves; random; optuna: NSGA-II over "
+            "score and size; or MODULE:NAME, a class or function of your own."
+        ),
+    )
+    population: int = field(
+        default=64, metadata=_about("P, individuals of the population (optuna: of NSGA-II).")
+    )
+    tournament: int = field(
+        default=16, metadata=_about("k, individuals that a parent is the best of.")
+    )
+    children: int = field(
+        default=5,
+        metadata=_about("M, mutants of a parent, of which the best joins the population."),
+    )
+    crossover: float = field(
+        default=0.5, metadata=_about("How often the parent is a crossover of the best two.")
+    )
+    cycles: int | None = field(
+        default=None,
+        metadata=_about(
+            "Cycles of evolution, at most. Default: as many as candidates allow.", option=False
+        ),
+    )
+    ahead: int = field(
+        default=8,
+        metadata=_about(
+            "Proposals (of evolution: cycles) that are pending at a time, at most. More keep more workers busy; "
+            "1 is the published algorithm to the letter. The result depends on it, and not on the workers."
+        ),
+    )
+    seed: int = field(
+        default=0,
+        metadata=_about("Of the search's choices (with the command, of the weights too)."),
+    )
+    mu: float | None = field(
+        default=None,
+        metadata=_about("The size wanted, in thousands of parameters; with sigma."),
+    )
+    sigma: float | None = field(
+        default=None,
+        metadata=_about("In squared thousands of parameters; with mu: see swapnas calibrate."),
+    )
+    target_params: tuple[float, ...] = field(
+        default=(),
+        metadata=_about(
+            "Size wanted, in parameters of the final network, as 1.5M; several, as 1M,2M,4M, make a family. Takes "
+            "the place of mu and sigma.",
+            unit="parameters",
+        ),
+    )
+    calibration: int = field(
+        default=64, metadata=_about("Random architectures that set sigma for the sizes wanted.")
+    )
+    max_params: float | None = field(
+        default=None,
+        metadata=_about("Parameters of the final network, at most, as 3.3M.", unit="parameters"),
+    )
+    max_flops: float | None = field(
+        default=None,
+        metadata=_about(
+            "Operations of the final network on one sample, at most, as 600M; two for a multiplication with "
+            "addition.",
+            unit="operations",
+        ),
+    )
+    max_latency: float | None = field(
+        default=None,
+        metadata=_about(
+            "The time that they take here on one thread, at most, as 20ms (2 is two seconds). While one is "
+            "measured, no other worker works. Such a run can't be repeated exactly.",
+            unit="seconds",
+        ),
+    )
 
     def __post_init__(self) -> None:
-        if self.strategy not in STRATEGIES:
-            raise ValueError(
-                f"strategy must be one of {', '.join(STRATEGIES)}, got {self.strategy!r}"
-            )
+        strategy_factory(self.strategy)
         counts = ("candidates", "population", "tournament", "children", "ahead")
         for name, least in (*((name, 1) for name in counts), ("seed", 0), ("calibration", 8)):
             value = getattr(self, name)
@@ -90,3 +144,12 @@ class SearchSettings:
             raise ValueError(
                 f"{self.candidates} candidates are too few for {len(self.target_params)} sizes"
             )
+
+    def for_json(self) -> dict[str, Any]:
+        """The settings as a run file has them."""
+        values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
+        return {
+            **values,
+            "strategy": strategy_name(self.strategy),
+            "target_params": list(self.target_params),
+        }

@@ -1,81 +1,53 @@
-"""What a run starts with: its workers, and its run file."""
+"""Opens the run file that a search starts with."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.run_file import RunFile, is_taken
-from swapnas_ext.search.workers.crew import ExecutorWorker, LocalProcess, ThisProcess, Worker
-from swapnas_ext.search.workers.ray_cluster import RayCluster, ray_workers
-from swapnas_ext.search.workers.travel import Portable, check_main_script
 
 _FIRST = ("name", "strategy", "measure")
-Workers = int | Executor | RayCluster | None
-
-
-def hire(evaluator: Evaluator, workers: Workers) -> Sequence[Worker]:
-    """Those that `search` is given.
-
-    Raises:
-        TypeError, ValueError: there are no such workers, or what they need can't travel to them.
-        RuntimeError: worker processes can't start from the main script.
-    """
-    if workers is None:
-        return [ThisProcess(evaluator)]
-    if isinstance(workers, Executor):
-        return [ExecutorWorker(Portable(evaluator), workers)]
-    if isinstance(workers, RayCluster):
-        return ray_workers(evaluator, workers)
-    if isinstance(workers, bool) or not isinstance(workers, int):
-        raise TypeError(f"workers must be a number, an executor or a RayCluster, got {workers!r}")
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
-    check_main_script()
-    content = Portable(evaluator).content
-    return [LocalProcess(content) for _ in range(workers)]
 
 
 @contextmanager
 def opened(path: Path | None, about: dict[str, Any]) -> Iterator[RunFile]:
-    """A new run, or the one at the path, which may be given more candidates, or fewer, and the new place of the
-    same images. A new one that fails before anything is scored leaves no file."""
+    """Opens a new run, or goes on with the one at the path, which may be given more or fewer candidates, and the
+    new place of the same images. A new run that fails before anything is scored leaves no file."""
     if path is not None and is_taken(path):
-        with RunFile.resume(path) as history:
-            made_with = history.settings
-            search = _not_below_begun(about["search"], history)
+        with RunFile.resume(path) as run_file:
+            made_with = run_file.settings
+            search = _not_below_begun(about["search"], run_file)
             _check_same(made_with, {**about, "search": search}, path)
             command = about["command"] or made_with.get("command")
-            history.write_about(
+            run_file.write_about(
                 settings={**made_with, "search": search, "command": command}, ended=""
             )
-            yield history
+            yield run_file
         return
-    history = RunFile.create(path, about)
+    run_file = RunFile.create(path, about)
     try:
-        yield history
+        yield run_file
     except BaseException:
-        history.close(discard=not any(candidate.scored for candidate in history.candidates()))
+        run_file.close(discard=not any(candidate.scored for candidate in run_file.candidates()))
         raise
-    history.close()
+    run_file.close()
 
 
-def _not_below_begun(search: dict[str, Any], history: RunFile) -> dict[str, Any]:
-    """The settings of a search with as many candidates at least as a run has begun with: these are not undone."""
+def _not_below_begun(search: dict[str, Any], run_file: RunFile) -> dict[str, Any]:
+    """The settings of a search, with at least as many candidates as the run has begun with: these are not undone."""
     if "candidates" not in search:
         return search
-    begun = max((candidate.number for candidate in history.candidates()), default=-1) + 1
+    begun = max((candidate.number for candidate in run_file.candidates()), default=-1) + 1
     return {**search, "candidates": max(search["candidates"], begun)}
 
 
 def _begin_alike(first: dict[str, Any], second: dict[str, Any]) -> bool:
-    """Whether runs that differ in their number of candidates begin with the same ones. The searches of a family
-    share them out."""
+    """Whether two runs that differ in their number of candidates begin with the same ones. Those of a family do
+    not: its searches share them out."""
     targets, calibration = len(first["target_params"]), first["calibration"]
     fewer = min(first["candidates"], second["candidates"])
     return targets == 0 or (targets == 1 and fewer > calibration)

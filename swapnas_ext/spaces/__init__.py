@@ -1,4 +1,4 @@
-"""Search spaces by name: ``get("nasbench201", dataset="cifar100")``."""
+"""Finds search spaces by name: ``get("nasbench201", dataset="cifar100")``."""
 
 from __future__ import annotations
 
@@ -25,16 +25,18 @@ def names() -> list[str]:
 
 
 def space_class(name: str) -> type[SearchSpace]:
-    """The class of that name, or of ``MODULE:CLASS``, a space of one's own (found in the current folder
-    too).
+    """The class of that name, or of ``MODULE:CLASS``, a space of one's own. The module may be in the current
+    folder.
 
     Raises:
-        ValueError: an unknown name, or not a class of a search space.
+        ValueError: an unknown name, or not a subclass of `SearchSpace`.
         ImportError: there is no such module.
     """
     if name in _CLASSES:
         module_name, class_name = _CLASSES[name]
-        return getattr(importlib.import_module(f"swapnas_ext.spaces.{module_name}"), class_name)
+        module = importlib.import_module(f"swapnas_ext.spaces.{module_name}")
+        kind: type[SearchSpace] = getattr(module, class_name)
+        return kind
     if ":" not in name:
         raise ValueError(
             f"unknown search space {name!r}; known: {', '.join(_CLASSES)}, or MODULE:CLASS for one "
@@ -48,7 +50,7 @@ def space_class(name: str) -> type[SearchSpace]:
 
 
 def name_of(space: SearchSpace) -> str | None:
-    """The name that `get` makes such a space by; None for one of one's own."""
+    """The name that `get` knows a space by; None for a space of one's own."""
     kind = type(space)
     for name, (module_name, class_name) in _CLASSES.items():
         if (kind.__module__, kind.__name__) == (f"swapnas_ext.spaces.{module_name}", class_name):
@@ -57,10 +59,11 @@ def name_of(space: SearchSpace) -> str | None:
 
 
 def get(name: str, **options: Any) -> SearchSpace:
-    """The search space of that name (or ``MODULE:CLASS``); ``options`` go to its class.
+    """The search space of that name (or ``MODULE:CLASS``), made with ``options``.
 
     Raises:
         ValueError: an unknown name, or options that the space refuses.
+        ImportError: there is no such module.
     """
     return space_class(name)(**options)
 

@@ -1,4 +1,4 @@
-"""What a search space is. A space of one's own is a class with these few methods."""
+"""Defines what a search space is. A space of one's own is a subclass of `SearchSpace` with these few methods."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext import data
-from swapnas_ext.spaces.uninitialized import uninitialized
+from swapnas_ext.spaces.part_copies import parts_copied
 
 
 class ArchitectureError(ValueError):
-    """An architecture string that does not parse: says what is wrong, and points at the place."""
+    """An architecture string does not parse. The message says what is wrong and points at the place."""
 
     def __init__(self, text: str, position: int, problem: str) -> None:
         self.text = text
@@ -31,8 +31,8 @@ class ArchitectureError(ValueError):
 class Graph(NamedTuple):
     """A drawing of an architecture, or of one of its cells.
 
-    ``nodes`` are labels; ``edges`` are (from, to, label), of nodes by their places in ``nodes``, from
-    earlier to later ones.
+    ``nodes`` are labels. ``edges`` are (from, to, label): from and to are indices into ``nodes``, and every
+    edge leads to a later node.
     """
 
     title: str
@@ -41,9 +41,9 @@ class Graph(NamedTuple):
 
 
 class SearchSpace(ABC):
-    """A set of architectures, each told by a string; ``format(parse(text)) == text``.
+    """A set of architectures, each with its string; ``format(parse(text)) == text``.
 
-    Random choices come from the caller's ``random.Random``, so that runs can be repeated.
+    Random choices use the caller's ``random.Random``, so that runs can be repeated.
     """
 
     input_size: tuple[int, int, int]
@@ -51,18 +51,18 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def parse(self, text: str) -> Any:
-        """The architecture as a structure of the space's own. Raises `ArchitectureError`."""
+        """The architecture in the space's own structure. Raises `ArchitectureError`."""
 
     @abstractmethod
     def format(self, parsed: Any) -> str:
-        """The string of a structure; `parse` reads it back."""
+        """The string of an architecture that `parse` returned."""
 
     def from_entry(self, entry: Mapping[str, Any]) -> str | None:
-        """The architecture of a row of the space's published table, where that keeps it otherwise than as
-        a string in one column; None where this is no such row.
+        """The architecture string of a row of the space's published table, for tables that keep it in another
+        form than a string in one column. None where the row is not of that table.
 
         Raises:
-            ArchitectureError: it is one, and has no architecture of this space.
+            ArchitectureError: the row is of that table, but has no architecture of this space.
         """
         return None
 
@@ -72,23 +72,27 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def canonical(self, architecture: str) -> str:
-        """A text for architectures whose networks compute the same function of their weights. No two that
-        differ may share one; a search scores each form once."""
+        """A text that is the same for architectures whose networks compute the same function of their weights,
+        and different for all others. A search scores each form once."""
 
     @abstractmethod
     def _build(self, architecture: str) -> nn.Module:
-        """The network, freshly initialised. Raises `ArchitectureError`."""
+        """The network with initialised weights. Raises `ArchitectureError`."""
 
     def build(self, architecture: str, *, initialized: bool = True) -> nn.Module:
-        """The network. Without ``initialized`` the weights of its convolutions and linear layers are left
-        to who overwrites them, as the Gaussian and Kaiming initialisers do: faster.
+        """The network.
+
+        Args:
+            initialized: False lets the spaces of this package build networks from copies of parts, which is
+                faster. Weights of convolutions and linear layers are then arbitrary. It is for callers that
+                overwrite them, as the Gaussian and Kaiming initialisers do.
 
         Raises:
-            ArchitectureError: the string is no architecture of this space.
+            ArchitectureError: the string is not an architecture of this space.
         """
         if initialized:
             return self._build(architecture)
-        with uninitialized():
+        with parts_copied():
             return self._build(architecture)
 
     def size(self, architecture: str) -> int:
@@ -97,36 +101,40 @@ class SearchSpace(ABC):
             return sum(parameter.numel() for parameter in self._build(architecture).parameters())
 
     def final(self) -> SearchSpace:
-        """The space of the networks that will be trained, where those that are scored are smaller
-        stand-ins: a search controls the size of these."""
+        """The space of the networks that will be trained, whose size a search controls. It differs from this
+        space where scored networks are smaller stand-ins."""
         return self
 
     @abstractmethod
     def sample(self, rng: random.Random) -> str:
-        """An architecture at random."""
+        """A random architecture."""
 
     @abstractmethod
     def mutate(self, architecture: str, rng: random.Random) -> str:
-        """The architecture with one random choice made differently."""
+        """The architecture with one random choice changed."""
 
     @abstractmethod
     def crossover(self, first: str, second: str, rng: random.Random) -> str:
-        """Each choice from one of the two parents at random."""
+        """An architecture that takes each choice from one of the two parents at random."""
 
     def inputs(
         self, samples: int, source: str | Path | None = None, size: int | None = None
     ) -> Tensor:
-        """A mini-batch for the networks: the bundled photograph, or what is at ``source``, as `data.images`
-        reads it. ``size`` in pixels; by default what the networks take."""
+        """A mini-batch for the networks, float32 ``[samples, 3, size, size]``.
+
+        Args:
+            source: a path, as `data.images` reads it; by default the bundled photograph.
+            size: sides of the images in pixels; by default what the networks take.
+        """
         size = self.input_size[1] if size is None else size
         if source is None:
             return data.photograph(samples, size)
         return data.images(source, samples, size)
 
     def formats(self, architecture: str) -> dict[str, str]:
-        """The architecture as other code bases write it: what each is called, and the text."""
+        """The architecture as other code bases write it: texts by the name of the code base."""
         return {}
 
     def graphs(self, architecture: str) -> list[Graph]:
-        """What to draw of the architecture; nothing by default."""
+        """Drawings of the architecture; none by default."""
         return []

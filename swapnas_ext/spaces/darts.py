@@ -33,20 +33,19 @@ class DARTS(SearchSpace):
     Args:
         network: which network a genotype becomes.
 
-            * ``"workload"``: the one that the published SWAP-Scores are taken from. Cells straight on
-              the image, without a stem; one layer by default, which is a reduction cell.
+            * ``"workload"``: the network of the published SWAP-Scores. Its cells read the image directly,
+              without a stem. It has one layer by default, which is a reduction cell.
             * ``"cifar10"``: the usual stem, 20 cells, reductions at a third and two thirds.
             * ``"imagenet"``: the usual stem, which divides the image's sides by 8, and 14 cells.
         channels: C, by default 3 (the image's own), 36 and 48.
         layers: number of cells, by default 1, 20 and 14.
         classes: by default 10, 10 and 1000.
-        final: which network will be trained where the workload is scored; its size is what a search
-            controls.
+        final: the network that will be trained where the workload is scored. A search controls its size.
 
-    A network of one or two layers has reduction cells only. There, architectures are sampled and changed
-    with one cell for both kinds, as in the published correlation table: the score is of that cell.
+    A network of one or two layers has only reduction cells. Sampled and mutated architectures then have the
+    same cell for both kinds, as in the published correlation table.
 
-    The auxiliary classifier of the published training code is left out: it is no part of the network
+    The auxiliary classifier of the published training code is left out, since it is not part of the network
     that is evaluated.
     """
 
@@ -59,13 +58,13 @@ class DARTS(SearchSpace):
         classes: int | None = None,
         final: str = "cifar10",
     ) -> None:
-        for argument, value in (("network", network), ("final", final)):
-            if value not in NETWORKS:
-                raise ValueError(f"{argument} must be one of {', '.join(NETWORKS)}, got {value!r}")
+        for argument, name in (("network", network), ("final", final)):
+            if name not in NETWORKS:
+                raise ValueError(f"{argument} must be one of {', '.join(NETWORKS)}, got {name!r}")
         given = (channels, layers, classes)
-        for name, value in zip(("channels", "layers", "classes"), given, strict=True):
+        for argument, value in zip(("channels", "layers", "classes"), given, strict=True):
             if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+                raise ValueError(f"{argument} must be at least 1, got {value}")
         *defaults, pixels = NETWORKS[network]
         self.network = network
         self._final = final
@@ -96,8 +95,8 @@ class DARTS(SearchSpace):
         return format_genotype(parsed)
 
     def canonical(self, architecture: str) -> str:
-        """The genotype with each node's two edges in one order, and nodes that are never read set to
-        ``none``; without the cell that this network has none of (a single layer is a reduction cell).
+        """The genotype with each node's two edges in a fixed order, and with ``none`` for nodes that are never
+        read. A kind of cell that the network does not have is left out.
         """
         genotype = parse(architecture)
         cells = []
@@ -113,7 +112,8 @@ class DARTS(SearchSpace):
             (genotype.reduce, genotype.reduce_concat),
         )
         if self.network == "workload":
-            root, widths = nn.Identity(), (self.channels, self.channels)
+            root: nn.Module = nn.Identity()
+            widths = self.channels, self.channels
         elif self.network == "cifar10":
             root, widths = stem(3 * self.channels), (3 * self.channels, 3 * self.channels)
         else:
@@ -142,7 +142,7 @@ class DARTS(SearchSpace):
         return total + (widths[1] + 1) * self.classes
 
     def _stem_weights(self) -> tuple[tuple[int, int], int, int]:
-        """Channels of the first cell's two inputs and of the cell, parameters of the stem."""
+        """Channels of the first cell's two inputs, channels of the cell, and parameters of the stem."""
         c = self.channels
         if self.network == "workload":
             return (c, c), c, 0
@@ -161,7 +161,7 @@ class DARTS(SearchSpace):
         return format_genotype(Genotype(normal, concat, reduce, concat))
 
     def mutate(self, architecture: str, rng: random.Random) -> str:
-        """One edge gets another operation, or another input."""
+        """Changes the operation or the input of one edge."""
         genotype = parse(architecture)
         which = "reduce" if self._one_cell else rng.choice(("normal", "reduce"))
         edges = list(getattr(genotype, which))
@@ -175,7 +175,7 @@ class DARTS(SearchSpace):
         return self._format_changed(genotype, **{which: tuple(edges)})
 
     def crossover(self, first: str, second: str, rng: random.Random) -> str:
-        """Each node of each cell, with its two edges, from one of the parents."""
+        """Each node of each cell, with both its edges, from one of the parents."""
         parents = parse(first), parse(second)
 
         def cell(which: str) -> tuple[Edge, ...]:
@@ -240,7 +240,7 @@ def _canonical_cell(edges: tuple[Edge, ...], concat: tuple[int, ...]) -> str:
 
 
 def _cell_weights(edges: tuple[Edge, ...], reduction: int) -> tuple[int, int]:
-    """Parameters of the operations of a cell: so many times C^2, and so many times C."""
+    """The parameters of a cell's operations as two factors: of C^2 and of C, where C is the number of channels."""
     squares = linear = 0
     for name, source in edges:
         kind, _, size = name.rpartition("_")

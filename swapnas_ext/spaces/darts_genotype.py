@@ -1,4 +1,4 @@
-"""Genotypes of the DARTS space: what they are, and their text.
+"""Reads and writes genotypes of the DARTS space.
 
 The text is parsed as a literal, and never evaluated.
 """
@@ -7,24 +7,27 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from swapnas_ext.spaces.base import ArchitectureError
 from swapnas_ext.spaces.darts_networks import OPERATIONS
 
 NODES = 4
 INPUTS = 2
-_MAX_TEXT = (
-    10_000  # a genotype has about 500 characters; Python's parser is not meant for megabytes
-)
+_MAX_TEXT = 10_000
+"""Longest text that Python's parser gets; a genotype has about 500 characters."""
+
+Fail = Callable[[str, "ast.expr | None"], ArchitectureError]
+"""Makes an error from a problem and the node that it is in."""
 
 Edge = tuple[str, int]
-"""An operation, and what it reads: 0 and 1 are the cell's inputs, 2 to 5 its nodes."""
+"""An operation and its input: 0 and 1 are the cell's inputs, 2 to 5 its nodes."""
 
 
 class Genotype(NamedTuple):
-    """Two cells. Edges 2 i and 2 i + 1 are those of node i; ``concat`` are the nodes of the output."""
+    """Two cells. Edges 2 i and 2 i + 1 lead to node i. The output concatenates the nodes of ``concat``."""
 
     normal: tuple[Edge, ...]
     normal_concat: tuple[int, ...]
@@ -39,12 +42,12 @@ def parse(text: str) -> Genotype:
     if (exact := _parse_exactly(text)) is not None:
         return exact
 
-    def fail(problem: str, node: ast.AST | None = None) -> ArchitectureError:
+    def fail(problem: str, node: ast.expr | None) -> ArchitectureError:
         place = _place(text, node) if node is not None else 0
         return ArchitectureError(text, place, problem)
 
     if len(text) > _MAX_TEXT:
-        raise fail(f"{len(text):,} characters are too many for a genotype")
+        raise fail(f"{len(text):,} characters are too many for a genotype", None)
     try:
         call = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -52,13 +55,12 @@ def parse(text: str) -> Genotype:
         place = sum(len(part) for part in text.splitlines(keepends=True)[: line - 1]) + column - 1
         raise ArchitectureError(text, min(place, len(text)), "not a genotype") from None
     text = text.strip()
-    named = (
+    if not (
         isinstance(call, ast.Call)
         and isinstance(call.func, ast.Name)
         and call.func.id == "Genotype"
         and not call.args
-    )
-    if not named:
+    ):
         raise fail(f"expected Genotype({', '.join(f'{f}=...' for f in Genotype._fields)})", call)
     fields: dict[str, tuple[object, ...]] = {}
     for keyword in call.keywords:
@@ -72,7 +74,7 @@ def parse(text: str) -> Genotype:
     missing = [name for name in Genotype._fields if name not in fields]
     if missing:
         raise ArchitectureError(text, len(text), f"missing {', '.join(missing)}")
-    return Genotype(**fields)  # type: ignore[arg-type]
+    return Genotype(**fields)  # type: ignore[arg-type] # each field was parsed as its own type
 
 
 _EDGES = r"\[((?:\('\w+', \d\), ){7}\('\w+', \d\))\]"
@@ -84,11 +86,11 @@ _EDGE = re.compile(r"'(\w+)', (\d)")
 
 
 def _parse_exactly(text: str) -> Genotype | None:
-    """A genotype as `format_genotype` writes it, ten times as fast; None for all others, right or wrong."""
+    """Reads a text that `format_genotype` wrote, ten times as fast as `parse`; None for any other text."""
     match = _EXACT.fullmatch(text)
     if match is None:
         return None
-    cells = []
+    cells: list[tuple[tuple[Edge, ...], tuple[int, ...]]] = []
     for edges_text, concat_text in (match.group(1, 2), match.group(3, 4)):
         edges = tuple((name, int(source)) for name, source in _EDGE.findall(edges_text))
         concat = tuple(map(int, concat_text.split(", ")))
@@ -102,8 +104,9 @@ def _parse_exactly(text: str) -> Genotype | None:
         )
         if not valid:
             return None
-        cells += [edges, concat]
-    return Genotype(*cells)
+        cells.append((edges, concat))
+    normal, reduction = cells
+    return Genotype(*normal, *reduction)
 
 
 def format_genotype(genotype: Genotype) -> str:
@@ -114,25 +117,24 @@ def format_genotype(genotype: Genotype) -> str:
     )
 
 
-def _place(text: str, node: ast.AST) -> int:
+def _place(text: str, node: ast.expr) -> int:
     lines = text.splitlines(keepends=True)
-    before = sum(len(line) for line in lines[: node.lineno - 1])  # type: ignore[attr-defined]
-    return before + node.col_offset  # type: ignore[attr-defined]
+    return sum(len(line) for line in lines[: node.lineno - 1]) + node.col_offset
 
 
-def _parse_edges(value: ast.expr, fail) -> tuple[Edge, ...]:  # type: ignore[no-untyped-def]
+def _parse_edges(value: ast.expr, fail: Fail) -> tuple[Edge, ...]:
     if not isinstance(value, ast.List | ast.Tuple) or len(value.elts) != 2 * NODES:
         raise fail(f"expected a list of {2 * NODES} edges such as ('skip_connect', 0)", value)
-    edges = []
+    edges: list[Edge] = []
     for place, pair in enumerate(value.elts):
         if not isinstance(pair, ast.Tuple | ast.List) or len(pair.elts) != 2:
             raise fail("expected an edge such as ('skip_connect', 0)", pair)
         operation, source = (_constant(part) for part in pair.elts)
-        if operation not in OPERATIONS:
+        if not isinstance(operation, str) or operation not in OPERATIONS:
             known = ", ".join(OPERATIONS)
             raise fail(f"unknown operation {operation!r}; known: {known}", pair.elts[0])
         readable = INPUTS + place // 2
-        if type(source) is not int or not 0 <= source < readable:
+        if not _is_int(source) or not 0 <= source < readable:
             raise fail(
                 f"edge {place} belongs to node {place // 2 + INPUTS}, which reads 0 to "
                 f"{readable - 1}, not {source!r}",
@@ -142,23 +144,22 @@ def _parse_edges(value: ast.expr, fail) -> tuple[Edge, ...]:  # type: ignore[no-
     return tuple(edges)
 
 
-def _parse_concat(value: ast.expr, fail) -> tuple[int, ...]:  # type: ignore[no-untyped-def]
-    if (
+def _parse_concat(value: ast.expr, fail: Fail) -> tuple[int, ...]:
+    listed: list[object] = []
+    if isinstance(value, ast.List | ast.Tuple):
+        listed = [_constant(part) for part in value.elts]
+    elif (
         isinstance(value, ast.Call)  # older files print range(2, 6)
         and isinstance(value.func, ast.Name)
         and value.func.id == "range"
         and len(value.args) == 2
         and not value.keywords
-        and all(type(_constant(bound)) is int for bound in value.args)
     ):
         first, last = (_constant(bound) for bound in value.args)
-        nodes = list(range(first, min(last, first + 2 * NODES)))
-    elif isinstance(value, ast.List | ast.Tuple):
-        nodes = [_constant(part) for part in value.elts]
-    else:
-        nodes = []
-    inside = all(type(node) is int and INPUTS <= node < INPUTS + NODES for node in nodes)
-    if not nodes or not inside or len(set(nodes)) != len(nodes):
+        if _is_int(first) and _is_int(last):
+            listed = list(range(first, min(last, first + 2 * NODES)))
+    nodes = [node for node in listed if _is_int(node) and INPUTS <= node < INPUTS + NODES]
+    if not nodes or len(nodes) != len(listed) or len(set(nodes)) != len(nodes):
         last_node = INPUTS + NODES - 1
         raise fail(f"expected a list of different nodes from {INPUTS} to {last_node}", value)
     return tuple(nodes)
@@ -166,3 +167,8 @@ def _parse_concat(value: ast.expr, fail) -> tuple[int, ...]:  # type: ignore[no-
 
 def _constant(node: ast.expr) -> object:
     return node.value if isinstance(node, ast.Constant) else None
+
+
+def _is_int(value: object) -> TypeGuard[int]:
+    """Whether a value is an int, and no bool."""
+    return type(value) is int

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from swapnas_ext.spaces.uninitialized import copied
+from swapnas_ext.spaces.part_copies import copied
 
 
 class ReLUConvBN(nn.Sequential):
+    """ReLU, convolution, batch normalisation."""
+
     def __init__(
         self, channels_in: int, channels_out: int, kernel: int = 1, stride: int = 1
     ) -> None:
@@ -28,8 +30,8 @@ class ReLUConvBN(nn.Sequential):
 
 
 class DepthwiseSeparable(nn.Sequential):
-    """ReLU, depthwise convolution, pointwise convolution, batch normalisation; ``repeats`` times, the
-    stride in the first."""
+    """ReLU, depthwise convolution, pointwise convolution, batch normalisation, repeated ``repeats`` times. Only the
+    first has the stride."""
 
     def __init__(
         self, channels: int, kernel: int, stride: int, *, dilation: int, repeats: int
@@ -56,6 +58,8 @@ class DepthwiseSeparable(nn.Sequential):
 
 
 class Zero(nn.Module):
+    """Zeros of the shape that an operation with the same stride has."""
+
     def __init__(self, stride: int) -> None:
         super().__init__()
         self.stride = stride
@@ -65,7 +69,7 @@ class Zero(nn.Module):
 
 
 class FactorizedReduce(nn.Module):
-    """Halves the image: two convolutions, of the even and of the odd pixels, side by side."""
+    """Halves the image with two convolutions side by side, of the even and of the odd pixels."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -76,7 +80,8 @@ class FactorizedReduce(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.relu(x)
-        return self.norm(torch.cat([self.even(x), self.odd(x[:, :, 1:, 1:])], dim=1))
+        y: Tensor = self.norm(torch.cat([self.even(x), self.odd(x[:, :, 1:, 1:])], dim=1))
+        return y
 
 
 OPERATIONS = (
@@ -113,7 +118,7 @@ _factorized_reduce = copied(FactorizedReduce)
 
 
 class CellModule(nn.Module):
-    """Two inputs, nodes of two operations each, the concatenation of some of them."""
+    """A cell: two inputs, nodes that add two operations each, and the concatenation of some nodes."""
 
     def __init__(
         self,
@@ -179,9 +184,9 @@ class CellNetwork(nn.Module):
     """Stem, cells, average over the image, linear classifier: ``[S, 3, H, W] -> [S, classes]``.
 
     Args:
-        root: the stem; gives one tensor, or the two inputs of the first cell.
+        root: the stem; returns one tensor, or the two inputs of the first cell.
         widths: channels of these two inputs.
-        cells: edges and concatenation of the normal cell, and of the reduction cell.
+        cells: (edges, concatenated nodes) of the normal cell, and of the reduction cell.
         channels: C of the first cell; doubled at each reduction.
         reductions: for each layer, whether it is a reduction cell.
         reduced_inputs: whether the root's second output has half the size of its first.
@@ -226,4 +231,5 @@ class CellNetwork(nn.Module):
         before, last = root if isinstance(root, tuple) else (root, root)
         for cell in self.cells:
             before, last = last, cell(before, last)
-        return self.classifier(self.pool(last).flatten(1))
+        logits: Tensor = self.classifier(self.pool(last).flatten(1))
+        return logits

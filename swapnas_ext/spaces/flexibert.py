@@ -1,8 +1,8 @@
 """FlexiBERT (Tuli et al., JAIR 2023, arXiv 2205.11656): heterogeneous Transformer encoders for text.
 
-The subset and the networks of the benchmark of Serianni and Kalita (ACL 2023, arXiv 2306.00288): two or
+This is the subset, with the networks, of the benchmark of Serianni and Kalita (ACL 2023, arXiv 2306.00288): two or
 four encoder layers, each with its own operation, heads and feed-forward stack, and one hidden size. An
-architecture is JSON, spelt without spaces::
+architecture is JSON without spaces::
 
     {"hidden_size":256,"encoder_layers":[{"operation_type":"SA","operation_parameter":"WMA",
     "num_operation_heads":4,"feed_forward_dimension":1024,"num_feed_forward":3},...]}
@@ -58,9 +58,9 @@ class FlexiBERT(SearchSpace):
     * Weighted multiplicative attention has one matrix over all heads, as in the benchmark; FlexiBERT's own
       code shares one of a head's size.
     * Linear transforms work on each head by itself, after a linear layer, and all operations end in one.
-    * Of the heads of a dynamic span convolution half attend, as in ConvBERT.
+    * Half of the heads of a dynamic span convolution attend, as in ConvBERT.
     * Embeddings have 128 dimensions, and a linear layer leads to a hidden size of 256, as in ELECTRA. They
-      are the same in all networks: initialisers know none, so that a score depends on its seed alone.
+      are the same in all networks: initialisers do not draw them, so a score depends only on its seed.
     * A linear layer and a tanh of the first token lead to two classes, as in BERT. There is no dropout.
     """
 
@@ -79,15 +79,15 @@ class FlexiBERT(SearchSpace):
         return format_architecture(parsed)
 
     def from_entry(self, entry: Mapping[str, Any]) -> str | None:
-        """Of the benchmark's own table: ``{"hidden_size": ..., "nas_config": {"encoder_layers": [...]}}``,
-        with scores or without."""
+        """The architecture of an entry in the benchmark's table, with or without scores:
+        ``{"hidden_size": ..., "nas_config": {"encoder_layers": [...]}}``."""
         if "nas_config" not in entry:
             return None
         own = {name: entry[name] for name in ("hidden_size", "nas_config") if name in entry}
         return format_architecture(parse(json.dumps(own)))
 
     def canonical(self, architecture: str) -> str:
-        """The compact spelling: each is another network."""
+        """The JSON without spaces, since each architecture is another network."""
         return format_architecture(parse(architecture))
 
     def _build(self, architecture: str) -> nn.Module:
@@ -105,8 +105,12 @@ class FlexiBERT(SearchSpace):
     def inputs(
         self, samples: int, source: str | Path | None = None, size: int | None = None
     ) -> Tensor:
-        """Token ids ``[samples, size]`` of passages of Python's help texts, or of a text file, as
-        `text.passages` reads it. ``size`` in tokens; by default ``sequence_length``."""
+        """Passages as int64 token ids ``[samples, size]``.
+
+        Args:
+            source: a text file, as `text.passages` reads it; by default Python's help texts.
+            size: tokens of a passage; by default ``sequence_length``.
+        """
         size = self.sequence_length if size is None else size
         _check_length("size", size)
         return texts.passages(samples, size, self.vocabulary, source)
@@ -116,8 +120,9 @@ class FlexiBERT(SearchSpace):
         return format_architecture(Architecture(hidden, _random_layers(rng.choice(DEPTHS), rng)))
 
     def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Another hidden size, number of layers, or operation (with its parameter), heads or feed-forward
-        stack of one layer. Layers are added at random at the end, and taken from there."""
+        """Changes the hidden size, the number of layers, or one choice of a layer: its operation with the
+        parameter, its heads, or its feed-forward stack. Random layers are added at the end, and layers are
+        removed from the end."""
         hidden, layers = parse(architecture)
         places = [(0, "hidden_size"), (0, "depth")]
         places += [(k, choice) for k in range(len(layers)) for choice in _LAYER_CHOICES]
@@ -138,8 +143,8 @@ class FlexiBERT(SearchSpace):
         return format_architecture(Architecture(hidden, layers))
 
     def crossover(self, first: str, second: str, rng: random.Random) -> str:
-        """The hidden size, the number of layers, and each choice of a layer from one of the parents; a
-        layer that only one has, from that one."""
+        """The hidden size, the number of layers, and each choice of a layer from one of the parents. A layer
+        that only one parent has comes from that one."""
         parents = parse(first), parse(second)
         hidden = rng.choice([parent.hidden_size for parent in parents])
         layers = []

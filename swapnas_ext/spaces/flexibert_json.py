@@ -1,7 +1,7 @@
-"""Architectures of the FlexiBERT space as JSON, with mistakes pointed at.
+"""Reads and writes architectures of the FlexiBERT space as JSON; errors point at the mistake.
 
-Python's decoder reads it; it tells no places, so that what is wrong with a value is looked up in the text
-once more, along the path that leads to it.
+Python's decoder reports no positions. The position of a wrong value is found by following its path through the
+text again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VALUES = {
     "feed_forward_dimension": (512, 1024),
     "num_feed_forward": (1, 3),
 }
-_IGNORED = ("id", "scores")  # what else an entry of the benchmark's table has
+_IGNORED = ("id", "scores")  # other keys of an entry in the benchmark's table
 _MAX_TEXT = 10_000
 
 Choice = TypeVar("Choice")
@@ -46,7 +46,7 @@ class Architecture(NamedTuple):
 
 
 Where = tuple[str | int, ...]
-"""Where a value is: keys of objects and places in arrays, from the outside in."""
+"""Where a value is: keys of objects and indices of arrays, from the outside in."""
 
 
 class _Mistake(Exception):
@@ -55,7 +55,7 @@ class _Mistake(Exception):
 
 
 class _Object(dict[str, Any]):
-    """A JSON object, and a key that it has twice."""
+    """A JSON object, and the first key that it has twice, if any."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -65,8 +65,8 @@ class _Object(dict[str, Any]):
 
 @lru_cache(4096)  # a search asks for the form, the size and the children of the same text
 def parse(text: str) -> Architecture:
-    """Reads the JSON of an architecture, in any spelling, or of an entry of the benchmark's table. Raises
-    `ArchitectureError` that points at the mistake."""
+    """Reads the JSON of an architecture with any spaces and order of keys, or of an entry in the benchmark's table.
+    Raises `ArchitectureError`, which points at the mistake."""
     if len(text) > _MAX_TEXT:
         raise ArchitectureError(text, 0, f"{len(text):,} characters are too many for this space")
     try:
@@ -76,18 +76,19 @@ def parse(text: str) -> Architecture:
         raise ArchitectureError(text, place, mistake.problem) from None
     except json.JSONDecodeError as error:
         raise ArchitectureError(text, error.pos, f"not JSON: {error.msg}") from None
-    except (RecursionError, ValueError):  # brackets without end, a number of thousands of digits
+    except (RecursionError, ValueError):  # endless brackets, or a number of thousands of digits
         raise ArchitectureError(text, 0, "not the JSON of an architecture") from None
 
 
 def format_architecture(architecture: Architecture) -> str:
-    """The one compact spelling; `parse` reads it back."""
+    """The JSON of an architecture without spaces; `parse` reads it back."""
     hidden, layers = architecture
     fields = {"hidden_size": hidden, "encoder_layers": [layer._asdict() for layer in layers]}
     return json.dumps(fields, separators=(",", ":"))
 
 
 def _architecture(value: Any) -> Architecture:
+    where: Where = ()
     if isinstance(value, dict) and "nas_config" in value:
         _check_keys(value, ("hidden_size", "nas_config"), (), ignored=_IGNORED)
         layers, where = value["nas_config"], ("nas_config",)
@@ -95,7 +96,7 @@ def _architecture(value: Any) -> Architecture:
         layers = layers["encoder_layers"]
     else:
         _check_keys(value, Architecture._fields, ())
-        layers, where = value["encoder_layers"], ()
+        layers = value["encoder_layers"]
     hidden = _one_of(value["hidden_size"], HIDDEN_SIZES, ("hidden_size",))
     where = (*where, "encoder_layers")
     if not isinstance(layers, list) or len(layers) not in DEPTHS:
@@ -106,9 +107,10 @@ def _architecture(value: Any) -> Architecture:
 def _layer(value: Any, where: Where) -> Layer:
     _check_keys(value, Layer._fields, where)
     kind = _one_of(value["operation_type"], tuple(PARAMETERS), (*where, "operation_type"))
-    values: dict[str, tuple[str | int, ...]] = {"operation_parameter": PARAMETERS[kind], **VALUES}
-    others = (_one_of(value[name], values[name], (*where, name)) for name in values)
-    return Layer(kind, *others)
+    parameter_at = (*where, "operation_parameter")
+    parameter = _one_of(value["operation_parameter"], PARAMETERS[kind], parameter_at)
+    others = (_one_of(value[name], VALUES[name], (*where, name)) for name in VALUES)
+    return Layer(kind, parameter, *others)
 
 
 def _check_keys(
@@ -148,7 +150,7 @@ _decode = json.JSONDecoder().raw_decode
 
 
 def _place(text: str, path: Where, *, at_key: bool) -> int:
-    """Where in a JSON text the value of a path begins, or its key."""
+    """The position in a JSON text at which the value of a path begins, or its key."""
     key, value = 0, _skip_spaces(text, 0)
     for step in path:
         key, value = _entry(text, value, step)
@@ -156,8 +158,8 @@ def _place(text: str, path: Where, *, at_key: bool) -> int:
 
 
 def _entry(text: str, start: int, step: str | int) -> tuple[int, int]:
-    """Where an entry of the object or array at ``start`` begins: its key, and its value. Of keys that are
-    there several times, the last: its value is the one that counts."""
+    """The positions at which an entry of the object or array at ``start`` begins: of its key, and of its value. Of
+    repeated keys, the last one counts, as in the decoder."""
     place, count, found = _skip_spaces(text, start + 1), 0, (start, start)
     while text[place] not in "}]":
         name: str | int = count

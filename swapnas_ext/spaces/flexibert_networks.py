@@ -1,9 +1,9 @@
-"""The networks of the FlexiBERT space: embeddings, the operations of an encoder layer, the stack.
+"""The networks of the FlexiBERT space: embeddings, operations, encoder layers, the stack.
 
 Layers are those of the benchmark (Serianni and Kalita, ACL 2023, arXiv 2306.00288), which puts FlexiBERT's
-operations (Tuli et al., JAIR 2023, arXiv 2205.11656) into ELECTRA's small network: embeddings of 128, which
-a linear layer takes to the hidden size; each operation between linear layers, then residual and layer
-normalisation; one stack of feed-forward layers, then the same.
+operations (Tuli et al., JAIR 2023, arXiv 2205.11656) into ELECTRA's small network. A linear layer projects the
+embeddings of 128 to the hidden size. In an encoder layer, each operation is between linear layers, followed by
+a residual connection and layer normalisation; so is the stack of feed-forward layers.
 """
 
 from __future__ import annotations
@@ -11,16 +11,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from swapnas_ext.spaces.part_copies import copied
 
 EMBEDDING = 128
 POSITIONS = 512
 TOKEN_TYPES = 2
 CLASSES = 2
 _EPSILON = 1e-12
+
+# Encoder layers differ too much to be copied as a whole: there would be many originals of many megabytes.
+_linear = copied(nn.Linear)
+_conv1d = copied(nn.Conv1d)
 _EMBEDDING_STD = 0.02
 
 
@@ -32,8 +39,8 @@ def _drawn(rows: int, seed: int) -> Tensor:
 
 
 def _embedding(rows: int, seed: int) -> nn.Embedding:
-    """Always of the same values: initialisers leave embeddings as they are, and a score is to depend on
-    its own seed alone."""
+    """An embedding that always has the same values. Initialisers do not draw embeddings, and a score must depend
+    only on its own seed."""
     embedding = nn.Embedding(rows, EMBEDDING, _weight=torch.empty(rows, EMBEDDING))
     embedding.weight.data.copy_(_drawn(rows, seed))
     return embedding
@@ -48,17 +55,19 @@ class Embeddings(nn.Module):
         self.position = _embedding(POSITIONS, seed=1)
         self.token_type = _embedding(TOKEN_TYPES, seed=2)
         self.norm = nn.LayerNorm(EMBEDDING, eps=_EPSILON)
-        self.project = nn.Identity() if hidden == EMBEDDING else nn.Linear(EMBEDDING, hidden)
+        self.project = nn.Identity() if hidden == EMBEDDING else _linear(EMBEDDING, hidden)
 
     def forward(self, ids: Tensor) -> Tensor:
-        # Indexing: under vmap, `embedding` copies the whole table for each replicate.
+        # Not through `embedding`, which under vmap copies the whole table for each replicate.
         x = self.word.weight[ids] + self.position.weight[: ids.shape[1]] + self.token_type.weight[0]
-        return self.project(self.norm(x))
+        y: Tensor = self.project(self.norm(x))
+        return y
 
 
 def _split(x: Tensor, heads: int) -> Tensor:
     """[S, L, C] -> [S, heads, L, C / heads]."""
-    return x.unflatten(2, (heads, -1)).transpose(1, 2)
+    by_head: Tensor = x.unflatten(2, (heads, -1))  # type: ignore[no-untyped-call] # torch
+    return by_head.transpose(1, 2)
 
 
 def _merged(x: Tensor) -> Tensor:
@@ -72,16 +81,16 @@ def _attention(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
 
 
 class SelfAttention(nn.Module):
-    """Scaled dot products; ``weighted``: with a matrix between query and key, the general form of Luong et
-    al. (EMNLP 2015)."""
+    """Scaled dot products. With ``weighted``, a matrix is between query and key: the general form of Luong et al.
+    (EMNLP 2015)."""
 
     def __init__(self, hidden: int, heads: int, *, weighted: bool) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(hidden, hidden)
-        self.key = nn.Linear(hidden, hidden)
-        self.value = nn.Linear(hidden, hidden)
-        self.weight = nn.Linear(hidden, hidden, bias=False) if weighted else nn.Identity()
+        self.query = _linear(hidden, hidden)
+        self.key = _linear(hidden, hidden)
+        self.value = _linear(hidden, hidden)
+        self.weight = _linear(hidden, hidden, bias=False) if weighted else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         return _attention(self.weight(self.query(x)), self.key(x), self.value(x), self.heads)
@@ -89,7 +98,8 @@ class SelfAttention(nn.Module):
 
 def fourier(x: Tensor) -> Tensor:
     """The real part of the discrete Fourier transform over the last two dimensions."""
-    return torch.fft.fft2(x).real
+    real: Tensor = torch.fft.fft2(x).real
+    return real
 
 
 def cosine(x: Tensor) -> Tensor:
@@ -110,28 +120,28 @@ class LinearTransform(nn.Module):
         super().__init__()
         self.heads = heads
         self.transform = {"DFT": fourier, "DCT": cosine}[name]
-        self.input = nn.Linear(hidden, hidden)
+        self.input = _linear(hidden, hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         return _merged(self.transform(_split(self.input(x), self.heads)))
 
 
 class DynamicSpanConvolution(nn.Module):
-    """Half of the heads attend, the other half convolve with kernels made from what is around each token
+    """Half of the heads attend. The other half convolve with kernels computed from the neighbourhood of each token
     (ConvBERT: Jiang et al., NeurIPS 2020, arXiv 2008.02496)."""
 
     def __init__(self, hidden: int, heads: int, *, kernel: int) -> None:
         super().__init__()
         half, self.heads, self.kernel = hidden // 2, heads // 2, kernel
-        self.query = nn.Linear(hidden, half)
-        self.key = nn.Linear(hidden, half)
-        self.value = nn.Linear(hidden, half)
+        self.query = _linear(hidden, half)
+        self.key = _linear(hidden, half)
+        self.value = _linear(hidden, half)
         self.span = nn.Sequential(
-            nn.Conv1d(hidden, hidden, kernel, padding=kernel // 2, groups=hidden, bias=False),
-            nn.Conv1d(hidden, half, 1),
+            _conv1d(hidden, hidden, kernel, padding=kernel // 2, groups=hidden, bias=False),
+            _conv1d(hidden, half, 1),
         )
-        self.kernels = nn.Linear(half, self.heads * kernel)
-        self.content = nn.Linear(hidden, half)
+        self.kernels = _linear(half, self.heads * kernel)
+        self.content = _linear(hidden, half)
 
     def forward(self, x: Tensor) -> Tensor:
         query = self.query(x)
@@ -139,7 +149,7 @@ class DynamicSpanConvolution(nn.Module):
         span = self.span(x.transpose(1, 2)).transpose(1, 2)
         kernels = self.kernels(span * query).unflatten(2, (self.heads, self.kernel)).softmax(3)
         around = self.kernel // 2
-        windows = F.pad(self.content(x), (0, 0, around, around)).unfold(1, self.kernel, 1)
+        windows: Any = F.pad(self.content(x), (0, 0, around, around)).unfold(1, self.kernel, 1)
         convolved = windows.unflatten(2, (self.heads, -1)) @ kernels.unsqueeze(4)
         return torch.cat([attended, convolved.flatten(2)], dim=2)
 
@@ -153,11 +163,11 @@ def operation(hidden: int, kind: str, parameter: str | int, heads: int) -> nn.Mo
 
 
 def feed_forward(hidden: int, wide: int, count: int) -> nn.Sequential:
-    """``count`` layers of ``wide`` channels, each with a GELU, and one back to the hidden size."""
+    """``count`` layers of ``wide`` channels, each with a GELU, and one layer back to the hidden size."""
     layers: list[nn.Module] = []
     for number in range(count):
-        layers += [nn.Linear(wide if number else hidden, wide), nn.GELU()]
-    return nn.Sequential(*layers, nn.Linear(wide, hidden))
+        layers += [_linear(wide if number else hidden, wide), nn.GELU()]
+    return nn.Sequential(*layers, _linear(wide, hidden))
 
 
 class EncoderLayer(nn.Module):
@@ -168,14 +178,15 @@ class EncoderLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.operation = operation(hidden, kind, parameter, heads)
-        self.output = nn.Linear(hidden, hidden)
+        self.output = _linear(hidden, hidden)
         self.norm = nn.LayerNorm(hidden, eps=_EPSILON)
         self.feed_forward = feed_forward(hidden, wide, count)
         self.feed_forward_norm = nn.LayerNorm(hidden, eps=_EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(x + self.output(self.operation(x)))
-        return self.feed_forward_norm(x + self.feed_forward(x))
+        y: Tensor = self.feed_forward_norm(x + self.feed_forward(x))
+        return y
 
 
 class Network(nn.Module):
@@ -195,7 +206,8 @@ class Network(nn.Module):
         super().__init__()
         self.embeddings = Embeddings(vocabulary, hidden)
         self.encoder = nn.Sequential(*(EncoderLayer(hidden, *layer) for layer in layers))
-        self.head = nn.Sequential(nn.Linear(hidden, hidden), nn.Tanh(), nn.Linear(hidden, CLASSES))
+        self.head = nn.Sequential(_linear(hidden, hidden), nn.Tanh(), _linear(hidden, CLASSES))
 
     def forward(self, ids: Tensor) -> Tensor:
-        return self.head(self.encoder(self.embeddings(ids))[:, 0])
+        logits: Tensor = self.head(self.encoder(self.embeddings(ids))[:, 0])
+        return logits

@@ -6,7 +6,7 @@ Five stages of two to four inverted residual blocks, each with a kernel of 3, 5 
 
     w1.0|k3e6,k5e4|k7e3,k3e3,k5e6|k3e3,k3e3|k5e4,k5e4,k5e4,k5e4|k3e6,k7e6
 
-It is a network of its own, not cut out of the trained Once-for-All network.
+Each is built as a network of its own, not cut out of the trained Once-for-All network.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Block(NamedTuple):
 
 
 class Architecture(NamedTuple):
-    """The width as it is written, and the blocks of the five stages."""
+    """The width as its text, and the blocks of the five stages."""
 
     width: str
     stages: tuple[tuple[Block, ...], ...]
@@ -62,8 +62,8 @@ class MobileNet(SearchSpace):
         resolution: sides of the images in pixels; Once-for-All uses 128 to 224.
 
     Stages have 24, 40, 80, 112 and 160 channels times the width, rounded to multiples of eight; the first,
-    second, third and fifth halve the image. The first two are of ReLUs, the others of hard swishes; the
-    second, fourth and fifth have squeeze-and-excitation. Dropout, a matter of training, is left out.
+    second, third and fifth halve the image. The first two use ReLUs, the others hard swishes. The second,
+    fourth and fifth have squeeze-and-excitation. Dropout is left out, since it only matters in training.
     """
 
     def __init__(self, *, classes: int = 1000, resolution: int = 224) -> None:
@@ -81,7 +81,7 @@ class MobileNet(SearchSpace):
         return format_architecture(parsed)
 
     def canonical(self, architecture: str) -> str:
-        """The string itself: each is another network."""
+        """The string itself, since each is another network."""
         return format_architecture(parse(architecture))
 
     def _build(self, architecture: str) -> nn.Module:
@@ -106,8 +106,8 @@ class MobileNet(SearchSpace):
         return format_architecture(Architecture(rng.choice(WIDTHS), stages))
 
     def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Another width, another depth of one stage, or another kernel or expansion of one block. A stage
-        grows by random blocks at its end, and loses its last ones."""
+        """Changes the width, the depth of one stage, or the kernel or expansion of one block. A stage grows by
+        random blocks at its end, and shrinks by its last ones."""
         width, stages = parse(architecture)
         places: list[tuple[int, int, str]] = [(0, 0, "width")]
         for number, blocks in enumerate(stages):
@@ -127,8 +127,8 @@ class MobileNet(SearchSpace):
         return format_architecture(Architecture(width, stages))
 
     def crossover(self, first: str, second: str, rng: random.Random) -> str:
-        """The width, each stage's depth, each block's kernel and expansion from one of the parents; a
-        block that only one has, from that one."""
+        """The width, each stage's depth, and each block's kernel and expansion from one of the parents. A block
+        that only one parent has comes from that one."""
         parents = parse(first), parse(second)
         stages = []
         for pair in zip(*(parent.stages for parent in parents), strict=True):
@@ -238,7 +238,7 @@ def _other(choices: Sequence[Choice], current: Choice, rng: random.Random) -> Ch
 
 
 def _padded(stages: tuple[tuple[Block, ...], ...]) -> list[Block]:
-    """Four blocks for each stage; those that aren't there are zeros, as Once-for-All encodes them."""
+    """Four blocks for each stage. Missing ones are zeros, as in Once-for-All's encoding."""
     missing = Block(0, 0)
     return [
         blocks[place] if place < len(blocks) else missing

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from swapnas_ext.spaces.uninitialized import copied
+from swapnas_ext.spaces.part_copies import copied
 
 DIVISOR = 8
 FIRST_WIDTH = 16
@@ -19,7 +19,8 @@ FINAL_WIDTH, HEAD_WIDTH = 960, 1280
 
 
 class Stage(NamedTuple):
-    """What is fixed in a stage: channels at width 1, stride of its first block, and what is inside."""
+    """The fixed properties of a stage: channels at width 1, stride of the first block, activation, and whether blocks
+    have squeeze-and-excitation."""
 
     width: int
     stride: int
@@ -37,7 +38,7 @@ STAGES = (
 
 
 def divisible(channels: float) -> int:
-    """The nearest multiple of eight, but no more than a tenth below."""
+    """The nearest multiple of eight that is not more than a tenth below."""
     rounded = max(DIVISOR, int(channels + DIVISOR / 2) // DIVISOR * DIVISOR)
     return rounded + DIVISOR if rounded < 0.9 * channels else rounded
 
@@ -51,7 +52,7 @@ def squeezed_width(channels: int) -> int:
 
 
 class ConvBN(nn.Sequential):
-    """Convolution, batch normalisation, and the activation, if any."""
+    """Convolution, batch normalisation, and an activation, if any."""
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class ConvBN(nn.Sequential):
 
 
 class SqueezeExcitation(nn.Module):
-    """Weighs the channels by what is in the whole image (Hu et al., CVPR 2018, arXiv 1709.01507)."""
+    """Scales each channel by a weight computed from the whole image (Hu et al., CVPR 2018, arXiv 1709.01507)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -93,11 +94,12 @@ class SqueezeExcitation(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.weigh(x)
+        y: Tensor = x * self.weigh(x)
+        return y
 
 
 class InvertedResidual(nn.Module):
-    """Expansion, depthwise convolution, projection; around it a shortcut where the shapes agree."""
+    """Expansion, depthwise convolution and projection, with a shortcut where the shapes agree."""
 
     def __init__(
         self, channels_in: int, channels_out: int, kernel: int, expansion: float, stage: Stage
@@ -116,7 +118,8 @@ class InvertedResidual(nn.Module):
         self.shortcut = stage.stride == 1 and channels_in == channels_out
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x) if self.shortcut else self.body(x)
+        y: Tensor = self.body(x)
+        return x + y if self.shortcut else y
 
 
 _inverted_residual = copied(InvertedResidual)
@@ -159,4 +162,5 @@ class MobileNetV3(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.blocks(self.stem(x)))
+        logits: Tensor = self.head(self.blocks(self.stem(x)))
+        return logits

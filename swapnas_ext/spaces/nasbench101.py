@@ -15,8 +15,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from swapnas_ext.spaces.base import Graph, SearchSpace
 from swapnas_ext.spaces.nasbench101_cell import (
@@ -35,7 +34,7 @@ from swapnas_ext.spaces.nasbench101_cell import (
     prune,
     vertex_channels,
 )
-from swapnas_ext.spaces.uninitialized import copied
+from swapnas_ext.spaces.nasbench101_networks import Network
 
 _MAX_STACKS = 6  # an image of 32 pixels is halved five times
 _MIN_CHANNELS = 4  # the output concatenates up to four vertices; each needs a channel
@@ -51,7 +50,7 @@ class NASBench101(SearchSpace):
         cells: in each stack.
         classes: number of outputs.
 
-    `canonical` gives 423,624 distinct forms to all cells, as published.
+    All cells have 423,624 distinct forms in `canonical`, as published.
     """
 
     def __init__(
@@ -81,19 +80,19 @@ class NASBench101(SearchSpace):
         return format_cell(parsed)
 
     def from_entry(self, entry: Mapping[str, Any]) -> str | None:
-        """Of a table with columns ``adjacency49`` and ``ops``."""
+        """The architecture of a row with the columns ``adjacency49`` and ``ops``."""
         matrix, operations = entry.get("adjacency49"), entry.get("ops")
         if matrix is None or operations is None:
             return None
         return f"{str(matrix).zfill(MAX_VERTICES**2)}:{operations}"
 
     def canonical(self, architecture: str) -> str:
-        """The pruned cell with its vertices in an order that is the same for all isomorphic cells; it is
-        an architecture string itself.
+        """The string of the pruned cell, with its vertices in an order that is the same for all isomorphic
+        cells.
 
-        The benchmark counts isomorphic cells as one architecture, and so does this. Where the channels
-        don't divide evenly among the vertices that feed the output, which of them get one more depends on
-        their order in the cell: there, isomorphic cells differ by a channel here and there.
+        As in the benchmark, isomorphic cells are one architecture. Their networks may differ by single
+        channels: where the channels do not divide evenly among the vertices that feed the output, the
+        order in the cell decides which vertices get one more.
         """
         return canonical_text(architecture)
 
@@ -121,7 +120,7 @@ class NASBench101(SearchSpace):
         return total + width * self.classes + self.classes
 
     def sample(self, rng: random.Random) -> str:
-        """Each edge with probability one half and each operation at random, until that is a cell."""
+        """A cell with each edge with probability one half and with random operations, drawn until it is valid."""
         while True:
             matrix = _matrix(MAX_VERTICES, lambda i, j: rng.randrange(2))
             inner = [rng.choice(OPERATIONS) for _ in range(MAX_VERTICES - 2)]
@@ -130,11 +129,10 @@ class NASBench101(SearchSpace):
                 return format_cell(cell)
 
     def mutate(self, architecture: str, rng: random.Random) -> str:
-        """One edge is put in or taken out, or one vertex gets another operation, such that the pruned
-        cell is another one.
+        """Adds or removes one edge, or changes the operation of one vertex, so that the pruned cell changes.
 
-        Cells of fewer than seven vertices get unused ones first. In the few cells where no single change
-        makes a difference, unused parts are changed until one does.
+        Cells of fewer than seven vertices first get unused vertices. In a few cells no single change makes
+        a difference: there, unused parts are changed until one does.
         """
         form = canonical_text(architecture)
         cell = _padded(parse(architecture), MAX_VERTICES, rng)
@@ -148,8 +146,8 @@ class NASBench101(SearchSpace):
             cell = next(filter(is_valid, changes))
 
     def crossover(self, first: str, second: str, rng: random.Random) -> str:
-        """Each edge and each operation from one of the parents; where no such child is found that is a
-        cell, one of the parents."""
+        """Each edge and each operation from one of the parents. If no child found so is a valid cell, the result
+        is one of the parents."""
         parents = parse(first), parse(second)
         vertices = max(len(parent.operations) for parent in parents)
         pair = [_padded(parent, vertices, rng) for parent in parents]
@@ -174,14 +172,14 @@ class NASBench101(SearchSpace):
 
 
 def _matrix(vertices: int, edge: Callable[[int, int], int]) -> Matrix:
-    """Upper triangular, with the entries that ``edge(i, j)`` gives."""
+    """An upper triangular matrix with the entries ``edge(i, j)``."""
     return tuple(
         (0,) * (i + 1) + tuple(edge(i, j) for j in range(i + 1, vertices)) for i in range(vertices)
     )
 
 
 def _padded(cell: Cell, vertices: int, rng: random.Random) -> Cell:
-    """The cell with unused vertices before the output, of random operations."""
+    """The cell with unused vertices of random operations added before the output."""
     more = vertices - len(cell.operations)
     if more == 0:
         return cell
@@ -192,7 +190,7 @@ def _padded(cell: Cell, vertices: int, rng: random.Random) -> Cell:
 
 
 def _single_changes(cell: Cell) -> Iterator[Cell]:
-    """The cells with one edge more or less, or one other operation."""
+    """All cells with one edge added or removed, or one operation changed."""
     matrix, operations = cell
     for i, row in enumerate(matrix):
         for j in range(i + 1, len(row)):
@@ -206,92 +204,3 @@ def _single_changes(cell: Cell) -> Iterator[Cell]:
 
 def _model_spec(cell: Cell) -> str:
     return f"ModelSpec(matrix={[list(row) for row in cell.matrix]}, ops={list(cell.operations)})"
-
-
-# ---- the networks --------------------------------------------------------------------------------
-
-
-class ConvBNReLU(nn.Sequential):
-    def __init__(self, channels_in: int, channels_out: int, kernel: int) -> None:
-        super().__init__(
-            nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=False),
-            nn.BatchNorm2d(channels_out, eps=1e-5, momentum=0.003),
-            nn.ReLU(),
-        )
-
-
-_conv_bn_relu = copied(ConvBNReLU)
-
-
-@copied
-def _operation(name: str, channels: int) -> nn.Module:
-    if name == "maxpool3x3":
-        return nn.MaxPool2d(3, stride=1, padding=1)
-    return ConvBNReLU(channels, channels, KERNELS[name])
-
-
-class CellModule(nn.Module):
-    """A pruned cell. A vertex works on the sum of what feeds it; the input of the cell is projected to
-    its channels first, wider vertices are cut to them. The output concatenates the vertices that feed it,
-    and adds the projected input if that does too."""
-
-    def __init__(self, cell: Cell, channels_in: int, channels: int) -> None:
-        super().__init__()
-        self.last = len(cell.operations) - 1
-        self.widths = vertex_channels(cell.matrix, channels)
-        self.sources = [
-            [i for i in range(1, self.last) if cell.matrix[i][v]] for v in range(self.last + 1)
-        ]
-        self.projections = nn.ModuleDict(
-            {
-                str(v): _conv_bn_relu(channels_in, self.widths[v], kernel=1)
-                for v in range(1, self.last + 1)
-                if cell.matrix[0][v]
-            }
-        )
-        self.vertices = nn.ModuleDict(
-            {str(v): _operation(cell.operations[v], self.widths[v]) for v in range(1, self.last)}
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        values: dict[int, Tensor] = {}
-        for v in range(1, self.last):
-            terms = [values[i][:, : self.widths[v]] for i in self.sources[v]]
-            values[v] = self.vertices[str(v)](self._sum(x, v, terms))
-        feeding = [values[i] for i in self.sources[self.last]]
-        return self._sum(x, self.last, [torch.cat(feeding, 1)] if feeding else [])
-
-    def _sum(self, x: Tensor, vertex: int, terms: list[Tensor]) -> Tensor:
-        """The terms, and the projected input where that feeds the vertex."""
-        if str(vertex) in self.projections:
-            terms = [*terms, self.projections[str(vertex)](x)]
-        total = terms[0]
-        for term in terms[1:]:
-            total = total + term
-        return total
-
-
-class Network(nn.Module):
-    """Stem, stacks of cells with a max pooling between them, linear classifier.
-
-    ``[S, 3, H, W] -> logits [S, classes]``
-    """
-
-    def __init__(self, cell: Cell, widths: list[int], cells: int, classes: int) -> None:
-        super().__init__()
-        self.stem = ConvBNReLU(3, widths[0], kernel=3)
-        modules: list[nn.Module] = []
-        channels = widths[0]
-        for stack, width in enumerate(widths):
-            if stack > 0:
-                modules.append(nn.MaxPool2d(2, stride=2))
-            for _ in range(cells):
-                modules.append(CellModule(cell, channels, width))
-                channels = width
-        self.cells = nn.Sequential(*modules)
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.cells(self.stem(x)))

@@ -1,4 +1,4 @@
-"""Cells of NAS-Bench-101: what they are, their text, pruning, channels, isomorphism."""
+"""Cells of NAS-Bench-101: their text, pruning, channels and canonical order."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Cell(NamedTuple):
 
 @lru_cache(4096)  # a search asks for the form, the size and the children of the same text
 def parse(text: str) -> Cell:
-    """The cell of an architecture string, as it is written there. Raises `ArchitectureError` that
-    points at the mistake."""
+    """The cell of an architecture string, not pruned. Raises `ArchitectureError`, which points at the
+    mistake."""
     digits, colon, names = text.partition(":")
     for position, digit in enumerate(digits):
         if digit not in "01":
@@ -71,7 +71,7 @@ def parse(text: str) -> Cell:
 def _parse_operations(text: str, position: int, names: str) -> tuple[str, ...]:
     operations = names.split(",")
     for vertex, name in enumerate(operations):
-        expected = OPERATIONS
+        expected: tuple[str, ...] = OPERATIONS
         if vertex == 0:
             expected = (INPUT,)
         elif vertex == len(operations) - 1:
@@ -106,11 +106,11 @@ def prune(cell: Cell) -> Cell:
 
 
 def vertex_channels(matrix: Matrix, channels: int) -> list[int]:
-    """Channels of each vertex of a pruned cell that gives ``channels``; 0 for its input, which has what
-    it is given.
+    """Channels of each vertex of a pruned cell with ``channels`` output channels; 0 for the input, whose
+    channels the cell does not determine.
 
-    The vertices that feed the output share its channels, the first ones getting one more where that
-    doesn't divide; the others have as many as the widest vertex that they feed.
+    The vertices that feed the output share its channels. Where the division leaves a rest, the first ones get
+    one more. Other vertices have as many channels as the widest vertex that they feed.
     """
     last = len(matrix) - 1
     widths = [0] * last + [channels]
@@ -126,7 +126,7 @@ def vertex_channels(matrix: Matrix, channels: int) -> list[int]:
 
 
 def live_vertices(matrix: Matrix) -> list[int]:
-    """The vertices on paths from the input to the output, in order; none if there is no path."""
+    """The vertices on paths from the input to the output, in order. Empty if there is no path."""
     last = len(matrix) - 1
     reached = {0}
     for i, row in enumerate(matrix):
@@ -161,17 +161,17 @@ def canonical_text(text: str) -> str:
 
 
 def _least_order(cell: Cell) -> tuple[int, ...]:
-    """An order of the inner vertices, sources first, that gives the least sequence of vertices told by
-    their operation, the places that they read from, and whether they feed the output.
+    """The order of the inner vertices, sources first, that gives the smallest sequence of descriptions.
 
-    The sequence says all of the cell, so that isomorphic cells have the same and others don't.
+    A vertex is described by its operation, the places that it reads from, and whether it feeds the output.
+    The sequence describes the whole cell, so it is the same for isomorphic cells and different for others.
     """
     matrix, operations = cell
     last = len(operations) - 1
     sources = [[i for i in range(1, last) if matrix[i][v]] for v in range(last)]
     orders: list[dict[int, int]] = [{}]  # the places of the vertices chosen so far
     for place in range(1, last):
-        # Every order that begins with the least sequence so far is followed; only symmetries have many.
+        # Follow every order that begins with the smallest sequence so far; only symmetric cells have several.
         extended: dict[tuple[str, int, int], list[dict[int, int]]] = {}
         for places in orders:
             for v in range(1, last):

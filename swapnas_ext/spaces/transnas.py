@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import itertools
 import random
+from abc import abstractmethod
 from collections.abc import Iterator
 from functools import lru_cache
 
 from torch import nn
 
-from swapnas_ext.spaces.base import ArchitectureError, Graph, SearchSpace
-from swapnas_ext.spaces.nasbench201 import EDGES, sums_of_cell
+from swapnas_ext.spaces.base import Graph, SearchSpace
+from swapnas_ext.spaces.nasbench201_cell import EDGES, sums_of_cell
 from swapnas_ext.spaces.transnas_networks import (
     BLOCKS,
     KERNELS,
@@ -29,33 +30,44 @@ from swapnas_ext.spaces.transnas_networks import (
     Architecture,
     Network,
     blocks_of,
-    doubles,
-    halves,
+)
+from swapnas_ext.spaces.transnas_skeletons import (
+    DEPTHS,
+    MICRO_SKELETON,
+    fault,
+    longer,
+    replaced,
+    shorter,
+    skeletons,
+)
+from swapnas_ext.spaces.transnas_strings import (
+    MAX_CHANNELS,
+    digits_of,
+    format_architecture,
+    parse_macro,
+    parse_micro,
 )
 
 OPERATIONS = ("none", "skip_connect", "conv1x1", "conv3x3")
 """By their codes."""
-MICRO_SKELETON = (4, 1, 4, 1, 4)
-DEPTHS = range(4, 7)  # modules of a macro skeleton, and how many of them may change what
-DOUBLINGS = range(1, 4)
-HALVINGS = range(1, 5)
-_MODULE_CODES = (1, 2, 3, 4)
 _CHANGES = {
     1: "nothing changes",
     2: "channels doubled",
     3: "image halved",
     4: "channels doubled, image halved",
 }
-_MAX_CHANNELS = 9999
 _TRIES = 100
 
 
 class _TransNAS(SearchSpace):
-    """What the two spaces share."""
+    """The common part of the two spaces."""
+
+    @abstractmethod
+    def parse(self, text: str) -> Architecture: ...
 
     def __init__(self, *, channels: int = 64, image_size: int = 256, classes: int = 47) -> None:
-        if not 2 <= channels <= _MAX_CHANNELS:
-            raise ValueError(f"channels must be from 2 to {_MAX_CHANNELS}, got {channels}")
+        if not 2 <= channels <= MAX_CHANNELS:
+            raise ValueError(f"channels must be from 2 to {MAX_CHANNELS}, got {channels}")
         if image_size < 1 or classes < 1:
             raise ValueError(
                 f"image_size and classes must be at least 1, got {image_size} and {classes}"
@@ -89,11 +101,11 @@ class TransNASMicro(_TransNAS):
             are scored faster.
         classes: number of outputs, the 47 published scenes by default.
 
-    `canonical` gives 1,376 distinct forms to the 4,096 cells.
+    The 4,096 cells have 1,376 distinct forms in `canonical`.
     """
 
     def __len__(self) -> int:
-        return len(OPERATIONS) ** len(EDGES)
+        return int(len(OPERATIONS) ** len(EDGES))
 
     def __iter__(self) -> Iterator[str]:
         cells = itertools.product(range(len(OPERATIONS)), repeat=len(EDGES))
@@ -108,24 +120,24 @@ class TransNASMicro(_TransNAS):
     def canonical(self, architecture: str) -> str:
         """The cell as the sums that it computes, such as ``64-41414: a=conv3x3(x); a+a``.
 
-        As in `NASBench201.canonical`: zeros, dead edges and the order of sums don't matter, and a skip is
-        its input. But where a cell changes channels and image, a skip from the cell's input has
-        weights. It is an operation of its own here, ``skip(x)``, so that cells of one form compute the
-        same function of their live weights in every place of the skeleton. (That an operation on zero
-        is zero holds until a batch normalisation learns a shift.)
+        As in `NASBench201.canonical`, zeros, dead edges and the order of sums do not matter, and a skip is
+        its input. But a skip from the cell's input has weights where the cell changes channels and image.
+        It is therefore an operation here, ``skip(x)``, so that cells of one form compute the same function
+        of their live weights at every place in the skeleton. (An operation on zero is zero until a batch
+        normalisation learns a shift.)
         """
         parsed = self.parse(architecture)
         names = tuple(
             "skip" if code == SKIP and source == 0 else OPERATIONS[code]
             for (source, _), code in zip(EDGES, parsed.cell, strict=True)
         )
-        return f"{parsed.channels}-{_digits(parsed.modules)}: {_sums(names)}"
+        return f"{parsed.channels}-{digits_of(parsed.modules)}: {_sums(names)}"
 
     def sample(self, rng: random.Random) -> str:
         return self._format_cell(tuple(rng.randrange(len(OPERATIONS)) for _ in EDGES))
 
     def mutate(self, architecture: str, rng: random.Random) -> str:
-        """One edge gets another operation."""
+        """Changes the operation of one edge."""
         parsed = self.parse(architecture)
         cell = list(parsed.cell)
         edge = rng.randrange(len(cell))
@@ -166,10 +178,10 @@ class TransNASMacro(_TransNAS):
     """
 
     def __len__(self) -> int:
-        return len(_skeletons())
+        return len(skeletons())
 
     def __iter__(self) -> Iterator[str]:
-        return (self._format_modules(modules) for modules in _skeletons())
+        return (self._format_modules(modules) for modules in skeletons())
 
     def _format_modules(self, modules: tuple[int, ...]) -> str:
         return format_architecture(Architecture(self.channels, modules, ()))
@@ -178,36 +190,36 @@ class TransNASMacro(_TransNAS):
         return parse_macro(text)
 
     def canonical(self, architecture: str) -> str:
-        """The string itself: no two skeletons make the same network."""
+        """The string itself, since no two skeletons make the same network."""
         return self.format(self.parse(architecture))
 
     def sample(self, rng: random.Random) -> str:
-        return self._format_modules(rng.choice(_skeletons()))
+        return self._format_modules(rng.choice(skeletons()))
 
     def mutate(self, architecture: str, rng: random.Random) -> str:
-        """One module gets another code, or is put in, or taken out."""
+        """Changes the code of one module, adds a module or removes one."""
         parsed = self.parse(architecture)
         kinds = [
-            [modules for modules in changed if _fault(modules) is None]
+            [modules for modules in changed if fault(modules) is None]
             for changed in (
-                _replaced(parsed.modules),
-                _longer(parsed.modules),
-                _shorter(parsed.modules),
+                replaced(parsed.modules),
+                longer(parsed.modules),
+                shorter(parsed.modules),
             )
         ]
         modules = rng.choice(rng.choice([kind for kind in kinds if kind]))
         return self.format(parsed._replace(modules=modules))
 
     def crossover(self, first: str, second: str, rng: random.Random) -> str:
-        """The channels, the number of modules and each module's code from one of the parents; where the
-        codes don't fit together, one of the parents."""
+        """The channels, the number of modules and each module's code from one of the parents. If no combination
+        is in the space, the result is one of the parents."""
         parents = self.parse(first), self.parse(second)
         for _ in range(_TRIES):
             child = rng.choice(parents)
             columns = itertools.zip_longest(*(parent.modules for parent in parents))
             codes = (rng.choice([code for code in column if code]) for column in columns)
             modules = tuple(itertools.islice(codes, len(rng.choice(parents).modules)))
-            if _fault(modules) is None:
+            if fault(modules) is None:
                 return self.format(child._replace(modules=modules))
         return self.format(rng.choice(parents))
 
@@ -224,127 +236,9 @@ class TransNASMacro(_TransNAS):
         return [Graph("skeleton", nodes, tuple(edges))]
 
 
-# ---- strings -------------------------------------------------------------------------------------
-
-
-@lru_cache(4096)  # a search asks for the form, the size and the children of the same text
-def parse_micro(text: str) -> Architecture:
-    """Reads ``64-41414-1_02_333``. Raises `ArchitectureError` that points at the mistake."""
-    channels, position = _parse_channels(text)
-    skeleton = _digits(MICRO_SKELETON) + "-"
-    if not text.startswith(skeleton, position):
-        raise ArchitectureError(
-            text, position, f"expected {skeleton!r}, the micro space's skeleton"
-        )
-    position += len(skeleton)
-    cell = []
-    for place in "0_00_000":
-        found = text[position : position + 1]
-        expected = "_" if place == "_" else "0123"
-        if not found or found not in expected:
-            what = "'_' before the next node" if place == "_" else "an operation's code, 0 to 3"
-            raise ArchitectureError(text, position, f"expected {what}, found {_shown(found)}")
-        if place != "_":
-            cell.append(int(found))
-        position += 1
-    if position != len(text):
-        raise ArchitectureError(text, position, "expected the end of the cell")
-    return Architecture(channels, MICRO_SKELETON, tuple(cell))
-
-
-@lru_cache(4096)
-def parse_macro(text: str) -> Architecture:
-    """Reads ``64-1234-basic``. Raises `ArchitectureError` that points at the mistake."""
-    channels, start = _parse_channels(text)
-    position = start
-    while (found := text[position : position + 1]) and found in "1234":
-        position += 1
-    modules = tuple(map(int, text[start:position]))
-    if found != "-":
-        problem = f"expected a module's code, 1 to 4, or '-' after the last, found {_shown(found)}"
-        raise ArchitectureError(text, position, problem)
-    if fault := _fault(modules):
-        raise ArchitectureError(text, start + fault[0], fault[1])
-    position += 1
-    if text[position:] != "basic":
-        raise ArchitectureError(text, position, "expected 'basic', the macro space's block")
-    return Architecture(channels, modules, ())
-
-
-def _parse_channels(text: str) -> tuple[int, int]:
-    """The number of channels that begins a string, and the place after it."""
-    digits, dash, _ = text.partition("-")
-    number = int(digits) if len(digits) <= len(str(_MAX_CHANNELS)) and digits.isdecimal() else 0
-    if number < 2 or digits != str(number):
-        expected = f"expected the number of channels, 2 to {_MAX_CHANNELS}"
-        raise ArchitectureError(text, 0, f"{expected}, found {_shown(digits)}")
-    if not dash:
-        raise ArchitectureError(text, len(text), "expected '-' after the channels, found the end")
-    return number, len(digits) + 1
-
-
-def _shown(found: str) -> str:
-    return repr(found if len(found) <= 20 else found[:20] + "...") if found else "the end"
-
-
-def format_architecture(architecture: Architecture) -> str:
-    """The string of an architecture of either space."""
-    channels, modules, cell = architecture
-    codes = _digits(cell)
-    block = f"{codes[0]}_{codes[1:3]}_{codes[3:]}" if cell else "basic"
-    return f"{channels}-{_digits(modules)}-{block}"
-
-
-def _digits(codes: tuple[int, ...]) -> str:
-    return "".join(map(str, codes))
-
-
 @lru_cache(4096)
 def _sums(names: tuple[str, ...]) -> str:
     return sums_of_cell(names)
-
-
-# ---- skeletons -----------------------------------------------------------------------------------
-
-
-def _fault(modules: tuple[int, ...]) -> tuple[int, str] | None:
-    """The place where a macro skeleton leaves the space, and why; None if it doesn't."""
-    everything = range(len(modules))
-    doubling = [i for i in everything if doubles(modules[i])]
-    halving = [i for i in everything if halves(modules[i])]
-    for places, allowed, what in (
-        (everything, DEPTHS, "modules"),
-        (doubling, DOUBLINGS, "modules that double the channels"),
-        (halving, HALVINGS, "modules that halve the image"),
-    ):
-        count, most = len(places), allowed[-1]
-        if count not in allowed:
-            place = places[most] if count > most else len(modules)
-            return place, f"expected {allowed[0]} to {most} {what}, found {count}"
-    return None
-
-
-@lru_cache(1)
-def _skeletons() -> list[tuple[int, ...]]:
-    """Those of the macro space, shorter ones first."""
-    codes = (itertools.product(_MODULE_CODES, repeat=depth) for depth in DEPTHS)
-    return [modules for modules in itertools.chain(*codes) if _fault(modules) is None]
-
-
-def _replaced(modules: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    for i, old in enumerate(modules):
-        yield from (
-            (*modules[:i], code, *modules[i + 1 :]) for code in _MODULE_CODES if code != old
-        )
-
-
-def _longer(modules: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    for i in range(len(modules) + 1):
-        yield from ((*modules[:i], code, *modules[i:]) for code in _MODULE_CODES)
-
-
-def _shorter(modules: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    return ((*modules[:i], *modules[i + 1 :]) for i in range(len(modules)))
 
 
 def _block_weights(cell: tuple[int, ...], channels_in: int, channels: int, stride: int) -> int:

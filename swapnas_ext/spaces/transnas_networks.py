@@ -8,18 +8,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from swapnas_ext.spaces.nasbench201 import EDGES, ReLUConvBN, sum_edges
-from swapnas_ext.spaces.uninitialized import copied
+from swapnas_ext.spaces.nasbench201_cell import EDGES
+from swapnas_ext.spaces.nasbench201_networks import ReLUConvBN, sum_edges
+from swapnas_ext.spaces.part_copies import copied
 
 NONE, SKIP = 0, 1
 KERNELS = {2: 1, 3: 3}
-"""Of the convolutions, by the codes of the operations."""
+"""Kernel sizes of the convolutions, by the codes of the operations."""
 BLOCKS = 2  # cells or residual blocks in a module; the first changes channels and image
 
 
 class Architecture(NamedTuple):
-    """``modules`` are the codes of the skeleton, ``cell`` those of the edges in the order of ``EDGES``;
-    an empty cell stands for a residual block."""
+    """An architecture: base channels, the codes of the modules, and the codes of the cell's edges in the order of
+    ``EDGES``. An empty cell stands for a residual block."""
 
     channels: int
     modules: tuple[int, ...]
@@ -27,15 +28,17 @@ class Architecture(NamedTuple):
 
 
 def doubles(code: int) -> bool:
+    """Whether a module doubles the channels."""
     return code in (2, 4)
 
 
 def halves(code: int) -> bool:
+    """Whether a module halves the image."""
     return code in (3, 4)
 
 
 def blocks_of(architecture: Architecture) -> list[tuple[int, int, int]]:
-    """Channels in, channels out and stride of each cell or residual block."""
+    """Input channels, output channels and stride of each cell or residual block."""
     blocks = []
     channels = architecture.channels
     for code in architecture.modules:
@@ -47,8 +50,8 @@ def blocks_of(architecture: Architecture) -> list[tuple[int, int, int]]:
 
 
 class FactorizedReduction(nn.Module):
-    """A skip connection that changes channels or image: half of its channels see the image shifted by a
-    pixel, so that none is lost."""
+    """A skip connection that changes channels or image. Half of its channels read the image shifted by a pixel,
+    so that no pixel is lost."""
 
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -62,7 +65,8 @@ class FactorizedReduction(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.relu(x)
         shifted = nn.functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
-        return self.norm(torch.cat([self.straight(x), self.shifted(shifted)], 1))
+        y: Tensor = self.norm(torch.cat([self.straight(x), self.shifted(shifted)], 1))
+        return y
 
 
 @copied
@@ -75,8 +79,8 @@ def _operation(code: int, channels_in: int, channels: int, stride: int) -> nn.Mo
 
 
 class CellModule(nn.Module):
-    """Sums, at each node, the operations on the edges that lead there; those on the cell's input change
-    channels and image."""
+    """A cell: each node is the sum of the operations on the edges that lead to it. Operations on the cell's input
+    change channels and image."""
 
     def __init__(self, cell: tuple[int, ...], channels_in: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -111,7 +115,8 @@ class ResidualBlock(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.shortcut(x) + self.body(x)
+        y: Tensor = self.shortcut(x) + self.body(x)
+        return y
 
 
 _residual_block = copied(ResidualBlock)
@@ -141,4 +146,5 @@ class Network(nn.Module):
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.blocks(self.stem(x)))
+        logits: Tensor = self.head(self.blocks(self.stem(x)))
+        return logits

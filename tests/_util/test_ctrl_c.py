@@ -32,17 +32,12 @@ def make():
 """
 
 
-def in_run_file(folder: Path) -> int:
+def in_run_file(folder: Path, name: str = "out.db") -> int:
     try:
-        with RunFile.read(folder / "out.db") as history:
-            return len(history.candidates())
+        with RunFile.read(folder / name) as run_file:
+            return len(run_file.candidates())
     except (OSError, RuntimeError):
         return 0
-
-
-def in_csv_file(folder: Path) -> int:
-    path = folder / "out.csv"
-    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def models_made(folder: Path) -> int:
@@ -58,7 +53,7 @@ COMMANDS: dict[str, tuple[list[str], Callable[[Path], int], str]] = {
     ),
     "all": (
         ["score", *SPACE, "--all", "--output", "out.csv"],
-        in_csv_file,
+        lambda folder: in_run_file(folder, "out.csv.db"),
         "are in out.csv; the same command continues",
     ),
     "correlate": (

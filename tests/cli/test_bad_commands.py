@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from swapnas_ext.cli import main
 from swapnas_ext.search import entry_points as search_run
 from swapnas_ext.search import listing
-from swapnas_ext.search.workers.crew import ThisProcess
+from swapnas_ext.search.workers import ThisProcess
 
 SPACE = ("--space", "nasbench201", "--channels", "2", "--cells", "1")
 CELL = "|skip_connect~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
@@ -111,7 +111,7 @@ def command_lines() -> Iterator[list[str]]:
                 values += files
             if flag in ("--output", "--html", "--run"):
                 values = ["folder", "missing/file", "a" * 300]
-            if flag in ("--space", "--model"):
+            if flag in ("--space", "--model", "--strategy"):
                 values += modules
             for value in values:
                 yield [name, *good, flag, value]
@@ -182,8 +182,8 @@ def test_files_of_architectures(folder: Path, encoding: str) -> None:
     assert result.exit_code == 0, result.output
     assert CELL in result.stdout
     for name, problem in (
-        ("latin.txt", "--arch-file latin.txt is no text in UTF-8"),
-        ("zeros", "--arch-file zeros is no text: it has zero bytes"),
+        ("latin.txt", "--arch-file latin.txt is not text in UTF-8"),
+        ("zeros", "--arch-file zeros is not text: it has zero bytes"),
         ("text.txt", "found 'n', at character 0"),
     ):
         result = run(["score", *SPACE, "--arch-file", name])

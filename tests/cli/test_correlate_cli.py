@@ -22,7 +22,7 @@ from swapnas_ext.cli import main
 from swapnas_ext.report.correlation import page as correlation_page
 from swapnas_ext.search import RunFile, listing
 from swapnas_ext.search.driver import Progress
-from swapnas_ext.search.workers.crew import ThisProcess
+from swapnas_ext.search.workers import ThisProcess
 
 SPACE = ("--space", "nasbench201", "--channels", "2", "--cells", "1")
 SCORING = (*SPACE, "--samples", "12", "--size", "16", "--workers", "1")
@@ -151,14 +151,14 @@ def interrupting(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["swapnas_ext.cli.correlate"]
     whole = listing.score_listed
 
-    def score(*args: Any, report: Callable[[Progress], None], **options: Any) -> Any:
+    def score(*args: Any, on_progress: Callable[[Progress], None], **options: Any) -> Any:
         def interrupt(progress: Progress) -> None:
-            report(progress)
+            on_progress(progress)
             if progress.done >= after:
                 raise KeyboardInterrupt
 
         monkeypatch.setattr(module, "score_listed", whole)
-        return whole(*args, report=interrupt, **options)
+        return whole(*args, on_progress=interrupt, **options)
 
     monkeypatch.setattr(module, "score_listed", score)
 

@@ -99,7 +99,7 @@ def test_what_is_compared() -> None:
     table = table_of(texts, baselines={"place": baseline})
     told: list[tuple[int, int]] = []
     found = correlate(
-        table, SPACE, made_up(texts), report=lambda done, total: told.append((done, total))
+        table, SPACE, made_up(texts), on_progress=lambda done, total: told.append((done, total))
     )
     values = found.predictors
     names = [RAW, REGULARISED, PARAMETERS, FLOPS, "place"]

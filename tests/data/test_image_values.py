@@ -84,7 +84,9 @@ def test_colour_files_of_16_bits(channels: int, tmp_path: Path) -> None:
 def test_colours_in_the_lower_bits_are_refused(factor: int, tmp_path: Path) -> None:
     """Pillow reads the upper eight."""
     png_of_16_bits(tmp_path / "twelve.png", COLORS.astype(np.uint16) * factor)
-    with pytest.raises(ValueError, match=r"twelve\.png are of 16 bits a colour.*as a uint16 array"):
+    with pytest.raises(
+        ValueError, match=r"twelve\.png have 16 bits for each colour.*as a uint16 array"
+    ):
         data.images(tmp_path / "twelve.png", 4)
 
 

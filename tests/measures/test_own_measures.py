@@ -16,7 +16,7 @@ from support.small_net import SmallNet
 from torch import Tensor, nn
 
 import swapnas_ext as swap
-from swapnas_ext import measures
+from swapnas_ext import _util, measures
 from swapnas_ext.cli import main
 from swapnas_ext.correlation.accuracy_table import read_table
 from swapnas_ext.correlation.correlations import predictors, scored_rows
@@ -65,12 +65,13 @@ def log_parameters(network: PreparedNetwork) -> float:
 
 @pytest.fixture
 def registered() -> Iterator[None]:
-    before = dict(registry._registered)
+    known = registry._registry._registered
+    before = dict(known)
     measures.register(Activity)
     measures.register(log_parameters)
     yield
-    registry._registered.clear()
-    registry._registered.update(before)
+    known.clear()
+    known.update(before)
 
 
 def test_a_name_a_class_an_object_a_function_and_a_place(registered: None) -> None:
@@ -91,7 +92,7 @@ def test_names_that_are_taken_or_unknown(registered: None) -> None:
     measures.register(Activity)  # as where its module is imported again
     with pytest.raises(ValueError, match="there is a measure 'patterns' already"):
         measures.register(type("Other", (Activity,), {"name": "patterns"}))
-    with pytest.raises(ValueError, match="must be one of patterns, activity, composite"):
+    with pytest.raises(ValueError, match="must be one of patterns, composite, activity"):
         measures.get("activities")
     with pytest.raises(TypeError, match="must be a name, a Measure, or a function"):
         measures.get(3)  # type: ignore[arg-type]
@@ -100,8 +101,10 @@ def test_names_that_are_taken_or_unknown(registered: None) -> None:
 
 
 def test_packages_offer_measures(monkeypatch: pytest.MonkeyPatch) -> None:
-    point = EntryPoint("offered", f"{__name__}:Activity", registry.ENTRY_POINTS)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    point = EntryPoint("offered", f"{__name__}:Activity", "swapnas_ext.measures")
+    monkeypatch.setattr(_util.registry, "entry_points", lambda group: [point])
+    known = registry._registry._registered
+    monkeypatch.setattr(registry._registry, "_registered", dict(known))
     assert measures.names() == ("patterns", "composite", "offered")
     assert isinstance(measures.get("offered"), Activity)
 

@@ -248,7 +248,7 @@ def test_batches_of_graphs(sizes: tuple[int, ...], measure: Any) -> None:
 @pytest.mark.parametrize("samples", [None, 4])
 def test_objects_whose_samples_cannot_be_told_apart(samples: int | None) -> None:
     graph: Any = Graphs(x=torch.randn(20, 8))
-    advice = "got Graphs, in which samples can't be told apart; give tensors of one row a sample"
+    advice = "got Graphs, whose samples are unknown; give tensors with one row for each sample"
     for inputs in (graph, (graph,), {"graphs": graph}):
         with pytest.raises(TypeError, match=advice):
             swap.score(OfGraphs(), inputs, samples=samples)

@@ -407,7 +407,7 @@ def test_modules_in_lists_are_named() -> None:
     (note, _) = drawing_notes(swap.score(hidden, VECTORS, init="gaussian", repeats=2))
     assert note.endswith(
         "init drew 0 of 1 weights of two or more dimensions; these kept their values: weight of a Linear "
-        "that is no child (in a list, say)"
+        "that is not a child module (but in a list, for example)"
     )
 
 

@@ -84,7 +84,7 @@ def test_bad_inputs() -> None:
         with pytest.raises(ValueError, match="empty"):
             swap.Scorer(empty)
     for nothing in (([],), (["text"] * 4,), {"scale": [torch.tensor(1.0)] * 4}):
-        with pytest.raises(ValueError, match=r"no list of tensors .*pass samples="):
+        with pytest.raises(ValueError, match=r"no list of tensors, one .*pass samples="):
             swap.Scorer(nothing)
     with pytest.raises(ValueError, match="data loader is empty"):
         swap.Scorer(DataLoader(torch.empty(0, 3)))

@@ -145,7 +145,7 @@ def test_batch_normalisation_of_ones_own(is_exported: bool) -> None:
         model = torch.export.export(model, (IMAGES,), strict=False).module()
     (note,) = statistics_notes(model)
     assert (
-        "torch.export" if is_exported else "Frozen is no batch normalisation of torch's"
+        "torch.export" if is_exported else "Frozen is not one of torch's batch normalisations"
     ) in note
 
 

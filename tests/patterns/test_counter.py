@@ -24,7 +24,7 @@ from support.layouts import (
 from torch import Tensor
 
 import swapnas_ext as swap
-from swapnas_ext.patterns import ops, reference
+from swapnas_ext.patterns import reference, tables
 
 NESTED = torch.nested.nested_tensor([torch.ones(3, 2)] * 4)
 
@@ -293,7 +293,7 @@ def test_a_relu_in_place_without_room_changes_nothing(
     counter = swap.PatternCounter(40)
     x = torch.randn(40, 70_000, requires_grad=requires_grad) * 1
     before = x.detach().clone()
-    monkeypatch.setattr(ops, "check_memory", no_memory)
+    monkeypatch.setattr(tables, "check_memory", no_memory)
     with pytest.raises(RuntimeError, match="no memory"):
         counter.relu_(x)
     assert torch.equal(x, before) and counter.count() == 0

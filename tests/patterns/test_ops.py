@@ -8,7 +8,7 @@ from support.devices import with_cuda
 from support.layouts import random_values
 
 import swapnas_ext as swap
-from swapnas_ext.patterns import ops
+from swapnas_ext.patterns import reference_kernels, tables
 
 CPU = torch.device("cpu")
 SAMPLES = [5, 16, 20, 21, 40, 70]
@@ -17,7 +17,7 @@ SAMPLES = [5, 16, 20, 21, 40, 70]
 def arguments(samples: int, ternary: bool, device: torch.device) -> dict[str, tuple[object, ...]]:
     """Arguments of every operator."""
     x = random_values((samples, 3, 40), torch.float32, samples).to(device)
-    table = ops.new_table(samples, ternary, patterns=1000, device=device)
+    table = tables.new_table(samples, ternary, patterns=1000, device=device)
     other = table.clone()
     torch.ops.swapnas.insert_(other, x, samples, ternary)
     packed, _ = torch.ops.swapnas.pack(x, samples, ternary)
@@ -34,7 +34,7 @@ def arguments(samples: int, ternary: bool, device: torch.device) -> dict[str, tu
     }
 
 
-@pytest.mark.parametrize("name", ops.REFERENCE)
+@pytest.mark.parametrize("name", reference_kernels.KERNELS)
 @pytest.mark.parametrize("samples", SAMPLES)
 @pytest.mark.parametrize("ternary", [False, True])
 @with_cuda
@@ -54,28 +54,30 @@ def test_reference_tables_count_as_kernels_do(samples: int, ternary: bool) -> No
     """The operators of a device without a kernel, run here on the CPU."""
     x = random_values((2, samples, 300), torch.float32, 1)
     tail = (samples, ternary)
-    words = ops.reference_table_words(samples, ternary, 900)
+    words = tables.reference_table_words(samples, ternary, 900)
     mine = torch.zeros(2, words, dtype=torch.int64)
-    theirs = ops.new_table(samples, ternary, patterns=900, groups=2, device=CPU)
-    ops.reference_insert_(mine, x, *tail)
+    theirs = tables.new_table(samples, ternary, patterns=900, groups=2, device=CPU)
+    reference_kernels.insert_(mine, x, *tail)
     torch.ops.swapnas.insert_(theirs, x, *tail)
-    assert torch.equal(ops.reference_count(mine, *tail), torch.ops.swapnas.count(theirs, *tail))
+    assert torch.equal(reference_kernels.count(mine, *tail), torch.ops.swapnas.count(theirs, *tail))
 
-    y = ops.reference_relu_insert(mine, x, *tail)
+    y = reference_kernels.relu_insert(mine, x, *tail)
     assert torch.equal(y, torch.ops.swapnas.relu_insert(theirs, x, *tail))
     z = random_values((2, samples, 100), torch.float32, 2)
-    ops.reference_relu_insert_(mine, z.clone(), *tail)
+    reference_kernels.relu_insert_(mine, z.clone(), *tail)
     torch.ops.swapnas.relu_insert_(theirs, z.clone(), *tail)
-    assert torch.equal(ops.reference_count(mine, *tail), torch.ops.swapnas.count(theirs, *tail))
+    assert torch.equal(reference_kernels.count(mine, *tail), torch.ops.swapnas.count(theirs, *tail))
 
     single = torch.zeros(1, words, dtype=torch.int64)
-    packed, nan = ops.reference_pack(x[0], *tail)
+    packed, nan = reference_kernels.pack(x[0], *tail)
     assert torch.equal(packed, torch.ops.swapnas.pack(x[0], *tail)[0]) and nan.item() == 0
-    ops.reference_insert_packed_(single, packed, *tail)
-    ops.reference_merge_(single, mine[:1], *tail)
-    assert ops.reference_count(single, *tail)[0, 0] == ops.reference_count(mine, *tail)[0, 0]
+    reference_kernels.insert_packed_(single, packed, *tail)
+    reference_kernels.merge_(single, mine[:1], *tail)
+    assert (
+        reference_kernels.count(single, *tail)[0, 0] == reference_kernels.count(mine, *tail)[0, 0]
+    )
     assert torch.equal(
-        ops.reference_count_patterns([x[0], x[1]], *tail),
+        reference_kernels.count_patterns([x[0], x[1]], *tail),
         torch.ops.swapnas.count_patterns([x[0], x[1]], *tail),
     )
 
@@ -108,7 +110,7 @@ def test_compiled_without_graph_breaks(samples: int, device: torch.device) -> No
 
 def test_operators_refuse_what_would_touch_foreign_memory() -> None:
     x = torch.randn(32, 5000)
-    small = ops.new_table(32, False, patterns=10, device=CPU)
+    small = tables.new_table(32, False, patterns=10, device=CPU)
     with pytest.raises(RuntimeError, match="no room"):
         torch.ops.swapnas.insert_(small, x, 32, False)
     with pytest.raises(RuntimeError, match="does not fit"):

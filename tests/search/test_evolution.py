@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.searches import SMALL, drive, made_up_score, small_space
 
 from swapnas_ext.search import SearchSettings
-from swapnas_ext.search.strategies.evolution import Evolution, Individual, Proposal
+from swapnas_ext.search.strategies import Evolution, Individual, Proposal
 
 
 def algorithm_1(cycles: int, seed: int, ageing: bool) -> tuple[list[str], list[str]]:

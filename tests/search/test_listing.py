@@ -47,9 +47,9 @@ def hired(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def run(
     architectures: Sequence[str],
     path: Path | None = None,
-    report: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
-    return score_listed(SPACE, small_scorer(), architectures, history=path, report=report)
+    return score_listed(SPACE, small_scorer(), architectures, history=path, on_progress=on_progress)
 
 
 def scores(found: SearchResult) -> dict[str, float]:
@@ -57,11 +57,11 @@ def scores(found: SearchResult) -> dict[str, float]:
 
 
 def interrupt_after(count: int) -> Callable[[Progress], None]:
-    def report(progress: Progress) -> None:
+    def on_progress(progress: Progress) -> None:
         if progress.done >= count:
             raise KeyboardInterrupt
 
-    return report
+    return on_progress
 
 
 @pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
@@ -98,9 +98,9 @@ def test_nothing_is_scored_twice(hired: list[Any], tmp_path: Path) -> None:
     fewer = run(texts[10:20], path)
     assert {candidate.architecture for candidate in fewer.candidates} == set(texts[10:20])
     assert hired[0].seen == []
-    with RunFile.read(path) as history:
-        assert len(history.candidates()) == 40
-        assert history.about["ended"] == "complete"
+    with RunFile.read(path) as run_file:
+        assert len(run_file.candidates()) == 40
+        assert run_file.about["ended"] == "complete"
 
 
 def test_ctrl_c(hired: list[Any], tmp_path: Path) -> None:
@@ -108,9 +108,9 @@ def test_ctrl_c(hired: list[Any], tmp_path: Path) -> None:
     found = run(texts, path, interrupt_after(15))
     assert found.interrupted
     assert 15 <= len(found.candidates) < 40
-    with RunFile.read(path) as history:
-        assert SearchResult.of(history).interrupted
-        assert len(history.candidates()) == len(found.candidates)
+    with RunFile.read(path) as run_file:
+        assert SearchResult.of(run_file).interrupted
+        assert len(run_file.candidates()) == len(found.candidates)
     hired[0].seen.clear()
     whole = run(texts, path)
     assert not whole.interrupted

@@ -75,7 +75,7 @@ def test_a_record_is_all_or_nothing(tmp_path: Path) -> None:
 
 def test_replaying_gives_the_same(tmp_path: Path) -> None:
     made = SearchSettings(candidates=80, seed=1, **SMALL)
-    whole = drive(made, history=RunFile.create(None, {})).result()
+    whole = drive(made, run_file=RunFile.create(None, {})).result()
     for recorded in (0, 1, 13, 50, 79):
         with RunFile.create(tmp_path / f"{recorded}.db", {}) as history:
             # Whatever was done when it was killed: not just the first ones.
@@ -116,7 +116,7 @@ def test_fewer_candidates_end_an_interrupted_run_sooner(
         if progress.done >= 20:
             raise KeyboardInterrupt
 
-    interrupted = search(*arguments, settings, history=path, report=impatient)
+    interrupted = search(*arguments, settings, history=path, on_progress=impatient)
     assert interrupted.interrupted
     with RunFile.read(path) as history:  # says what the search said
         assert essence(history.candidates()) == essence(interrupted.candidates)
@@ -173,7 +173,7 @@ def test_a_run_that_another_version_made_is_refused(tmp_path: Path) -> None:
     with RunFile.create(tmp_path / "run.db", {}) as history:
         history.record([replace(candidate(3, OUTCOMES[0]), form=_first_form(made))])
         with pytest.raises(RunFileError, match="can't be continued: candidate 3 is now"):
-            drive(made, history=history)
+            drive(made, run_file=history)
 
 
 def _first_form(made: SearchSettings) -> str:
@@ -326,7 +326,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
         (pages,) = history._connection.execute("PRAGMA page_count").fetchone()
         history._connection.execute(f"PRAGMA max_page_count = {pages + 4}")
         with pytest.raises(RunFileError, match="full; what is recorded is safe: make room"):
-            drive(made, history=history)
+            drive(made, run_file=history)
         before = len(history.candidates())
         assert 0 < before < 200
     with RunFile.resume(path) as history:

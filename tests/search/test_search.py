@@ -16,9 +16,16 @@ from torch import nn
 
 import swapnas_ext as swap
 from swapnas_ext.report.search.text import to_text
-from swapnas_ext.search import Outcome, RunFile, SearchResult, SearchSettings, evolve, search
+from swapnas_ext.search import (
+    STRATEGIES,
+    Outcome,
+    RunFile,
+    SearchResult,
+    SearchSettings,
+    evolve,
+    search,
+)
 from swapnas_ext.search.evaluation import one_thread
-from swapnas_ext.search.settings import STRATEGIES
 
 
 class SlowestFirst(MadeUpWorker):
@@ -175,13 +182,13 @@ def test_ctrl_c_while_calibrating(tmp_path: Path) -> None:
 
     made = SearchSettings(candidates=60, target_params=(2000.0, 3000.0), **SMALL)
     path = tmp_path / "run.db"
-    found = search(small_space(), small_scorer(), made, history=path, report=impatient)
+    found = search(small_space(), small_scorer(), made, history=path, on_progress=impatient)
     assert found.interrupted
     assert found.family == []
     assert found.best.score > 0
-    with RunFile.read(path) as history:
-        assert SearchResult.of(history).family == []
-        assert to_text(SearchResult.of(history), top=3, about=history.about)
+    with RunFile.read(path) as run_file:
+        assert SearchResult.of(run_file).family == []
+        assert to_text(SearchResult.of(run_file), top=3, about=run_file.about)
     whole = search(small_space(), small_scorer(), made, history=path)
     assert essence(whole.candidates) == essence(
         search(small_space(), small_scorer(), made).candidates
@@ -273,7 +280,7 @@ def test_ctrl_c_gives_the_result_so_far(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     path = tmp_path / "run.db"
-    found = search(small_space(), small_scorer(), made, history=path, report=impatient)
+    found = search(small_space(), small_scorer(), made, history=path, on_progress=impatient)
     assert found.interrupted
     assert 20 <= len(found.ranked()) < 60
     whole = search(small_space(), small_scorer(), made, history=path)
@@ -312,7 +319,7 @@ def test_other_bad_arguments() -> None:
     with pytest.raises(ValueError, match="workers must be at least 1"):
         search(small_space(), small_scorer(), made, workers=0)
     with pytest.raises(TypeError, match="workers must be a number"):
-        search(small_space(), small_scorer(), made, workers="all")  # type: ignore[arg-type]
+        search(small_space(), small_scorer(), made, workers=1.5)  # type: ignore[arg-type]
 
 
 def test_optuna_sees_score_and_size() -> None:
@@ -330,11 +337,6 @@ def test_the_example_of_a_space_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> 
     import own_space
 
     space = own_space.Stack()
-    rng = random.Random(0)
-    for _ in range(200):
-        first, second = space.sample(rng), space.sample(rng)
-        for text in (first, space.mutate(first, rng), space.crossover(first, second, rng)):
-            assert space.format(space.parse(text)) == text
     for text, place in (("16k3-32k9", 5), ("16k3", 0), ("", 0), ("16k3-", 5), ("16k3-x", 5)):
         with pytest.raises(swap.spaces.ArchitectureError) as told:
             space.parse(text)

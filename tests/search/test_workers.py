@@ -1,14 +1,16 @@
-"""Who scores: workers that die, and Ray."""
+"""Who scores: workers that die, executors, Ray, and workers of one's own."""
 
 from __future__ import annotations
 
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,16 @@ import pytest
 from support.searches import SMALL, MadeUpWorker, drive, essence, small_scorer, small_space
 from torch import nn
 
-from swapnas_ext.search import Outcome, RayCluster, RunFile, SearchSettings, search
-from swapnas_ext.search.evaluation import Evaluator
-from swapnas_ext.search.workers.crew import Chunk, Crew, LocalProcess
-from swapnas_ext.search.workers.travel import Portable
+from swapnas_ext.search import (
+    Evaluator,
+    Outcome,
+    RayCluster,
+    RunFile,
+    SearchSettings,
+    register_workers,
+    search,
+)
+from swapnas_ext.search.workers import Chunk, Crew, LocalProcess, Portable, ThisProcess
 from swapnas_ext.spaces.nasbench201 import NASBench201
 
 SETTINGS = SearchSettings(candidates=40, seed=1, **SMALL)
@@ -58,8 +66,8 @@ def test_a_dead_worker_costs_its_candidate_only(tried: list[str], tmp_path: Path
     assert {tried[2], tried[7], tried[4]} == errors.keys()
     assert "its worker died" in (errors[tried[2]] or "")
     assert errors[tried[4]] == "ValueError: not this one"
-    with RunFile.read(path) as history:
-        assert essence(history.candidates()) == essence(found.candidates)
+    with RunFile.read(path) as run_file:
+        assert essence(run_file.candidates()) == essence(found.candidates)
     again = search(space, small_scorer(), SETTINGS, workers=1, history=path)
     assert essence(again.candidates) == essence(found.candidates)
 
@@ -217,6 +225,125 @@ def test_an_executor_of_processes(tried: list[str]) -> None:
     with ProcessPoolExecutor(2) as executor:
         found = search(small_space(), small_scorer(), SETTINGS, workers=executor)
     assert [candidate.architecture for candidate in found.candidates] == tried
+
+
+# ---- executors of other libraries, and workers of one's own --------------------------------------
+
+
+NO_DASK = "needs Dask: pip install 'swapnas-ext[dask]'"
+
+
+class Later:
+    """A future of another library, with no more than it needs."""
+
+    def __init__(self, future: Future[Any]) -> None:
+        self._future = future
+        self.result = future.result
+        self.done = future.done
+
+
+class Calling(Later):
+    """One that tells when it is done."""
+
+    def add_done_callback(self, call: Callable[[Any], None]) -> None:
+        self._future.add_done_callback(lambda _: call(self))
+
+
+class Foreign:
+    """An executor of another library."""
+
+    def __init__(self, kind: type[Later], threads: ThreadPoolExecutor) -> None:
+        self._kind = kind
+        self._threads = threads
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Later:
+        return self._kind(self._threads.submit(function, *args))
+
+
+@pytest.mark.parametrize("kind", [Later, Calling])
+def test_executors_of_other_libraries(kind: type[Later], tried: list[str]) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        executor: Any = Foreign(kind, threads)
+        found = search(small_space(), small_scorer(), SETTINGS, workers=executor)
+        assert [candidate.architecture for candidate in found.candidates] == tried
+
+        def fail(architectures: Sequence[str]) -> None:
+            raise LookupError("no such queue")
+
+        executor.submit = lambda function, *args: kind(threads.submit(fail, *args))
+        with pytest.raises(LookupError, match="no such queue"):
+            search(small_space(), small_scorer(), SETTINGS, workers=executor)
+
+
+def test_what_is_no_future_is_told() -> None:
+    class Odd:
+        def submit(self, function: Any, *args: Any) -> int:
+            return 3
+
+    with pytest.raises(TypeError, match="expected a future with result and done, got int"):
+        search(small_space(), small_scorer(), SETTINGS, workers=Odd())  # type: ignore[arg-type]
+
+
+def test_dask(tried: list[str]) -> None:
+    distributed = pytest.importorskip("distributed", reason=NO_DASK)
+    with distributed.Client(n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        for workers in (client.get_executor(), client):
+            found = search(small_space(), small_scorer(), SETTINGS, workers=workers)
+            assert [candidate.architecture for candidate in found.candidates] == tried
+
+
+def test_the_example_with_dask() -> None:
+    pytest.importorskip("distributed", reason=NO_DASK)
+    example = Path(__file__).parents[2] / "examples/dask_search.py"
+    done = subprocess.run([sys.executable, example], capture_output=True, text=True, timeout=300)
+    assert done.stdout.startswith("60 networks were scored; the best:\n"), done.stderr
+
+
+def test_submitit(tmp_path: Path) -> None:
+    submitit = pytest.importorskip("submitit", reason="needs submitit: pip install submitit")
+    executor = submitit.AutoExecutor(tmp_path, cluster="local")
+    executor.update_parameters(timeout_min=5)
+    few = replace(SETTINGS, candidates=6, ahead=1)
+    found = search(small_space(), small_scorer(), few, workers=executor)
+    expected = search(small_space(), small_scorer(), few)
+    assert essence(found.candidates) == essence(expected.candidates)
+
+
+def test_workers_of_ones_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def tried_by(workers: Any) -> list[str]:
+        found = search(small_space(), small_scorer(), few, workers=workers)
+        return [candidate.architecture for candidate in found.candidates]
+
+    few = replace(SETTINGS, candidates=15)
+    expected = tried_by(MadeUpWorker())
+    assert tried_by([MadeUpWorker(), MadeUpWorker()]) == expected
+    assert tried_by(lambda evaluator: MadeUpWorker()) == expected
+    assert tried_by(lambda evaluator: [MadeUpWorker() for _ in range(3)]) == expected
+    register_workers("made-up")(made_up_workers)
+    assert tried_by("made-up") == expected
+    assert tried_by(f"{__name__}:made_up_workers") == expected
+    assert tried_by(lambda evaluator: ThisProcess(evaluator)) == tried_by(None)
+
+
+def made_up_workers(evaluator: Evaluator) -> list[MadeUpWorker]:
+    assert isinstance(evaluator, Evaluator)
+    return [MadeUpWorker()]
+
+
+@pytest.mark.parametrize(
+    ("workers", "kind", "problem"),
+    [
+        ("all", ValueError, "workers must be one of ray, .*or MODULE:NAME of your own, got 'all'"),
+        ("json:none", ValueError, "workers json:none: json has no class or function 'none'"),
+        ([], ValueError, "at least one"),
+        ([MadeUpWorker(), 3], TypeError, "each of several workers needs depth, submit, revive"),
+        (lambda evaluator: None, TypeError, "<lambda> makes no workers, but None"),
+        (True, TypeError, "workers must be a number, a name, an executor"),
+    ],
+)
+def test_no_workers(workers: Any, kind: type[Exception], problem: str) -> None:
+    with pytest.raises(kind, match=problem):
+        search(small_space(), small_scorer(), SETTINGS, workers=workers)
 
 
 # ---- Ray -------------------------------------------------------------------------------------------

@@ -143,7 +143,6 @@ def choices(text: str) -> dict[tuple[object, ...], object]:
 @given(architectures, seeds)
 def test_mutation(text: str, seed: int) -> None:
     mutant = SPACE.mutate(text, random.Random(seed))
-    assert mutant == SPACE.mutate(text, random.Random(seed))
     before, after = choices(text), choices(mutant)
     changed = [name for name in before.keys() & after.keys() if before[name] != after[name]]
     assert len(changed) == 1
@@ -164,11 +163,9 @@ def test_mutation_changes_everything_at_times() -> None:
 @given(architectures, architectures, seeds)
 def test_crossover(first: str, second: str, seed: int) -> None:
     child = SPACE.crossover(first, second, random.Random(seed))
-    assert child == SPACE.crossover(first, second, random.Random(seed))
     parents = choices(first), choices(second)
     for name, value in choices(child).items():
         assert value in [parent[name] for parent in parents if name in parent]
-    assert SPACE.crossover(first, first, random.Random(seed)) == first
 
 
 def test_samples_have_all_choices() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import swapnas_ext as swap
 from swapnas_ext.search import Candidate, Outcome, RunFile, SearchSettings
 from swapnas_ext.search.driver import Driver
-from swapnas_ext.search.workers.crew import Crew
+from swapnas_ext.search.workers import Crew
 from swapnas_ext.spaces import SearchSpace
 
 OPTIONS: dict[str, Any] = {"channels": 2, "cells": 1}
@@ -60,15 +60,15 @@ class MadeUpWorker:
 def drive(
     settings: SearchSettings,
     workers: Sequence[Any] | None = None,
-    history: RunFile | None = None,
+    run_file: RunFile | None = None,
     space: SearchSpace | None = None,
     looking: Callable[[int], None] = lambda draws: None,
 ) -> Driver:
     """A finished search with made-up scores."""
-    history = RunFile.create(None, {"search": {}}) if history is None else history
+    run_file = RunFile.create(None, {"search": {}}) if run_file is None else run_file
     crew = Crew([MadeUpWorker()] if workers is None else workers)
     space = small_space() if space is None else space
-    driver = Driver(space, settings, history, crew, lambda progress: looking(progress.looking))
+    driver = Driver(space, settings, run_file, crew, lambda progress: looking(progress.looking))
     driver.run()
     return driver
 

@@ -1,1 +1,37 @@
-"""Which architectures to score next."""
+"""Which architectures to score next: what a strategy is, those that come with this package, and all by name."""
+
+from __future__ import annotations
+
+from swapnas_ext.search.strategies.base import (
+    Admit,
+    Individual,
+    Proposal,
+    Strategy,
+    StrategyFactory,
+)
+from swapnas_ext.search.strategies.evolution import Evolution
+from swapnas_ext.search.strategies.optuna_study import OptunaStudy
+from swapnas_ext.search.strategies.random_search import RandomSearch
+from swapnas_ext.search.strategies.registry import (
+    STRATEGIES,
+    make_strategy,
+    register_strategy,
+    strategy_factory,
+    strategy_name,
+)
+
+__all__ = [
+    "STRATEGIES",
+    "Admit",
+    "Evolution",
+    "Individual",
+    "OptunaStudy",
+    "Proposal",
+    "RandomSearch",
+    "Strategy",
+    "StrategyFactory",
+    "make_strategy",
+    "register_strategy",
+    "strategy_factory",
+    "strategy_name",
+]

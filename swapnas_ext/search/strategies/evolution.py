@@ -1,103 +1,34 @@
-"""Which architectures to score next. A strategy proposes some, and is told what became of them, in the
-order in which it proposed them."""
+"""SWAP-NAS, and ageing evolution."""
 
 from __future__ import annotations
 
-import math
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Sequence
 
+from swapnas_ext.search.strategies.base import Admit, Individual, Proposal
+from swapnas_ext.search.strategies.random_search import new_samples
 from swapnas_ext.spaces import SearchSpace
 
-
-@dataclass(frozen=True)
-class Individual:
-    """An architecture and its score, which may be regularised: ``log_score`` is the logarithm."""
-
-    number: int
-    architecture: str
-    log_score: float
-    parameters: int
-
-    @property
-    def score(self) -> float:
-        return math.exp(self.log_score)
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """Architectures to score together, with the individuals that they were made from."""
-
-    architectures: tuple[str, ...]
-    parents: tuple[int, ...] = ()
-
-
-Admit = Callable[[str], bool]
-"""Whether an architecture may be proposed: within the limits, and of a form that was not yet."""
-
-
-class Strategy(Protocol):
-    def ask(self, most: int, admit: Admit) -> Proposal | None:
-        """The next architectures, ``most`` of them at most; None where no new ones can be found. Each
-        architecture that is admitted has to be proposed."""
-
-    def tell(self, proposal: Proposal, individuals: Sequence[Individual | None]) -> None:
-        """What became of each of the proposal; None where there is no score. Where a form was known
-        already, the individual is the one that was scored."""
-
-
-TRIES = 10_000  # random architectures, before a space is taken to hold no new ones
 _MUTATIONS = 20  # in a row, until a child is new
-
-
-def new_sample(space: SearchSpace, rng: random.Random, admit: Admit) -> str | None:
-    """An admitted architecture at random."""
-    for _ in range(TRIES):
-        architecture = space.sample(rng)
-        if admit(architecture):
-            return architecture
-    return None
-
-
-def new_samples(space: SearchSpace, rng: random.Random, most: int, admit: Admit) -> Proposal | None:
-    found = []
-    while len(found) < most and (architecture := new_sample(space, rng, admit)) is not None:
-        found.append(architecture)
-    return Proposal(tuple(found)) if found else None
-
-
-class RandomSearch:
-    """Architectures at random."""
-
-    def __init__(self, space: SearchSpace, rng: random.Random, chunk: int = 8) -> None:
-        self._space = space
-        self._rng = rng
-        self._chunk = chunk
-
-    def ask(self, most: int, admit: Admit) -> Proposal | None:
-        return new_samples(self._space, self._rng, min(most, self._chunk), admit)
-
-    def tell(self, proposal: Proposal, individuals: Sequence[Individual | None]) -> None:
-        pass
 
 
 class Evolution:
     """SWAP-NAS (Peng et al., ICLR 2024, arXiv 2403.04161, algorithm 1).
 
-    A random population; then, cycle by cycle, a tournament of some of it, whose best, or a crossover of
-    its best two, is the parent; of the parent's mutants, the best joins the population, and the worst
-    of all leaves it.
+    It starts with a random population. Each cycle draws a tournament, takes its best (or a crossover of its best
+    two) as the parent, and has mutants of the parent scored; the best of these joins the population, and the
+    worst individual of all leaves it.
 
     Args:
-        space, rng: where architectures and random choices come from.
-        population: P, individuals.
-        tournament: k, individuals that a parent is the best of.
-        children: M, mutants of a parent that are scored; a mutant that was scored before is mutated again.
-        crossover: how often the parent is a crossover of the best two.
-        cycles: C, after which no more are proposed; by default as many as are asked for.
-        ageing: the oldest leaves, instead of the worst: ageing evolution (Real et al., AAAI 2019, arXiv
+        space: gives architectures.
+        rng: gives random choices.
+        population: P, the number of individuals.
+        tournament: k, the number of individuals that a parent is the best of.
+        children: M, the number of mutants of a parent that are scored. A mutant that was scored before is mutated
+            again.
+        crossover: the probability that the parent is a crossover of the best two.
+        cycles: C, the number of cycles; unlimited by default.
+        ageing: whether the oldest leaves instead of the worst: ageing evolution (Real et al., AAAI 2019, arXiv
             1802.01548).
     """
 
@@ -132,9 +63,8 @@ class Evolution:
             if founders is not None:
                 self._founders_asked += len(founders.architectures)
                 return founders
-            self._founders = (
-                self._founders_asked
-            )  # there are no more: a small space, or narrow limits
+            # There are no more: the space is small, or its limits are narrow.
+            self._founders = self._founders_asked
         if self._cycles_left == 0:
             return None
         if self._cycles_left is not None:

@@ -6,10 +6,10 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from swapnas_ext.search.strategies.evolution import Admit, Individual, Proposal
+from swapnas_ext.search.strategies.base import Admit, Individual, Proposal
 from swapnas_ext.spaces import SearchSpace
 
-_TRIES = 1000  # in a row, each slower than the one before it; then the space is taken to hold no new ones
+_TRIES = 1000  # in vain, each slower than the one before it, after which the space has no new ones
 
 
 class OptunaStudy:
@@ -17,7 +17,7 @@ class OptunaStudy:
     et al., 2002).
 
     Each choice that the space's ``sample`` makes is a parameter of a trial, so any space will do.
-    Trials with an architecture that is known, or beyond the limits, fail.
+    Trials fail whose architecture is known, or too large.
 
     Raises:
         ImportError: Optuna is not installed.
@@ -67,7 +67,7 @@ class OptunaStudy:
 
 
 class _TrialRandom(random.Random):
-    """Random choices that are a trial's parameters, named by their order and number of options."""
+    """Makes random choices a trial's parameters, named by their order and number of options."""
 
     def __init__(self, trial: Any) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster, or on this machine through Ray."""
+"""Workers of a Ray cluster, or of Ray on this machine."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from swapnas_ext.search.evaluation import Evaluator, prepare_process
 
 @dataclass(frozen=True)
 class RayCluster:
-    """Where Ray scores.
+    """Scores with Ray.
 
     Args:
-        workers: how many, of one CPU each (and a GPU, where networks run on one); by default as many as
-            the cluster has room for.
-        address: of a running cluster, such as ``"auto"`` or ``"ray://host:10001"``. By default, the Ray
-            that this process uses already, or else a new one on this machine.
+        workers: the number of workers, of one CPU each (and a GPU, where networks run on one); by default as many
+            as the cluster has room for.
+        address: the address of a running cluster, such as ``"auto"`` or ``"ray://host:10001"``. By default, the
+            Ray that this process uses already, or else a new one on this machine.
     """
 
     workers: int | None = None
@@ -28,7 +28,7 @@ class RayCluster:
 
 
 def ray_workers(evaluator: Evaluator, cluster: RayCluster) -> list[RayWorker]:
-    """Actors that score.
+    """Starts actors that score.
 
     Raises:
         ImportError: Ray is not installed.
@@ -47,7 +47,7 @@ def ray_workers(evaluator: Evaluator, cluster: RayCluster) -> list[RayWorker]:
 
 
 class RayWorker:
-    """One actor; another, where it dies."""
+    """An actor, which is replaced by another where it dies."""
 
     depth = 2
 

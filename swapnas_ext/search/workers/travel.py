@@ -1,4 +1,4 @@
-"""What travels to worker processes, and whether it can."""
+"""Sends evaluators to worker processes, and checks that these can start."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from swapnas_ext.search.evaluation import Evaluator
 
 
 class Portable:
-    """An evaluator that any process can be sent: with the classes and functions that are no module's which
-    another process could import, as those of a notebook."""
+    """An evaluator that can be sent to any process. Classes and functions travel with it that another process could
+    not import, as those of a notebook."""
 
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
 
     @cached_property
     def content(self) -> bytes:
-        """What is sent.
+        """The bytes that are sent.
 
         Raises:
-            TypeError: it can't be.
+            TypeError: the space or the scorer can't travel.
         """
         try:
             with _by_value(_nameless_modules()):
@@ -51,14 +51,14 @@ class Portable:
 
 
 def _nameless_modules() -> list[ModuleType]:
-    """Modules that no other process could import, such as the ``<run_path>`` of ``runpy``."""
+    """The modules that no other process could import, such as the ``<run_path>`` of ``runpy``."""
     found = [module for name, module in sys.modules.items() if name.startswith("<")]
     return [module for module in found if sys.modules.get(module.__name__) is module]
 
 
 @contextmanager
 def _by_value(modules: Sequence[ModuleType]) -> Iterator[None]:
-    """What is of these modules travels itself, and not its name."""
+    """Meanwhile, what is defined in these modules travels itself, instead of its name."""
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
@@ -73,8 +73,7 @@ def unpacked(content: bytes) -> Evaluator:
 
 
 def check_main_script() -> None:
-    """Python has worker processes import the main script again. Raises RuntimeError where that would start
-    the search again."""
+    """Raises RuntimeError where the main script would start the search again in worker processes, which import it."""
     main = sys.modules["__main__"]
     path = getattr(main, "__file__", None)
     name = getattr(getattr(main, "__spec__", None), "name", "")
@@ -89,8 +88,8 @@ def check_main_script() -> None:
 
 @contextmanager
 def no_main_script_but_files() -> Iterator[None]:
-    """Processes that are started meanwhile do not import a main script that can't be read again, as that of
-    standard input. They need none: what is of its own travels to them."""
+    """Processes that start meanwhile do not import a main script that can't be read again, as that of standard
+    input. They need none: what it defines travels to them."""
     main = sys.modules["__main__"]
     path = getattr(main, "__file__", None)
     if path is None or Path(path).is_file() or getattr(main, "__spec__", None) is not None:

@@ -1,0 +1,64 @@
+"""What a strategy is: it proposes architectures, and is told what became of them."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from swapnas_ext.spaces import SearchSpace
+
+if TYPE_CHECKING:
+    from swapnas_ext.search.settings import SearchSettings
+
+
+@dataclass(frozen=True)
+class Individual:
+    """A scored architecture. ``log_score`` is the logarithm of its score, regularised where the search is."""
+
+    number: int
+    architecture: str
+    log_score: float
+    parameters: int
+
+    @property
+    def score(self) -> float:
+        return math.exp(self.log_score)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Architectures to score together, and the numbers of the individuals that they were made from."""
+
+    architectures: tuple[str, ...]
+    parents: tuple[int, ...] = ()
+
+
+Admit = Callable[[str], bool]
+"""Tells whether an architecture may be proposed: its size is within the limit, and its form is new."""
+
+
+class Strategy(Protocol):
+    """Decides which architectures a search scores. `swapnas_ext.testing.check_strategy` checks one.
+
+    All random choices come from the ``rng`` that the strategy is made with, so that a seed gives one result
+    and a run can be resumed.
+    """
+
+    def ask(self, most: int, admit: Admit) -> Proposal | None:
+        """Proposes the next architectures: at least one, at most ``most``. None ends the search, unless
+        proposals are pending, whose outcomes may give new ideas.
+
+        ``admit`` is asked about each architecture before it is proposed; those that it admits have to be
+        proposed, and no others may be."""
+
+    def tell(self, proposal: Proposal, individuals: Sequence[Individual | None]) -> None:
+        """Takes the outcomes of a proposal, in its order; None stands for an architecture without a score.
+        Proposals are told in the order in which they were made. An individual's architecture differs from
+        the proposed one where another of the same form was scored before."""
+
+
+StrategyFactory = Callable[[SearchSpace, random.Random, "SearchSettings"], Strategy]
+"""Makes a strategy; a class with these arguments is one. A family of sizes calls it once a size."""

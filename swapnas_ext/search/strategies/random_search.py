@@ -1,0 +1,44 @@
+"""Random search."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from swapnas_ext.search.strategies.base import Admit, Individual, Proposal
+from swapnas_ext.spaces import SearchSpace
+
+TRIES = 10_000
+"""Random architectures in a row that are not admitted, after which a space has no new ones."""
+
+
+class RandomSearch:
+    """Proposes architectures at random, ``chunk`` at a time."""
+
+    def __init__(self, space: SearchSpace, rng: random.Random, chunk: int = 8) -> None:
+        self._space = space
+        self._rng = rng
+        self._chunk = chunk
+
+    def ask(self, most: int, admit: Admit) -> Proposal | None:
+        return new_samples(self._space, self._rng, min(most, self._chunk), admit)
+
+    def tell(self, proposal: Proposal, individuals: Sequence[Individual | None]) -> None:
+        pass
+
+
+def new_samples(space: SearchSpace, rng: random.Random, most: int, admit: Admit) -> Proposal | None:
+    """Proposes admitted architectures at random; None where none is found."""
+    found: list[str] = []
+    while len(found) < most and (architecture := new_sample(space, rng, admit)) is not None:
+        found.append(architecture)
+    return Proposal(tuple(found)) if found else None
+
+
+def new_sample(space: SearchSpace, rng: random.Random, admit: Admit) -> str | None:
+    """Draws an admitted architecture; None where none is found."""
+    for _ in range(TRIES):
+        architecture = space.sample(rng)
+        if admit(architecture):
+            return architecture
+    return None

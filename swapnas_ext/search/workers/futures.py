@@ -1,0 +1,66 @@
+"""Futures: waiting for them, and those of other libraries."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection
+from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, wait
+from contextlib import suppress
+from typing import Any
+
+from swapnas_ext._util import ctrl_c_later
+
+_LISTEN_EVERY = 0.1  # seconds, to Ctrl-C, and to futures that have to be asked
+
+
+def first_ended(futures: Collection[Future[Any]], timeout: float = math.inf) -> set[Future[Any]]:
+    """Waits until one at least has ended, or for ``timeout`` seconds. Ctrl-C in the middle of Python's own function
+    would leave locks behind it, and with them threads that never end."""
+    deadline = time.monotonic() + timeout
+    while True:
+        with ctrl_c_later():
+            for future in futures:
+                if isinstance(future, _Copy):
+                    future.look()
+            ended, _ = wait(futures, timeout=_LISTEN_EVERY, return_when=FIRST_COMPLETED)
+        if ended or time.monotonic() > deadline:
+            return ended
+
+
+def as_future(future: Any) -> Future[Any]:
+    """A future that Python's own functions can wait for. One of another library needs ``result`` and ``done``;
+    with ``add_done_callback`` it is heard of at once.
+
+    Raises:
+        TypeError: it lacks them.
+    """
+    if isinstance(future, Future):
+        return future
+    for method in ("result", "done"):
+        if not callable(getattr(future, method, None)):
+            raise TypeError(f"expected a future with result and done, got {type(future).__name__}")
+    return _Copy(future)
+
+
+class _Copy(Future[Any]):
+    """Ends as another library's future ends."""
+
+    def __init__(self, original: Any) -> None:
+        super().__init__()
+        self._original = original
+        if hasattr(original, "add_done_callback"):
+            original.add_done_callback(lambda _: self._take())
+
+    def look(self) -> None:
+        if not self.done() and self._original.done():
+            self._take()
+
+    def _take(self) -> None:
+        with suppress(InvalidStateError):  # it was taken by another thread
+            try:
+                result = self._original.result()
+            except BaseException as error:
+                self.set_exception(error)
+            else:
+                self.set_result(result)
