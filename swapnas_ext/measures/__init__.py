@@ -1,4 +1,4 @@
-"""What is measured of a prepared network: measures by name, and what it takes to write one.
+"""Measures prepared networks: patterns, the composite score, and measures of your own, by name.
 
 Every module of this folder is imported, so that a new measure is a new file that registers itself.
 """

@@ -1,4 +1,4 @@
-"""The score of one model."""
+"""Scores one model: the scorer, its options, the repeats, and regularisation by size."""
 
 from __future__ import annotations
 

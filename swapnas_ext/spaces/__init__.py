@@ -1,4 +1,4 @@
-"""Finds search spaces by name: ``get("nasbench201", dataset="cifar100")``."""
+"""Search spaces, found by name: ``get("nasbench201", dataset="cifar100")``."""
 
 from __future__ import annotations
 

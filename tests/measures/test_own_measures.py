@@ -197,3 +197,10 @@ def test_the_command_line(registered: None, tmp_path: Path) -> None:
     assert done.exit_code == 0 and "±" in done.stdout
     done = CliRunner().invoke(main, [*command, "--measure", "activities"])
     assert done.exit_code == 2 and "measure must be one of" in done.output
+
+
+def test_the_example_of_the_docs(registered: None) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
+    code = page.partition("```python\n")[2].partition("```")[0]
+    exec(compile(code, "architecture.md", "exec"), {"model": SmallNet(), "images": IMAGES})
+    assert "active" in measures.names()
