@@ -1,4 +1,4 @@
-"""What a measure is: how to add one is told in docs/architecture.md."""
+"""Defines what a measure is. docs/architecture.md says how to add one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Reading = TypeVar("Reading")
 
 
 class Measure(ABC, Generic[Reading]):
-    """What is measured of a network. A subclass reads one repeat, and sums the readings of all repeats up.
+    """Measures networks. A subclass reads one repeat, and sums the readings of all repeats up.
 
     Objects are immutable, travel to worker processes (pickle), and may be used by several scorers.
 
@@ -35,19 +35,19 @@ class Measure(ABC, Generic[Reading]):
 
     @abstractmethod
     def read(self, network: PreparedNetwork) -> Reading:
-        """One repeat. May be called again for a repeat whose first reading has turned out to be of no use."""
+        """Reads one repeat. It may be called twice for a repeat, when the first reading starts over."""
 
     def read_replicates(self, network: PreparedNetwork) -> list[Reading]:
-        """All repeats of a network that runs as replicates, from one ``network.run``."""
+        """Reads all repeats of a network that runs as replicates, with one ``network.run``."""
         raise NotImplementedError(f"the measure {self.name!r} reads one repeat at a time")
 
     @abstractmethod
     def summary(self, readings: Sequence[Reading], network: PreparedNetwork) -> Measurement:
-        """What the readings of all repeats say together; ``network`` tells of the network that they are of."""
+        """Sums up the readings of all repeats of a network."""
 
 
 class FunctionMeasure(Measure[float]):
-    """A measure that is a function: from a prepared network to the logarithm of its score.
+    """Measures with a function from a prepared network to the logarithm of its score.
 
     Args:
         function: may return any real number; the score is the mean over the repeats.

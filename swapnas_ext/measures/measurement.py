@@ -1,4 +1,4 @@
-"""What a measure says of one network."""
+"""The result of a measure for one network."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Measurement:
-    """The score of one network before size control, and what is known of it.
+    """The score of one network before size control, and details about it.
 
     Attributes:
         log_value: natural logarithm of the value, which ranks networks: higher is better.
         value: the score itself, ``exp(log_value)``.
         spread: sample standard deviation of one repeat's value, relative to the value; NaN for one repeat.
-        repeats: R, repeats that it sums up.
-        patterns: Psi of each repeat, where the measure counts the patterns of all layers together; else empty.
-        parts: the measure's own reading of each repeat, where it is more than one number.
-        details: what else there is to know, JSON-compatible. ``flops`` are the operations of one sample.
+        repeats: R, the number of repeats.
+        patterns: Psi of each repeat; empty if the measure does not count the patterns of all layers together.
+        parts: the measure's own reading of each repeat, if it is more than one number.
+        details: further numbers, JSON-compatible. ``flops`` are the operations of one sample.
             ``heavy_tails`` says that some networks score far below all others: calibration then estimates the
             spread of scores from their quartiles.
-        saturation: the value relative to the highest that is possible; NaN where there is no such bound.
+        saturation: the value relative to the highest possible one; NaN if there is no bound.
         saturated: whether the value is so near that bound that it can't tell networks apart.
         notes: sentences for the user.
     """
@@ -41,7 +41,7 @@ class Measurement:
 
     @classmethod
     def of_logarithms(cls, log_values: Sequence[float], **known: Any) -> Measurement:
-        """The geometric mean over the repeats. ``known``: other attributes."""
+        """The geometric mean over the repeats. ``known`` sets other attributes."""
         mean = statistics.fmean(log_values)
         try:
             value = math.exp(mean)
@@ -53,5 +53,5 @@ class Measurement:
 
     @property
     def standard_error(self) -> float:
-        """Of the value, relative to it; infinite for one repeat."""
+        """The standard error of the value, relative to it; infinite for one repeat."""
         return math.inf if math.isnan(self.spread) else self.spread / math.sqrt(self.repeats)

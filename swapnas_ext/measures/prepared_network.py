@@ -1,4 +1,4 @@
-"""A network that is ready to be measured."""
+"""Prepares a network for a measure, which runs it as often as it needs."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Counters = Callable[[torch.device, bool, int], AbstractContextManager[PatternCou
 
 
 class StartOver(BaseException):
-    """A forward pass has shown that the reading is of no use: rows of a layer are not the samples, and it has to be
-    left out. Measures let this pass; they are then asked to read the repeat again."""
+    """A forward pass has shown that a layer must be left out, so the reading starts over. A measure must not catch
+    this; it is asked to read the repeat again."""
 
 
 class NeedsTernary(StartOver):
-    """Patterns turned out to be ternary, and all repeats have to be read again."""
+    """Patterns are ternary, so all repeats are read again."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Remembered:
 
 
 class Execution:
-    """How a forward pass runs: here the network by itself, one repeat at a time."""
+    """Runs a forward pass. This class runs the network by itself, one repeat at a time."""
 
     replicates = 1
 
@@ -68,7 +68,7 @@ class Execution:
             yield counter
 
     def observer(self, observer: Observer) -> Observer:
-        """What is fed in the place of a measure's observer."""
+        """The observer to feed in place of the measure's."""
         return observer
 
     def run(self, network: PreparedNetwork, capture: Capture, arguments: Arguments) -> None:
@@ -78,17 +78,17 @@ class Execution:
 
 
 class PreparedNetwork:
-    """A network with the weights of one repeat, in scoring mode. It can be run as often as a measure wants to, and
-    is restored afterwards.
+    """A network with the weights of one repeat, in scoring mode. A measure may run it as often as it needs; it is
+    restored afterwards.
 
     Attributes:
         model: the network.
         samples: S.
         device: where it is.
-        repeat: number of the repeat, from 0; of the first one where several run as ``replicates``.
-        replicates: repeats that one pass runs.
+        repeat: number of the repeat, from 0; the first of several that run as ``replicates``.
+        replicates: how many repeats one pass runs.
         seed: of this repeat.
-        ternary: whether observers have to tell three states apart.
+        ternary: whether observers must tell three states apart.
         layers: the activations captured on the samples, in the order of their first call; empty before the
             first `run`.
         missed: what looks like an activation and was not captured.
@@ -153,12 +153,12 @@ class PreparedNetwork:
         return self._met_ternary or any(layer.rule.ternary for layer in self.layers)
 
     def begin(self, repeat: int, seed: int) -> None:
-        """For who prepares networks: the weights are those of this repeat now."""
+        """Starts a repeat, whose weights the network has by now. Not for measures."""
         self.repeat, self.seed = repeat, seed
         self._passes = 0
 
     def forget(self) -> None:
-        """For who prepares networks: what runs have told is to be found out again."""
+        """Forgets what earlier runs have shown. Not for measures."""
         self.ternary = self.watched.ternary or self._known.ternary
         self.layers = []
         self.missed = []
@@ -169,16 +169,16 @@ class PreparedNetwork:
         return self.execution.counter(self)
 
     def generator(self, stream: int = 0) -> torch.Generator:
-        """Random numbers of a measure's own, seeded by this repeat; another ``stream`` gives others. The weights
-        are drawn from stream 0."""
+        """Random numbers for the measure, seeded by this repeat. Each ``stream`` gives others; the weights are drawn
+        from stream 0."""
         return torch.Generator(self.device).manual_seed((self.seed + stream) % 2**63)
 
     def noise(self, generator: torch.Generator) -> Arguments:
-        """Arguments with standard normal numbers in the place of the samples: see `MiniBatch.noise`."""
+        """Arguments with standard normal numbers in place of the samples: see `MiniBatch.noise`."""
         return self._batch.noise(generator, self.device)
 
     def note(self, text: str) -> None:
-        """Tells the user something, once."""
+        """Adds a sentence for the user, unless it is there already."""
         if text not in self.notes:
             self.notes.append(text)
 
@@ -228,7 +228,7 @@ class PreparedNetwork:
             self._take_from(capture)
 
     def capture(self, observer: Observer, *, record: bool = False) -> Capture:
-        """For who prepares networks: feeds the observer in one pass."""
+        """What feeds the observer in one pass. Not for measures."""
         return Capture(
             observer,
             self._plan,

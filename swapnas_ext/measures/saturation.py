@@ -1,4 +1,4 @@
-"""Whether so many distinct patterns were counted that the count can't tell networks apart."""
+"""Tells whether a count of patterns is so near its limit that it can't tell networks apart."""
 
 from __future__ import annotations
 
