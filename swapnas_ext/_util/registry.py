@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from swapnas_ext._util.import_by_name import named
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Thing = TypeVar("Thing")
 
@@ -86,6 +88,8 @@ class Registry(Generic[Thing]):
         return full_name(thing)
 
     def _offered(self) -> Iterator[EntryPoint]:
+        from importlib.metadata import entry_points  # takes 20 ms to import
+
         yield from entry_points(group=self._group)
 
     def _loaded(self, point: EntryPoint) -> Thing:

@@ -16,7 +16,7 @@ from support.small_net import SmallNet
 from torch import Tensor, nn
 
 import swapnas_ext as swap
-from swapnas_ext import _util, measures
+from swapnas_ext import measures
 from swapnas_ext.cli import main
 from swapnas_ext.correlation.accuracy_table import read_table
 from swapnas_ext.correlation.correlations import predictors, scored_rows
@@ -102,7 +102,7 @@ def test_names_that_are_taken_or_unknown(registered: None) -> None:
 
 def test_packages_offer_measures(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("offered", f"{__name__}:Activity", "swapnas_ext.measures")
-    monkeypatch.setattr(_util.registry, "entry_points", lambda group: [point])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
     known = registry._registry._registered
     monkeypatch.setattr(registry._registry, "_registered", dict(known))
     assert measures.names() == ("patterns", "composite", "offered")

@@ -16,7 +16,6 @@ import pytest
 from click.testing import CliRunner, Result
 from support.searches import SMALL, drive, essence, small_scorer, small_space
 
-from swapnas_ext._util import registry
 from swapnas_ext.cli import main
 from swapnas_ext.search import (
     STRATEGIES,
@@ -88,7 +87,7 @@ def test_of_an_installed_package(
         EntryPoint("theirs", f"{__name__}:Own", "swapnas_ext.strategies"),
         EntryPoint("broken", "no_such_module:Own", "swapnas_ext.strategies"),
     ]
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
     made = replace(MADE, strategy="theirs")
     assert essence(drive(made).result().candidates) == random_candidates
     with pytest.raises(ImportError, match=r"'broken' of an installed package .* can't be imported"):
