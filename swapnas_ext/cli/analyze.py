@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from swapnas_ext.cli.messages import EXPECTED, fail, tell_mixed
 from swapnas_ext.cli.output import check_writable, write
-from swapnas_ext.cli.shared_options import EXPECTED, fail, space_of_run, tell_mixed
+from swapnas_ext.cli.space_choice import space_of_run
 from swapnas_ext.correlation import analysis, check_scipy
 from swapnas_ext.report.analysis.text import operations_text, runs_text, trust_text
 from swapnas_ext.search import RunFile

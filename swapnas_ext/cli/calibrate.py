@@ -7,16 +7,11 @@ import statistics
 
 import click
 
+from swapnas_ext.cli.messages import EXPECTED, fail
+from swapnas_ext.cli.option_types import COUNT
 from swapnas_ext.cli.progress import progress_bar
-from swapnas_ext.cli.shared_options import (
-    COUNT,
-    EXPECTED,
-    Scoring,
-    SpaceChoice,
-    fail,
-    scoring_options,
-    space_options,
-)
+from swapnas_ext.cli.scoring import Scoring, scoring_options
+from swapnas_ext.cli.space_choice import SpaceChoice, space_options
 from swapnas_ext.cli.worker_options import local_workers, workers_option
 from swapnas_ext.search import calibrate as run_calibration
 

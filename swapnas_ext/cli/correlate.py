@@ -10,18 +10,11 @@ from pathlib import Path
 import click
 
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
+from swapnas_ext.cli.messages import EXPECTED, fail, tell_mixed, tell_saturated
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.progress import bar, progress_bar
-from swapnas_ext.cli.shared_options import (
-    EXPECTED,
-    Scoring,
-    SpaceChoice,
-    fail,
-    scoring_options,
-    space_options,
-    tell_mixed,
-    tell_saturated,
-)
+from swapnas_ext.cli.scoring import Scoring, scoring_options
+from swapnas_ext.cli.space_choice import SpaceChoice, space_options
 from swapnas_ext.cli.worker_options import Hands, workers_options
 from swapnas_ext.correlation import check_scipy, read_table, tell_faults
 from swapnas_ext.correlation import correlate as run_correlation

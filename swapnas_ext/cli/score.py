@@ -19,18 +19,11 @@ from torch import nn
 from swapnas_ext import spaces
 from swapnas_ext._util import decoded, named
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
+from swapnas_ext.cli.messages import EXPECTED, fail, tell_mixed, tell_saturated
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.progress import bar, progress_bar
-from swapnas_ext.cli.shared_options import (
-    EXPECTED,
-    Scoring,
-    SpaceChoice,
-    fail,
-    scoring_options,
-    space_options,
-    tell_mixed,
-    tell_saturated,
-)
+from swapnas_ext.cli.scoring import Scoring, scoring_options
+from swapnas_ext.cli.space_choice import SpaceChoice, space_options
 from swapnas_ext.cli.worker_options import local_workers, workers_option
 from swapnas_ext.measures import SATURATED
 from swapnas_ext.models import initialization

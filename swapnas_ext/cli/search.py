@@ -8,26 +8,17 @@ import sys
 import time
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 import click
 
 from swapnas_ext import spaces
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
+from swapnas_ext.cli.messages import EXPECTED, fail, tell_mixed, tell_saturated
+from swapnas_ext.cli.option_types import COUNT, SECONDS, Command, plain_type
 from swapnas_ext.cli.progress import progress_bar
-from swapnas_ext.cli.shared_options import (
-    COUNT,
-    EXPECTED,
-    SECONDS,
-    Command,
-    Scoring,
-    SpaceChoice,
-    fail,
-    scoring_options,
-    space_options,
-    tell_mixed,
-    tell_saturated,
-)
+from swapnas_ext.cli.scoring import Scoring, scoring_options
+from swapnas_ext.cli.space_choice import SpaceChoice, space_options
 from swapnas_ext.cli.worker_options import Hands, workers_options
 from swapnas_ext.report.search.text import to_text
 from swapnas_ext.scoring import Scorer
@@ -90,8 +81,7 @@ def _type(annotation: Any, unit: str) -> Any:
         return _Counts()
     if unit:
         return SECONDS if unit == "seconds" else COUNT
-    kinds = (annotation, *get_args(annotation))
-    return next(kind for kind in (int, float, str) if kind in kinds)
+    return plain_type(annotation)
 
 
 @click.command(epilog=EXAMPLES)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from swapnas_ext.cli.messages import EXPECTED, fail
 from swapnas_ext.cli.output import check_writable, write
-from swapnas_ext.cli.shared_options import EXPECTED, fail, space_of_run
+from swapnas_ext.cli.space_choice import space_of_run
 from swapnas_ext.report.search.json_text import to_json
 from swapnas_ext.report.search.text import to_text
 from swapnas_ext.search import RunFile, SearchResult

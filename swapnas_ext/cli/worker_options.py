@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from swapnas_ext.cli.option_types import Command
 from swapnas_ext.search import RayCluster, Workers
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def workers_option(command: Command) -> Command:

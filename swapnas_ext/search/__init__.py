@@ -18,7 +18,8 @@ from swapnas_ext.search.entry_points import calibrate, evolve, search
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.limits import limits_text
 from swapnas_ext.search.listing import score_listed
-from swapnas_ext.search.run_file import RunFile, RunFileError, is_taken
+from swapnas_ext.search.run_file import RunFile
+from swapnas_ext.search.run_file_access import RunFileError, is_taken
 from swapnas_ext.search.search_result import Ranked, SearchResult
 from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control

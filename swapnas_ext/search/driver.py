@@ -20,7 +20,8 @@ from swapnas_ext.search import size_control
 from swapnas_ext.search.admission import Admission
 from swapnas_ext.search.candidate import Candidate
 from swapnas_ext.search.limits import flops_text, seconds_text
-from swapnas_ext.search.run_file import RunFile, RunFileError
+from swapnas_ext.search.run_file import RunFile
+from swapnas_ext.search.run_file_access import RunFileError
 from swapnas_ext.search.search_result import SearchResult
 from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control

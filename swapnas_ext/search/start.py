@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from swapnas_ext.search.run_file import RunFile, is_taken
+from swapnas_ext.search.run_file import RunFile
+from swapnas_ext.search.run_file_access import is_taken
 
 _FIRST = ("name", "strategy", "measure")
 

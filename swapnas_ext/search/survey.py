@@ -18,7 +18,8 @@ from swapnas_ext.search.candidate import Candidate
 from swapnas_ext.search.description import describe_scorer
 from swapnas_ext.search.driver import Progress
 from swapnas_ext.search.listing import score_listed
-from swapnas_ext.search.run_file import RunFile, is_taken
+from swapnas_ext.search.run_file import RunFile
+from swapnas_ext.search.run_file_access import is_taken
 from swapnas_ext.search.search_result import Ranked, SearchResult
 from swapnas_ext.search.size_control import Control
 from swapnas_ext.search.workers import Workers

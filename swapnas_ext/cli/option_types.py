@@ -1,0 +1,42 @@
+"""Types of options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar, get_args
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+"""The function of a command, which decorators give options."""
+
+
+class Quantity(click.ParamType):  # type: ignore[type-arg]  # is no generic class in all of click 8
+    """A number with a unit, as 1.5M parameters, or 20ms."""
+
+    def __init__(self, name: str, units: dict[str, float]) -> None:
+        self.name = name
+        self._units = units
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        match = re.fullmatch(r"\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([a-zA-Z]*)\s*", value)
+        try:
+            if match is None or match[2] not in self._units:
+                raise ValueError
+            return float(match[1]) * self._units[match[2]]
+        except ValueError:
+            known = ", ".join(unit for unit in self._units if unit)
+            self.fail(f"{value!r} is no number, nor one with a unit of {known}", param, ctx)
+
+
+COUNT = Quantity("count", {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12})
+SECONDS = Quantity("time", {"s": 1, "ms": 1e-3, "us": 1e-6, "": 1})
+
+
+def plain_type(annotation: Any) -> type[int | float | str]:
+    """The type of an option for a field with this annotation, such as ``int | None``."""
+    kinds = (annotation, *get_args(annotation))
+    return next(kind for kind in (int, float, str) if kind in kinds)

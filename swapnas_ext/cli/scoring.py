@@ -1,0 +1,158 @@
+"""The options that say how networks are scored."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field, fields
+from typing import Any, get_type_hints
+
+import click
+import torch
+from torch import Tensor
+
+from swapnas_ext import data, measures
+from swapnas_ext.capture import MODES, Mode
+from swapnas_ext.cli.messages import EXPECTED
+from swapnas_ext.cli.option_types import Command, plain_type
+from swapnas_ext.models import initialization
+from swapnas_ext.scoring import Scorer
+from swapnas_ext.spaces import SearchSpace
+
+
+def _option(help: str, **settings: Any) -> dict[str, Any]:
+    """The arguments of `click.option` for a field; its name and its type are those of the field."""
+    return {"help": help, "show_default": "default" in settings, **settings}
+
+
+def _default_inits() -> str:
+    return ", ".join(f"{name}: {measures.get(name).default_init}" for name in measures.names())
+
+
+def _described_measures() -> str:
+    described = ((name, measures.get(name).description) for name in measures.names())
+    return "; ".join(f"{name}, {text}" if text else name for name, text in described)
+
+
+def _known_measure(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    try:
+        measures.get(value)
+    except EXPECTED as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+    return value
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How networks are scored. Each field is an option. All values fit JSON."""
+
+    images: str | None = field(
+        metadata=_option(
+            "A folder of images (as many of each of its subfolders), an .npz or .npy file, one array of it "
+            "(file.npz:key), or one image (of flexibert: a text). Default: a photograph (a text) that comes along.",
+            type=click.Path(),
+        )
+    )
+    samples: int = field(metadata=_option("S, images in the mini-batch.", default=16))
+    size: int | None = field(
+        metadata=_option(
+            "Pixels; default: what the space's networks take, or 32.",
+            type=click.IntRange(max=16_384),
+        )
+    )
+    repeats: int = field(metadata=_option("Initialisations to average over.", default=1))
+    tolerance: float | None = field(
+        metadata=_option(
+            "Ends the repeats when the mean's standard error is below this part of it, such as 0.01."
+        )
+    )
+    max_memory: int | None = field(metadata=_option("For repeats that run at once.", metavar="MIB"))
+    init: str | None = field(
+        metadata=_option(
+            f"Weight initialisation; keep: the model's own. Default: that of the measure ({_default_inits()}).",
+            type=click.Choice(initialization.NAMES),
+        )
+    )
+    device: str = field(metadata=_option("cpu, cuda, cuda:1, ...", default="cpu"))
+    capture: Mode = field(
+        metadata=_option(
+            "Activations that are modules, or all as the operators that compute them; auto: both.",
+            type=click.Choice(MODES),
+            default="auto",
+        )
+    )
+    select: tuple[str, ...] = field(
+        metadata=_option(
+            "Only activations of such names, as 'layer4.*'. Repeatable.",
+            multiple=True,
+            metavar="PATTERN",
+        )
+    )
+    autocast: str | None = field(
+        metadata=_option(
+            "Runs the models in this type.", type=click.Choice(["bfloat16", "float16"])
+        )
+    )
+    measure: str = field(
+        metadata=_option(
+            f"What is measured: {_described_measures()}; or MODULE:NAME of your own.",
+            metavar="NAME",
+            default="patterns",
+            callback=_known_measure,
+        )
+    )
+    channels_last: bool = field(
+        metadata=_option("Runs the models in this memory layout.", is_flag=True)
+    )
+
+    @property
+    def initialization(self) -> str:
+        return self.init or measures.get(self.measure).default_init
+
+    def inputs(self, space: SearchSpace | None) -> Tensor:
+        if space is not None:
+            return space.inputs(self.samples, self.images, self.size)
+        size = data.DEFAULT_SIZE if self.size is None else self.size
+        if self.images is None:
+            return data.photograph(self.samples, size)
+        return data.images(self.images, self.samples, size)
+
+    def scorer(
+        self,
+        space: SearchSpace | None,
+        *,
+        seed: int,
+        mu: float | None = None,
+        sigma: float | None = None,
+    ) -> Scorer:
+        return Scorer(
+            self.inputs(space),
+            repeats=self.repeats,
+            init=self.initialization,
+            mu=mu,
+            sigma=sigma,
+            seed=seed,
+            capture=self.capture,
+            select=tuple(self.select) or None,
+            tolerance=self.tolerance,
+            max_memory=None if self.max_memory is None else self.max_memory << 20,
+            autocast=getattr(torch, self.autocast) if self.autocast else None,
+            channels_last=self.channels_last,
+            measure=self.measure,
+        )
+
+
+def scoring_options(command: Command) -> Command:
+    """Gives a command ``scoring``, a `Scoring`."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **given: Any) -> Any:
+        scoring = Scoring(**{setting.name: given.pop(setting.name) for setting in fields(Scoring)})
+        return command(*args, scoring=scoring, **given)
+
+    types = get_type_hints(Scoring)
+    for setting in reversed(fields(Scoring)):
+        settings = dict(setting.metadata)
+        if "type" not in settings and "is_flag" not in settings:
+            settings["type"] = plain_type(types[setting.name])
+        wrapped = click.option(f"--{setting.name.replace('_', '-')}", **settings)(wrapped)
+    return wrapped  # type: ignore[return-value]  # it takes what the command takes, and these options
