@@ -25,7 +25,7 @@ from published import published_count, published_way
 from torch import Tensor, nn
 
 import swapnas_ext as swap
-from swapnas_ext.capture.capture import capturing
+from swapnas_ext.capture import capturing
 from swapnas_ext.patterns import reference
 
 GIB = 1 << 30

@@ -17,7 +17,7 @@ from support.small_net import SmallNet
 from torch import nn
 
 import swapnas_ext as swap
-from swapnas_ext.capture.capture import capturing
+from swapnas_ext.capture import capturing
 from swapnas_ext.patterns import checks, reference
 from swapnas_ext.patterns import counter as counter_module
 from swapnas_ext.patterns.build_info import cuda_problem

@@ -15,7 +15,7 @@ from support.small_net import SmallNet
 from torch import Tensor, nn
 
 import swapnas_ext as swap
-from swapnas_ext.capture.capture import capturing
+from swapnas_ext.capture import capturing
 from swapnas_ext.spaces import ArchitectureError
 
 pytestmark = pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")

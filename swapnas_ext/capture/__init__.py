@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from swapnas_ext.capture import dispatch, sample_rows
-from swapnas_ext.capture.capture import Capture, capturing
+from swapnas_ext.capture.capture import Capture
+from swapnas_ext.capture.capturing import capturing
 from swapnas_ext.capture.layer import Layer
 from swapnas_ext.capture.plan import MODES, Mode, Plan, Select
 from swapnas_ext.capture.rules import Rule, UserRules

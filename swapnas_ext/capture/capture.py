@@ -19,9 +19,9 @@ from swapnas_ext.capture import dispatch, rules
 from swapnas_ext.capture.layer import Layer
 from swapnas_ext.capture.plan import Plan
 from swapnas_ext.capture.rules import RELU, Rule
-from swapnas_ext.capture.watched import WatchedModule, WatchedModules, find_activations
-from swapnas_ext.models import first_tensor, main_input, take_inventory
-from swapnas_ext.patterns import NAN_MESSAGE, NanActivationError, Observer, PatternCounter
+from swapnas_ext.capture.watched import WatchedModule, WatchedModules
+from swapnas_ext.models import first_tensor, main_input
+from swapnas_ext.patterns import NAN_MESSAGE, NanActivationError, Observer
 
 _marks = itertools.count()
 _Entry = tuple[Layer, int, torch.dtype, float, float, int]
@@ -407,35 +407,6 @@ class Capture:
                 )
             text += "Where the mini-batch has another number of samples, pass samples="
         return type(error)(text)
-
-
-@contextmanager
-def capturing(
-    model: nn.Module, counter: PatternCounter, plan: Plan | None = None
-) -> Iterator[Capture]:
-    """Feeds the activations of ``model`` to ``counter`` for as long as the context lasts. The model runs in the mode
-    that it is in. For loops and CUDA graphs of your own::
-
-        counter = PatternCounter(samples=16)
-        with torch.no_grad(), capturing(model, counter):
-            model(images)
-        counter.count()
-
-    Raises:
-        ValueError: the model has activations with ternary patterns, and the counter's are binary.
-    """
-    plan = plan or Plan()
-    watched = find_activations(take_inventory(model), plan)
-    capture = Capture(counter, plan)
-    capture.needs_ternary = watched.ternary and not counter.ternary
-    if not capture.needs_ternary:
-        with capture.running(watched):
-            yield capture
-    if capture.needs_ternary:
-        raise ValueError(
-            f"{type(model).__name__} has activations with ternary patterns; make the counter with "
-            "ternary=True"
-        )
 
 
 for _name in (*rules.OPERATOR_RULES, *rules.SUSPECT_OPERATORS):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -28,15 +27,13 @@ from swapnas_ext.scoring import regularization
 from swapnas_ext.scoring.options import Options, ScoringOptions, signature, with_defaults
 from swapnas_ext.scoring.repeats import Repeats
 from swapnas_ext.scoring.swap_score import Result, ScoreWarning, SwapScore, Timing, mixed_text
+from swapnas_ext.scoring.turns import one_at_a_time
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 Model = nn.Module | Callable[[], nn.Module]
 RankedModel = TypeVar("RankedModel", bound=Model)
-
-one_at_a_time = threading.RLock()
-"""Held while a model is scored: torch has one random state and one set of modes for all threads."""
 
 
 class Scorer:
@@ -128,7 +125,7 @@ class Scorer:
             NanActivationError: NaN activations, where ``nan_policy`` is ``"raise"``.
             RuntimeError: out of memory, or a model that is being scored already, by this thread.
         """
-        with one_at_a_time:
+        with one_at_a_time():
             return self._build_and_score(model)
 
     def _build_and_score(self, model: Model) -> SwapScore:

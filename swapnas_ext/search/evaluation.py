@@ -52,7 +52,7 @@ class Evaluator:
 
     def __call__(self, architectures: Sequence[str]) -> list[Outcome]:
         with (
-            one_at_a_time,
+            one_at_a_time(),
             one_thread(),
             own_random_state(torch.device("cpu")) as seed,
             warnings.catch_warnings(),

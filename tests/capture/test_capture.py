@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import swapnas_ext as swap
 from swapnas_ext import Rule
-from swapnas_ext.capture.capture import capturing
+from swapnas_ext.capture import capturing
 from swapnas_ext.capture.dispatch import intercepted, paused
 from swapnas_ext.capture.rules import MODULE_RULES, OPERATOR_RULES
 from swapnas_ext.patterns import reference

@@ -3,6 +3,7 @@ can't run so."""
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
@@ -436,3 +437,29 @@ def test_layout_and_precision(options: dict[str, Any]) -> None:
     assert score.neurons == plain.neurons
     assert abs(score - plain) < 0.1 * plain
     assert [(p.data_ptr(), p.stride()) for p in model.parameters()] == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_process_forked_while_another_thread_scores() -> None:
+    class Waits(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            entered.set()
+            leave.wait(30)
+            return torch.relu(x)
+
+    entered, leave = threading.Event(), threading.Event()
+    x = torch.randn(4, 3)
+    thread = threading.Thread(target=swap.score, args=(Waits(), x))
+    thread.start()
+    entered.wait(10)
+    try:
+        child = os.fork()
+        if child == 0:
+            torch.set_num_threads(1)
+            os._exit(0 if swap.score(nn.ReLU(), x) > 0 else 1)
+        _, status = os.waitpid(child, 0)
+    finally:
+        leave.set()
+        thread.join()
+    assert os.waitstatus_to_exitcode(status) == 0
