@@ -13,11 +13,11 @@ from __future__ import annotations
 from swapnas_ext.search import size_control, strategies, workers
 from swapnas_ext.search.candidate import Candidate, Outcome
 from swapnas_ext.search.description import describe_scorer, describe_space
-from swapnas_ext.search.driver import Progress
 from swapnas_ext.search.entry_points import calibrate, evolve, search
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.limits import limits_text
 from swapnas_ext.search.listing import score_listed
+from swapnas_ext.search.progress import Progress
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.run_file_access import RunFileError, is_taken
 from swapnas_ext.search.search_result import Ranked, SearchResult

@@ -1,4 +1,4 @@
-"""Which architectures a search may propose: those of new forms, within the limit of size."""
+"""Decides which architectures a search may propose: those of new forms, within the limit of size."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _TELL_EVERY = 0.5  # seconds
 
 
 class Admission:
-    """Tells of each architecture that a strategy draws whether it may be proposed. Forms and sizes are kept: a
-    network is built to learn its size.
+    """Decides for each architecture that a strategy draws whether it may be proposed. It remembers forms and sizes,
+    since a size takes a network to be built.
 
     Args:
-        space: of the architectures. The sizes are those of its `SearchSpace.final` networks.
+        space: the space of the architectures. Sizes are those of its `SearchSpace.final` networks.
         max_params: the largest size that is admitted.
-        looking: is called every half second without a new architecture, with the number of draws since the last.
+        looking: called with the number of draws since the last new architecture, every half second without one.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class Admission:
         self._final = space.final()
         self._max_params = max_params
         self._looking = looking
-        # By architecture: of those of one form, some may be too large and others not.
+        # By architecture, since architectures of one form may differ in size.
         self._form: dict[str, str] = {}
         self._parameters: dict[str, int] = {}
         self._admitted: set[str] = set()  # forms
@@ -35,16 +35,16 @@ class Admission:
         self._in_vain = 0
         self._last = time.monotonic()
         self.smallest_refused: int | None = None
-        """Parameters, where some were too large."""
+        """Parameters of the smallest architecture that is too large; None if none is."""
 
     def new_phase(self) -> None:
-        """Forgets what was proposed."""
+        """Forgets what was admitted and proposed."""
         self._admitted.clear()
         self._to_be_proposed.clear()
 
     @property
     def count(self) -> int:
-        """The number of forms that were admitted in this phase."""
+        """The number of forms admitted in this phase."""
         return len(self._admitted)
 
     def form(self, architecture: str) -> str:
@@ -53,7 +53,7 @@ class Admission:
         return self._form[architecture]
 
     def parameters(self, architecture: str) -> int:
-        """The size of its final network."""
+        """The number of parameters of its final network."""
         if architecture not in self._parameters:
             self._parameters[architecture] = int(self._final.size(architecture))
         return self._parameters[architecture]
@@ -73,7 +73,7 @@ class Admission:
         return True
 
     def propose(self, architecture: str) -> bool:
-        """Takes note of a proposal; False where it was not admitted, or was proposed before."""
+        """Records a proposal. Returns False if it was not admitted, or was proposed before."""
         if architecture not in self._to_be_proposed:
             return False
         self._to_be_proposed.remove(architecture)

@@ -1,4 +1,4 @@
-"""One architecture of a search, and its outcome."""
+"""An architecture of a search, and its outcome."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of scoring an architecture. One of ``score``, ``over`` and ``error`` is set.
+    """The outcome of scoring an architecture. One of ``score``, ``over`` and ``error`` is set.
 
     Attributes:
-        measure: name of what was measured.
+        measure: name of the measure.
         score: before size control.
         log_score: its natural logarithm.
         spread: sample standard deviation over the repeats, relative to the score; None for one repeat.
-        details: what else the measure tells, JSON-compatible: ``patterns`` and ``patterns_std`` (mean Psi and its
+        details: other results of the measure, JSON-compatible: ``patterns`` and ``patterns_std`` (mean Psi and its
             standard deviation over the repeats), ``saturation``, and details of its own.
-        neurons, ternary: as of `SwapScore`.
-        saturated: its ``is_saturated``; None where older run files don't tell.
-        flops: of one forward pass on one sample, two for a multiplication with addition: of the final
-            network where they are limited, of the scored one for listed architectures (see `FlopCount`);
-            None in other searches.
-        latency: seconds of the same, the median of several runs; None where it is not limited.
-        latency_low, latency_high: the median's 95 % confidence interval, from how the runs spread.
-        seconds: what all of it took.
-        over: the limit that the architecture exceeds, and for which it was not scored.
-        error: why it could not be scored.
+        neurons, ternary: those of the `SwapScore`.
+        saturated: whether the score is saturated; None if an older run file does not say.
+        flops: operations of one forward pass on one sample; a multiplication with addition counts as two. With a
+            limit on FLOPs, those of the final network; for listed architectures, those of the scored network (see
+            `FlopCount`); otherwise None.
+        latency: seconds of one forward pass of the final network on one sample, the median of several; None without
+            a limit on latency.
+        latency_low, latency_high: 95 % confidence interval of the median.
+        seconds: time that building, measuring and scoring took.
+        over: the limit that the architecture exceeds; it is not scored then.
+        error: why the architecture could not be scored.
     """
 
     measure: str | None = None
@@ -56,7 +57,7 @@ class Outcome:
         saturation: float | None = None,
         **known: Any,
     ) -> Outcome:
-        """Of the published score: mean Psi and its standard deviation. ``known``: other attributes."""
+        """The outcome for a published score: mean Psi and its standard deviation. ``known``: other attributes."""
         details = {"patterns": patterns, "patterns_std": patterns_std, "saturation": saturation}
         return cls(
             measure="patterns",
@@ -69,7 +70,7 @@ class Outcome:
 
     @property
     def patterns(self) -> float | None:
-        """Mean Psi over the repeats; None where the measure does not count patterns."""
+        """Mean Psi over the repeats; None if the measure does not count patterns."""
         return self.details.get("patterns")
 
     @property
@@ -83,16 +84,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An architecture of a search, and what came of it.
+    """An architecture of a search, and its outcome.
 
     Attributes:
-        number: in the order in which they were proposed, from 0.
-        phase: which search of a family proposed it first.
+        number: position in the order of proposals, from 0.
+        phase: the search of a family that proposed it first.
         architecture, form: its string, and its canonical form.
-        parents: numbers of the candidates that it was made from; none where it was made at random.
-        parameters: of the final network.
+        parents: numbers of the candidates that it was made from; empty if it was drawn at random.
+        parameters: number of parameters of the final network.
         outcome: None while it is being scored.
-        finished: seconds since the epoch.
+        finished: time of the outcome, in seconds since the epoch.
     """
 
     number: int
@@ -110,7 +111,7 @@ class Candidate:
 
     @property
     def ternary(self) -> bool | None:
-        """Whether its patterns are; None where that is not known."""
+        """Whether its patterns are ternary; None if that is not known."""
         return None if self.outcome is None else self.outcome.ternary
 
     @property
@@ -124,18 +125,18 @@ class Candidate:
 
     @property
     def log_score(self) -> float:
-        """Natural logarithm of ``score``; NaN where it was not scored."""
+        """Natural logarithm of ``score``; NaN without a score."""
         known = None if self.outcome is None else self.outcome.log_score
         return math.nan if known is None else known
 
     @property
     def score(self) -> float:
-        """What was measured, before size control; NaN where it was not scored."""
+        """The score before size control; NaN without a score."""
         known = None if self.outcome is None else self.outcome.score
         return math.nan if known is None else known
 
     @property
     def patterns(self) -> float:
-        """Mean Psi; NaN where it was not scored, or its measure does not count patterns."""
+        """Mean Psi; NaN without a score, or if the measure does not count patterns."""
         known = None if self.outcome is None else self.outcome.patterns
         return math.nan if known is None else known

@@ -1,4 +1,5 @@
-"""Describes what scores depend on, in plain values: run files keep this, and compare it before they go on."""
+"""Describes the settings that scores depend on, in plain values. Run files record them, and a search resumes only with
+the same ones."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ _PLAIN = (str, int, float, bool, type(None))
 
 
 def describe_scorer(scorer: Scorer) -> dict[str, Any]:
-    """The settings of a scorer, and a digest of its inputs, for JSON."""
+    """The settings of a scorer and a digest of its inputs, for JSON."""
     settings = scorer.options
     initialize = settings.initialize
     return {
@@ -35,7 +36,7 @@ def describe_scorer(scorer: Scorer) -> dict[str, Any]:
 
 
 def describe_space(space: SearchSpace) -> dict[str, Any]:
-    """The name of a space, and those of its attributes that are plain values, for JSON."""
+    """The name of a space and its attributes that are plain values, for JSON."""
     kind = type(space)
     attributes = {name: value for name, value in vars(space).items() if _is_plain(value)}
     name = name_of(space) or f"{kind.__module__}:{kind.__qualname__}"

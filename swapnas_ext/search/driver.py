@@ -1,8 +1,8 @@
 """Runs a search: asks the strategy, has its proposals scored, and records their outcomes.
 
-The order of everything that decides the result is fixed. At most `ahead` proposals are pending, and the strategy
-is told of them in the order in which it made them, whoever finishes first. So a seed gives one result, with any
-workers, and a run resumes by doing the same again with recorded outcomes.
+One seed gives one result, with any workers. At most `ahead` proposals are pending, and the strategy is told of them in
+the order in which it made them, whichever is scored first. So a search resumes by doing the same again, with recorded
+outcomes in the place of new scores.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from swapnas_ext._util import ctrl_c_later
 from swapnas_ext.search import size_control
 from swapnas_ext.search.admission import Admission
 from swapnas_ext.search.candidate import Candidate
-from swapnas_ext.search.limits import flops_text, seconds_text
+from swapnas_ext.search.nothing_scored import check_any_scored
+from swapnas_ext.search.progress import Progress
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.run_file_access import RunFileError
 from swapnas_ext.search.search_result import SearchResult
@@ -37,36 +38,13 @@ from swapnas_ext.search.workers import Chunk, Crew
 from swapnas_ext.spaces import SearchSpace
 
 _ALL_FAIL = 50
-"""Errors without one score, after which a search gives up: it is not the candidates' fault."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a search is.
-
-    Attributes:
-        done: candidates with an outcome.
-        total: candidates that are wanted.
-        scored: candidates scored since the search was started or resumed.
-        best: the individual with the highest score of the present phase; None where there is none.
-        failed: candidates that could not be scored.
-        over: candidates beyond a limit, which were not scored.
-        looking: architectures drawn since the last new one; all of them were known or too large.
-    """
-
-    done: int
-    total: int
-    scored: int
-    best: Individual | None
-    failed: int
-    over: int = 0
-    looking: int = 0
+"""A search gives up after this many errors without one score: the candidates are not at fault then."""
 
 
 @dataclass
 class _Pending:
-    """A proposal, the forms of its candidates, and the chunk that is being scored; None where all outcomes are
-    known."""
+    """A proposal, the forms of its candidates, and the chunk that is being scored. The chunk is None if all outcomes
+    are known already."""
 
     proposal: Proposal
     forms: list[str]
@@ -74,14 +52,14 @@ class _Pending:
 
 
 class Driver:
-    """One run of a search.
+    """Runs one search, from its start or from where its run file ends.
 
     Args:
-        space: gives the networks that are scored.
-        settings: say what to do.
-        run_file: records candidates; those that it has are not scored again.
-        crew: scores.
-        on_progress: is called with the progress, after every few candidates.
+        space: the space that is searched.
+        settings: how to search.
+        run_file: records candidates. Those that it has are not scored again.
+        crew: the workers.
+        on_progress: called with the progress after every few candidates.
     """
 
     def __init__(
@@ -98,7 +76,7 @@ class Driver:
         self._crew = crew
         self._on_progress = on_progress
         self._recorded = {candidate.form: candidate for candidate in run_file.candidates()}
-        self._candidates: dict[str, Candidate] = {}  # of this run, by form, in order
+        self._candidates: dict[str, Candidate] = {}  # since the start, by form, in order
         self._admit = Admission(space, settings.max_params, self._tell_looking)
         self._being_scored: dict[str, Candidate] = {}  # by architecture
         self._done = self._scored = self._failed = self._over = 0
@@ -107,13 +85,12 @@ class Driver:
         self.exhausted = False
 
     def run(self) -> None:
-        """Runs until all candidates are tried, or no new ones are found.
+        """Searches until all candidates are tried, or no new ones are found.
 
         Raises:
             RunFileError: the run file can't be written, or was made by another version of the search.
             RuntimeError: the workers can't work, or the strategy fails.
-            ValueError: no candidate is within the limits (says the closest); or the strategy proposes what it
-                may not.
+            ValueError: no candidate is within the limits, or the strategy proposes what it may not.
         """
         settings = self._settings
         if settings.target_params:
@@ -129,7 +106,7 @@ class Driver:
         self._check_any_scored()
 
     def result(self) -> SearchResult:
-        """The candidates that are recorded so far."""
+        """The result so far: all candidates with an outcome."""
         known = [candidate for candidate in self._candidates.values() if candidate.outcome]
         return SearchResult(known, tuple(self.controls), self._settings.target_params)
 
@@ -161,7 +138,7 @@ class Driver:
                 with self._strategy_told():
                     proposal = strategy.ask(most, self._admit)
                 if proposal is None:
-                    asking = bool(pending)  # their outcomes may give the strategy another idea
+                    asking = bool(pending)  # their outcomes may give the strategy new ideas
                     break
                 self._check_allowed(proposal, most)
                 pending.append(self._start(phase, proposal))
@@ -184,7 +161,7 @@ class Driver:
 
     @contextmanager
     def _strategy_told(self) -> Iterator[None]:
-        """Errors of a strategy say that they are its own, and where."""
+        """Names the strategy, and the line, in errors that it raises."""
         try:
             yield
         except (Exception, SystemExit) as error:
@@ -195,7 +172,7 @@ class Driver:
             ) from error
 
     def _check_allowed(self, proposal: Proposal, most: int) -> None:
-        """Raises ValueError where a strategy proposes nothing, too much, or what was not admitted."""
+        """Raises ValueError if a proposal is empty, too long, or has architectures that were not admitted."""
         count = len(proposal.architectures)
         if not 1 <= count <= most:
             raise ValueError(
@@ -209,7 +186,7 @@ class Driver:
                 )
 
     def _start(self, phase: int, proposal: Proposal) -> _Pending:
-        """Numbers the candidates of a proposal, and hands out those without a known outcome."""
+        """Numbers the candidates of a proposal, and submits those without a known outcome to the workers."""
         forms, new = [], []
         for architecture in proposal.architectures:
             form = self._admit.form(architecture)
@@ -236,7 +213,7 @@ class Driver:
         if new:
             chunk = Chunk([candidate.architecture for candidate in new])
             self._being_scored.update((candidate.architecture, candidate) for candidate in new)
-            # Every worker gets two parts of what is pending, one after the other.
+            # Parts are so small that each worker gets two of what is pending.
             pending = self._settings.ahead * self._settings.children
             self._crew.submit(chunk, max(1, pending // (2 * self._crew.capacity)))
         return _Pending(proposal, forms, chunk)
@@ -245,7 +222,7 @@ class Driver:
         same = replace(recorded, outcome=None, finished=None)
         if candidate != same:
             raise RunFileError(
-                f"the run can't be continued: candidate {recorded.number} is now {candidate}, and was "
+                f"the search can't be continued: candidate {recorded.number} is now {candidate}, and was "
                 f"{same}. It was made by another version of the search, or of the space"
             )
 
@@ -260,7 +237,7 @@ class Driver:
             for chunk, places in self._crew.collect()
             for place in places
         ]
-        with ctrl_c_later():  # so that the result is what is recorded
+        with ctrl_c_later():  # so that the result and the run file agree
             self._run_file.record(finished)
             for candidate in finished:
                 self._candidates[candidate.form] = candidate
@@ -296,31 +273,9 @@ class Driver:
         self._tell_progress(looking=draws)
 
     def _check_any_scored(self) -> None:
-        if any(candidate.scored for candidate in self._candidates.values()):
-            return
-        smallest = self._admit.smallest_refused
-        if smallest is not None and not self._candidates:
-            raise ValueError(
-                f"no architecture of at most {self._settings.max_params:,.0f} parameters was found; the "
-                f"smallest that was tried has {smallest:,}"
-            )
-        outcomes = [c.outcome for c in self._candidates.values() if c.outcome is not None]
-        for name, limit, text in (
-            ("flops", self._settings.max_flops, flops_text),
-            ("latency", self._settings.max_latency, seconds_text),
-        ):
-            beyond = [getattr(outcome, name) for outcome in outcomes if outcome.over == name]
-            if beyond and limit is not None:
-                raise ValueError(
-                    f"none of {len(outcomes):,} architectures takes at most {text(limit)}; the closest takes "
-                    f"{text(min(beyond))}"
-                )
-        errors = [outcome.error for outcome in outcomes if outcome.error]
-        if errors:
-            raise RuntimeError(
-                f"none of {len(outcomes):,} architectures could be scored: {errors[0]}"
-            )
-        raise ValueError("no architecture was found: the space gave none that is new")
+        check_any_scored(
+            list(self._candidates.values()), self._settings, self._admit.smallest_refused
+        )
 
 
 def _individual(candidate: Candidate, control: Control) -> Individual | None:

@@ -1,4 +1,4 @@
-"""Searches from Python: `search`, and `evolve` for SWAP-NAS."""
+"""The functions that start searches: `search`, `evolve` (SWAP-NAS) and `calibrate`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from swapnas_ext._util import ctrl_c_ignored, renamed
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import size_control
 from swapnas_ext.search.description import describe_scorer, describe_space
-from swapnas_ext.search.driver import Driver, Progress
+from swapnas_ext.search.driver import Driver
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.latency import Quiet
+from swapnas_ext.search.progress import Progress
 from swapnas_ext.search.search_result import SearchResult
 from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control
@@ -38,29 +39,28 @@ def search(
 ) -> SearchResult:
     """Searches ``space`` for architectures with high scores.
 
-    The result is the same for one seed, whoever scores. Ctrl-C ends it with what was found so far.
+    One seed gives one result, with any workers. Ctrl-C ends the search and returns the result so far.
 
     Args:
-        space: is searched.
-        scorer: scores its networks.
-        settings: say how to search.
-        workers: score. None: this process. A number: local processes, one thread each. An executor of processes
-            (or of threads, which take turns), which is left open: of `concurrent.futures`, Dask or submitit, or
-            whatever has a ``submit`` that returns a future. A `RayCluster`. A `Worker` or several, which are
-            closed at the end. A function that makes any of these from the evaluator. Or a name: ``"ray"``, one of
-            `register_workers` or of an installed package, or ``"module:function"``.
-        history: the run file, where everything is recorded. Where it exists, the run goes on from there, with
-            more or fewer ``candidates`` if they are others now; those that it has begun with are kept.
-        device: where the networks run.
-        on_progress: is called with the `Progress` after every few candidates.
-        command: noted in a new run file, for who made it.
+        space: the space to search.
+        scorer: scores the networks.
+        settings: how to search.
+        workers: where networks are scored. None: in this process. A number: in so many local processes, with one
+            thread each. An executor: of `concurrent.futures`, Dask or submitit, or any object whose ``submit``
+            returns a future; it stays open, and threads of one process take turns. A `RayCluster`. A `Worker` or
+            several; they are closed at the end. A function that makes any of these from the evaluator. A name:
+            ``"ray"``, one of `register_workers` or of an installed package, or ``"module:function"``.
+        history: path of the run file, which records everything. If the file exists, its search continues;
+            ``candidates`` may differ then, and candidates that it has begun with are kept.
+        device: the device that runs the networks.
+        on_progress: called with the `Progress` after every few candidates.
+        command: recorded in a new run file; the ``swapnas`` command resumes with it.
         report: the old name of ``on_progress``.
 
     Raises:
-        ValueError: settings that don't go together, or are not those of ``history``; no candidate within
-            the limits.
-        RunFileError: a run file that can't be used.
-        RuntimeError: workers that can't work, or no candidate that could be scored.
+        ValueError: settings contradict each other or those in ``history``, or no candidate is within the limits.
+        RunFileError: the run file can't be used.
+        RuntimeError: the workers can't work, or no candidate could be scored.
     """
     on_progress = renamed(on_progress, report, to="on_progress", was="report")
     if scorer.mu is not None:
@@ -68,7 +68,7 @@ def search(
             "a search regularises scores itself, by the size of the final networks: give mu and sigma to "
             "its settings, not to the scorer"
         )
-    torch.empty(0, device=device)  # raises where there is no such device
+    torch.empty(0, device=device)  # raises if there is no such device
     quiet = None if settings.max_latency is None else Quiet()
     evaluator = Evaluator(
         space, scorer, device, settings.max_flops, settings.max_latency, quiet=quiet
@@ -123,13 +123,13 @@ def evolve(
     on_progress: Callable[[Progress], None] | None = None,
     report: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
-    """SWAP-NAS (Peng et al., ICLR 2024, arXiv 2403.04161, algorithm 1), to the letter: each cycle sees the
-    population that the one before it left.
+    """SWAP-NAS (Peng et al., ICLR 2024, arXiv 2403.04161, algorithm 1), exactly as published: each cycle starts from
+    the population that the previous cycle left.
 
     Arguments as for `Evolution`, `SearchSettings` and `search`, which has more of them. With ``workers``, at
-    most ``children`` networks are scored at a time; `SearchSettings` with ``ahead`` keeps more busy.
+    most ``children`` networks are scored at a time; `search` with a larger ``ahead`` keeps more workers busy.
 
-    Equivalent to (with a space of unlimited size, where no architecture comes up twice)::
+    Equivalent to (in a space so large that no architecture comes up twice)::
 
         population = sorted((score(space.sample(rng)) for _ in range(P)))
         for _ in range(cycles):
@@ -171,10 +171,10 @@ def calibrate(
     on_progress: Callable[[Progress], None] | None = None,
     report: Callable[[Progress], None] | None = None,
 ) -> tuple[Control, SearchResult]:
-    """Finds mu and sigma without labels, from a random sample of the space, which is returned too.
+    """Finds mu and sigma without labels, from a random sample of the space. Returns them and the sample.
 
-    They are for ranking, or, with ``target_params``, for a search that is to find models of that size: see
-    `size_control`. Other arguments and errors as for `search`; but Ctrl-C ends it without a result.
+    By default they are for ranking. With ``target_params`` they are for a search for models of that size: see
+    `size_control`. Other arguments and errors as for `search`. Ctrl-C raises KeyboardInterrupt.
     """
     on_progress = renamed(on_progress, report, to="on_progress", was="report")
     if target_params is not None:

@@ -1,4 +1,4 @@
-"""Scores architectures, in a worker."""
+"""Scores architectures: the code that runs in a worker."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from swapnas_ext.spaces import SearchSpace
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Builds, measures and scores networks: called with architectures, it returns their outcomes. It travels to the
-    workers. The threads of one process take turns.
+    """Builds, measures and scores networks: called with architectures, it returns their outcomes. It is sent to the
+    workers. Threads of one process take turns.
 
     Args:
         space: builds the networks.
-        scorer: scores them.
-        device: runs them, such as ``"cuda"``.
+        scorer: scores the networks.
+        device: the device that runs the networks, such as ``"cuda"``.
         max_flops, max_latency: limits for one sample through the final network (see `SearchSpace.final`), in
-            operations, and in seconds on ``device`` with one thread. Networks beyond are not scored.
+            operations, and in seconds on ``device`` with one thread. Networks beyond a limit are not scored.
         count_flops: whether to count the operations of the scored networks.
-        quiet: is shared by the workers of a search, so that latency is measured alone.
+        quiet: shared by the workers of a search, so that no other worker works while latency is measured.
     """
 
     space: SearchSpace
@@ -57,7 +57,7 @@ class Evaluator:
             own_random_state(torch.device("cpu")) as seed,
             warnings.catch_warnings(),
         ):
-            warnings.simplefilter("ignore", ScoreWarning)  # the search sums them up
+            warnings.simplefilter("ignore", ScoreWarning)  # the search summarises them
             return [self._outcome(architecture, seed) for architecture in architectures]
 
     def _outcome(self, architecture: str, seed: Callable[[int], None]) -> Outcome:
@@ -77,15 +77,15 @@ class Evaluator:
             with self._working():
                 score = self.scorer(lambda: self._network(architecture, seed, counted))
             measured = score.measurement
-            if "flops" in measured.details:  # a measure that runs the network in parts too
+            if "flops" in measured.details:  # the network runs more often than once
                 flops = measured.details["flops"]
             elif counted is not None:
                 flops = counted.per_sample(self.scorer.samples)
             if not math.isfinite(score.log_value):
                 raise ValueError(f"the score is {score.value}, from {measured}")
-        except BaseException as error:  # the network's code may raise anything, SystemExit too
+        except BaseException as error:  # the network's code may raise anything, even SystemExit
             if isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None:
-                raise  # Ctrl-C; processes of a search don't get it
+                raise  # Ctrl-C; worker processes ignore it
             return Outcome(error=error_text(error), seconds=time.perf_counter() - start)
         return Outcome(
             measure=score.measure,
@@ -140,7 +140,7 @@ class Evaluator:
 
 
 def _details(score: SwapScore) -> dict[str, Any]:
-    """What a run file keeps of a measurement."""
+    """The details of a measurement that a run file records."""
     details: dict[str, Any] = {}
     if score.patterns:
         details["patterns"] = score.mean
@@ -152,7 +152,7 @@ def _details(score: SwapScore) -> dict[str, Any]:
 
 
 def error_text(error: BaseException) -> str:
-    """The type and message of an error, as text that any file can hold."""
+    """The type and message of an error, as text that any file can store."""
     try:
         text = f"{type(error).__name__}: {error}"
     except Exception:  # its own __str__ fails
@@ -183,11 +183,11 @@ def _of(latency: Latency | None) -> _LatencyFields:
 
 
 def prepare_process() -> None:
-    """Prepares a process that does nothing but score. It ends when the process that started it is gone."""
+    """Prepares a process that only scores. It ends when the process that started it has ended."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     keep_freed_memory()
-    gc.freeze()  # networks come and go; what was imported stays, and need not be looked through again
+    gc.freeze()  # imported modules stay: the garbage collector can skip them
 
 
 def _end_with_parent() -> None:
@@ -200,8 +200,8 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Has torch use one thread. With more, convolutions may round otherwise, and scores must not depend on where they
-    are made; several workers are also faster than several threads."""
+    """Makes torch use one thread. With more threads convolutions may round differently, and scores must not depend on
+    the machine; several workers are also faster than several threads."""
     threads = torch.get_num_threads()
     if threads == 1:
         yield

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _WARM_UP = 2  # runs
 _ENOUGH = ((15, 0.2), (7, 2.0))
-"""Runs and seconds that are enough together: more runs of fast networks, fewer of slow ones."""
+"""Pairs of a number of runs and a total of seconds. A measurement ends when it reaches both of a pair."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Latency:
 
     @classmethod
     def of(cls, times: Sequence[float]) -> Latency:
-        """The interval holds for any distribution: the median lies beyond each end with a probability of at most
-        2.5 %. Of very few times, the ends are the extremes."""
+        """The median of the times, and its interval. The interval holds for any distribution: the median lies beyond
+        each end with a probability of at most 2.5 %. With very few times, the ends are the extremes."""
         ordered = sorted(times)
         count = len(ordered)
         beyond, rank = 0.5**count, 0
@@ -47,11 +47,11 @@ class Latency:
 
 @dataclass(frozen=True)
 class Quiet:
-    """Keeps the workers of a search from working while one of them on the same machine measures. It travels to
-    them, and is a file on each machine.
+    """A lock that stops the workers of a search on one machine while one of them measures latency. It is sent to the
+    workers, and uses a file on each machine.
 
     Raises:
-        ImportError: filelock is older than its lock for readers and writers.
+        ImportError: the installed filelock has no lock for readers and writers.
     """
 
     name: str = field(default_factory=lambda: f"swapnas-{uuid.uuid4().hex}.lock")
@@ -65,33 +65,33 @@ class Quiet:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Waits while another worker measures."""
+        """Held while a worker works. Waits while another worker measures."""
         with self._lock().read_lock():
             yield
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Waits until no other worker works, and has them wait."""
+        """Held while a worker measures. Waits until no other worker works."""
         with self._lock().write_lock():
             yield
 
     def _lock(self) -> ReadWriteLock:
         try:
             from filelock import ReadWriteLock
-        except ImportError as error:  # other packages may hold back its version
+        except ImportError as error:  # another package may require an old version
             raise ImportError(
                 "a limit of latency needs filelock 3.21 or later; run: pip install -U filelock"
             ) from error
         return ReadWriteLock(self.path)
 
     def remove(self) -> None:
-        """After the search."""
+        """Removes the file, after the search."""
         for path in self.path.parent.glob(f"{self.name}*"):
             path.unlink(missing_ok=True)
 
 
 def measure(network: nn.Module, sample: Tensor) -> Latency:
-    """Of the network as it is."""
+    """Measures the latency of a network on a sample."""
     with torch.no_grad():
         for _ in range(_WARM_UP):
             _timed(network, sample)

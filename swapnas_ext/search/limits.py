@@ -1,4 +1,4 @@
-"""Tells in words which candidates are beyond the limits of a search."""
+"""Says in words how many candidates are beyond the limits of a search."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def seconds_text(seconds: float) -> str:
 
 
 def limits_text(candidates: Sequence[Candidate], settings: Mapping[str, Any]) -> list[str]:
-    """A line for each limit on FLOPs and latency of a search's ``settings``: how many candidates are beyond it, and
-    how sure measured latencies are."""
+    """One line for each limit on FLOPs or latency in a search's ``settings``: how many candidates are beyond it, and
+    how precise measured latencies are."""
     outcomes = [candidate.outcome for candidate in candidates if candidate.outcome is not None]
     lines = []
     if settings.get("max_flops") is not None:
@@ -43,7 +43,7 @@ def _how_sure(outcomes: Sequence[Outcome], limit: float) -> str:
     spreads, too_close = [], 0
     for outcome in outcomes:
         low, middle, high = outcome.latency_low, outcome.latency, outcome.latency_high
-        if low is None or middle is None or high is None:  # of an older run file, or not measured
+        if low is None or middle is None or high is None:  # not measured, or from an older run file
             continue
         spreads.append((high - low) / 2 / middle)
         too_close += low <= limit <= high

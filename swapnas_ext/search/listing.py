@@ -1,4 +1,4 @@
-"""Scores listed architectures as a search scores its own: by any workers, into a run file."""
+"""Scores a list of architectures with any workers, and records them in a run file, as a search does."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from swapnas_ext._util import ctrl_c_ignored, renamed
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search.candidate import Candidate
 from swapnas_ext.search.description import describe_scorer, describe_space
-from swapnas_ext.search.driver import Progress
 from swapnas_ext.search.evaluation import Evaluator
+from swapnas_ext.search.progress import Progress
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.search_result import SearchResult
 from swapnas_ext.search.size_control import Control
@@ -24,7 +24,7 @@ from swapnas_ext.search.workers import Chunk, Crew, Workers, hire
 from swapnas_ext.spaces import SearchSpace
 
 _PART = 16
-"""The most architectures that a worker is given at a time."""
+"""A worker gets at most this many architectures at a time."""
 
 
 def score_listed(
@@ -40,18 +40,18 @@ def score_listed(
     command: dict[str, Any] | None = None,
     report: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
-    """Scores architectures. Those of one canonical form are scored once, as the smallest of them. FLOPs are those of
-    the scored networks. Ctrl-C ends it with what was scored so far.
+    """Scores architectures. Of those with one canonical form, only the smallest is scored. FLOPs are those of the
+    scored networks. Ctrl-C ends the scoring and returns the scores so far.
 
-    Arguments and errors as for `search`; a RuntimeError too where nothing could be scored. Where ``history``
-    exists, the forms that it has are not scored again, in whatever order and company they are asked for.
+    Arguments and errors as for `search`. If ``history`` exists, the forms that it has are not scored again, in
+    whatever order they are asked for.
 
     Args:
-        among: all that may ever be asked for, where that is more than ``architectures``: the smallest of
-            these are scored, so that a form's score does not depend on which others are asked for.
+        among: all architectures that may ever be asked for, if they are more than ``architectures``. Of each form,
+            the smallest of these is scored, so that its score does not depend on the others that are asked for.
     """
     on_progress = renamed(on_progress, report, to="on_progress", was="report")
-    torch.empty(0, device=device)  # raises where there is no such device
+    torch.empty(0, device=device)  # raises if there is no such device
     evaluator = Evaluator(space, scorer, device, count_flops=True)
     about = {
         "space": describe_space(space),
@@ -88,7 +88,7 @@ def score_listed(
 
 
 def _by_form(space: SearchSpace, architectures: Sequence[str]) -> dict[str, tuple[str, int]]:
-    """For each form, the architecture that is scored, and the parameters of its final network."""
+    """For each form: the architecture that is scored, and the parameters of its final network."""
     final = space.final()
     smallest: dict[str, tuple[str, int]] = {}
     for architecture in architectures:

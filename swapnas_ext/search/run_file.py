@@ -179,7 +179,7 @@ class RunFile:
             tables.insert(self._connection, candidates)
 
     def _check_still_there(self) -> None:
-        """Raises RunFileError where the file is gone: SQLite would go on writing to a file that no one can find."""
+        """Raises RunFileError if the file is gone: SQLite would go on writing to a file that no one can find."""
         if self._path is None:
             return
         try:

@@ -14,7 +14,7 @@ NO_ROOM_YET = "; nothing is recorded yet: make room, or choose another place"
 
 
 class RunFileError(RuntimeError):
-    """A run file that can't be used, or can no longer be written."""
+    """A run file can't be used, or can no longer be written."""
 
 
 def is_taken(path: str | Path) -> bool:
@@ -27,7 +27,7 @@ def is_taken(path: str | Path) -> bool:
 def explained(
     path: Path | None, no_room: str = NO_ROOM, *, writing: bool = False
 ) -> Iterator[None]:
-    """Turns SQLite's errors into a `RunFileError` that names the file and says what to do. Where the file is not being
+    """Turns SQLite's errors into a `RunFileError` that names the file and says what to do. Unless the file is being
     written, a ValueError or TypeError means that its content is damaged."""
     try:
         yield
@@ -72,7 +72,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def locked(path: Path) -> FileLock:
-    """A lock that one search at a time has. Raises RunFileError where another search has it."""
+    """The lock of a file, which one search at a time holds. Raises RunFileError if another search holds it."""
     lock = FileLock(path.with_name(path.name + ".lock"))
     try:
         lock.acquire(timeout=0)

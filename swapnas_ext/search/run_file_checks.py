@@ -1,4 +1,4 @@
-"""Whether what a run file says can be: it may be damaged, or come from anyone."""
+"""Checks the content of run files, which may be damaged, or come from anyone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NUMBERS_OF_DETAILS = ("patterns", "patterns_std", "saturation")
 
 
 def checked(candidate: Candidate) -> Candidate:
-    """The candidate. Raises ValueError where it can't be one."""
+    """Returns the candidate. Raises ValueError if its values are not possible."""
     whole = (candidate.number, candidate.phase, candidate.parameters, *candidate.parents)
     texts = (candidate.architecture, candidate.form)
     if (
@@ -47,7 +47,7 @@ def _is_outcome(outcome: Outcome | None) -> bool:
 
 
 def problem_of(about: dict[str, Any]) -> str | None:
-    """What is wrong with what a run says of itself; None where nothing is."""
+    """What is wrong with the ``about`` of a run file; None if nothing is."""
     settings = about.get("settings")
     parts = settings if isinstance(settings, dict) else {}
     for part, name, kind in _NEEDED:
@@ -68,7 +68,7 @@ def problem_of(about: dict[str, Any]) -> str | None:
 
 
 def _is_control(value: object) -> bool:
-    """mu and sigma."""
+    """Whether a value is a pair of mu and sigma."""
     return (
         isinstance(value, list)
         and len(value) == 2

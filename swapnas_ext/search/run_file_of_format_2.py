@@ -1,4 +1,4 @@
-"""Run files of format 2, which version 0.1.0 wrote before measures had names of their own in them."""
+"""Reads run files of format 2, which version 0.1.0 wrote. They do not name the measure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DETAILS = ("patterns", "patterns_std", "saturation")
 
 
 def candidates(connection: sqlite3.Connection) -> list[Candidate]:
-    """All that are recorded, by number. Raises ValueError or TypeError where a row is not one of this format."""
+    """All recorded candidates, by number. Raises ValueError or TypeError if a row is not of this format."""
     there = {row[1] for row in connection.execute("PRAGMA table_info(candidate)")}
     columns = [name if name in there else f"NULL AS {name}" for name in _OUTCOME]
     query = f"SELECT {', '.join((*_NEEDED, *columns))} FROM candidate ORDER BY number"
@@ -78,6 +78,6 @@ def _saturated(row: dict[str, Any]) -> bool | None:
     if row["saturated"] is not None:
         known: bool | None = {0: False, 1: True}.get(row["saturated"], row["saturated"])
         return known
-    # Of ternary patterns too it was taken against 2^S at first, and may be far above 1.
+    # At first, the saturation of ternary patterns was relative to 2^S too, and may be far above 1.
     saturation = row["saturation"]
     return None if saturation is None else SATURATED <= saturation <= 1 / SATURATED

@@ -52,7 +52,7 @@ def creation(settings: dict[str, Any]) -> str:
 
 
 def problem_of_tables(connection: sqlite3.Connection) -> str | None:
-    """What is wrong with the tables of a file; None where nothing is.
+    """What is wrong with the tables of a file; None if nothing is.
 
     A run file may come from anyone. A view in the place of a table could compute without end, and a trigger could do
     things that nobody asked for.
@@ -72,7 +72,7 @@ def problem_of_tables(connection: sqlite3.Connection) -> str | None:
 
 
 def read(connection: sqlite3.Connection) -> list[Candidate]:
-    """All recorded candidates, by number. Raises ValueError or TypeError where a row is not what `insert` writes."""
+    """All recorded candidates, by number. Raises ValueError or TypeError if a row is not as `insert` writes it."""
     query = f"SELECT {', '.join(_COLUMNS)} FROM candidate ORDER BY number"
     return [_candidate(row) for row in connection.execute(query)]
 

@@ -1,4 +1,4 @@
-"""What a search found."""
+"""The result of a search."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from swapnas_ext.search.size_control import Control
 
 @dataclass(frozen=True)
 class Ranked:
-    """A candidate with its score, regularised by size where the search was."""
+    """A candidate with its score, regularised by size if the search is."""
 
     candidate: Candidate
     log_factor: float
@@ -24,7 +24,7 @@ class Ranked:
 
     @property
     def score(self) -> float:
-        """Underflows to 0 where a regularised score is tiny; ``log_score`` does not."""
+        """The score. A tiny regularised score underflows to 0; ``log_score`` does not."""
         return self.candidate.score * math.exp(self.log_factor)
 
     @property
@@ -33,7 +33,7 @@ class Ranked:
 
     @property
     def parameters(self) -> int:
-        """Of the final network."""
+        """Number of parameters of the final network."""
         return self.candidate.parameters
 
 
@@ -42,11 +42,11 @@ class SearchResult:
     """The candidates of a search, by number, and their ranking.
 
     Attributes:
-        candidates: all that were tried.
-        controls: mu and sigma for each size that was wanted; empty before they are known.
-        targets: the sizes that were wanted, in parameters; empty where none were.
+        candidates: all candidates that were tried.
+        controls: mu and sigma for each target size; empty before they are known.
+        targets: the target sizes, in parameters; empty without ``target_params``.
         interrupted: whether Ctrl-C ended the search before all candidates were tried.
-        exhausted: whether it ended because no new architectures were found.
+        exhausted: whether the search ended because it found no new architectures.
     """
 
     candidates: Sequence[Candidate]
@@ -57,7 +57,7 @@ class SearchResult:
 
     @classmethod
     def of(cls, run_file: RunFile) -> SearchResult:
-        """The result that a run file has."""
+        """The result in a run file."""
         about = run_file.about
         controls = tuple(Control(*pair) for pair in about.get("controls", []))
         targets = tuple(about["settings"].get("search", {}).get("target_params", ()))
@@ -67,8 +67,8 @@ class SearchResult:
         )
 
     def ranked(self, control: Control | None = None) -> list[Ranked]:
-        """The candidates that were scored, best first. Scores are regularised by ``control``; by default as in the
-        search, or not at all where it was for a family of sizes."""
+        """The scored candidates, best first. Scores are regularised by ``control``; by default as in the search, or not
+        at all if the search is for a family of sizes."""
         if control is None:
             control = self.controls[0] if len(self.controls) == 1 else Control()
         rows = [
@@ -80,7 +80,7 @@ class SearchResult:
 
     @property
     def best(self) -> Ranked:
-        """Raises ValueError where nothing was scored."""
+        """The best candidate. Raises ValueError if nothing is scored."""
         ranked = self.ranked()
         if not ranked:
             raise ValueError("no candidate was scored")
@@ -88,8 +88,8 @@ class SearchResult:
 
     @property
     def family(self) -> list[Ranked]:
-        """The best candidate for each size that was wanted, in the order of ``targets``; empty where there are
-        none, or the search ended too early to tell."""
+        """The best candidate for each target size, in the order of ``targets``; empty without target sizes, or if the
+        search ended before calibration."""
         complete = 0 < len(self.targets) == len(self.controls)
         if not complete or not any(candidate.scored for candidate in self.candidates):
             return []
@@ -114,10 +114,10 @@ class SearchResult:
 
     @property
     def failed(self) -> list[Candidate]:
-        """The candidates that could not be scored; ``candidate.outcome.error`` says why."""
+        """The candidates that could not be scored. ``candidate.outcome.error`` says why."""
         return [c for c in self.candidates if c.outcome is not None and c.outcome.error]
 
     @property
     def over(self) -> list[Candidate]:
-        """The candidates beyond a limit, which were not scored; ``candidate.outcome.over`` says which limit."""
+        """The candidates beyond a limit, which are not scored. ``candidate.outcome.over`` names the limit."""
         return [c for c in self.candidates if c.outcome is not None and c.outcome.over]

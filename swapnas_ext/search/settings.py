@@ -15,7 +15,7 @@ from swapnas_ext.search.strategies import (
 
 
 def _about(help: str, *, unit: str = "", option: bool = True) -> dict[str, Any]:
-    """What a setting is for, and the unit of its numbers. ``option``: the command has it."""
+    """The metadata of a setting: its help, the unit of its numbers, and whether it is an ``option`` of the command."""
     return {"help": help, "unit": unit, "option": option}
 
 
@@ -23,90 +23,100 @@ def _about(help: str, *, unit: str = "", option: bool = True) -> dict[str, Any]:
 class SearchSettings:
     """Everything that decides which architectures a search tries, and how it ranks them.
 
-    Each field says what it is. Sizes are those of the final networks (see `SearchSpace.final`); for
+    The metadata of each field describe it. Sizes are those of the final networks (see `SearchSpace.final`); for
     ``population``, ``tournament``, ``children``, ``crossover`` and ``cycles`` see `Evolution`, for ``mu`` and
     ``sigma`` see `regularization`. The searches of a family, one for each of several ``target_params``, share
-    out ``candidates``.
+    the ``candidates``.
 
     Raises:
-        TypeError, ValueError: a value that is none, or values that don't go together.
+        TypeError, ValueError: a value is invalid, or values contradict each other.
         ImportError: ``strategy`` names a module that can't be imported.
     """
 
-    candidates: int = field(default=1000, metadata=_about("Architectures to try, at most."))
+    candidates: int = field(default=1000, metadata=_about("Tries at most this many architectures."))
     strategy: str | StrategyFactory = field(
         default="evolution",
         metadata=_about(
-            "evolution: SWAP-NAS, the worst leaves; ageing: the oldest leaves; random; optuna: NSGA-II over "
-            "score and size; or MODULE:NAME, a class or function of your own."
+            "evolution: SWAP-NAS, the worst individual leaves; ageing: the oldest leaves; random; optuna: NSGA-II "
+            "over score and size; or MODULE:NAME, a class or function of your own."
         ),
     )
     population: int = field(
-        default=64, metadata=_about("P, individuals of the population (optuna: of NSGA-II).")
+        default=64, metadata=_about("P, size of the population (optuna: that of NSGA-II).")
     )
     tournament: int = field(
-        default=16, metadata=_about("k, individuals that a parent is the best of.")
+        default=16, metadata=_about("k, size of a tournament. Its best individual is the parent.")
     )
     children: int = field(
         default=5,
-        metadata=_about("M, mutants of a parent, of which the best joins the population."),
+        metadata=_about("M, mutants of a parent. The best of them joins the population."),
     )
     crossover: float = field(
-        default=0.5, metadata=_about("How often the parent is a crossover of the best two.")
+        default=0.5, metadata=_about("Probability that the parent is a crossover of the best two.")
     )
     cycles: int | None = field(
         default=None,
         metadata=_about(
-            "Cycles of evolution, at most. Default: as many as candidates allow.", option=False
+            "Runs at most this many cycles of evolution. Default: as many as candidates allow.",
+            option=False,
         ),
     )
     ahead: int = field(
         default=8,
         metadata=_about(
-            "Proposals (of evolution: cycles) that are pending at a time, at most. More keep more workers busy; "
-            "1 is the published algorithm to the letter. The result depends on it, and not on the workers."
+            "At most this many proposals (of evolution: cycles) are pending. More keep more workers busy; 1 is "
+            "exactly the published algorithm. The result depends on this number, and not on the workers."
         ),
     )
     seed: int = field(
         default=0,
-        metadata=_about("Of the search's choices (with the command, of the weights too)."),
+        metadata=_about(
+            "Seed of the search's random choices (with the command, of the weights too)."
+        ),
     )
     mu: float | None = field(
         default=None,
-        metadata=_about("The size wanted, in thousands of parameters; with sigma."),
+        metadata=_about("Target size, in thousands of parameters; needs sigma."),
     )
     sigma: float | None = field(
         default=None,
-        metadata=_about("In squared thousands of parameters; with mu: see swapnas calibrate."),
+        metadata=_about(
+            "Width around mu, in squared thousands of parameters: see swapnas calibrate."
+        ),
     )
     target_params: tuple[float, ...] = field(
         default=(),
         metadata=_about(
-            "Size wanted, in parameters of the final network, as 1.5M; several, as 1M,2M,4M, make a family. Takes "
-            "the place of mu and sigma.",
+            "Target size, in parameters of the final network, such as 1.5M. Several sizes, such as 1M,2M,4M, "
+            "give a family of models. Replaces mu and sigma.",
             unit="parameters",
         ),
     )
     calibration: int = field(
-        default=64, metadata=_about("Random architectures that set sigma for the sizes wanted.")
+        default=64,
+        metadata=_about(
+            "Number of random architectures that sigma is calibrated with, for target sizes."
+        ),
     )
     max_params: float | None = field(
         default=None,
-        metadata=_about("Parameters of the final network, at most, as 3.3M.", unit="parameters"),
+        metadata=_about(
+            "Largest number of parameters of the final network, such as 3.3M.", unit="parameters"
+        ),
     )
     max_flops: float | None = field(
         default=None,
         metadata=_about(
-            "Operations of the final network on one sample, at most, as 600M; two for a multiplication with "
-            "addition.",
+            "Largest number of operations of the final network on one sample, such as 600M. A multiplication "
+            "with addition counts as two.",
             unit="operations",
         ),
     )
     max_latency: float | None = field(
         default=None,
         metadata=_about(
-            "The time that they take here on one thread, at most, as 20ms (2 is two seconds). While one is "
-            "measured, no other worker works. Such a run can't be repeated exactly.",
+            "Longest time that the final network takes for one sample, on one thread here, such as 20ms (2 is two "
+            "seconds). While one is measured, no other worker works. Such a search can't be repeated exactly.",
             unit="seconds",
         ),
     )
@@ -146,7 +156,7 @@ class SearchSettings:
             )
 
     def for_json(self) -> dict[str, Any]:
-        """The settings as a run file has them."""
+        """The settings as run files record them."""
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
         return {
             **values,

@@ -1,4 +1,4 @@
-"""Models of the size that is wanted: mu and sigma without labels, and hard limits.
+"""Finds mu and sigma for models of a target size, or for ranking, without labels.
 
 Sizes here are numbers of parameters of the final network (see `SearchSpace.final`). As everywhere, mu
 is in thousands of parameters and sigma in squared thousands.
@@ -21,7 +21,7 @@ _BETWEEN_QUARTILES = 1.349  # of a normal distribution, in standard deviations
 
 @dataclass(frozen=True)
 class Control:
-    """The factor that scores are multiplied by: none, or exp(-(Theta - mu)^2 / sigma)."""
+    """The factor that scores are multiplied by: exp(-(Theta - mu)^2 / sigma), or 1 without mu and sigma."""
 
     mu: float | None = None
     sigma: float | None = None
@@ -46,15 +46,15 @@ def for_target(
     *,
     heavy_tails: bool = False,
 ) -> Control:
-    """Pulls a search towards ``target`` parameters: mu is the target, and sigma such that the score that
-    a network gains by its size is outweighed by the factor when it is 1 % of mu away from mu.
+    """Makes a search find models of about ``target`` parameters. mu is the target. sigma is such that at 1 % of mu
+    away from mu, the factor outweighs the score that a network gains by its size.
 
-    The gain by size is taken to be the standard deviation of log-scores over that of sizes, which no
-    slope between the two exceeds.
+    The assumed gain by size is the standard deviation of log-scores divided by that of sizes. No slope between the
+    two is steeper.
 
     Args:
-        log_scores, parameters: of a random sample of the space.
-        heavy_tails: some networks score far below all others, as those that let no signal through do; the
+        log_scores, parameters: those of a random sample of the space.
+        heavy_tails: whether some networks score far below all others, such as those that pass no signal on. The
             standard deviation is then estimated from the quartiles.
 
     Raises:
@@ -70,7 +70,7 @@ def for_target(
 
 
 def check_target(target: float) -> None:
-    """Raises ValueError where it is no size."""
+    """Raises ValueError if a target is not a size."""
     if not (math.isfinite(target) and target > 0):
         raise ValueError(f"a target is a positive number of parameters, got {target}")
 
@@ -78,9 +78,8 @@ def check_target(target: float) -> None:
 def for_ranking(
     log_scores: Sequence[float], parameters: Sequence[int], *, heavy_tails: bool = False
 ) -> Control:
-    """Makes scores rank better where accuracy grows with size: mu is the largest size of a random sample,
-    and sigma such that over the sample the logarithm of the factor varies a quarter as much as that of
-    the score.
+    """Makes scores rank better if accuracy grows with size. mu is the largest size of a random sample. sigma is such
+    that over the sample the logarithm of the factor varies a quarter as much as that of the score.
 
     Arguments and errors as for `for_target`.
     """
@@ -111,6 +110,6 @@ def _spreads(
 
 
 def _from_quartiles(values: Sequence[float]) -> float:
-    """The standard deviation of normal numbers with these quartiles."""
+    """The standard deviation of a normal distribution with the quartiles of these values."""
     low, _, high = statistics.quantiles(values, n=4)
     return (high - low) / _BETWEEN_QUARTILES

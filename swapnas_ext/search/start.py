@@ -16,8 +16,9 @@ _FIRST = ("name", "strategy", "measure")
 
 @contextmanager
 def opened(path: Path | None, about: dict[str, Any]) -> Iterator[RunFile]:
-    """Opens a new run, or goes on with the one at the path, which may be given more or fewer candidates, and the
-    new place of the same images. A new run that fails before anything is scored leaves no file."""
+    """Opens the run file at the path to continue its search, or makes a new one. A search may continue with another
+    number of candidates, and with the same images in another place. A new run file is removed if the search fails
+    before anything is scored."""
     if path is not None and is_taken(path):
         with RunFile.resume(path) as run_file:
             made_with = run_file.settings
@@ -39,7 +40,7 @@ def opened(path: Path | None, about: dict[str, Any]) -> Iterator[RunFile]:
 
 
 def _not_below_begun(search: dict[str, Any], run_file: RunFile) -> dict[str, Any]:
-    """The settings of a search, with at least as many candidates as the run has begun with: these are not undone."""
+    """The settings of a search, with at least as many candidates as the run file has: these are not undone."""
     if "candidates" not in search:
         return search
     begun = max((candidate.number for candidate in run_file.candidates()), default=-1) + 1
@@ -47,21 +48,21 @@ def _not_below_begun(search: dict[str, Any], run_file: RunFile) -> dict[str, Any
 
 
 def _begin_alike(first: dict[str, Any], second: dict[str, Any]) -> bool:
-    """Whether two runs that differ in their number of candidates begin with the same ones. Those of a family do
-    not: its searches share them out."""
+    """Whether two searches that differ in their number of candidates begin with the same ones. Those of a family do
+    not: its searches share the candidates."""
     targets, calibration = len(first["target_params"]), first["calibration"]
     fewer = min(first["candidates"], second["candidates"])
     return targets == 0 or (targets == 1 and fewer > calibration)
 
 
 def _check_same(made_with: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
-    """Raises ValueError where a run was made with other settings; only its number of candidates may change."""
+    """Raises ValueError if a run file was made with other settings. Only the number of candidates may differ."""
     wanted = json.loads(json.dumps(wanted))
     for part in ("space", "scorer", "search", "device"):
         before, now = made_with.get(part), wanted[part]
         if not isinstance(before, dict) or not isinstance(now, dict):
             before, now = {part: before}, {part: now}
-        # What users choose by its name comes before what follows from it, and digests.
+        # The error names a setting that users choose rather than one that follows from it, or a digest.
         names = sorted(
             before.keys() | now.keys(), key=lambda n: (n not in _FIRST, n == "inputs", n)
         )

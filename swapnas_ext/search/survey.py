@@ -1,4 +1,4 @@
-"""Scores of all architectures of a space, as a CSV file that is made from a run file."""
+"""Scores all architectures of a space. A CSV file is made from the run file."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from swapnas_ext._util import parsed_json, quoted, read_text, unquoted
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search.candidate import Candidate
 from swapnas_ext.search.description import describe_scorer
-from swapnas_ext.search.driver import Progress
 from swapnas_ext.search.listing import score_listed
+from swapnas_ext.search.progress import Progress
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.run_file_access import is_taken
 from swapnas_ext.search.search_result import Ranked, SearchResult
@@ -45,16 +45,16 @@ Row = dict[str, Any]
 class Survey:
     """Scores all architectures of a space.
 
-    Architectures of one canonical form are scored once: the one with the fewest parameters, which is
-    ``scored_as`` of them all. Each has its own number of parameters, and so its own regularised score.
+    Of the architectures of one canonical form, only the one with the fewest parameters is scored; the column
+    ``scored_as`` names it. Each architecture has its own number of parameters, and so its own regularised score.
 
-    The run file beside the CSV file has what was scored as soon as it is. A CSV file that version 0.1.0 made, with
-    ``.settings.json`` beside it and no run file, is continued: its rows are kept as they are.
+    The run file beside the CSV file records each score at once. A CSV file that version 0.1.0 made, with
+    ``.settings.json`` beside it and no run file, is continued: its rows stay as they are.
 
     Args:
-        space_name, options: as for `spaces.get`. The space has to be one that can be iterated over.
-        scorer: scores.
-        output: the CSV file.
+        space_name, options: as for `spaces.get`. The space must be iterable.
+        scorer: scores the networks.
+        output: path of the CSV file.
     """
 
     space_name: str
@@ -68,7 +68,7 @@ class Survey:
 
     @property
     def settings_file(self) -> Path:
-        """What version 0.1.0 kept beside the CSV file."""
+        """The settings that version 0.1.0 wrote beside the CSV file."""
         return self.output.with_name(f"{self.output.name}.settings.json")
 
     @cached_property
@@ -77,7 +77,7 @@ class Survey:
 
     @cached_property
     def groups(self) -> dict[str, list[str]]:
-        """The architectures of each canonical form, the one that is scored first."""
+        """The architectures of each canonical form. The first of each is scored."""
         if not hasattr(self.space, "__iter__"):
             raise ValueError(
                 f"the space {self.space_name} is too large to list all of its architectures; give some "
@@ -87,7 +87,7 @@ class Survey:
         for architecture in self.space:
             by_form.setdefault(self.space.canonical(architecture), []).append(architecture)
         for group in by_form.values():
-            group.sort(key=self.space.size)  # stable: of equals, the first
+            group.sort(key=self.space.size)  # stable: of equals, the first stays first
         return by_form
 
     def score(
@@ -97,7 +97,7 @@ class Survey:
         on_progress: Callable[[Progress], None] | None = None,
         command: dict[str, Any] | None = None,
     ) -> SearchResult:
-        """Scores what neither file has. Errors as of `score_listed`."""
+        """Scores the architectures that neither file has. Errors as for `score_listed`."""
         kept = self._kept()
         return score_listed(
             self.space,
@@ -110,7 +110,7 @@ class Survey:
         )
 
     def rows(self) -> dict[str, list[Row]]:
-        """The rows of each form that has a score, in the order of ``groups``.
+        """The rows of each form with a score, in the order of ``groups``.
 
         Raises:
             RunFileError: the run file can't be used.
@@ -152,7 +152,7 @@ class Survey:
         }
 
     def _kept(self) -> dict[str, list[Row]]:
-        """The rows that a CSV file of version 0.1.0 has of each form; of whole forms only."""
+        """The rows that a CSV file of version 0.1.0 has, by form. Forms that lack a row are left out."""
         if not self.output.exists() or (
             is_taken(self.run_file) and not self.settings_file.exists()
         ):
@@ -166,7 +166,7 @@ class Survey:
         }
 
     def _check_settings(self) -> None:
-        """Raises ValueError where the CSV file was made otherwise, or by something else."""
+        """Raises ValueError if the CSV file was made with other settings, or by something else."""
         wanted = {
             "space": self.space_name,
             "options": self.options,
@@ -190,7 +190,7 @@ class Survey:
 
 
 def survey_csv(rows: Sequence[Row]) -> str:
-    """The text of a survey's file."""
+    """The text of the CSV file."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -199,7 +199,7 @@ def survey_csv(rows: Sequence[Row]) -> str:
 
 
 def _whole_rows(output: Path) -> list[Row]:
-    """The rows of a survey's file, which may be cut off anywhere."""
+    """The complete rows of a CSV file, which may be cut off anywhere."""
     header, *lines = output.read_bytes().splitlines(keepends=True) or [b""]
     if header != (",".join(COLUMNS) + "\n").encode():
         raise ValueError(

@@ -21,7 +21,7 @@ import swapnas_ext as swap
 from swapnas_ext.cli import main
 from swapnas_ext.report.correlation import page as correlation_page
 from swapnas_ext.search import RunFile, listing
-from swapnas_ext.search.driver import Progress
+from swapnas_ext.search.progress import Progress
 from swapnas_ext.search.workers import ThisProcess
 
 SPACE = ("--space", "nasbench201", "--channels", "2", "--cells", "1")

@@ -15,9 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import swapnas_ext as swap
 from swapnas_ext.search import Outcome, RunFile, RunFileError, SearchResult, listing
-from swapnas_ext.search.driver import Progress
 from swapnas_ext.search.evaluation import Evaluator, one_thread
 from swapnas_ext.search.listing import score_listed
+from swapnas_ext.search.progress import Progress
 
 SPACE = small_space()
 TWINS = (

@@ -1,4 +1,4 @@
-"""Which architectures to score next: what a strategy is, those that come with this package, and all by name."""
+"""Strategies choose the architectures that a search scores next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a strategy is: it proposes architectures, and is told what became of them."""
+"""The interface of a strategy: it proposes architectures, and is told their outcomes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Individual:
-    """A scored architecture. ``log_score`` is the logarithm of its score, regularised where the search is."""
+    """A scored architecture. ``log_score`` is the logarithm of its score, regularised if the search is."""
 
     number: int
     architecture: str
@@ -30,35 +30,34 @@ class Individual:
 
 @dataclass(frozen=True)
 class Proposal:
-    """Architectures to score together, and the numbers of the individuals that they were made from."""
+    """Architectures to score together, and the numbers of the individuals that they are made from."""
 
     architectures: tuple[str, ...]
     parents: tuple[int, ...] = ()
 
 
 Admit = Callable[[str], bool]
-"""Tells whether an architecture may be proposed: its size is within the limit, and its form is new."""
+"""Returns whether an architecture may be proposed: its size is within the limit, and its form is new."""
 
 
 class Strategy(Protocol):
     """Decides which architectures a search scores. `swapnas_ext.testing.check_strategy` checks one.
 
-    All random choices come from the ``rng`` that the strategy is made with, so that a seed gives one result
-    and a run can be resumed.
+    All random choices come from the ``rng`` that the strategy is made with, so that one seed gives one result
+    and a search can be resumed.
     """
 
     def ask(self, most: int, admit: Admit) -> Proposal | None:
         """Proposes the next architectures: at least one, at most ``most``. None ends the search, unless
-        proposals are pending, whose outcomes may give new ideas.
+        proposals are pending: then the strategy is asked again after their outcomes.
 
-        ``admit`` is asked about each architecture before it is proposed; those that it admits have to be
-        proposed, and no others may be."""
+        Calls ``admit`` with each architecture first. Exactly those that it admits must be proposed."""
 
     def tell(self, proposal: Proposal, individuals: Sequence[Individual | None]) -> None:
         """Takes the outcomes of a proposal, in its order; None stands for an architecture without a score.
         Proposals are told in the order in which they were made. An individual's architecture differs from
-        the proposed one where another of the same form was scored before."""
+        the proposed one if another of the same form was scored before."""
 
 
 StrategyFactory = Callable[[SearchSpace, random.Random, "SearchSettings"], Strategy]
-"""Makes a strategy; a class with these arguments is one. A family of sizes calls it once a size."""
+"""Makes a strategy, such as a class with these arguments. A family calls it once for each size."""

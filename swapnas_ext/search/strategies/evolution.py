@@ -9,7 +9,7 @@ from swapnas_ext.search.strategies.base import Admit, Individual, Proposal
 from swapnas_ext.search.strategies.random_search import new_samples
 from swapnas_ext.spaces import SearchSpace
 
-_MUTATIONS = 20  # in a row, until a child is new
+_MUTATIONS = 20  # of one parent, until a child is new
 
 
 class Evolution:
@@ -20,16 +20,16 @@ class Evolution:
     worst individual of all leaves it.
 
     Args:
-        space: gives architectures.
-        rng: gives random choices.
+        space: the space of the architectures.
+        rng: draws the random choices.
         population: P, the number of individuals.
-        tournament: k, the number of individuals that a parent is the best of.
-        children: M, the number of mutants of a parent that are scored. A mutant that was scored before is mutated
+        tournament: k, the number of individuals in a tournament.
+        children: M, the number of mutants of a parent that are scored. A mutant that is known already is mutated
             again.
         crossover: the probability that the parent is a crossover of the best two.
         cycles: C, the number of cycles; unlimited by default.
-        ageing: whether the oldest leaves instead of the worst: ageing evolution (Real et al., AAAI 2019, arXiv
-            1802.01548).
+        ageing: whether the oldest individual leaves instead of the worst: ageing evolution (Real et al., AAAI 2019,
+            arXiv 1802.01548).
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Evolution:
             if founders is not None:
                 self._founders_asked += len(founders.architectures)
                 return founders
-            # There are no more: the space is small, or its limits are narrow.
+            # There are no more: the space is small, or the limits are narrow.
             self._founders = self._founders_asked
         if self._cycles_left == 0:
             return None
@@ -108,5 +108,5 @@ class Evolution:
 
 
 def _rank(individual: Individual) -> tuple[float, int]:
-    """Of equal scores, the earlier one is better."""
+    """Sorts by score; of equal scores, the earlier individual is better."""
     return individual.log_score, -individual.number

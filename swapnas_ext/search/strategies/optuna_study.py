@@ -9,15 +9,15 @@ from typing import Any
 from swapnas_ext.search.strategies.base import Admit, Individual, Proposal
 from swapnas_ext.spaces import SearchSpace
 
-_TRIES = 1000  # in vain, each slower than the one before it, after which the space has no new ones
+_TRIES = 1000  # in vain in a row, before the search ends. Each is slower than the one before it
 
 
 class OptunaStudy:
     """An Optuna study that maximises the score and minimises the number of parameters, with NSGA-II (Deb
     et al., 2002).
 
-    Each choice that the space's ``sample`` makes is a parameter of a trial, so any space will do.
-    Trials fail whose architecture is known, or too large.
+    Each random choice of the space's ``sample`` is a parameter of a trial, so any space works. The trial of a known
+    or too large architecture fails.
 
     Raises:
         ImportError: Optuna is not installed.
@@ -67,7 +67,7 @@ class OptunaStudy:
 
 
 class _TrialRandom(random.Random):
-    """Makes random choices a trial's parameters, named by their order and number of options."""
+    """Asks a trial for random choices. Their parameters are named by order and number of options."""
 
     def __init__(self, trial: Any) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class _TrialRandom(random.Random):
         return drawn
 
     def _randbelow(self, options: int) -> int:
-        """What ``choice``, ``randrange``, ``shuffle`` and ``sample`` draw with."""
+        """Draws for ``choice``, ``randrange``, ``shuffle`` and ``sample``."""
         self._choices += 1
         name = f"{self._choices}:{options}"
         drawn: int = self._trial.suggest_categorical(name, tuple(range(options)))

@@ -9,7 +9,7 @@ from swapnas_ext.search.strategies.base import Admit, Individual, Proposal
 from swapnas_ext.spaces import SearchSpace
 
 TRIES = 10_000
-"""Random architectures in a row that are not admitted, after which a space has no new ones."""
+"""A space has no new architectures if this many in a row are not admitted."""
 
 
 class RandomSearch:
@@ -28,7 +28,7 @@ class RandomSearch:
 
 
 def new_samples(space: SearchSpace, rng: random.Random, most: int, admit: Admit) -> Proposal | None:
-    """Proposes admitted architectures at random; None where none is found."""
+    """Proposes random architectures that are admitted; None if none is found."""
     found: list[str] = []
     while len(found) < most and (architecture := new_sample(space, rng, admit)) is not None:
         found.append(architecture)
@@ -36,7 +36,7 @@ def new_samples(space: SearchSpace, rng: random.Random, most: int, admit: Admit)
 
 
 def new_sample(space: SearchSpace, rng: random.Random, admit: Admit) -> str | None:
-    """Draws an admitted architecture; None where none is found."""
+    """Draws a random architecture that is admitted; None if none is found."""
     for _ in range(TRIES):
         architecture = space.sample(rng)
         if admit(architecture):

@@ -55,16 +55,16 @@ def optuna(space: SearchSpace, rng: random.Random, settings: SearchSettings) -> 
 
 
 STRATEGIES = _registry.registered()
-"""The names of those that come with this package."""
+"""The names of the strategies in this package."""
 
 
 def strategy_factory(strategy: str | StrategyFactory) -> StrategyFactory:
-    """What makes a strategy that is given by name, as ``MODULE:NAME``, or as what makes it.
+    """The class or function that makes a strategy, given by name, as ``MODULE:NAME``, or itself.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: the name is unknown.
         ImportError: there is no such module.
-        TypeError: nothing that makes a strategy.
+        TypeError: neither a name nor callable.
     """
     if isinstance(strategy, str):
         return _registry.get(strategy)
@@ -78,20 +78,20 @@ def strategy_factory(strategy: str | StrategyFactory) -> StrategyFactory:
 
 
 def strategy_name(strategy: str | StrategyFactory) -> str:
-    """As run files have it: the registered name, or ``module:qualname`` of one's own. Raises as
-    `strategy_factory` does."""
+    """The name that run files record: the registered name, or ``module:qualname``. Raises the errors of
+    `strategy_factory`."""
     if isinstance(strategy, str) and ":" not in strategy:
         return strategy
     return _registry.name_of(strategy_factory(strategy))
 
 
 def make_strategy(space: SearchSpace, rng: random.Random, settings: SearchSettings) -> Strategy:
-    """The strategy of the settings.
+    """Makes the strategy of the settings.
 
     Raises:
-        ImportError: it needs a package that is not installed.
-        RuntimeError: it fails where it is made.
-        TypeError: what is made is no strategy.
+        ImportError: the strategy needs a package that is not installed.
+        RuntimeError: its class or function raises an error.
+        TypeError: the result has no methods ask and tell.
     """
     name = strategy_name(settings.strategy)
     factory = strategy_factory(settings.strategy)
@@ -99,7 +99,7 @@ def make_strategy(space: SearchSpace, rng: random.Random, settings: SearchSettin
         made = factory(space, rng, settings)
     except ImportError:
         raise
-    except (Exception, SystemExit) as error:  # code of one's own may raise anything
+    except (Exception, SystemExit) as error:  # a user's code may raise anything
         raise RuntimeError(
             f"the strategy {name} can't be made with space, rng and settings: {type(error).__name__}: {error}"
         ) from error

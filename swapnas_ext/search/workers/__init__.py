@@ -1,4 +1,4 @@
-"""Who scores: this process, local processes, executors, clusters, and workers of one's own."""
+"""Workers score networks: in this process, local processes, executors, clusters, or anywhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker is."""
+"""The interface of a worker."""
 
 from __future__ import annotations
 
@@ -11,31 +11,29 @@ from swapnas_ext.search.evaluation import Evaluator
 
 
 class Worker(Protocol):
-    """One place where networks are scored. `swapnas_ext.testing.check_worker` checks one."""
+    """Scores networks, in one place. `swapnas_ext.testing.check_worker` checks a worker."""
 
     depth: int
-    """The number of parts that it holds at a time: one that it works on, and those that wait for it."""
+    """The number of parts that the worker holds: one that it works on, and those that wait."""
 
     def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
-        """Has architectures scored: one outcome for each, in their order; none for none. What goes wrong with
-        a network is an outcome with an ``error``; a future that ends with an exception is the worker's own
-        failure.
+        """Starts to score architectures. The future gives one outcome for each, in their order; none for none. A
+        network that fails is an outcome with an ``error``. If the worker itself fails, the future ends with an
+        exception.
 
-        Futures of other libraries will do: with ``result``, ``done`` and, where there is one,
-        ``add_done_callback``."""
+        The future may be of another library, with ``result``, ``done`` and perhaps ``add_done_callback``."""
 
     def revive(self, error: BaseException) -> bool:
-        """Starts the worker anew where this error of a future says that it died; everything that it held is
-        lost then, and handed out again. Returns False where the error says something else: it ends the
-        search."""
+        """If this error of a future means that the worker died: starts it anew, and returns True. The crew hands
+        out again what the worker held. Otherwise returns False, and the error ends the search."""
 
     def close(self) -> None:
-        """Ends the worker, whatever it works on. May be called twice."""
+        """Ends the worker, even while it works. May be called twice."""
 
 
 WorkerFactory = Callable[[Evaluator], Any]
-"""Makes workers that score with an evaluator, which is called with a list of architectures and returns their
-outcomes: a `Worker`, a sequence of them, or whatever else ``workers=`` takes."""
+"""Makes workers from an evaluator, which scores a list of architectures: a `Worker`, a sequence of them, or anything
+else that ``workers=`` takes."""
 
 
 def is_worker(thing: object) -> bool:

@@ -1,4 +1,4 @@
-"""Hands out architectures to workers, and survives workers that die."""
+"""Hands out architectures to workers, and replaces workers that die."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from swapnas_ext.search.candidate import Outcome
 from swapnas_ext.search.workers.base import Worker
 from swapnas_ext.search.workers.futures import as_future, first_ended
 
-_GIVE_UP_AFTER = 5  # deaths on architectures, where no worker has ever scored anything
-_NONE_STARTS = 2  # deaths before work, where no worker has ever answered
-_NONE_STARTS_ANY_MORE = 20  # the same in a row, where one has
+_GIVE_UP_AFTER = 5  # deaths while scoring, if no worker has ever scored anything
+_NONE_STARTS = 2  # deaths before work, if no worker has ever answered
+_NONE_STARTS_ANY_MORE = 20  # deaths before work in a row, if one has
 
 
 @dataclass
 class Chunk:
-    """Architectures that are scored together, and the outcomes of those that are done."""
+    """Architectures that are scored together, and the outcomes so far."""
 
     architectures: Sequence[str]
     outcomes: list[Outcome | None] = field(init=False)
@@ -34,14 +34,14 @@ class Chunk:
 
 @dataclass(frozen=True)
 class _Part:
-    """Some architectures of a chunk. After a worker died on them, each is a part of its own, ``alone``."""
+    """Some architectures of a chunk. If a worker dies on them, each becomes a part of its own, ``alone``."""
 
     chunk: Chunk
     places: range
     alone: bool = False
 
     def load(self, depth: int) -> int:
-        """The share of a worker's ``depth`` that the part takes; one alone takes all of it."""
+        """How much of a worker's ``depth`` the part takes. A part ``alone`` takes all of it."""
         return depth if self.alone else 1
 
     @property
@@ -51,8 +51,8 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Work:
-    """A part that a worker has. ``answer`` is the worker's to an empty part that it was given before, which tells
-    whether it was alive when it began; None where that is known."""
+    """A part that a worker has. ``answer`` is the future of an empty part that the worker got just before. It shows
+    whether the worker was alive when it began; None if that is known."""
 
     worker: int
     part: _Part
@@ -60,17 +60,17 @@ class _Work:
 
     @property
     def never_began(self) -> bool:
-        """Whether the worker of a lost part died before it began with it."""
+        """Whether the worker died before it began with the part."""
         answer = self.answer
         return answer is not None and not (answer.done() and answer.exception() is None)
 
 
 class Crew:
-    """Workers, and the chunks that they work on. For use by one thread.
+    """The workers of a search, and the chunks that they work on. For use by one thread.
 
-    A worker that dies is started anew, and each architecture that it had is scored again by a worker that has
-    nothing else. An architecture that kills that worker too has an outcome with an error; one whose worker was
-    dead already is scored again.
+    A worker that dies is started anew. Each architecture that it had is scored again, by a worker that has nothing
+    else. If that worker dies too, the architecture has an outcome with an error, unless the worker was dead before it
+    began.
     """
 
     def __init__(self, workers: Sequence[Worker]) -> None:
@@ -84,28 +84,27 @@ class Crew:
 
     @property
     def capacity(self) -> int:
-        """The number of parts that the workers hold at a time."""
+        """The number of parts that the workers hold together."""
         return sum(worker.depth for worker in self._workers)
 
     def submit(self, chunk: Chunk, at_a_time: int) -> None:
-        """Has a chunk scored, in parts of ``at_a_time`` architectures."""
+        """Starts to score a chunk, in parts of ``at_a_time`` architectures."""
         end = len(chunk.architectures)
         for start in range(0, end, at_a_time):
             self._waiting.append(_Part(chunk, range(start, min(start + at_a_time, end))))
         self._hand_out()
 
     def collect(self) -> list[tuple[Chunk, range]]:
-        """Waits until some architectures are scored; says which, by their places in their chunks.
+        """Waits until some architectures are scored. Returns their places in their chunks.
 
         Raises:
-            RuntimeError: the workers can't start, or die before they score anything; or an executor is
-                broken.
+            RuntimeError: the workers can't start, or die before they score anything, or an executor is broken.
         """
         finished: list[tuple[Chunk, range]] = []
         while not finished and (self._running or self._waiting):
             self._hand_out()
             for future in first_ended(self._running):
-                if future not in self._running:  # ended with its worker, which another told of
+                if future not in self._running:  # its worker died, as another future has shown
                     continue
                 work = self._running.pop(future)
                 index, part = work.worker, work.part
@@ -126,8 +125,8 @@ class Crew:
         return finished
 
     def close(self) -> None:
-        """Ends the workers; what they work on is lost. A second Ctrl-C is ignored meanwhile: Python would wait at
-        its end for a worker that is left running."""
+        """Ends the workers; what they work on is lost. Ctrl-C is ignored meanwhile: Python would wait at its end for
+        a worker that still runs."""
         self._waiting.clear()
         self._running.clear()
         with ctrl_c_ignored():
@@ -150,7 +149,8 @@ class Crew:
             self._running[future] = _Work(index, part, answer)
 
     def _bury(self, work: _Work, error: BaseException) -> list[tuple[Chunk, range]]:
-        """What a worker had when it died is scored again, one by one, or ends with an error."""
+        """Hands out again, one by one, what a worker had when it died. An architecture that was alone with the worker
+        ends with an error."""
         index = work.worker
         lost = [work]
         for future, other in list(self._running.items()):
@@ -172,11 +172,11 @@ class Crew:
                 part.chunk.outcomes[part.places[0]] = Outcome(error=f"its worker died: {error}")
                 finished.append((part.chunk, part.places))
             else:
-                self._waiting.append(part)  # it may be the workers' fault: see about the others
+                self._waiting.append(part)  # the workers may be at fault: tries the others first
         return finished
 
     def _count_death(self, error: BaseException, *, before_work: bool) -> None:
-        """Raises RuntimeError where it is no use to start more workers."""
+        """Raises RuntimeError if more workers would die too."""
         if before_work:
             self._deaths_before_work += 1
             most = _NONE_STARTS_ANY_MORE if self._ever_answered else _NONE_STARTS

@@ -1,4 +1,4 @@
-"""Scoring by an executor of the user's."""
+"""A worker that submits to an executor of the caller."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from swapnas_ext.search.candidate import Outcome
 from swapnas_ext.search.workers.futures import as_future
 from swapnas_ext.search.workers.travel import Portable
 
-_PLACES = 4  # of an executor that does not tell how many it has
+_PLACES = 4  # assumed of an executor that does not say how many it has
 
 
 class ExecutorWorker:
-    """An executor of the caller's, which is left open: of `concurrent.futures`, of Dask (``client.get_executor()``, or
-    the client itself), of submitit, or any object whose ``submit(function, argument)`` returns a future. The
-    evaluator travels with every part.
+    """Submits to an executor of the caller, which stays open. The executor is of `concurrent.futures`, of Dask
+    (``client.get_executor()``, or the client itself), of submitit, or any object whose ``submit(function, argument)``
+    returns a future. The evaluator is sent with every part.
 
     Args:
-        evaluator: scores.
-        executor: where it does.
-        depth: parts that are submitted at a time; by default two for each place that the executor has, as far
-            as it tells.
+        evaluator: scores the networks.
+        executor: runs the evaluator.
+        depth: number of parts that are submitted at a time. Default: two for each place of the executor.
     """
 
     def __init__(self, evaluator: Portable, executor: Any, depth: int | None = None) -> None:
@@ -31,14 +30,14 @@ class ExecutorWorker:
         self.depth = 2 * _places(executor) if depth is None else depth
 
     def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
-        if not architectures:  # which costs a job elsewhere
+        if not architectures:  # saves a job
             future: Future[list[Outcome]] = Future()
             future.set_result([])
             return future
         return as_future(self._executor.submit(self._evaluator, list(architectures)))
 
     def revive(self, error: BaseException) -> bool:
-        return False  # a broken executor can't be mended from here
+        return False  # a broken executor can't be repaired here
 
     def close(self) -> None:
         pass

@@ -1,4 +1,4 @@
-"""Futures: waiting for them, and those of other libraries."""
+"""Waits for futures, also for those of other libraries."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from swapnas_ext._util import ctrl_c_later
 
-_LISTEN_EVERY = 0.1  # seconds, to Ctrl-C, and to futures that have to be asked
+_LISTEN_EVERY = 0.1  # seconds between looks at Ctrl-C, and at futures without callbacks
 
 
 def first_ended(futures: Collection[Future[Any]], timeout: float = math.inf) -> set[Future[Any]]:
-    """Waits until one at least has ended, or for ``timeout`` seconds. Ctrl-C in the middle of Python's own function
-    would leave locks behind it, and with them threads that never end."""
+    """Waits until at least one future has ended, or for ``timeout`` seconds. Ctrl-C is held back while Python's own
+    function waits: it would leave locks behind, and threads that never end."""
     deadline = time.monotonic() + timeout
     while True:
         with ctrl_c_later():
@@ -29,11 +29,11 @@ def first_ended(futures: Collection[Future[Any]], timeout: float = math.inf) -> 
 
 
 def as_future(future: Any) -> Future[Any]:
-    """A future that Python's own functions can wait for. One of another library needs ``result`` and ``done``;
-    with ``add_done_callback`` it is heard of at once.
+    """A future that Python's own functions can wait for. A future of another library needs ``result`` and ``done``;
+    with ``add_done_callback`` its end is noticed at once.
 
     Raises:
-        TypeError: it lacks them.
+        TypeError: the future lacks ``result`` or ``done``.
     """
     if isinstance(future, Future):
         return future
@@ -44,7 +44,7 @@ def as_future(future: Any) -> Future[Any]:
 
 
 class _Copy(Future[Any]):
-    """Ends as another library's future ends."""
+    """Ends when a future of another library ends, with the same result."""
 
     def __init__(self, original: Any) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class _Copy(Future[Any]):
             self._take()
 
     def _take(self) -> None:
-        with suppress(InvalidStateError):  # it was taken by another thread
+        with suppress(InvalidStateError):  # another thread has taken it
             try:
                 result = self._original.result()
             except BaseException as error:

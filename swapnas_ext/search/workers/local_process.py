@@ -1,4 +1,4 @@
-"""Local processes that score."""
+"""A worker that is a local process."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from swapnas_ext.search.workers.travel import no_main_script_but_files, unpacked
 
 
 class LocalProcess:
-    """A process of its own, which is sent the ``content`` of a `Portable`.
+    """A local process that scores. It is sent the ``content`` of a `Portable`.
 
-    It starts with next to nothing, and is sent the content when it is up: Python would wait for ever for a process
-    that ends before it has read what it is started with, as one does that can't import the main script.
+    The content is sent once the process is up. Python would wait for ever for a process that ends before it has read
+    its arguments, such as a process that can't import the main script.
     """
 
     depth = 2
@@ -45,7 +45,7 @@ class LocalProcess:
                     self._has_content = True
                     self._executor.submit(_receive, self._content)
                 return self._executor.submit(_evaluate, architectures)
-        except BrokenExecutor as error:  # it ended before it had anything to do
+        except BrokenExecutor as error:  # the process ended before it had anything to do
             future: Future[list[Outcome]] = Future()
             future.set_exception(error)
             return future
@@ -61,7 +61,7 @@ class LocalProcess:
 
 
 def _end_now(executor: ProcessPoolExecutor) -> None:
-    """Ends an executor and its processes, whatever they work on: Python would wait for that."""
+    """Ends an executor and its processes, even while they work. Python's own shutdown would wait."""
     processes = list((executor._processes or {}).values())
     executor.shutdown(wait=False, cancel_futures=True)
     for process in processes:
@@ -80,11 +80,11 @@ def _start() -> None:
 
 
 def _answer() -> None:
-    """Does nothing: its answer tells that the process is up."""
+    """Does nothing. Its answer shows that the process is up."""
 
 
 def _receive(content: bytes) -> None:
-    """Unpacks the evaluator. What goes wrong is told with the first architectures."""
+    """Unpacks the evaluator. An error is raised with the first architectures."""
     global _evaluator, _trouble
     try:
         _evaluator = unpacked(content)

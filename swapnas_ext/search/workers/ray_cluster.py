@@ -17,10 +17,10 @@ class RayCluster:
     """Scores with Ray.
 
     Args:
-        workers: the number of workers, of one CPU each (and a GPU, where networks run on one); by default as many
-            as the cluster has room for.
-        address: the address of a running cluster, such as ``"auto"`` or ``"ray://host:10001"``. By default, the
-            Ray that this process uses already, or else a new one on this machine.
+        workers: the number of workers. Each takes a CPU, and a GPU if networks run on one. Default: as many as the
+            cluster has room for.
+        address: the address of a running cluster, such as ``"auto"`` or ``"ray://host:10001"``. Default: the Ray that
+            this process uses already, or else a new one on this machine.
     """
 
     workers: int | None = None
@@ -28,12 +28,12 @@ class RayCluster:
 
 
 def ray_workers(evaluator: Evaluator, cluster: RayCluster) -> list[RayWorker]:
-    """Starts actors that score.
+    """Starts the actors.
 
     Raises:
         ImportError: Ray is not installed.
-        ConnectionError: no cluster at the address, or this process is connected to another.
-        ValueError: the cluster has no room for one worker, or for so many.
+        ConnectionError: there is no cluster at the address, or this process is connected to another.
+        ValueError: the cluster has no room for the workers.
     """
     ray = _ray()
     _connect(ray, cluster)
@@ -42,19 +42,19 @@ def ray_workers(evaluator: Evaluator, cluster: RayCluster) -> list[RayWorker]:
     wanted = there if cluster.workers is None else cluster.workers
     if not 1 <= wanted <= there:
         raise ValueError(f"{max(wanted, 1)} Ray workers take a {resource} each; Ray has {there}")
-    stored = ray.put(evaluator)  # once for all
+    stored = ray.put(evaluator)  # once for all workers
     return [RayWorker(ray, stored, gpus=int(resource == "GPU")) for _ in range(wanted)]
 
 
 class RayWorker:
-    """An actor, which is replaced by another where it dies."""
+    """An actor that scores. If it dies, another replaces it."""
 
     depth = 2
 
     def __init__(self, ray: Any, evaluator: Any, gpus: int) -> None:
         self._ray = ray
         self._evaluator = evaluator
-        # Ray's own restarts would fail what is submitted before the actor is up again.
+        # With Ray's own restarts, everything submitted before the actor is up again would fail.
         self._class = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(
             _Actor
         )
@@ -110,12 +110,12 @@ def _connect(ray: Any, cluster: RayCluster) -> None:
     try:
         _check_answers(address)
         ray.init(address=address, **options)
-    except Exception as error:  # Ray has one for every way in which this can fail
+    except Exception as error:  # Ray has many kinds of errors for this
         raise ConnectionError(f"no Ray cluster answers at {address}: {error}") from error
 
 
 def _check_answers(address: str) -> None:
-    """Ray itself would try for minutes, and end the process."""
+    """Raises OSError if nothing listens at the address. Ray itself would try for minutes, and end the process."""
     host, colon, port = address.rpartition("://")[2].rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host, int(port)), timeout=10).close()

@@ -1,5 +1,7 @@
-"""Workers by name, and from whatever a search is given as ``workers=``. Packages offer theirs in the entry-point
-group ``swapnas_ext.workers``."""
+"""Makes workers from the ``workers=`` of a search, and registers workers by name.
+
+Packages offer theirs in the entry-point group ``swapnas_ext.workers``.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +39,13 @@ def _ray(evaluator: Evaluator) -> list[RayWorker]:
 
 
 def hire(evaluator: Evaluator, workers: Workers) -> Sequence[Worker]:
-    """The workers that a search is given.
+    """Makes the workers of a search.
 
     Raises:
-        TypeError: no workers, or what they need can't travel to them.
-        ValueError: an unknown name, or less than one worker.
-        ImportError: a name's module, or a package that the workers need, can't be imported.
-        RuntimeError: worker processes can't start from the main script.
+        TypeError: ``workers`` is of another type, or the space or the scorer can't be sent to the workers.
+        ValueError: the name is unknown, or there is less than one worker.
+        ImportError: the module of a name, or a package that the workers need, can't be imported.
+        RuntimeError: worker processes would start the search again, since they import the main script.
     """
     hired = _hire_known(evaluator, workers)
     if hired is not None:
@@ -62,14 +64,14 @@ def hire(evaluator: Evaluator, workers: Workers) -> Sequence[Worker]:
 
 
 def _hire_known(evaluator: Evaluator, workers: Any) -> Sequence[Worker] | None:
-    """The workers; None where it takes a function to make them."""
+    """The workers; None if ``workers`` is a name, or a class or function that makes them."""
     if workers is None:
         return [ThisProcess(evaluator)]
     if isinstance(workers, RayCluster):
         return ray_workers(evaluator, workers)
     if isinstance(workers, int) and not isinstance(workers, bool):
         return _local_processes(evaluator, workers)
-    if isinstance(workers, type):  # a class makes them
+    if isinstance(workers, type):  # a class that makes them
         return None
     if is_worker(workers):
         return [workers]

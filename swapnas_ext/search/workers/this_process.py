@@ -1,4 +1,4 @@
-"""Scoring where the search runs."""
+"""A worker in the process of the search."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from swapnas_ext.search.evaluation import Evaluator
 
 
 class ThisProcess:
-    """Scores where it is called."""
+    """Scores in the process of the search, during `submit`."""
 
     depth = 1
 

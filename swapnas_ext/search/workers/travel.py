@@ -18,8 +18,8 @@ from swapnas_ext.search.evaluation import Evaluator
 
 
 class Portable:
-    """An evaluator that can be sent to any process. Classes and functions travel with it that another process could
-    not import, as those of a notebook."""
+    """An evaluator that can be sent to any process. Classes and functions that another process could not import, such
+    as those of a notebook, are sent along."""
 
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
@@ -29,13 +29,13 @@ class Portable:
         """The bytes that are sent.
 
         Raises:
-            TypeError: the space or the scorer can't travel.
+            TypeError: the space or the scorer can't be sent.
         """
         try:
             with _by_value(_nameless_modules()):
                 content: bytes = cloudpickle.dumps(self._evaluator)
-            unpacked(content)  # what can't be put together again is told here, and once
-        except Exception as error:  # whatever the space and the scorer bring
+            unpacked(content)  # what can't be unpacked raises its error here, and once
+        except Exception as error:  # code of the space and the scorer may raise anything
             raise TypeError(
                 f"the space and the scorer have to travel to worker processes, and can't: {error}; leave "
                 "out what is bound to this process (open files, locks, generators), or score in this process "
@@ -51,14 +51,14 @@ class Portable:
 
 
 def _nameless_modules() -> list[ModuleType]:
-    """The modules that no other process could import, such as the ``<run_path>`` of ``runpy``."""
+    """The modules that other processes can't import, such as the ``<run_path>`` of ``runpy``."""
     found = [module for name, module in sys.modules.items() if name.startswith("<")]
     return [module for module in found if sys.modules.get(module.__name__) is module]
 
 
 @contextmanager
 def _by_value(modules: Sequence[ModuleType]) -> Iterator[None]:
-    """Meanwhile, what is defined in these modules travels itself, instead of its name."""
+    """Makes cloudpickle send what these modules define, instead of its name."""
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
@@ -74,12 +74,12 @@ def unpacked(content: bytes) -> Evaluator:
 
 
 def check_main_script() -> None:
-    """Raises RuntimeError where the main script would start the search again in worker processes, which import it."""
+    """Raises RuntimeError if worker processes would start the search again, since they import the main script."""
     main = sys.modules["__main__"]
     path = getattr(main, "__file__", None)
     name = getattr(getattr(main, "__spec__", None), "name", "")
     if path is None or not Path(path).is_file() or name.rpartition(".")[2] == "__main__":
-        return  # a notebook, standard input, a package: these are not imported again
+        return  # a notebook, standard input or a package, which worker processes do not import
     if _is_being_run(main, path) and not _asks_for_its_name(Path(path)):
         raise RuntimeError(
             f"worker processes import the main script again, and {path} would start the search again in each "
@@ -89,8 +89,8 @@ def check_main_script() -> None:
 
 @contextmanager
 def no_main_script_but_files() -> Iterator[None]:
-    """Processes that start meanwhile do not import a main script that can't be read again, as that of standard
-    input. They need none: what it defines travels to them."""
+    """Processes that start in this context do not import a main script that is not a file, such as standard input.
+    They do not need it: what it defines is sent to them."""
     main = sys.modules["__main__"]
     path = getattr(main, "__file__", None)
     if path is None or Path(path).is_file() or getattr(main, "__spec__", None) is not None:
@@ -104,7 +104,7 @@ def no_main_script_but_files() -> Iterator[None]:
 
 
 def _is_being_run(main: ModuleType, path: str) -> bool:
-    """Whether lines of the script led here, and not what a user types after it was run."""
+    """Whether the main script runs now, rather than what a user types after it has run."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         code = frame.f_code
@@ -118,5 +118,5 @@ def _asks_for_its_name(script: Path) -> bool:
     try:
         tree = ast.parse(script.read_bytes())
     except (OSError, SyntaxError, ValueError):
-        return True  # nothing is known of it
+        return True  # the script can't be read
     return any(isinstance(node, ast.Name) and node.id == "__name__" for node in ast.walk(tree))
