@@ -110,9 +110,9 @@ def to_markdown(outcomes: Iterable[Outcome]) -> str:
     failed = [line for one in outcomes if one.failed for line in _what_failed(one)]
     return (
         "# Versions\n\n"
-        "The core tests in each torch and each Python. A Python has one binary, built without CUDA "
-        'and with the headers\nof the torch named under "built with", which was loaded in every torch. '
-        "Skipped is what needs a GPU, a benchmark\ntable or a package that is not a dependency. "
+        "The core tests in each torch and each Python. One binary for each Python is loaded in every "
+        'torch; it is built without\nCUDA, with the headers of the torch under "built with". Skipped '
+        "tests need a GPU, a benchmark table or a package that\nis not a dependency. "
         "Written by `make test-versions` (`tests/versions.py`).\n\n"
         "| torch | Python | NumPy | passed | failed | skipped | built with | on | date |\n"
         "|---|---|---|---|---|---|---|---|---|\n"
