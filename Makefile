@@ -1,9 +1,9 @@
-# Each target sets up what it needs in .venv; nothing but Python >= 3.10 and a C++20 compiler is assumed.
+# Each target sets up what it needs in .venv; it only requires Python >= 3.10 and a C++20 compiler.
 PYTHON ?= python3
 VENV ?= .venv
-# Installed where the environment has no torch >= 2.10.
+# Installed if the environment has no torch >= 2.10.
 TORCH ?= torch==2.13.0
-# What test-versions takes instead of all, such as PYTHONS="3.12 /opt/python3.13/bin/python" TORCHES=2.15
+# Narrow test-versions, which uses all by default, as with PYTHONS="3.12 /opt/python3.13/bin/python" TORCHES=2.15
 PYTHONS ?=
 TORCHES ?=
 
@@ -59,7 +59,7 @@ test: install  ## runs the C++ and the Python tests
 	PATH="$(abspath $(VENV))/bin:$$PATH" sh tests/cpp/run.sh
 	$(PY) -m pytest -q
 
-test-fast: install  ## runs the Python tests but the slow ones
+test-fast: install  ## runs the Python tests except the slow ones
 	$(PY) -m pytest -q -m "not slow"
 
 test-versions: $(VENV)/versions-tools  ## tests one binary in every torch >= 2.10; gigabytes, an hour
@@ -82,10 +82,10 @@ cuda-check: $(VENV)/cuda-check-tools  ## compiles the CUDA kernels for every arc
 bench: $(VENV)/bench-tools  ## measures; writes benchmarks/results/*.json
 	$(PY) -m pytest benchmarks -q -s
 
-bench-gpu:  ## on a machine with a GPU: builds, checks and measures with its torch, in six minutes, no network
+bench-gpu:  ## builds, checks and measures on a GPU with the installed torch, in six minutes, without network
 	$(PYTHON) benchmarks/gpu.py
 
-gpu-binary: | $(PY)  ## builds for another machine: make gpu-binary PYTHON=python3.12 ARCH=90
+gpu-binary: | $(PY)  ## builds the binary for another machine: make gpu-binary PYTHON=python3.12 ARCH=90
 	$(ENSURE_TORCH)
 	$(PY) -m pip install -q 'cmake>=3.24' ninja 'pybind11>=2.13'
 	$(PY) benchmarks/gpu_binary.py --python $(PYTHON) --arch $(ARCH)
@@ -109,5 +109,5 @@ format: $(VENV)/check-tools  ## rewrites the files in the project's style
 	$(PY) -m ruff format .
 	$(VENV)/bin/clang-format -i $(CXX_FILES)
 
-clean:  ## removes everything that was built
+clean:  ## removes all build products
 	rm -rf build dist *.egg-info $(VENV) swapnas_ext/*.so

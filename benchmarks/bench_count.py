@@ -1,7 +1,7 @@
 """Counting distinct patterns, against the published cat + sign + torch.unique(dim=0).
 
-Floor of a count: V * S elements read once. At S = 32 and V = 1.5 M these are 192 MB, 5 to 10 ms at the
-20 to 40 GB/s of two cores.
+The floor of a count is one read of V * S elements. At S = 32 and V = 1.5 M that is 192 MB, 5 to 10 ms at
+the 20 to 40 GB/s of two cores.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def relu_layers(samples: int, layers: int, shape: tuple[int, ...]) -> list[torch
 
 
 def half_distinct(samples: int, neurons: int) -> torch.Tensor:
-    """Every column twice, at random places."""
+    """Every column twice, in random places."""
     torch.manual_seed(0)
     columns = torch.relu(torch.randn(samples, neurons // 2))
     order = torch.cat([torch.randperm(neurons // 2), torch.randperm(neurons // 2)])

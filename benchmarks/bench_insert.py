@@ -1,4 +1,4 @@
-"""Streaming a tensor far beyond the cache into a set, against what merely reads or writes it once."""
+"""Streams a tensor far larger than the cache into a set, against operations that only read or write it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``channels_last`` and ``autocast`` do to speed and to rank correlation."""
+"""The effect of ``channels_last`` and ``autocast`` on speed and rank correlation."""
 
 from __future__ import annotations
 

@@ -30,12 +30,12 @@ REPEATS = 32
 
 
 def genotype(*edges: tuple[str, int]) -> str:
-    """Both cells the same, as in the published table of accuracies."""
+    """Uses the same cell twice, as in the published table of accuracies."""
     cell, concat = list(edges), [2, 3, 4, 5]
     return f"Genotype(normal={cell}, normal_concat={concat}, reduce={cell}, reduce_concat={concat})"
 
 
-# Of the published table: row 2, whose V is that of the project's other figures, and rows 1, 6 and 18.
+# Rows of the published table: row 2, with the V of the project's other figures, and rows 1, 6 and 18.
 GENOTYPES = {
     "A": genotype(
         *(("sep_conv_5x5", 0), ("sep_conv_3x3", 0), ("avg_pool_3x3", 2), ("sep_conv_3x3", 0)),
@@ -58,7 +58,7 @@ GENOTYPES = {
 
 @pytest.mark.parametrize("name", GENOTYPES)
 def test_published_workload(compare: Any, name: str) -> None:
-    """DARTS cell network, 16 images, 32 repeats, build included."""
+    """DARTS cell network, 16 images, 32 repeats, including the build."""
     space, inputs = swap.spaces.get("darts"), swap.data.photograph(16)
     scorer = swap.Scorer(inputs, init="gaussian", repeats=REPEATS)
     build = partial(space.build, GENOTYPES[name], initialized=False)

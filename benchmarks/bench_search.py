@@ -1,5 +1,5 @@
-"""Searches: seconds of a whole DARTS search, workers, Ray, what keeping the history costs, and what the
-searches of NAS-Bench-201 find."""
+"""Searches: seconds of a whole DARTS search, workers, Ray, the cost of keeping the history, and the results
+of searches of NAS-Bench-201."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_two_workers_called_from_python(
     darts: tuple[swap.spaces.SearchSpace, swap.Scorer],
     tmp_path: Path,
 ) -> None:
-    """The search alone, with the start of its workers, and without that of the command."""
+    """The search alone: with the start of its workers, without the start of the command."""
     settings = SearchSettings(candidates=CANDIDATES, seed=1)
     times: dict[int, list[float]] = {1: [], 2: []}
 
@@ -115,7 +115,7 @@ def test_two_workers_called_from_python(
 def test_ray_against_local_processes(
     compare: Any, darts: tuple[swap.spaces.SearchSpace, swap.Scorer]
 ) -> None:
-    """Both start their workers; Ray itself is up already."""
+    """Both start their workers; Ray itself is already running."""
     ray = pytest.importorskip("ray")
     settings = SearchSettings(candidates=1500, seed=1)
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
@@ -132,7 +132,7 @@ def test_ray_against_local_processes(
 
 
 class Recorded:
-    """A worker that knows all outcomes, and takes no time."""
+    """A worker that knows all outcomes and takes no time."""
 
     depth = 2
 
@@ -157,7 +157,7 @@ def test_history_and_bookkeeping(
     darts: tuple[swap.spaces.SearchSpace, swap.Scorer],
     tmp_path: Path,
 ) -> None:
-    """The same search, file and all, with scores that cost nothing, against the work of scoring."""
+    """The same search with its run file and free scores, against the work of scoring."""
     settings = SearchSettings(candidates=2000, seed=1)
     found = search(*darts, settings, workers=2)
     outcomes = {c.architecture: c.outcome for c in found.candidates if c.outcome is not None}
@@ -189,7 +189,7 @@ def test_history_and_bookkeeping(
 
 @pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
 def test_accuracy_of_what_is_found(rows: list[dict[str, Any]], benchmark: Any) -> None:
-    """NAS-Bench-201: true accuracies of what ten searches return."""
+    """NAS-Bench-201: true accuracies of the networks that ten searches return."""
     folder = Path(os.environ.get("SWAPNAS_DATA", Path(__file__).parents[1] / "../shared/data"))
     if not (folder / "nasbench201_cifar10.csv").exists():
         pytest.skip("no benchmark tables: set SWAPNAS_DATA to their folder")

@@ -1,8 +1,8 @@
-"""Reproduces the published correlations of the SWAP-Score on benchmark tables, and studies what they depend
-on.
+"""Reproduces the published correlations of the SWAP-Score on benchmark tables, and studies what affects
+them.
 
-    python benchmarks/certificate.py --data FOLDER             # again, to go on after Ctrl-C
-    python benchmarks/certificate.py --data FOLDER --report    # only writes the report again
+    python benchmarks/certificate.py --data FOLDER             # run again to continue after Ctrl-C
+    python benchmarks/certificate.py --data FOLDER --report    # only rewrites the report
 
 Scores go into run files under build/certificate, results into benchmarks/results/certificate.json, the
 report and its figures under docs/.
@@ -50,7 +50,7 @@ RUNS = HERE.parent / "build" / "certificate"
 RESULTS = HERE / "results" / "certificate.json"
 WHOLE_SPACES = {"NAS-Bench-201"}
 _GRID = 25
-"""Values of mu, and of sigma, of the grid that sees accuracies."""
+"""Values of mu, and of sigma, in the grid that sees accuracies."""
 
 
 @click.command()
@@ -59,19 +59,19 @@ _GRID = 25
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     default=os.environ.get("SWAPNAS_DATA"),
     required=True,
-    help="The folder of the tables; by default what SWAPNAS_DATA says.",
+    help="The folder of the tables. Default: SWAPNAS_DATA.",
 )
 @click.option(
     "--table",
     "names",
     multiple=True,
     type=click.Choice(list(TABLES)),
-    help="Only this. Repeatable.",
+    help="Measures only this table. Repeatable.",
 )
-@click.option("--report", "only_report", is_flag=True, help="Scores nothing.")
-@click.option("--workers", type=click.IntRange(1), help="Local processes. Default: one a core.")
+@click.option("--report", "only_report", is_flag=True, help="Only rewrites the report.")
+@click.option("--workers", type=click.IntRange(1), help="Local processes. Default: one per core.")
 def main(data: Path, names: tuple[str, ...], only_report: bool, workers: int | None) -> None:
-    """Scores the tables, and writes docs/certificate.md."""
+    """Scores the tables and writes docs/certificate.md."""
     certificate = Certificate(data, local_workers(workers))
     if not only_report:
         chosen = {name: TABLES[name] for name in names or TABLES}
@@ -87,7 +87,7 @@ def main(data: Path, names: tuple[str, ...], only_report: bool, workers: int | N
 
 @dataclass
 class Certificate:
-    """What was measured: table, experiment, result. Kept after each experiment."""
+    """Results by table and experiment. Saved after each experiment."""
 
     data: Path
     workers: int
@@ -98,7 +98,7 @@ class Certificate:
         RUNS.mkdir(parents=True, exist_ok=True)
 
     def whole(self, name: str, table: Table) -> None:
-        """All rows, at the table's own setting."""
+        """All rows, at the setting of the table."""
         if self._has(name, certificate_report.ALL, table.setting):
             return
         start = time.perf_counter()
@@ -124,8 +124,8 @@ class Certificate:
         self._keep(name, certificate_report.ALL, table.setting, result, scores, start)
 
     def composite(self, name: str, table: Table) -> None:
-        """The composite score of all rows, and of those of which no other form was in the half that it was
-        found on."""
+        """The composite score of all rows, and of rows with no equivalent in the half on which it was
+        chosen."""
         setting = table.setting.composite
         if self._has(name, COMPOSITE, setting):
             return
@@ -156,8 +156,8 @@ class Certificate:
         self._keep(name, COMPOSITE, setting, result, scores, start)
 
     def searches(self, name: str, table: Table) -> None:
-        """What searches return that rank by these scores. For tables of whole spaces, and with the scores
-        that `whole` and `composite` left."""
+        """The results of searches that rank by these scores. For tables of whole spaces, with the stored
+        scores of `whole` and `composite`."""
         setting = table.setting
         if self._has(name, certificate_report.SEARCHES, setting):
             return
@@ -180,7 +180,7 @@ class Certificate:
         self._keep(name, certificate_report.SEARCHES, setting, result, scores, start)
 
     def ablations(self, name: str, table: Table) -> None:
-        """Some rows at other settings, one thing changed at a time."""
+        """Some rows at other settings, with one change at a time."""
         whole = self._read(table)
         rows = whole.sampled(table.rows, seed=0)
         for what, settings in ablations(table).items():
@@ -217,10 +217,10 @@ class Certificate:
         rows: AccuracyTable,
         whole: AccuracyTable | None = None,
     ) -> tuple[SearchSpace, SearchResult]:
-        """From the run file of the setting, which several experiments may share.
+        """Reads or fills the run file of the setting, which several experiments may share.
 
         Raises:
-            KeyboardInterrupt: the run file has what was scored.
+            KeyboardInterrupt: the run file keeps the finished scores.
         """
         space = setting.get_space()
         scorer = swap.Scorer(
@@ -275,7 +275,7 @@ class Certificate:
 
 
 def _line_by_line(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """JSON with a line an experiment."""
+    """JSON with one line per experiment."""
     tables = []
     for name, experiments in results.items():
         lines = (f"  {json.dumps(label)}: {json.dumps(v)}" for label, v in experiments.items())
@@ -295,7 +295,7 @@ def _rhos(rows: list[ScoredRow]) -> dict[str, float]:
 
 
 def _best_on_a_grid(found: Correlations) -> dict[str, float]:
-    """The highest rho that any mu and sigma reach: what calibration without labels is measured against."""
+    """The highest rho of any mu and sigma: the limit of calibration without labels."""
     accuracies = np.array([row.row.accuracy for row in found.rows])
     scores = np.array(found.predictors[RAW])
     sizes = np.array([row.parameters / 1e3 for row in found.rows])
@@ -316,7 +316,7 @@ def _repeatability(scores: SearchResult, repeats: int) -> dict[str, Any] | None:
 
 
 def _points(found: Correlations, most: int = 1500) -> list[tuple[float, float]]:
-    """Some of the log-scores with their accuracies, for a picture."""
+    """Some of the log-scores with their accuracies, for a figure."""
     step = -(-len(found.rows) // most)
     scores = found.predictors[RAW]
     return [

@@ -1,4 +1,4 @@
-"""Writes the tables and figures of docs/certificate.md from what was measured."""
+"""Writes the tables and figures of docs/certificate.md from the results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
 ALL = "all rows"
 SEARCHES = "searches"
 _DRAWN = ("NAS-Bench-201", "DARTS")
-"""Tables whose operations are drawn."""
+"""Tables whose operations get a figure."""
 
 
 def write(results: Results, docs: Path) -> None:
@@ -173,7 +173,7 @@ def _ablations(results: Results) -> str:
 
 
 def _rho_and_saturation(found: Mapping[str, Any] | None) -> str:
-    """With the part of the architectures that are saturated, where there are any."""
+    """Adds the share of saturated architectures, if any."""
     if found is None:
         return ""
     saturation = found["saturation"]

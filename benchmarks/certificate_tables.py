@@ -1,4 +1,4 @@
-"""The benchmark tables, what is published about them, and the settings that they are scored with."""
+"""The benchmark tables, their published figures, and the settings for scoring them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _UNCHANGED = {"activation": None, "batch_statistics": True, "channels": None}
 
 @dataclass(frozen=True)
 class Setting:
-    """How networks are scored. For JSON.
+    """The settings of a scoring run, for JSON.
 
     Attributes:
-        source: of the mini-batch: cifar10, imagenet, default (the bundled photograph, or text), or noise.
-        size: pixels; by default what the networks take.
+        source: the mini-batch: cifar10, imagenet, default (the bundled photograph, or text), or noise.
+        size: pixels; by default the input size of the networks.
         activation, batch_statistics, channels: see `Variant`.
     """
 
@@ -75,12 +75,12 @@ class Table:
     """A benchmark table.
 
     Attributes:
-        accuracy: its column; by default as `read_table` finds it.
-        baselines: columns of proxies that others published values of.
-        published: what is claimed of it, by whom: Spearman's rho.
-        aim: of this project, for the score as it is and size-regularised; None where there is none.
-        unlisted: entries of the file between those that have an accuracy.
-        rows: of each ablation.
+        accuracy: its column; by default the one that `read_table` finds.
+        baselines: columns with the values of published proxies.
+        published: published values of Spearman's rho, by author.
+        aim: this project's aims for the plain score and the size-regularised one; None means no aim.
+        unlisted: entries of the file without an accuracy, between those with one.
+        rows: the number of rows of each ablation.
         sizes: pixels to try.
     """
 
@@ -167,7 +167,7 @@ TABLES = {
 
 
 def ablations(table: Table) -> dict[str, dict[str, Setting]]:
-    """One thing changed at a time: what, and its values with their settings."""
+    """One change at a time: its name, and its values with their settings."""
     base = replace(table.setting, repeats=1)
     of_images = base.space != "flexibert"
     many = "default" if base.source == "imagenet" else base.source  # of those there are 16

@@ -1,7 +1,7 @@
 """Interleaved A/B measurements under pytest-benchmark.
 
-pytest-benchmark times and stores ours; the other side is timed between its rounds, in the same process,
-so that a noisy machine disturbs both alike. What counts is the ratio of the medians.
+pytest-benchmark times and stores ours. The other side is timed between its rounds, in the same process,
+so that a noisy machine disturbs both equally. The result is the ratio of the medians.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def seconds(work: Work) -> float:
 
 
 class Comparison:
-    """Times ours against others and records the ratio with the bound that it is to keep."""
+    """Times ours against others, and records the ratio with its required bound."""
 
     def __init__(self, benchmark: BenchmarkFixture, rows: list[dict[str, Any]]) -> None:
         self._benchmark = benchmark
@@ -49,8 +49,8 @@ class Comparison:
         other_every: int = 1,
         **notes: Any,
     ) -> None:
-        """``at_least``: the best other takes so many times as long; ``within``: ours takes at most so
-        many times as long. ``other_every`` times a slow other only in every so many rounds."""
+        """``at_least``: how many times as long the best other must take; ``within``: how many times as
+        long ours may take. A slow other is timed only in one of ``other_every`` rounds."""
         for warm_up in (ours, *others.values()):
             warm_up()
         times: dict[str, list[float]] = {name: [] for name in others}
@@ -126,7 +126,7 @@ def compare_twice(benchmark: BenchmarkFixture, rows: list[dict[str, Any]]) -> Ca
 
 
 class _Stopwatch:
-    """What `Comparison` uses of pytest-benchmark's fixture."""
+    """The part of pytest-benchmark's fixture that `Comparison` uses."""
 
     def pedantic(self, work: Work, setup: Callable[[], None], rounds: int) -> None:
         times = []

@@ -2,12 +2,12 @@
 
     python benchmarks/gpu.py [--budget SECONDS] [--out FOLDER] [--only NAME ...] [--dry-run]
 
-It uses the torch of the Python that runs it, installs nothing, and needs no network. What is worth most comes
-first: what no longer fits the budget is skipped, and a step that fails, hangs or dies costs no other. All that
-is known is in ``FOLDER/gpu-<name of the GPU>.json`` at any time; ``gpu.log`` has all that was shown,
-``gpu-ncu.txt`` the report of ncu, ``gpu-tests.txt`` the tests that are many.
+It uses the torch of the Python that runs it, installs nothing, and needs no network. The most valuable steps
+run first; steps that no longer fit the budget are skipped. A step that fails, hangs or dies does not affect the
+others. ``FOLDER/gpu-<name of the GPU>.json`` always holds all results so far; ``gpu.log`` has the whole output,
+``gpu-ncu.txt`` the report of ncu, ``gpu-tests.txt`` the output of the large test suite.
 
-``--dry-run`` goes through all of it without a GPU: the same code on the CPU, at tiny sizes.
+``--dry-run`` runs every step without a GPU: the same code on the CPU, at tiny sizes.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class Run:
     # ---- which swapnas_ext -----------------------------------------------------------------------
 
     def _package(self) -> dict[str, str] | None:
-        """The environment in which one that works is imported: that of the checkout, where it has a binary
-        for this Python; else an installed one; else the checkout's, built here."""
+        """The environment that imports a working swapnas_ext: the checkout if it has a binary for this
+        Python, else an installed one, else the checkout after building it here."""
         own = {"PYTHONPATH": python_path(ROOT)}
         binary = binary_of_checkout()
         if binary is None:
@@ -157,7 +157,7 @@ def binary_of_checkout() -> Path | None:
 
 
 def python_path(*first: Path) -> str:
-    """The checkout's folder is on it only where it is asked for."""
+    """PYTHONPATH with the folders in ``first``, and without the checkout unless it is one of them."""
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     kept = [entry for entry in given if entry and Path(entry).resolve() != ROOT]
     return os.pathsep.join([*map(str, first), *kept])
@@ -171,18 +171,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--budget", type=float, default=330.0, help="seconds for everything (330)")
-    parser.add_argument("--out", type=Path, help="default: benchmarks/results")
+    parser.add_argument("--budget", type=float, default=330.0, help="total seconds (default: 330)")
+    parser.add_argument("--out", type=Path, help="folder for results (default: benchmarks/results)")
     parser.add_argument(
-        "--only", nargs="+", default=[], metavar="NAME", help="steps with this in their name"
+        "--only", nargs="+", default=[], metavar="NAME", help="only steps with this in their name"
     )
-    parser.add_argument("--dry-run", action="store_true", help="without a GPU, at tiny sizes")
+    parser.add_argument("--dry-run", action="store_true", help="run without a GPU, at tiny sizes")
     arguments = parser.parse_args()
     default = ROOT / "build/gpu-dry-run" if arguments.dry_run else BENCHMARKS / "results"
     out = (arguments.out or default).resolve()
     resource.setrlimit(
         resource.RLIMIT_CORE, (0, 0)
-    )  # that of a process with a GPU takes long to write
+    )  # the core of a process with a GPU takes long to write
     signal.signal(signal.SIGTERM, interrupt)
     run = Run(arguments.budget, out, arguments.only, dry_run=arguments.dry_run)
     try:

@@ -2,8 +2,8 @@
 
     python benchmarks/gpu_binary.py --arch 90 [--python python3.12]
 
-torch's and pybind11's headers are those of the Python that runs this. The binary is for that of ``--python``,
-which needs neither of them, but its own headers.
+The headers of torch and pybind11 come from the Python that runs this. The binary is for ``--python``, which
+needs neither package, only its own headers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NO_GPU = "none"
 
 
 def tool(name: str) -> str | None:
-    """Beside this Python, from the PATH, or from the CUDA toolkit where it usually is."""
+    """Looks beside this Python, on the PATH, and in the usual place of the CUDA toolkit."""
     toolkit = os.environ.get("CUDA_HOME", "/usr/local/cuda")
     for folder in (Path(sys.executable).parent, None, Path(toolkit, "bin")):
         found = shutil.which(name, path=None if folder is None else str(folder))
@@ -47,7 +47,7 @@ def answer(python: str, code: str) -> str:
 
 
 def build(python: str, arch: str) -> Path:
-    """The binary in the checkout, for that Python."""
+    """Builds the binary in the checkout, for that Python."""
     torch = installed_torch()
     if torch is None:
         raise SystemExit(f"no {TORCH_REQUIREMENT} in {sys.executable}, whose headers are needed")
@@ -82,7 +82,7 @@ def build(python: str, arch: str) -> Path:
     for command in (configure, [configure[0], "--build", str(folder), "--target", "_C"]):
         print(" ".join(command), flush=True)
         if subprocess.run(command).returncode:
-            raise SystemExit("the build failed; the compiler's own words are above")
+            raise SystemExit("the build failed; the compiler's output is above")
     (built,) = library.glob("_C.*")
     target = ROOT / "swapnas_ext" / built.name
     temporary = target.with_name(target.name + ".new")
@@ -94,12 +94,12 @@ def build(python: str, arch: str) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--python", default=sys.executable, help="whose binary is built (default: this one)"
+        "--python", default=sys.executable, help="the Python to build for (default: this one)"
     )
     parser.add_argument(
         "--arch",
         required=True,
-        help=f"compute capability without its dot, as 90 of an H100; {NO_GPU}: the CPU half alone",
+        help=f"compute capability without its dot, such as 90 for an H100; {NO_GPU}: CPU only",
     )
     arguments = parser.parse_args()
     print(f"built {build(arguments.python, arguments.arch)}")

@@ -1,4 +1,4 @@
-"""Where measurements run: a GPU, or, in a dry run, the CPU at tiny sizes. The same lines run on both."""
+"""The device of measurements: a GPU, or in a dry run the CPU at tiny sizes. The same code runs on both."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 Work = Callable[[], object]
 Value = TypeVar("Value")
-_SPIN_CYCLES = 400_000  # 0.2 ms: longer than it takes to enqueue a kernel between two events
+_SPIN_CYCLES = 400_000  # 0.2 ms: longer than enqueuing a kernel between two events
 
 
 class Device(ABC):
@@ -20,21 +20,21 @@ class Device(ABC):
 
     @abstractmethod
     def sized(self, full: Value, tiny: Value) -> Value:
-        """The size to measure, or that of a dry run."""
+        """The size to measure, or the size for a dry run."""
 
     @abstractmethod
     def kernel_ms(self, work: Work) -> float:
-        """Milliseconds of the device alone: what it takes to enqueue the work is hidden."""
+        """Milliseconds of the device alone, without the time to enqueue the work."""
 
     @abstractmethod
     def synchronize(self) -> None: ...
 
     @abstractmethod
     def captured(self, work: Work) -> Work:
-        """The work as a graph that was captured, to be replayed."""
+        """Captures the work in a graph, to be replayed."""
 
     def call_ms(self, work: Work) -> float:
-        """Milliseconds of a call, from the host and back."""
+        """Milliseconds of a whole call, measured on the host."""
         self.synchronize()
         start = time.perf_counter()
         work()
@@ -43,7 +43,7 @@ class Device(ABC):
 
     @abstractmethod
     def empty_cache(self) -> None:
-        """Gives back memory that nothing uses."""
+        """Releases unused memory."""
 
 
 class Gpu(Device):
@@ -109,8 +109,8 @@ def medians(
     warm_ups: int = 2,
     seconds: float = 4.0,
 ) -> dict[str, float]:
-    """Of each work, in turn, so that what disturbs one disturbs all. ``before`` each of them, something that
-    is not timed may be done. Three rounds at least; no more once so many ``seconds`` have passed."""
+    """Times each work in turn, so that disturbances affect all equally. ``before`` runs untimed before each
+    of them. Runs at least three rounds, and stops after ``seconds``."""
     times: dict[str, list[float]] = {name: [] for name in works}
     start = time.monotonic()
     for round_ in range(warm_ups + rounds):

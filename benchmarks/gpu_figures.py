@@ -1,9 +1,9 @@
-"""The figures of `gpu.py`, by name. On a GPU each is to run in a process of its own, since an error of CUDA ends
-all that a process can do there:
+"""The figures of `gpu.py`, by name. On a GPU run each in a separate process, since a process can't use the GPU
+after a CUDA error:
 
     python benchmarks/gpu_figures.py NAME ... [--dry-run]
 
-What it finds is printed for people, and told as rows to `gpu_runner`. Everything is checked before it is timed.
+It prints results for people, and sends them as rows to `gpu_runner`. Everything is checked before it is timed.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ def compare(
     faster: bool = True,
     notes: Callable[[Mapping[str, float]], dict[str, Any]] = lambda medians: {},
 ) -> None:
-    """Times ours and the others in turn, and tells a row.
+    """Times ours and the others in turn, and reports a row.
 
-    The ratio is how many times as long the one that we are held ``against`` takes, or ours, where it isn't
-    ``faster`` that is wanted; the aim is ``at_least`` or ``within`` such a ratio, or none. ``notes`` makes more
-    of the medians."""
+    With ``faster``, the ratio is the time of ``against`` divided by ours, otherwise ours divided by that of
+    ``against``. The aim is a ratio of ``at_least`` or ``within``, or none. ``notes`` computes more from the
+    medians."""
     found = medians(milliseconds, {**others, "ours": ours}, rounds=rounds, before=before)
     mine = found.pop("ours")
     ratio = found[against] / mine if faster else mine / found[against]
@@ -92,7 +92,7 @@ def require_relu(what: str, y: Tensor, x: Tensor) -> None:
 
 
 def distinct(packed: list[Tensor]) -> int:
-    """Of patterns that the reference packed."""
+    """Counts patterns packed by the reference."""
     patterns = torch.cat(packed)
     return len(torch.unique(patterns) if patterns.dim() == 1 else torch.unique(patterns, dim=0))
 
@@ -101,13 +101,13 @@ def distinct(packed: list[Tensor]) -> int:
 
 
 def columns(device: Device, samples: int, neurons: int, kinds: int, dtype: torch.dtype) -> Tensor:
-    """Activations of which each neuron is one of so many ``kinds`` of random columns."""
+    """Activations in which each neuron is one of ``kinds`` random columns."""
     some = torch.randn(samples, kinds, device=device.torch, dtype=dtype)
     return some[:, torch.randint(kinds, (neurons,), device=device.torch)].contiguous()
 
 
 class Insert:
-    """ReLU + insert as the operator: a counter would take each call's neurons for new ones, and grow."""
+    """ReLU + insert as the operator: a counter would treat each call's neurons as new, and grow."""
 
     def __init__(self, device: Device, x: Tensor) -> None:
         self.x = x
@@ -122,7 +122,7 @@ class Insert:
 
 
 def poisoned_call(insert: Insert) -> Tensor:
-    """Its output most likely gets memory full of NaN, where what is not written would be seen."""
+    """The output most likely gets memory full of NaN, which reveals unwritten elements."""
     poison = torch.full_like(insert.x, torch.nan)
     del poison
     return insert()
@@ -167,7 +167,7 @@ def measure_insert(device: Device, name: str, insert: Insert, aim: float | None)
     bytes_moved = 2 * x.numel() * x.element_size()
 
     def notes(others: Mapping[str, float]) -> dict[str, Any]:
-        """As much is read and written by a copy, so its bandwidth is what bounds the insert."""
+        """A copy reads and writes as much, so its bandwidth limits the insert."""
         bandwidth = bytes_moved / others["copy"] * 1e3
         return {
             "bytes": bytes_moved,
@@ -179,13 +179,13 @@ def measure_insert(device: Device, name: str, insert: Insert, aim: float | None)
     others = {"copy": lambda: copy.copy_(x), "torch.relu": lambda: torch.relu(x)}
     timed = partial(compare, device.kernel_ms, against="copy", notes=notes)
     timed(name, insert, others, at_least=device.sized(aim, None))
-    # What is reset is not timed.
+    # The reset is not timed.
     timed(f"{name}, into an empty set", insert, others, before=insert.counter.reset, rounds=7)
 
 
 def beyond_31_bits(device: Device) -> None:
-    """More elements than a signed 32-bit index reaches, of known patterns. Those of the last neurons, whose
-    last sample lies beyond, differ from the others in that sample alone."""
+    """More elements than a signed 32-bit index reaches, with known patterns. The last neurons, whose last
+    sample lies beyond that, differ from the others only in that sample."""
     samples, dtype = 32, torch.bfloat16
     neurons = device.sized((1 << 31) // samples, 1 << 14) + 1001
     kinds, last = device.sized((100_000, 30_000), (1000, 500))
@@ -212,7 +212,7 @@ def beyond_31_bits(device: Device) -> None:
 
 
 def profiled(device: Device, dtype: torch.dtype, samples: int) -> None:
-    """For ncu: an insert into an empty set, and the same once more."""
+    """For ncu: an insert into an empty set, then the same again."""
     neurons = device.sized(GIB // 4, 1 << 16) // samples // dtype.itemsize
     insert = Insert(device, columns(device, samples, neurons, device.sized(100_000, 100), dtype))
     insert()
@@ -250,7 +250,7 @@ def darts(device: Device) -> nn.Module:
     )
 
 
-# Name, how it is built, and pixels.
+# Name, builder, pixels.
 NETWORKS: dict[str, tuple[str, Callable[[Device], nn.Module], int]] = {
     "nasbench201": ("NAS-Bench-201", lambda device: swap.spaces.get("nasbench201").build(CELL), 32),
     "darts": ("DARTS, 36 channels, 8 cells", darts, 32),
@@ -328,7 +328,7 @@ def scored_forward(
 def check_scored_forward(
     name: str, model: nn.Module, scored: Work, counter: swap.PatternCounter
 ) -> int:
-    """Counts exactly what the reference finds in the same activations; returns V."""
+    """Checks that the count equals that of the reference on the same activations; returns V."""
     packed: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: object, output: Tensor) -> None:
@@ -383,12 +383,12 @@ def repeats(device: Device) -> None:
 # ---- searches ------------------------------------------------------------------------------------
 
 SEARCHED = 1000
-_START_SECONDS = 8.0  # in which workers import torch and find the GPU, at a guess
+_START_SECONDS = 8.0  # estimated time for workers to import torch and find the GPU
 
 
 def searches(device: Device, seconds: float) -> None:
-    """Of one seed, so of the same candidates, but for those that convolutions of another device round
-    otherwise. A short one on each device tells how many candidates there is time for."""
+    """Uses one seed, so the candidates are the same, except where another device rounds convolutions
+    differently. A short search on each device shows how many candidates fit the time."""
     devices = device.sized(("cuda", "cpu"), ("cpu",))
     crews = device.sized((1, 4, 16), (1,))
     deadline = time.monotonic() + seconds
@@ -396,7 +396,7 @@ def searches(device: Device, seconds: float) -> None:
         name: searched(name, 1, device.sized(40, 6))["candidates_per_second"] for name in devices
     }
     left = deadline - time.monotonic() - _START_SECONDS * len(devices) * len(crews)
-    # At the least, four workers are twice as fast as one, and sixteen four times.
+    # Assumes that four workers are at least twice as fast as one, and sixteen four times.
     each = sum(1 / rate / workers**0.5 for rate in rates.values() for workers in crews)
     candidates = min(device.sized(SEARCHED, 12), max(device.sized(100, 12), int(left / each)))
     print(
@@ -414,8 +414,8 @@ def searches(device: Device, seconds: float) -> None:
 
 
 def searched(device: str, workers: int, candidates: int) -> dict[str, Any]:
-    """The rate is that of the workers once they all have started: from the first quarter of the candidates to
-    the last of them."""
+    """The rate counts from the first quarter of the candidates to the last one, when all workers have
+    started."""
     from swapnas_ext.search import Progress, SearchSettings, search
 
     space = swap.spaces.get("darts")
@@ -453,7 +453,7 @@ def searched(device: str, workers: int, candidates: int) -> dict[str, Any]:
 
 # ---- by name -------------------------------------------------------------------------------------
 
-Measure = Callable[[Device, float], None]  # the second: seconds that it may take
+Measure = Callable[[Device, float], None]  # second item: most seconds
 
 
 def _named() -> dict[str, Measure]:

@@ -1,4 +1,4 @@
-"""What a machine has, and whether the binary works on it, for `gpu.py`, which does not touch the GPU itself:
+"""Describes the machine and checks the binary, for `gpu.py`, which does not touch the GPU itself:
 
 python benchmarks/gpu_machine.py versions | binary [--dry-run]
 """

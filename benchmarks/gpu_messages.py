@@ -1,4 +1,4 @@
-"""What a child process tells `gpu_runner`: lines of its output that begin with a mark."""
+"""Messages from a child process to `gpu_runner`: lines of its output that begin with a mark."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def tell(kind: Kind, content: dict[str, Any]) -> None:
 
 
 def read(line: str) -> tuple[Kind, dict[str, Any]] | None:
-    """None for an ordinary line, and for one that was cut off."""
+    """None for an ordinary line or a truncated one."""
     if not line.startswith(_MARK):
         return None
     kind, _, text = line.removeprefix(_MARK).partition(" ")

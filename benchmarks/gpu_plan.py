@@ -1,4 +1,4 @@
-"""The steps of `gpu.py` in the order of their value, with what each may take on a machine with a GPU."""
+"""The steps of `gpu.py`, the most valuable first, with time limits for a machine with a GPU."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gpu_runner import Step
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS, TESTS = ROOT / "benchmarks", ROOT / "tests"
 
-# Names of `gpu_figures`, seconds at most, and seconds without which a start is not worth it. They stand here,
-# since that module imports torch; a test holds them against its own.
+# Names of `gpu_figures`, most seconds, and least seconds worth a start. They are here because that module
+# imports torch; a test compares them with its own.
 FIGURES = (
     ("insert-float32-16", 40, 8),
     ("insert-float32-32", 40, 8),
@@ -57,14 +57,14 @@ def pytest(*arguments: str) -> list[str]:
 
 
 def steps(out: Path, *, dry_run: bool) -> list[Step]:
-    """All need the binary: `gpu` adds the environment in which it is found."""
+    """All need the binary: `gpu` adds the environment that finds it."""
     planned = _steps(out, dry_run)
-    # The limits are those of a machine with a GPU; a dry run may be on any, and a busy one.
+    # The limits are for a machine with a GPU; a dry run may use any machine, even a busy one.
     return [replace(step, limit=math.inf) for step in planned] if dry_run else planned
 
 
 def _steps(out: Path, dry_run: bool) -> list[Step]:
-    # A dry run has two cores for both; on a GPU, a check that goes wrong must not disturb the other.
+    # A dry run has two cores for both; on a GPU, a failing check must not disturb the other.
     checks = "checks" if dry_run else None
     return [
         Step(
@@ -96,7 +96,7 @@ def figures() -> list[Step]:
 
 
 def all_figures_at_once() -> list[Step]:
-    """In one process, which imports torch once: a dry run has two cores, and CUDA can't fail."""
+    """In one process, which imports torch once: a dry run has two cores, and no CUDA errors."""
     names = [name for name, _, _ in FIGURES]
     names += [name for profiled in PROFILED for name in profiled]
     return [figure([*names, "--dry-run"], "figures", 300, 5)]
@@ -108,8 +108,8 @@ def figure(arguments: Sequence[str], name: str, limit: float, least: float) -> S
 
 
 def profile(names: Sequence[str], out: Path) -> Step:
-    """The clocks are left as they are. ncu shows what it found at the end, so what is wanted most has a run of
-    its own."""
+    """Leaves the clocks unchanged. ncu prints only at its end, so the most important profile has a separate
+    run."""
     command = [
         tool("ncu") or "ncu",
         *("--clock-control", "none", "--kernel-name-base", "demangled"),
@@ -129,7 +129,7 @@ def profile(names: Sequence[str], out: Path) -> Step:
 
 
 def sanitizer(kind: str) -> Step:
-    """As ``make cuda-sanitize``."""
+    """Does the same as ``make cuda-sanitize``."""
     command = [
         tool("compute-sanitizer") or "compute-sanitizer",
         *("--tool", kind, "--error-exitcode", "1", "--kernel-name", "kns=swapnas"),

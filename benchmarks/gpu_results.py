@@ -1,4 +1,4 @@
-"""The results file of a GPU run: rewritten whenever something is known, so that nothing is lost."""
+"""The results file of a GPU run: rewritten after every result, so that nothing is lost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Results:
-    """What is known so far, in ``<folder>/gpu-<name>.json``."""
+    """The results so far, in ``<folder>/gpu-<name>.json``."""
 
     def __init__(self, folder: Path, name: str, machine: dict[str, Any]) -> None:
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
@@ -33,14 +33,14 @@ class Results:
         self._write()
 
     def _write(self) -> None:
-        """A reader, or a machine that goes away, finds the old file or the new one."""
+        """Replaces the file atomically: readers and crashes leave the old file or the new one."""
         content = {"machine": self.machine, "steps": self.steps, "rows": self.rows}
         temporary = self.path.with_name(self.path.name + ".tmp")
         temporary.write_text(json.dumps(content, indent=2) + "\n")
         os.replace(temporary, self.path)
 
     def summary(self) -> str:
-        """Steps, then figures, a line each."""
+        """Steps, then figures, one per line."""
         lines = [
             f"{step['state']:>10} {step['seconds']:6.1f} s  {step['name']}: "
             f"{(step.get('reason') or step.get('last_line', ''))[:100]}"

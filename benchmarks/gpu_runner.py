@@ -1,5 +1,5 @@
-"""Runs steps as processes of their own, within a budget: each has its own time limit, and whatever happens
-to it, the next one goes on."""
+"""Runs steps as separate processes within a budget. Each has its own time limit, and the next one runs
+whatever happens to it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from typing import Any
 import gpu_messages
 
 _POLL = 0.02
-_GRACE = 2.0  # seconds in which a process that is ended may say where it was
+_GRACE = 2.0  # seconds for an ended process to print its traceback
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command, and what it may take.
+    """A command and its limits.
 
     Args:
-        name: as shown.
-        command, folder, environment: what runs, where, and with what beside this process's environment.
-        limit: seconds after which it is ended.
-        least: seconds without which it is not worth a start.
-        group: steps next to each other with the same group run at the same time.
-        waits: the command, once it has imported what it needs, waits for the seconds that it may take, on its
-            standard input; so it is started while the step before it runs.
-        only_on_gpu: can't run without one: a dry run shows its command.
-        file: gets the output, where that is too long to be shown.
+        name: shown in the output.
+        command, folder, environment: what to run, where, and additions to this process's environment.
+        limit: seconds after which the command is ended.
+        least: seconds that must be left to start it.
+        group: adjacent steps with the same group run at the same time.
+        waits: after its imports the command reads its time limit in seconds from standard input; so it
+            starts while the previous step runs.
+        only_on_gpu: needs a GPU: a dry run only shows the command.
+        file: gets the output if it is too long to show.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Step:
 
 @dataclass
 class Outcome:
-    """What became of a step: passed, failed, timed out, or skipped."""
+    """The outcome of a step: passed, failed, timed out, or skipped."""
 
     step: Step
     state: str
@@ -84,7 +84,7 @@ Say = Callable[[str], None]
 
 
 class Process:
-    """A running step, in a process group of its own."""
+    """A running step, in its own process group."""
 
     def __init__(self, step: Step, say: Say, told: Told) -> None:
         self.step = step
@@ -112,7 +112,7 @@ class Process:
     def go(self, limit: float) -> None:
         self._went = time.monotonic()
         self._reader.start()
-        with suppress(BrokenPipeError):  # it is gone already
+        with suppress(BrokenPipeError):  # it has already ended
             if self.step.waits:
                 self._process.stdin.write(f"{limit:.1f}".encode())
             self._process.stdin.close()
@@ -135,14 +135,14 @@ class Process:
         return f"exit status {status}"
 
     def end(self) -> None:
-        """First by SIGABRT, at which Python shows where it is."""
+        """Sends SIGABRT first, so that Python prints its traceback."""
         self._process.send_signal(signal.SIGABRT)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_GRACE)
         self.clear_up()
 
     def clear_up(self) -> None:
-        """Ends what it has started, too, and reads the rest of the output."""
+        """Ends its child processes too, and reads the rest of the output."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         try:
@@ -173,10 +173,10 @@ class Runner:
     """Runs steps and keeps a log.
 
     Args:
-        budget: seconds for everything, from now on.
-        log: gets all that is shown.
-        told, done: are called with what a step tells, and with what became of it; one at a time.
-        dry: there is no GPU.
+        budget: total seconds from now on.
+        log: gets the whole output.
+        told, done: called with each message and each outcome of a step, one at a time.
+        dry: run without a GPU.
     """
 
     def __init__(
@@ -209,7 +209,7 @@ class Runner:
             self._log.flush()
 
     def run(self, steps: Sequence[Step]) -> list[Outcome]:
-        """In this order, the most valuable first: what no longer fits is skipped."""
+        """Runs the steps in this order, the most valuable first, and skips those that no longer fit."""
         outcomes: list[Outcome] = []
         groups = in_groups(steps)
         try:
@@ -221,7 +221,7 @@ class Runner:
         return outcomes
 
     def end(self) -> None:
-        """Ends what still runs, after Ctrl-C."""
+        """Ends running steps, after Ctrl-C."""
         if self._ahead is not None:
             self._ahead.clear_up()
             self._ahead = None
@@ -283,7 +283,7 @@ class Runner:
         return outcome
 
     def _start_ahead(self, step: Step | None) -> None:
-        """A process that will wait for its turn, so that its imports take no time of their own."""
+        """Starts a process that waits for its turn, so that its imports take no extra time."""
         if step is None or not step.waits or self.left < step.least:
             return
         if not (self._dry and step.only_on_gpu):

@@ -1,4 +1,4 @@
-"""Parts of a Markdown file that are written by a program: between ``<!-- name -->`` and ``<!-- /name -->``."""
+"""Writes generated parts of a Markdown file, between ``<!-- name -->`` and ``<!-- /name -->``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def rewrite(path: Path, parts: Mapping[str, str]) -> None:
-    """Raises ValueError where the file lacks one of the parts."""
+    """Raises ValueError if the file lacks one of the parts."""
     text = path.read_text()
     for name, part in parts.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"

@@ -34,7 +34,7 @@ class Bottleneck(nn.Module):
 
 
 def resnet50(blocks_of_stages: Sequence[int] = (3, 4, 6, 3)) -> nn.Module:
-    """He et al., CVPR 2016; 25,557,032 parameters. With other numbers of blocks, a smaller one."""
+    """He et al., CVPR 2016; 25,557,032 parameters. Fewer blocks make it smaller."""
     layers: list[nn.Module] = [
         nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False),
         nn.BatchNorm2d(64),
@@ -51,7 +51,7 @@ def resnet50(blocks_of_stages: Sequence[int] = (3, 4, 6, 3)) -> nn.Module:
 
 
 class EncoderBlock(nn.Module):
-    """Transformer encoder layer; the activation is a module, or the same as a function."""
+    """Transformer encoder layer, with the activation as a module or as a function."""
 
     def __init__(self, width: int, heads: int, hidden: int, activation: Callable[[Tensor], Tensor]):
         super().__init__()
@@ -74,8 +74,8 @@ class EncoderBlock(nn.Module):
 
 
 class ViT(nn.Module):
-    """ViT-B/16 at 224 x 224 (Dosovitskiy et al., ICLR 2021); 86,567,656 parameters. With another size, or
-    fewer blocks, a smaller one."""
+    """ViT-B/16 at 224 x 224 (Dosovitskiy et al., ICLR 2021); 86,567,656 parameters. A smaller size or fewer
+    blocks make it smaller."""
 
     def __init__(self, size: int = 224, blocks: int = 12) -> None:
         super().__init__()
@@ -95,8 +95,8 @@ class ViT(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Of the size of BERT-base (Devlin et al., NAACL 2019): 12 layers of width 768, 3072 hidden units;
-    its activations are called as functions."""
+    """An encoder of BERT-base's size (Devlin et al., NAACL 2019): 12 layers of width 768, 3072 hidden
+    units; it calls its activations as functions."""
 
     def __init__(self) -> None:
         super().__init__()

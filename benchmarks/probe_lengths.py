@@ -1,12 +1,12 @@
-"""How many loads in a row a warp needs to look its patterns up in a table of keys on a GPU: a simulation,
-by which the CUDA kernels' way of probing was chosen (``csrc/cuda/pattern_set.cuh`` states the result).
+"""Simulates how many consecutive loads a warp needs to look up its patterns in a table of keys on a GPU.
+The result decided how the CUDA kernels probe (see ``csrc/cuda/pattern_set.cuh``).
 
     python benchmarks/probe_lengths.py
 
-A table of linear probing is filled with random keys, and warps look keys up. A thread has the patterns of
-a run of 16 bytes of activations: 4 of float32, 8 of bfloat16. The first loads of all of them are in flight
-together; for what is not found there, pattern after pattern, the warp goes on as long as its unluckiest
-lane. Loads of 4, 8 or 16 bytes cost the same, since each is one 32-byte sector.
+The simulation fills a table with linear probing with random keys, and warps look keys up. A thread holds the
+patterns of a run of 16 bytes of activations: 4 of float32, 8 of bfloat16. Their first loads are in flight
+together. For each pattern not found there, one after another, the warp probes as long as its slowest lane.
+Loads of 4, 8 or 16 bytes cost the same, since each is one 32-byte sector.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WAYS = (  # keys a load, load factor
 
 
 def filled(width: int, load: float, rng: random.Random) -> tuple[np.ndarray, list[int]]:
-    """Which slots are in use, and how many loads, after the first, each key in them takes to find."""
+    """Which slots are in use, and how many loads after the first it takes to find each key."""
     used = np.zeros(SLOTS, dtype=bool)
     loads = []
     for _ in range(int(load * SLOTS)):
@@ -42,7 +42,7 @@ def filled(width: int, load: float, rng: random.Random) -> tuple[np.ndarray, lis
 
 
 def loads_of_new(used: np.ndarray, width: int, rng: random.Random) -> list[int]:
-    """Loads, after the first, until a key that is not there meets a free slot."""
+    """Loads after the first until a missing key meets a free slot."""
     loads = []
     for _ in range(20_000):
         home = slot = rng.randrange(SLOTS) // width * width
@@ -53,7 +53,7 @@ def loads_of_new(used: np.ndarray, width: int, rng: random.Random) -> list[int]:
 
 
 def in_a_row(loads: list[int], patterns: int, generator: np.random.Generator) -> float:
-    """Loads that a warp waits for one after another, on average."""
+    """Consecutive loads that a warp waits for, on average."""
     drawn = generator.choice(loads, (WARPS, patterns, LANES))
     return float(drawn.max(axis=2).sum(axis=1).mean())
 

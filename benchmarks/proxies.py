@@ -1,4 +1,4 @@
-"""Other training-free proxies, written plainly after their papers, to compare the cost of."""
+"""Other training-free proxies, written from their papers, to compare their cost."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def jacov(model: nn.Module, inputs: Tensor) -> float:
 
 def synflow(model: nn.Module, inputs: Tensor, samples: int = 1) -> float:
     """Tanaka et al., NeurIPS 2020, arXiv 2006.05467, as Abdelfattah et al. compute it: sum of weight times
-    gradient of a network of absolute weights, on ``samples`` inputs of ones (one is enough), in double
-    precision, which the sums overflow without; batch normalisation as in evaluation."""
+    gradient of a network of absolute weights, on ``samples`` inputs of ones (one is enough). In double
+    precision, since the sums overflow otherwise; batch normalisation as in evaluation."""
     training = model.training
     model.eval().double()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What searches of a space find whose every score is recorded: thousands of candidates a second."""
+"""Searches a space with recorded scores of all architectures: thousands of candidates a second."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CANDIDATES = 1000
 
 
 class Recorded(Executor):
-    """Looks outcomes up, where networks would be scored."""
+    """Looks outcomes up instead of scoring networks."""
 
     def __init__(self, space: SearchSpace, scores: SearchResult) -> None:
         self._space = space
@@ -35,9 +35,9 @@ class Recorded(Executor):
 def accuracies_found(
     space: SearchSpace, rows: Sequence[Row], scores: SearchResult, control: Control | None
 ) -> dict[str, tuple[float, float]]:
-    """Mean and standard deviation, over seeds, of the accuracy of what evolution and random search return."""
+    """Mean and standard deviation, over seeds, of the accuracies that evolution and random search return."""
     accuracies: Mapping[str, float] = {row.architecture: row.accuracy for row in rows}
-    scorer = swap.Scorer(space.inputs(2))  # is not asked
+    scorer = swap.Scorer(space.inputs(2))  # never called
     control = control or Control()
     found = {}
     for strategy in ("evolution", "random"):

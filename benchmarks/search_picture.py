@@ -1,4 +1,4 @@
-"""Draws what a run found, for the README: ``python benchmarks/search_picture.py run.db``."""
+"""Draws the results of a run for the README: ``python benchmarks/search_picture.py run.db``."""
 
 from __future__ import annotations
 

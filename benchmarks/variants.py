@@ -1,4 +1,4 @@
-"""Networks of a space with other activations, or without batch statistics, to see what those do to a score."""
+"""Networks of a space with other activations, or without batch statistics, to study their effect on a score."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _REPLACED = (nn.ReLU, nn.GELU)
 
 
 class Variant(SearchSpace):
-    """A space whose networks are changed after they are built.
+    """A space that changes its networks after building them.
 
     Args:
         name, options: of the space.
-        activation: which takes the place of its ReLUs and GELUs; as it is by default.
-        batch_statistics: without, batch normalisation does what it does in an untrained network in
-            evaluation mode: nothing.
-        channels: of TransNAS-Bench-101, whose architectures say their own: those of the networks that are
-            scored. Sizes remain those of the architectures.
+        activation: replaces its ReLUs and GELUs; by default they stay.
+        batch_statistics: if false, batch normalisation does nothing, as in an untrained network in
+            evaluation mode.
+        channels: for TransNAS-Bench-101: the channels of the scored networks, instead of those in the
+            architectures. Sizes still follow the architectures.
     """
 
     def __init__(

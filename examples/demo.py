@@ -1,8 +1,8 @@
 """Scores NAS-Bench-201 networks on the bundled photograph, then searches the DARTS space.
 
-One call of `Scorer` for each network: its weights are drawn, it runs once on 16 patches of the
-photograph, and its distinct activation patterns are counted while it runs. The search (SWAP-NAS) makes
-such scores the fitness of an evolution, and leaves a run file and a page.
+One call of `Scorer` for each network draws its weights, runs it once on 16 patches of the
+photograph, and counts its distinct activation patterns during the run. The search (SWAP-NAS) uses
+such scores as the fitness of an evolution, and writes a run file and a page.
 """
 
 import random
@@ -27,7 +27,7 @@ def score() -> None:
     space = swap.spaces.get("nasbench201")
     scorer = swap.Scorer(swap.data.photograph(samples=16), init="gaussian", seed=0)
     rng = random.Random(0)
-    cells: dict[str, str] = {}  # by canonical form, so that none is scored twice
+    cells: dict[str, str] = {}  # by canonical form, so that no network is scored twice
     while len(cells) < NETWORKS:
         cell = space.sample(rng)
         if space.canonical(cell) != "0":
@@ -47,7 +47,7 @@ def score() -> None:
 
 def search() -> None:
     run, page = Path("demo-search.db"), Path("demo-search.html")
-    run.unlink(missing_ok=True)  # of an earlier demo
+    run.unlink(missing_ok=True)  # from an earlier demo
     command = [sys.executable, "-m", "swapnas_ext.cli"]
     options = ["--candidates", str(CANDIDATES), "--seed", "1", "--target-params", "3.3M"]
     print(f"$ swapnas search --space darts {' '.join(options)} --run {run}", flush=True)

@@ -1,4 +1,4 @@
-"""Fixtures of all tests, and settings of hypothesis."""
+"""Fixtures for all tests, and settings of hypothesis."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def device(request: pytest.FixtureRequest) -> torch.device:
 
 @pytest.fixture(params=[*_C.available_cpu_isas(), "cuda"])
 def kernels(request: pytest.FixtureRequest) -> Iterator[torch.device]:
-    """Runs the test on each CPU instruction set that this machine has, and on a GPU where there is
-    one. Gives the device."""
+    """Runs the test on each CPU instruction set of this machine, and on a GPU if available. Gives
+    the device."""
     if request.param == "cuda":
         require_cuda()
         yield torch.device("cuda")
@@ -49,7 +49,7 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def benchmark_data() -> Path:
-    """The folder of benchmark tables, which is not part of the project."""
+    """The folder of benchmark tables, which are not part of the project."""
     candidates = [os.environ.get("SWAPNAS_DATA"), Path(__file__).parents[1] / "../shared/data"]
     for candidate in candidates:
         if candidate and Path(candidate).is_dir():

@@ -1,7 +1,7 @@
-"""What the CUDA compiler made of the kernels, without a GPU: registers, shared memory and spills of
-every kernel on every architecture, and the width of their loads. Fails where a kernel spills
-registers, where activations are not read 16 bytes at a time, or where an error loses the name of its
-kernel. Run by ``make cuda-check``."""
+"""Checks the compiled CUDA kernels without a GPU: registers, shared memory and spills of every kernel
+on every architecture, and the width of their loads. Fails if a kernel spills registers or does not read
+activations 16 bytes at a time, or if an error does not name its kernel. Run by
+``make cuda-check``."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(*command: str | Path) -> str:
 
 
 def readable(mangled: list[str]) -> dict[str, str]:
-    """Names as written in the source."""
+    """Names as in the source."""
     if shutil.which("c++filt") is None:
         return {name: name for name in mangled}
     names = run("c++filt", *mangled).splitlines()
@@ -79,7 +79,7 @@ def compile_for(architecture: int, folder: Path) -> dict[str, Kernel]:
 
 
 def check_launch_errors(folder: Path) -> None:
-    """Without a GPU, or with one that does not know the kernel, a launch has to fail by name."""
+    """Without a GPU, or on one that lacks the kernel, a failed launch must name the kernel."""
     program = folder / "launch_errors"
     run(
         "nvcc",

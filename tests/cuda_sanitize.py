@@ -1,9 +1,9 @@
-"""Every CUDA kernel against the reference on a few shapes: by itself a quick check of a GPU, and under
-compute-sanitizer (``make cuda-sanitize``) one of its memory accesses.
+"""Compares every CUDA kernel with the reference on a few shapes. Alone it is a quick check of a GPU; under
+compute-sanitizer (``make cuda-sanitize``) it checks memory accesses.
 
     python tests/cuda_sanitize.py [--device cuda]
 
-`test_simt` runs the same on the emulated GPU, and sees that no kernel is left out.
+`test_simt` runs the same on the emulated GPU, and checks that every kernel runs.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def small_cases() -> Iterator[Case]:
             yield Case(samples, 70, dtype, ternary)
         for samples in (4, 12, 20, 50):
             yield Case(samples, 70, dtype, True)
-        # So few neurons that they share a bitmap, and so many that each block has one of its own.
+        # Few neurons, which share a bitmap, and many, for which each block has its own.
         yield Case(4, 5, dtype, False)
         yield Case(4, 5, dtype, True)
         yield Case(4, 5000, dtype, False)
@@ -65,14 +65,14 @@ def large_cases() -> Iterator[Case]:
 
 
 def distinct(packed: Tensor) -> int:
-    """`reference.count_patterns`, of patterns that are packed already: far faster where each is one word."""
+    """`reference.count_patterns` of packed patterns: far faster for patterns of one word."""
     return len(torch.unique(packed, dim=0 if packed.dim() > 1 else None))
 
 
 def check(kernels: Kernels, case: Case) -> None:
-    """Raises AssertionError where an operator differs from the reference."""
+    """Raises AssertionError if an operator differs from the reference."""
     generator = torch.Generator().manual_seed(case.samples * case.neurons)
-    # Every second neuron is that of another one, so that patterns repeat.
+    # Every second neuron copies another one, so that patterns repeat.
     half = torch.randn(case.samples, -(-case.neurons // 2), generator=generator)
     on_host = torch.cat([half, half], dim=1)[:, : case.neurons].to(case.dtype)
     x = on_host.to(kernels.device)
@@ -124,7 +124,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--device", default="cuda", help="default: cuda; cpu shows that the script works"
+        "--device", default="cuda", help="default: cuda; cpu tests the script itself"
     )
     device = torch.device(parser.parse_args().device)
 

@@ -1,4 +1,4 @@
-"""What a user writes, as `make check` type-checks it against the package; it is not run."""
+"""User code that `make check` type-checks against the package; it is not run."""
 
 import torch
 from torch import nn

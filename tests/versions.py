@@ -4,8 +4,8 @@ from 2.10 to the newest that the package index serves.
     python tests/versions.py --torch 2.15 --python 3.12 --python /opt/python3.13/bin/python
 
 Needs uv. The results go to benchmarks/results/versions.json and docs/versions.md after each
-combination; a narrowed run replaces its own rows only. UV_TORCH_BACKEND=cpu in the environment takes
-the smaller builds of torch without CUDA. Logs stay in the folder; torch is removed when it is done with.
+combination; a narrowed run replaces only its own rows. UV_TORCH_BACKEND=cpu in the environment selects
+the smaller builds of torch without CUDA. Logs stay in the folder; each torch is removed after its tests.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ CORE_TESTS = (
     *("spaces/test_darts.py", "spaces/test_nasbench201.py"),
     *("test_isolation.py", "test_torch_private.py"),
 )
-# Long, and nothing that a version of torch could change.
+# Slow, and independent of the version of torch.
 NOT_CORE = (
     "patterns/test_counter.py::test_large_sets_on_several_threads",
     "spaces/test_nasbench201.py::test_different_forms_compute_different_functions",
@@ -75,7 +75,7 @@ PROBE = (
 
 
 def chosen(served: set[Version], wanted: Sequence[Version]) -> list[Version]:
-    """Minor versions of torch, oldest first: those wanted, or all."""
+    """Minor versions of torch, oldest first: the requested ones, or all."""
     missing = set(wanted) - served
     if missing:
         raise ValueError(
@@ -119,14 +119,14 @@ class Session:
         try:
             uv(*command, "--build-constraints", constraint, source, log=log)
         except CommandFailed:
-            sys.exit(f"building for Python {python.version} failed; the compiler's words: {log}")
+            sys.exit(f"building for Python {python.version} failed; the compiler's output: {log}")
         (self.wheels[python],) = wheels.glob("*.whl")
         self.built_with[python] = torch
 
     def outcome(
         self, python: Interpreter, torch: Version, release: Version | None, uv: Uv
     ) -> Outcome:
-        """Of the newest release of a torch; of None where the index serves none for this Python."""
+        """The outcome for the newest release of a torch; None means that the index serves none for this Python."""
         outcome = Outcome(
             torch=str(release or torch),
             python=python.version,
@@ -224,9 +224,7 @@ def arguments() -> argparse.Namespace:
         metavar="VERSION|PATH",
         help=f"only this one; may be repeated (default: those of {', '.join(PYTHONS)} that are installed)",
     )
-    parser.add_argument(
-        "--folder", type=Path, help="for all that is made (default: a temporary one)"
-    )
+    parser.add_argument("--folder", type=Path, help="holds all files (default: a temporary folder)")
     return parser.parse_args()
 
 
@@ -295,7 +293,7 @@ def test_all(
                     results.write(results.merged(results.read(JSON), [outcome]), JSON, TABLE)
                     print(f"{name}: {outcome}, {seconds_since(begin)}", flush=True)
                     failed += [name] if outcome.failed else []
-                # These are of this Python alone; the next one needs the rest.
+                # Only this Python needs these; the next one needs the rest.
                 uv("cache", "clean", "torch", "triton", log=session.logs / "cache.log")
     return failed
 

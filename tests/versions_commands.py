@@ -16,7 +16,7 @@ from packaging.version import Version
 from versions_results import minor
 
 OLDEST_TORCH = Version("2.10")
-# The package that is tested must be the installed one, and its tests the same everywhere.
+# The tests must use the installed package, and be the same everywhere.
 NOT_PASSED_ON = ("PYTHONPATH", "PYTHONHOME", "PYTEST_ADDOPTS", "VIRTUAL_ENV", "SWAPNAS_DATA")
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON},
@@ -41,7 +41,7 @@ class Interpreter:
 
 @dataclass(frozen=True)
 class Uv:
-    """uv with a cache of its own, which decides what is downloaded again."""
+    """uv with a separate cache, which decides what is downloaded again."""
 
     cache: Path
 
@@ -72,7 +72,7 @@ def run(
     limit_s: float | None = None,
     **environment: str,
 ) -> None:
-    """Runs a command, whose output is added to the log."""
+    """Runs a command and appends its output to the log."""
     text = " ".join(map(str, command))
     with log.open("a") as output:
         print(f"$ {text}", file=output, flush=True)
@@ -96,7 +96,7 @@ def seconds_since(begin: float) -> str:
 
 @contextmanager
 def removed_afterwards(folder: Path) -> Iterator[Path]:
-    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+    shutil.rmtree(folder, ignore_errors=True)  # from a killed run
     folder.mkdir(parents=True)
     try:
         yield folder
@@ -105,7 +105,7 @@ def removed_afterwards(folder: Path) -> Iterator[Path]:
 
 
 def find_python(wanted: str, uv: Uv) -> Interpreter | None:
-    """A Python by version or path, or None, said, where it is not installed."""
+    """A Python by version or path; None, with a message, if it is not installed."""
     found = uv.ask("python", "find", "--system", wanted)
     if found.returncode:
         reason = found.stderr.removeprefix("error: ").partition("\n")[0]
@@ -124,7 +124,7 @@ def newest_in_index(requirement: str, python: Interpreter, uv: Uv) -> Version | 
     done = uv.ask(
         "pip", "compile", *options, *output, "--python", python.path, "-", text=requirement
     )
-    if done.returncode == 1:  # no solution; 2: the index was not reached
+    if done.returncode == 1:  # no solution; 2 means that the index was not reached
         return None
     if done.returncode:
         sys.exit(f"the package index could not be asked for {requirement}: {done.stderr.strip()}")

@@ -1,4 +1,4 @@
-"""What ``tests/versions.py`` found: read from pytest's report, kept as JSON, told as a table."""
+"""The results of ``tests/versions.py``: read from pytest's report, stored as JSON, shown as a table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST_MESSAGE = 200  # characters
 
 @dataclass(frozen=True)
 class Report:
-    """Numbers of tests, and of each that failed the first line of what it said."""
+    """Numbers of tests, and the first line of each failure."""
 
     passed: int = 0
     skipped: int = 0
@@ -26,10 +26,10 @@ class Report:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one torch in one Python.
+    """The outcome of one torch in one Python.
 
     Attributes:
-        torch, python, numpy, built_with: full versions; `built_with`: of the torch whose headers the
+        torch, python, numpy, built_with: full versions; `built_with` is the torch whose headers the
             binary was built with.
         system: operating system and processor.
         date: ISO 8601.
@@ -66,7 +66,7 @@ def minor(version: str | Version) -> Version:
 
 
 def read_report(junit: Path) -> Report:
-    """Reads what ``pytest --junitxml`` wrote."""
+    """Reads the file of ``pytest --junitxml``."""
     passed, skipped = set(), set()
     failures: dict[str, str] = {}
     for case in ET.parse(junit).iter("testcase"):
@@ -110,9 +110,9 @@ def to_markdown(outcomes: Iterable[Outcome]) -> str:
     failed = [line for one in outcomes if one.failed for line in _what_failed(one)]
     return (
         "# Versions\n\n"
-        "The core tests in each torch and each Python. A Python has one binary, built without CUDA "
-        'and with the headers\nof the torch named under "built with", which was loaded in every torch. '
-        "Skipped is what needs a GPU, a benchmark\ntable or a package that is not a dependency. "
+        "The core tests in each torch and each Python. One binary for each Python is loaded in every "
+        'torch; it is built without\nCUDA, with the headers of the torch under "built with". Skipped '
+        "tests need a GPU, a benchmark table or a package that\nis not a dependency. "
         "Written by `make test-versions` (`tests/versions.py`).\n\n"
         "| torch | Python | NumPy | passed | failed | skipped | built with | on | date |\n"
         "|---|---|---|---|---|---|---|---|---|\n"
@@ -135,7 +135,7 @@ def _row(one: Outcome) -> str:
 
 
 def _what_failed(one: Outcome) -> list[str]:
-    """Lines of a list; the cases of one test in one line."""
+    """Lines of a list; one line for all cases of a test."""
     name = f"torch {one.torch}, Python {one.python}"
     lines = [f"- {name}: {one.problem}"] if one.problem else []
     cases = Counter(_function(test) for test in one.report.failures)

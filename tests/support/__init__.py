@@ -1,1 +1,1 @@
-"""What the tests share that is no test: models, random values, workers with made-up scores."""
+"""Shared code of the tests: models, random values, workers with made-up scores."""

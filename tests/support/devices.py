@@ -1,4 +1,4 @@
-"""Tests on a GPU, where there is one."""
+"""Runs tests on a GPU, if available."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from swapnas_ext.patterns import build_info
 
 
 def require_cuda() -> None:
-    """Skips the test, with the reason, where no CUDA kernel can run."""
+    """Skips the test, with the reason, if no CUDA kernel can run."""
     state = build_info()["cuda"]
     if state != "usable":
         pytest.skip(f"needs CUDA: {state}")
 
 
 with_cuda = pytest.mark.parametrize("device", ["cpu", "cuda"], indirect=True)
-"""Runs the test on the CPU, and on a GPU where there is one."""
+"""Runs the test on the CPU, and on a GPU if available."""

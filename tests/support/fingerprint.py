@@ -1,4 +1,4 @@
-"""All that is to be the same of a model before and after it is scored."""
+"""The state of a model that scoring must not change."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 
 def fingerprint(model: nn.Module) -> dict[str, Any]:
-    """By where it is: values of tensors with their identity, version, mode and gradient; attributes, hooks and
-    contents of containers by identity; modes, classes, ``__slots__``; states of generators."""
+    """Maps each place to its state: values of tensors with their identity, version, mode and gradient;
+    attributes, hooks and contents of containers by identity; modes, classes, ``__slots__``; generators."""
     found: dict[str, Any] = {}
     _Walk(found).module("", model)
     found["torch's generator"] = torch.get_rng_state()
@@ -44,7 +44,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it is of the zoo, or a namespace: attributes of others are their own affair."""
+    """Whether it belongs to the zoo or is a namespace: attributes of other objects are not compared."""
     where = type(value).__module__
     return where == "types" or where.startswith("support.zoo.")
 
@@ -81,7 +81,7 @@ class _Walk:
             return
         if isinstance(value, Tensor):
             self.tensor(path, value)
-        elif isinstance(value, dict):  # whatever methods of its own it has
+        elif isinstance(value, dict):  # despite its own methods
             items = (
                 OrderedDict.items(value) if isinstance(value, OrderedDict) else dict.items(value)
             )

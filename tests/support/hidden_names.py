@@ -1,5 +1,5 @@
-"""Scores a few models with names of torch hidden, each time in a process of its own, and prints what came of
-it as JSON. Run by `test_torch_private`; imports torch once and forks, since that import takes most of
+"""Scores a few models with names of torch hidden, each time in a separate process, and prints the results
+as JSON. Run by `test_torch_private`; imports torch once and forks, since that import takes most of
 the time."""
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Convolutions(nn.Module):
 
 
 class Many(nn.Module):
-    """Activations that torch takes apart in ways of its own, some of them in inference mode."""
+    """Activations that torch decomposes in its own ways, some of them in inference mode."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Many(nn.Module):
 
 
 class Signed(nn.Module):
-    """With ternary patterns, and activations inside of a fused layer."""
+    """With ternary patterns, and activations inside a fused layer."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The rooms of the package, and what they import: read from the sources, for the test and the drawing.
+"""Reads the rooms of the package and their imports from the sources, for the test and the drawing.
 
 ``python tests/support/house.py`` rewrites the generated parts of docs/architecture.md.
 """
@@ -36,7 +36,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 
 
 def files() -> list[Path]:
-    """All files that are in a room."""
+    """All files in a room."""
     return sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
 
 
@@ -56,7 +56,7 @@ def imports(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def imported(path: Path) -> Iterator[tuple[str, set[str]]]:
-    """(other room, what of it) of each import in a file; nothing where a whole room is imported."""
+    """(other room, imported names) of each import in a file; no names if it imports the whole room."""
     for module, names in imports(path):
         parts = module.split(".")[1:]
         if parts:
@@ -71,7 +71,7 @@ def file_of(room: str) -> Path:
 
 
 def offered(room: str) -> set[str] | None:
-    """The ``__all__`` of a room; None of a single file, which offers all that it has."""
+    """The ``__all__`` of a room; None for a single file, which offers all its names."""
     if file_of(room).name != "__init__.py":
         return None
     for node in ast.parse(file_of(room).read_text()).body:
@@ -117,7 +117,7 @@ def parts() -> dict[str, str]:
 
 
 def written(page: str) -> str:
-    """The text of the page with its generated parts as they should be."""
+    """The text of the page with up-to-date generated parts."""
     for name, part in parts().items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         page, count = re.subn(

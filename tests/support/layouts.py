@@ -12,17 +12,17 @@ LAYOUTS = ("contiguous", "channels_last", "samples_second", "sliced", "transpose
 
 
 def random_values(shape: tuple[int, ...], dtype: torch.dtype, seed: int) -> Tensor:
-    """Values among few, so that patterns repeat: both signs, zeros of both signs, infinities."""
+    """Few distinct values, so that patterns repeat: both signs, zeros of both signs, infinities."""
     generator = torch.Generator().manual_seed(seed)
     levels = torch.tensor([-torch.inf, -2.5, -1e-3, -0.0, 0.0, 1e-3, 0.7, torch.inf])
     return levels[torch.randint(len(levels), shape, generator=generator)].to(dtype)
 
 
 def lay_out(x: Tensor, layout: str) -> Tensor:
-    """The same values at other places of the memory. ``x`` is [rows, channels, height, width]."""
+    """The same values at other places in memory. ``x`` is [rows, channels, height, width]."""
     if layout == "channels_last":
         return x.contiguous(memory_format=torch.channels_last)
-    if layout == "samples_second":  # such as [time, samples, features] seen as [samples, ...]
+    if layout == "samples_second":  # such as a view of [time, samples, features] as [samples, ...]
         return x.transpose(0, 1).contiguous().transpose(0, 1)
     if layout == "sliced":
         wide = torch.zeros(*x.shape[:-1], 2 * x.shape[-1] + 1, dtype=x.dtype)
@@ -38,7 +38,7 @@ def lay_out(x: Tensor, layout: str) -> Tensor:
 
 
 def on_device(x: Tensor, device: torch.device) -> Tensor:
-    """The same on another device, with the same strides and offset (``to`` would tidy them)."""
+    """The same on another device, with the same strides and offset (``to`` would change them)."""
     if device.type == "cpu":
         return x
     storage = torch.empty(0, dtype=x.dtype).set_(x.untyped_storage())

@@ -1,4 +1,4 @@
-"""Numbers of patterns, counted as the published code does, and compared."""
+"""Counts patterns as the published code does, and compares counts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def published_score(model: nn.Module, inputs: Tensor, kinds: tuple[type[nn.Module], ...]) -> int:
-    """Distinct sign patterns of the outputs of all modules of some kinds, in the mode it is in."""
+    """Distinct sign patterns of the outputs of all modules of some kinds, in the model's current mode."""
     outputs: list[Tensor] = []
     hooks = [
         module.register_forward_hook(
@@ -24,7 +24,7 @@ def published_score(model: nn.Module, inputs: Tensor, kinds: tuple[type[nn.Modul
 
 
 def assert_same_patterns(counts: tuple[int, ...], expected: tuple[int, ...]) -> None:
-    """Equal, but for a neuron at a boundary where a convolution of another size rounds otherwise."""
+    """Equal, except where rounding moves a neuron across its boundary."""
     assert len(counts) == len(expected)
     for count, wanted in zip(counts, expected, strict=True):
         assert abs(count - wanted) <= 1 + wanted // 1000, (counts, expected)

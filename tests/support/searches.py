@@ -1,4 +1,4 @@
-"""What the tests of searches share: a small space, and workers whose scores need no networks."""
+"""Shared code of the search tests: a small space, and workers whose scores need no networks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def made_up_score(architecture: str) -> float:
 
 
 class MadeUpWorker:
-    """Scores without networks, and remembers what."""
+    """Scores without networks, and remembers the architectures."""
 
     depth = 2
 
@@ -74,7 +74,7 @@ def drive(
 
 
 def essence(candidates: Sequence[Candidate]) -> list[tuple[Any, ...]]:
-    """What has to be the same in every run of a seed."""
+    """The part that every run of a seed must reproduce."""
     return [
         (c.number, c.phase, c.architecture, c.form, c.parents, c.parameters, c.patterns)
         for c in candidates

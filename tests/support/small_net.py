@@ -1,4 +1,4 @@
-"""The network of most tests."""
+"""The network that most tests use."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Models that do what models do: each leaves something behind in its forward pass, or is put together in a way
-that is easy to get wrong. All take ``[12, 8]``, or images ``[12, 3, 8, 8]`` where their name says so."""
+"""Models that are hard to restore: each leaves something behind in its forward pass, or has a structure
+that is easy to get wrong. All take ``[12, 8]``, or images ``[12, 3, 8, 8]`` if their name says so."""
 
 from support.zoo import attributes, hidden, hooks, kinds, modes, sharing, weights
 from support.zoo.base import IMAGES, VECTORS, ZOO, Base

@@ -1,4 +1,4 @@
-"""What a forward pass does to buffers, attributes and children."""
+"""Forward passes that change buffers, attributes and children."""
 
 from __future__ import annotations
 

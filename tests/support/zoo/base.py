@@ -1,4 +1,4 @@
-"""What the members of the zoo are made of."""
+"""Parts of the members of the zoo."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def member(make: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
 
 
 class Base(nn.Module):
-    """Two layers; `between` is what each of them does besides."""
+    """Two layers; members override `between`, which runs between them."""
 
     def __init__(self) -> None:
         super().__init__()

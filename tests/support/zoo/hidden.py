@@ -1,4 +1,4 @@
-"""Modules that torch does not know of, wherever they are."""
+"""Modules that are hidden from torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.zoo.plain import OwnList, State
 
 
 class Holder(Base):
-    """Uses a batch normalisation that is no child."""
+    """Uses a batch normalisation that is not a child."""
 
     def prepare(self) -> None:
         norm = nn.Sequential(nn.Linear(24, 24), nn.BatchNorm1d(24))
@@ -83,7 +83,7 @@ def module_in_a_method() -> nn.Module:
 
 
 class Counting(OrderedDict):  # type: ignore[type-arg]
-    """Whose methods do more than those of its base."""
+    """Its methods do more than those of its base."""
 
     reads = 0
 

@@ -1,4 +1,4 @@
-"""Hooks, and forward passes of a module's own."""
+"""Hooks, and modules with their own forward passes."""
 
 from __future__ import annotations
 

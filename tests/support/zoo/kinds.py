@@ -1,4 +1,4 @@
-"""Kinds of modules that torch has."""
+"""Kinds of torch modules."""
 
 from __future__ import annotations
 

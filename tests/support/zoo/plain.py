@@ -13,7 +13,7 @@ class State:
 
 
 class OwnList(list):  # type: ignore[type-arg]
-    """That says it is empty, and shows other things than it has."""
+    """A container that claims to be empty, and shows other contents than it has."""
 
     def __bool__(self) -> bool:
         return False

@@ -1,4 +1,4 @@
-"""Modules, weights and memory that are there twice."""
+"""Modules, weights and memory that occur twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Norms, and weights that are computed."""
+"""Norms, and computed weights."""
 
 from __future__ import annotations
 
