@@ -1,4 +1,4 @@
-// What the kernels read: activations where they lie, patterns that are packed already.
+// Inputs of the kernels: activations in place, and packed patterns.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,10 @@ constexpr int64_t element_size(DType dtype) {
 
 // Activations of `groups` x `samples` x (`outer` x `inner`) neurons: element (g, s, o, i) lies at
 // g * group_stride + s * sample_stride + o * outer_stride + i, counted in elements. The order of
-// the neurons does not matter to a set, so any dense layout can be told in this form.
+// the neurons does not matter to a set, so this form can describe any dense layout.
 struct Activations {
     const void* data;
-    void* relu_output;  // same layout as data, may be data; null for no ReLU
+    void* relu_output;  // same layout as data, may equal data; null for no ReLU
     DType dtype;
     int64_t groups, group_stride;
     int64_t samples, sample_stride;
@@ -27,8 +27,7 @@ struct Activations {
     int64_t neurons() const { return outer * inner; }
 };
 
-// Patterns that are packed already, each (bits + 63) / 64 words of 64 bits, or one of 32 bits where
-// bits <= 32.
+// Packed patterns, each (bits + 63) / 64 words of 64 bits, or one word of 32 bits if bits <= 32.
 struct PackedPatterns {
     const void* data;
     int64_t count;

@@ -1,4 +1,4 @@
-// What a pattern is: the bit word of one neuron over the samples, and how it is mixed into a hash.
+// A pattern is the bit word of one neuron over the samples. This file also defines its hash.
 // Shared by host and device code: no standard library types beyond fixed-width integers.
 #pragma once
 
@@ -12,8 +12,8 @@
 
 namespace swapnas {
 
-// Bit s of a pattern is 1 where the neuron is positive on sample s. A ternary pattern has a second
-// plane: bit samples + s is 1 where the neuron is negative on sample s. Bit b of a pattern lives in
+// Bit s of a pattern is 1 if the neuron is positive on sample s. A ternary pattern has a second
+// plane: bit samples + s is 1 if the neuron is negative on sample s. Bit b of a pattern is in
 // 64-bit word b / 64, at position b % 64.
 struct PatternShape {
     int64_t samples;

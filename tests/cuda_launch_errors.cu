@@ -1,4 +1,4 @@
-// A launch that has to fail, with or without a GPU, and be reported at once with the kernel's name.
+// A launch that must fail, with or without a GPU, and be reported at once with the kernel's name.
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>

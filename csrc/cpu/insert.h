@@ -1,4 +1,4 @@
-// Inserting the keys of a source (key_source.h) into one table, on one thread or several.
+// Inserts the keys of a source (key_source.h) into one table, on one thread or several.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 
 namespace swapnas::cpu {
 
-// The part of the units that falls to one of `tasks`.
+// The share of the units that belongs to one of `tasks`.
 struct Share {
     int64_t first, last;
     Share(int64_t begin, int64_t end, int task, int tasks)
@@ -29,7 +29,7 @@ bool mark_bits(const Source& source, const Share& share, uint64_t* bits) {
     });
 }
 
-// The same by way of a map of bytes, which are stored without being read: faster once there are
+// The same through a map of bytes, which are stored without being read: faster when there are
 // many more keys than possible patterns.
 template <class Source>
 bool mark_bytes(const Source& source, const Share& share, uint64_t* bits, int64_t bit_words) {
@@ -46,7 +46,7 @@ bool mark_bytes(const Source& source, const Share& share, uint64_t* bits, int64_
 
 template <class Source>
 void insert_direct(const Source& source, const Table& table, int tasks, const Workers& workers) {
-    // A map for each thread, merged at the end: sharing one would pass its lines from core to core.
+    // One map per thread, merged at the end: a shared one would move its lines between cores.
     const int64_t words = table.flag_words();
     const bool many = source.units() * source.unit_keys() / tasks >= 8 * table.capacity();
     std::vector<uint64_t> maps((tasks - 1) * words);
@@ -64,7 +64,7 @@ void insert_direct(const Source& source, const Table& table, int tasks, const Wo
     table.header().nan |= nan;
 }
 
-// What a thread found; added to the header when all have ended.
+// The result of a thread; added to the header when all threads have ended.
 struct Tally {
     uint64_t occupied = 0;
     bool zero_pattern = false;
@@ -83,11 +83,10 @@ struct Tally {
     }
 };
 
-// How far ahead of its insert a slot is fetched: enough to cover a miss beyond L2.
+// Prefetch distance of a slot before its insert: enough to cover a miss beyond L2.
 inline constexpr int64_t kPrefetchAhead = 24;
 
-// Calls insert_one(slots, key) -> 0 or 1 for each key. The slots are a copy that stays in
-// registers.
+// Calls insert_one(slots, key) -> 0 or 1 for each key. `slots` is a copy that stays in registers.
 template <class Slots, class InsertOne>
 void insert_batch(Slots slots, const typename Slots::Element* keys, int64_t count, Tally& tally,
                   const InsertOne& insert_one) {
@@ -120,7 +119,7 @@ void insert_serial(const Source& source, const Table& table) {
 template <class Element>
 class alignas(64) KeyBuffer {
 public:
-    // Starts over in memory that another owns, and leaves it when it grows out of it.
+    // Starts over in memory that the caller owns, and leaves it when the array outgrows it.
     void start_in(Element* memory, int64_t capacity) {
         data_ = memory;
         capacity_ = capacity;
@@ -150,8 +149,8 @@ private:
     std::unique_ptr<Element[]> grown_;
 };
 
-// The keys of a source, handed to regions by the first bits of their hash, so that each region's
-// part of a set fits a core's own cache, and no two threads ever touch the same region: no atomics.
+// The keys of a source, divided into regions by the first bits of their hash. Each region's part of
+// a set fits a core's own cache, and no two threads touch the same region: no atomics.
 template <class Slots>
 class KeysByRegion {
 public:
@@ -160,11 +159,11 @@ public:
     KeysByRegion(int64_t regions, int64_t words, int tasks)
         : regions_(regions), words_(words), tasks_(tasks), buffers_(tasks * regions) {}
 
-    // Hands out the keys of the units [begin, end), replacing those handed out before; true if NaN.
+    // Divides the keys of the units [begin, end), replacing the previous ones; true if NaN.
     template <class Source>
     bool hand_out(const Source& source, int64_t begin, int64_t end, const Workers& workers) {
-        // A little more than an even spread needs, so that growing is the exception. One block for
-        // all, allocated by the caller's thread: from there malloc gets it back for the next call.
+        // Slightly more than an even spread needs, so that growing is rare. The caller's thread
+        // allocates one block for all, so that malloc can reuse it for the next call.
         const int64_t even = ceil_div(end - begin, tasks_) * source.unit_keys() / regions_;
         const int64_t room = (even * 9 / 8 + kBatch) * words_;
         memory_ = std::make_unique_for_overwrite<Element[]>(tasks_ * regions_ * room);
@@ -227,11 +226,11 @@ private:
     std::vector<KeyBuffer<Element>> buffers_;
 };
 
-// Regions of a set of `set_bytes`, where each is to get enough keys to be worth handing around.
+// The number of regions of a set of `set_bytes`; each gets enough keys to be worth the division.
 inline int64_t regions_for(int64_t set_bytes, int64_t keys, int tasks) {
     constexpr int64_t kRegionBytes = 128 * 1024;
     constexpr int64_t kRegionKeys = 4096;
-    constexpr int64_t kMaxRegions = 512;  // more can't be written to at full speed at once
+    constexpr int64_t kMaxRegions = 512;  // writing to more at once is slower
     const int64_t wanted = std::min({set_bytes / kRegionBytes, keys / kRegionKeys, kMaxRegions});
     const auto regions = std::bit_floor(static_cast<uint64_t>(std::max<int64_t>(wanted, 1)));
     return std::max<int64_t>(regions, tasks > 1 ? std::bit_ceil(static_cast<uint64_t>(tasks)) : 1);
@@ -243,8 +242,8 @@ int64_t regions_for(const Source& source, int64_t capacity, int tasks) {
     return regions_for(capacity * slot_bytes, source.units() * source.unit_keys(), tasks);
 }
 
-// A region of the table is a contiguous range of its slots. A probe that would leave its region is
-// put off until all regions are done.
+// A region of the table is a contiguous range of its slots. A probe that would leave its region
+// waits until all regions are done.
 template <class Slots, class Source>
 void insert_by_region(const Source& source, const Table& table, int64_t regions, int tasks,
                       const Workers& workers) {
@@ -291,7 +290,7 @@ void insert_keys(const Source& source, const Table& table, int tasks, const Work
 }
 
 // Counts without a set that outlives the call: each region's set is made, counted and cleared in
-// the cache of the core that works on it.
+// the cache of one core.
 template <class Slots, class Source>
 Tally count_keys(const Source& source, int tasks, const Workers& workers) {
     using Element = typename Slots::Element;

@@ -8,7 +8,7 @@
 namespace swapnas::cpu {
 namespace {
 
-// Work below which a second thread costs more than it brings, in activations or packed keys.
+// Work below which a second thread costs more than it saves, in activations or packed keys.
 constexpr int64_t kActivationsPerTask = 32 * 1024;
 constexpr int64_t kKeysPerTask = 16 * 1024;
 
@@ -31,7 +31,7 @@ auto with_source(std::span<const Activations> activations, PatternShape shape, i
     return use(ActivationSource<Element>(activations, shape, group));
 }
 
-// Threads that a Direct set is worth: each further one clears and merges a map of its own.
+// Threads that pay off for a Direct set: each further one clears and merges its own map.
 int direct_tasks(int64_t bits, int64_t keys, int tasks) {
     constexpr int64_t kKeysPerMap = 8 * 1024;
     const int64_t map_words = (int64_t{1} << bits) / 64;
@@ -56,7 +56,7 @@ void insert_group(std::span<const Activations> activations, PatternShape shape, 
         });
 }
 
-// A pattern whose last word uses bits beyond its width.
+// Finds a pattern whose last word uses bits beyond its width.
 template <class Element>
 void check_packed(const PackedPatterns& patterns) {
     constexpr int64_t kElementBits = 8 * sizeof(Element);

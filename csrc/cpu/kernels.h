@@ -1,8 +1,8 @@
-// The CPU kernels: each reads the activations once, and keeps nothing but the set of patterns.
+// The CPU kernels: each reads the activations once, and keeps only the set of patterns.
 //
 // Cost of an insert of V neurons over S samples: V * S elements read (and, with the ReLU, written),
-// one hash and one slot of the table touched for each neuron. The reading dominates unless the
-// activations lie in the cache.
+// and for each neuron one hash and one slot of the table. Reading dominates unless the activations
+// are in the cache.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ struct GroupTables {
 };
 
 // Inserts the patterns of all the activations, each group into its own set, and writes max(x, 0)
-// where there is a relu_output. The caller has made room: each set's limit is at least its count
-// plus the neurons to come. All activations have shape.samples samples and tables.groups groups.
+// if there is a relu_output. The caller makes room: each set's limit is at least its count plus the
+// new neurons. All activations have shape.samples samples and tables.groups groups.
 void insert(std::span<const Activations> activations, PatternShape shape, const GroupTables& tables,
             const Workers& workers);
 
@@ -40,11 +40,11 @@ struct Count {
 };
 Count count(std::span<const Activations> activations, PatternShape shape, const Workers& workers);
 
-// Inserts packed patterns into a table. Throws std::invalid_argument, before anything is inserted,
-// if one has a bit set beyond `bits`.
+// Inserts packed patterns into a table. Throws std::invalid_argument, before inserting anything,
+// if a pattern has a bit set beyond `bits`.
 void insert_packed(const PackedPatterns& patterns, const Table& table, const Workers& workers);
 
-// Packs the patterns of one group, in the order (outer, inner), in the form of PackedPatterns.
+// Packs the patterns of one group, in the order (outer, inner), as PackedPatterns.
 // Returns true if a NaN was seen.
 bool pack(const Activations& activations, PatternShape shape, void* patterns,
           const Workers& workers);

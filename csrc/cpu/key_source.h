@@ -1,6 +1,6 @@
-// Where keys come from: activations, packed block by block, or an array that is packed already.
-// A source is cut into units of unit_keys() keys; visit() hands the keys of a range of units to a
-// function, a batch that stays in the first-level cache at a time.
+// Sources of keys: activations, packed block by block, or an array of packed patterns.
+// A source consists of units of unit_keys() keys; visit() passes the keys of a range of units to a
+// function, in batches that stay in the first-level cache.
 #pragma once
 
 #include <algorithm>
@@ -23,16 +23,16 @@ inline int64_t block_neurons(int64_t bits) {
     return std::clamp<int64_t>(kRowBits / bits / 64 * 64, 64, 8192);
 }
 
-// Keys that are handed over at a time.
+// Keys in a batch.
 inline constexpr int64_t kBatch = 1024;
 
 inline constexpr int64_t kRowsFetchedEarly = 3;
 
-// Activations that may be in a cache are not prefetched: there it costs a third of the packing.
+// Activations that may be in a cache are not prefetched: that would cost a third of the packing.
 inline constexpr int64_t kPrefetchBytes = int64_t{4} << 20;
 
 // Packs `count` neurons of one sample, from element `offset` of the sample on, into its bit row
-// (its two rows, where ternary, shape.samples rows apart). Returns true if a NaN was seen.
+// (two rows if ternary, shape.samples rows apart). Returns true if a NaN was seen.
 inline bool sign_sample(const Packer& packer, const Activations& a, PatternShape shape,
                         int64_t sample, int64_t offset, int64_t count, const char* next,
                         uint64_t* rows, int64_t stride) {
@@ -42,7 +42,7 @@ inline bool sign_sample(const Packer& packer, const Activations& a, PatternShape
     const int64_t at = (offset + sample * a.sample_stride) * element_size(a.dtype);
     auto* output = static_cast<char*>(a.relu_output);
     uint64_t* positive = rows + sample * stride;
-    uint64_t* negative = positive + shape.samples * stride;  // used where ternary
+    uint64_t* negative = positive + shape.samples * stride;  // used if ternary
     if (shape.ternary && mode == SignMode::BinaryRelu)       // a ReLU's output is never negative
         std::memset(negative, 0, ceil_div(count, 64) * sizeof(uint64_t));
     return packer.sign_row[static_cast<int>(a.dtype)][static_cast<int>(mode)](
@@ -50,14 +50,14 @@ inline bool sign_sample(const Packer& packer, const Activations& a, PatternShape
         count, positive, negative);
 }
 
-// Bit rows, `stride` words apart, to the keys of `count` neurons.
+// Converts bit rows, `stride` words apart, to the keys of `count` neurons.
 template <class Element>
 void fill_keys(const Packer& packer, PatternShape shape, const uint64_t* rows, int64_t stride,
                int64_t count, Element* keys) {
     const int64_t bits = shape.bits();
     const int64_t words = ceil_div(count, 64);
     if constexpr (sizeof(Element) == 2) {
-        // The 16-bit form permutes the keys of a word, so a partial word takes the other way.
+        // The 16-bit form permutes the keys of a word, so a partial word uses the other form.
         const int64_t full = count / 64;
         packer.transpose16(rows, stride, bits, full, keys, 1);
         if (full < words) {
@@ -75,7 +75,7 @@ void fill_keys(const Packer& packer, PatternShape shape, const uint64_t* rows, i
     }
 }
 
-// Activations in any number and layout, packed and handed over block by block.
+// Activations in any number and layout, packed and passed on block by block.
 template <class Element>
 class ActivationSource {
 public:
@@ -127,8 +127,8 @@ public:
 private:
     int64_t units_of(const Activations& a) const { return a.outer * ceil_div(a.inner, block_); }
 
-    // While the keys of a block are used, memory would be idle: these rows of the next block are
-    // fetched meanwhile, those before and after them while the rows of a block are packed.
+    // Memory is idle while the keys of a block are used, so these rows of the next block are
+    // fetched then; the rows before and after them are fetched while a block is packed.
     bool fetched_early(int64_t sample) const {
         return sample >= 1 && sample <= std::min<int64_t>(kRowsFetchedEarly, shape_.samples - 1);
     }
@@ -148,7 +148,7 @@ private:
         const auto* data = static_cast<const char*>(a.data);
         bool nan = false;
         for (int64_t s = 0; s < shape_.samples; ++s) {
-            // After the last sample comes the first one of the next block.
+            // The first sample of the next block follows the last one.
             const bool last = s + 1 == shape_.samples;
             const int64_t next = last ? offset + count : offset + (s + 1) * a.sample_stride;
             const bool prefetch_row = prefetch && (last || !fetched_early(s + 1));
@@ -168,10 +168,10 @@ private:
     int64_t units_ = 0;
 };
 
-// One activation tensor that is in the cache, its neurons in one run. Here all bit rows are made
-// first, each thread packing some samples: as PyTorch's own operators divide the work, so that each
-// core finds its part of the tensor in its cache and leaves the ReLU's output where the next layer
-// looks for it.
+// One activation tensor in the cache, with its neurons in one run. All bit rows are made first, and
+// each thread packs some samples. PyTorch's own operators divide the work in the same way, so each
+// core finds its part of the tensor in its cache, and leaves the ReLU's output where the next layer
+// needs it.
 template <class Element>
 class SampleWiseSource {
 public:
@@ -223,7 +223,7 @@ private:
     bool nan_ = false;
 };
 
-// Patterns that are packed already.
+// Packed patterns.
 template <class Element>
 class PackedSource {
 public:

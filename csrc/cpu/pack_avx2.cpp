@@ -1,4 +1,4 @@
-// AVX2: compare results are gathered into bits with movemask.
+// AVX2: movemask gathers compare results into bits.
 #include <immintrin.h>
 
 #include "cpu/pack_common.h"
@@ -19,8 +19,7 @@ Signs signs64_float(const float* input, float* output) {
         signs.positive |= bits(_mm256_cmp_ps(x, zero, _CMP_GT_OQ));
         if constexpr (mode == SignMode::Ternary)
             signs.negative |= bits(_mm256_cmp_ps(x, zero, _CMP_LT_OQ));
-        if constexpr (mode ==
-                      SignMode::BinaryRelu)  // max returns its second operand where one is NaN
+        if constexpr (mode == SignMode::BinaryRelu)  // max returns its second operand if one is NaN
             _mm256_storeu_ps(output + 8 * i, _mm256_max_ps(zero, x));
         nan = _mm256_or_ps(nan, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
     }

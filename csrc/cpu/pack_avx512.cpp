@@ -1,5 +1,5 @@
-// AVX-512 (F, BW, VL, DQ): compares give mask registers, so a bit a neuron costs one instruction
-// for 16 (float) or 32 (half) of them.
+// AVX-512 (F, BW, VL, DQ): compares give mask registers, so one instruction makes the bits of 16
+// (float) or 32 (half) neurons.
 #include <immintrin.h>
 
 #include "cpu/pack_common.h"
@@ -7,14 +7,14 @@
 namespace swapnas::cpu {
 namespace {
 
-// max returns its second operand where one is NaN. The masked forms stand for the plain ones, for
-// which GCC 12's own header warns of an uninitialised value.
+// max returns its second operand if one is NaN. The masked forms replace the plain ones, for which
+// GCC 12's own header warns of an uninitialised value.
 inline __m512 relu(__m512 x) { return _mm512_maskz_max_ps(0xFFFF, _mm512_setzero_ps(), x); }
 inline __m512d relu(__m512d x) { return _mm512_maskz_max_pd(0xFF, _mm512_setzero_pd(), x); }
 
 // Saturating packs keep "greater than zero" of a float's bits, read as an integer, so four vectors
-// become one of bytes, and one compare answers for 64 neurons. A NaN would pass for positive, but
-// then the whole word is done again by float compares.
+// become one of bytes, and one compare covers 64 neurons. A NaN would count as positive, but then
+// float compares redo the whole word.
 inline uint64_t positive64(const __m512 (&x)[4]) {
     const auto bits = [&x](int i) { return _mm512_castps_si512(x[i]); };
     const __m512i bytes = _mm512_packs_epi16(_mm512_packs_epi32(bits(0), bits(1)),
@@ -118,7 +118,7 @@ inline Lanes16 collect16(const uint64_t* rows, int64_t stride, int64_t row_count
     return keys;
 }
 
-// Four vectors of 32-bit lanes, whose halves are collected apart.
+// Four vectors of 32-bit lanes, whose halves are collected separately.
 struct Lanes32 {
     __m512i part[4];
 };

@@ -1,6 +1,6 @@
 // The parts of pack.h that every instruction set shares, compiled once in each pack_<isa>.cpp with
-// that file's flags. Everything is in an unnamed namespace: a copy built for AVX-512 must never be
-// the one that the linker keeps for a machine without it.
+// that file's flags. Everything is in an unnamed namespace, so that the linker never keeps a copy
+// built for AVX-512 for a machine without it.
 //
 // The including file first defines, for each element type T below,
 //   template <class T, SignMode mode> Signs signs64(const T* input, T* output);
@@ -15,8 +15,8 @@
 namespace swapnas::cpu {
 namespace {
 
-// IEEE half and bfloat16 as raw bits: ordered like sign-magnitude integers, so that no conversion
-// to float is needed.
+// IEEE half and bfloat16 as raw bits: ordered like sign-magnitude integers, so they need no
+// conversion to float.
 struct Half {
     int16_t bits;
     static constexpr int16_t kInfinity = 0x7C00;

@@ -1,4 +1,4 @@
-// NEON (AArch64): compare results are narrowed to bytes, weighted by their bit and summed.
+// NEON (AArch64): narrows compare results to bytes, weights each by its bit, and sums them.
 #include <arm_neon.h>
 
 #include "cpu/pack_common.h"

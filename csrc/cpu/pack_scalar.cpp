@@ -1,4 +1,4 @@
-// Portable form: what every other instruction set must agree with.
+// Portable form: every other instruction set must give the same bits.
 #include "cpu/pack_common.h"
 
 namespace swapnas::cpu {

@@ -17,7 +17,7 @@ constexpr SlotShape slot_shape(int64_t bits) {
 }
 inline int64_t slots_for(int64_t patterns) { return swapnas::slots_for(patterns, kMaxLoad); }
 
-// As in pattern_table.h, for the slots of the CPU.
+// The functions of pattern_table.h for the slots of the CPU.
 inline int64_t table_words(int64_t bits, int64_t patterns) {
     return swapnas::table_words(bits, slot_shape(bits), patterns);
 }
@@ -27,7 +27,7 @@ inline int64_t table_limit(int64_t bits, int64_t words) {
 
 class Table {
 public:
-    // Throws std::invalid_argument unless `words` is the size of a table for such patterns.
+    // Throws std::invalid_argument unless `words` is a valid table size for such patterns.
     Table(uint64_t* memory, int64_t words, int64_t bits);
 
     SetKind kind() const { return set_kind(bits_); }
@@ -55,7 +55,7 @@ inline int log2(int64_t power_of_two) {
     return std::countr_zero(static_cast<uint64_t>(power_of_two));
 }
 
-// Keys of one word each. A key is passed as a pointer to its words, here and in WideSlots.
+// Keys of one word. A key is passed as a pointer to its words, here and in WideSlots.
 template <class Word>
 class KeySlots {
 public:
@@ -77,13 +77,13 @@ public:
     }
     void prefetch(const Word* key) const { __builtin_prefetch(slots_ + home(key), 1); }
 
-    // Takes the first slot from `begin` that is free or holds the key already.
+    // Takes the first slot from `begin` that is free or holds the key.
     // Returns 1 if the key is new, 0 if it is known or zero, -1 if there is no such slot before
     // `end`.
     int insert(const Word* key, int64_t begin, int64_t end) {
         for (int64_t slot = begin; slot < end; ++slot) {
             const Word found = slots_[slot];
-            // Free or known can't be guessed, so both take the same way: either operand is zero.
+            // Free or known is unpredictable, so both take one branch: either operand is zero.
             if (std::min<Word>(found, found ^ *key) == 0) [[likely]] {
                 slots_[slot] = *key;
                 return (found == 0) & (*key != 0);
@@ -99,7 +99,7 @@ private:
     int shift_;
 };
 
-// Keys of several 64-bit words: `Words` of them, or as many as the table says where that is 0.
+// Keys of several 64-bit words: `Words` of them, or, if that is 0, the number in the table.
 template <int Words>
 class WideSlots {
 public:
@@ -161,7 +161,7 @@ struct TypeTag {
     using Type = T;
 };
 
-// Calls use(TypeTag<Slots>) with the slots that fit patterns of `bits` bits, which are not Direct.
+// Calls use(TypeTag<Slots>) with the slots for patterns of `bits` bits, which are not Direct.
 template <class Use>
 auto with_slots(int64_t bits, const Use& use) {
     switch (set_kind(bits)) {
@@ -172,18 +172,18 @@ auto with_slots(int64_t bits, const Use& use) {
     return bits <= 128 ? use(TypeTag<WideSlots<2>>{}) : use(TypeTag<WideSlots<0>>{});
 }
 
-// Inserts with the whole table at hand: probing wraps at its end.
+// Inserts into the whole table: probing wraps at its end.
 template <class Slots>
 int insert_wrapping(Slots& slots, const typename Slots::Element* key) {
     const int added = slots.insert(key, slots.home(key), slots.capacity());
     return added >= 0 ? added : slots.insert(key, 0, slots.capacity());
 }
 
-// The flags that are set in a Direct table, counted anew.
+// Counts the flags that are set in a Direct table.
 uint64_t count_flags(const Table& table);
 
 // Adds the patterns of `from` to `into` (same width; the capacities may differ). `into` must have
-// room for all of them. A table grows by being merged into a larger one.
+// room for all of them. To grow a table, merge it into a larger one.
 void merge(const Table& into, const Table& from);
 
 }  // namespace swapnas::cpu

@@ -1,4 +1,4 @@
-// Who runs parallel work: torch's thread pool inside the extension, std::thread elsewhere.
+// Runs parallel work: on torch's thread pool inside the extension, on std::thread elsewhere.
 #pragma once
 
 #include <functional>

@@ -7,7 +7,7 @@
 namespace swapnas::cuda {
 namespace {
 
-// Reports at once. The error is taken off, so that it is not found again by code it is none of.
+// Reports at once. Clears the error, so that unrelated code does not find it again.
 void check(cudaError_t error, const std::string& what) {
     if (error == cudaSuccess) return;
     (void)cudaGetLastError();

@@ -1,4 +1,4 @@
-// What every launch decides on the host: the type for a dtype, whether runs of 16 bytes can be
+// Decisions of every launch on the host: the type for a dtype, whether runs of 16 bytes can be
 // read, and the grid.
 #pragma once
 
@@ -12,7 +12,7 @@ namespace swapnas::cuda {
 
 inline constexpr int64_t kMaxBlocks = (int64_t{1} << 31) - 1;
 
-// Blocks that keep a GPU busy to the end: a few for each that runs at a time.
+// Blocks that keep a GPU busy to the end: a few for each that runs at once.
 inline constexpr int64_t kBlocksPerMultiprocessor = 16;
 
 inline bool aligned(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % 16 == 0; }
@@ -48,7 +48,7 @@ inline bool all_aligned(const Activations& a) {
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// A grid over `items` for each group; small work is spread over more, smaller blocks.
+// A grid over `items` for each group; small work gets more, smaller blocks.
 inline Grid grid_over(int64_t items, int64_t groups) {
     const int64_t busy = multiprocessors();
     const int threads = items * groups >= busy * kMaxThreads * 2 ? kMaxThreads : 64;

@@ -18,15 +18,15 @@ struct InsertArguments {
     int64_t inner;
     int64_t sample_stride;
     int64_t samples;
-    uint32_t infinity;  // of a 16-bit dtype
-    int bits;           // of packed patterns
-    int chunks;         // of a wide pattern
-    bool ternary;       // of packed wide patterns
-    bool vectorized;    // runs of 16 bytes, all of them aligned
-    int lanes;          // threads of a block that take neurons
+    uint32_t infinity;  // for a 16-bit dtype
+    int bits;           // for packed patterns
+    int chunks;         // for wide patterns
+    bool ternary;       // for packed wide patterns
+    bool vectorized;    // all runs of 16 bytes are aligned
+    int lanes;          // threads of a block that process neurons
 };
 
-// Activations whose pattern is one word.
+// Activations with patterns of one word.
 template <class T, bool Ternary, class Set>
 class NarrowInserter {
 public:
@@ -63,7 +63,7 @@ private:
     T* output_;
 };
 
-// Activations whose pattern is several chunks, which wait in shared memory, each thread's own.
+// Activations with patterns of several chunks, which each thread keeps in shared memory.
 template <class T, bool Ternary>
 class WideInserter {
 public:
@@ -147,7 +147,7 @@ private:
     const Word* packed_;
 };
 
-// Packed patterns of several words, cut into chunks as they are read.
+// Packed patterns of several words, split into chunks while being read.
 class PackedWideInserter {
 public:
     static constexpr int kRun = 1;
@@ -179,7 +179,7 @@ private:
     const uint64_t* packed_;
 };
 
-// Blocks along y share out the groups, blocks along x the neurons of a group.
+// Blocks along y divide the groups, blocks along x the neurons of a group.
 template <class Inserter>
 __global__ void __launch_bounds__(kMaxThreads, 1) insert_kernel(const InsertArguments a) {
     constexpr int kRun = Inserter::kRun;

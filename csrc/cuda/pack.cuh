@@ -1,6 +1,6 @@
-// Activations to sign bits, in the registers of one thread: a thread takes a few adjacent neurons
-// (16 bytes of them) and all their samples, so that a warp reads 512 contiguous bytes at a time and
-// no pattern has to be put together across threads.
+// Converts activations to sign bits in the registers of one thread. A thread takes a few adjacent
+// neurons (16 bytes) and all their samples, so a warp reads 512 contiguous bytes at a time, and no
+// pattern is spread across threads.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,13 @@
 
 namespace swapnas::cuda {
 
-// Samples whose loads are in flight before the first is used: as many as leave the registers for
-// two blocks or more on each multiprocessor.
+// Samples with loads in flight before the first is used: as many as leave registers for at least
+// two blocks on each multiprocessor.
 template <class T>
 inline constexpr int kRows = sizeof(T) == 2 ? 4 : 8;
 
-// IEEE half and bfloat16 are told by their bits, which are ordered like sign-magnitude integers:
-// no conversion, and one kernel for both. `infinity` is that of the format (unused for the others).
+// The bits of IEEE half and bfloat16 are ordered like sign-magnitude integers, so one kernel serves
+// both without conversion. `infinity` is that of the format (unused for other types).
 template <class T>
 struct Element {
     static __device__ bool positive(T x, uint32_t) { return x > 0; }
@@ -71,16 +71,16 @@ struct Run {
     }
 };
 
-// Bit s of a word is 1 where the neuron is positive (negative) on sample s of those read.
+// Bit s of a word is 1 if the neuron is positive (negative) on sample s of those read.
 template <class Word, int N>
 struct SignPlanes {
     Word positive[N];
-    Word negative[N];  // only where ternary
+    Word negative[N];  // only if ternary
 };
 
-// Reads `samples` samples of N neurons, no more than a Word has bits, and writes max(x, 0) to
-// `output` unless it is null; the planes are then those of the output. Returns whether a NaN was
-// seen.
+// Reads `samples` samples of N neurons, at most as many as a Word has bits, and writes max(x, 0) to
+// `output` unless it is null; the planes are then those of the output. Returns whether it saw a
+// NaN.
 template <class T, int N, bool Ternary, class Word>
 __device__ bool sign_planes(const T* input, T* output, int64_t sample_stride, int samples,
                             uint32_t infinity, SignPlanes<Word, N>& planes) {
@@ -126,16 +126,16 @@ __device__ bool sign_planes(const T* input, T* output, int64_t sample_stride, in
     return nan;
 }
 
-// A neuron's pattern where it fits a word: positive plane, then negative plane.
+// A neuron's pattern if it fits a word: positive plane, then negative plane.
 template <bool Ternary, class Word, int N>
 __device__ Word narrow_pattern(const SignPlanes<Word, N>& planes, int n, int samples) {
     if constexpr (Ternary) return planes.positive[n] | planes.negative[n] << samples;
     return planes.positive[n];
 }
 
-// Patterns that fit no word are kept in chunks that are never zero, so that a chunk of a slot can
-// be claimed by one compare-and-swap (see WideSlots): the highest bit is always 1, and the others
-// hold some samples, their negative plane (31 bits up) beside the positive one.
+// Patterns wider than a word are kept in chunks that are never zero, so that one compare-and-swap
+// can claim a chunk of a slot (see WideSlots). The highest bit is always 1; the others hold some
+// samples, with their negative plane 31 bits above the positive one.
 inline constexpr uint64_t kChunkMark = uint64_t{1} << 63;
 
 SWAPNAS_HD constexpr int samples_in_chunk(bool ternary) { return ternary ? 31 : 63; }

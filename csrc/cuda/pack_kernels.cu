@@ -1,4 +1,4 @@
-// Packing: activations to patterns that are kept, not inserted.
+// Packs activations to patterns that are kept instead of inserted.
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(kMaxThreads, 1) pack_kernel(const PackArgument
     report_nan(nan, a.nan);
 }
 
-// Patterns of several words: a thread makes one neuron's, word by word and plane by plane.
+// Patterns of several words: a thread makes that of one neuron, word by word and plane by plane.
 template <class T, bool Ternary>
 __global__ void __launch_bounds__(kMaxThreads, 1) pack_wide_kernel(const PackArguments a) {
     const T* input = static_cast<const T*>(a.data);

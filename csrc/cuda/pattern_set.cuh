@@ -2,10 +2,10 @@
 // (pattern_table.h). All are lock-free: a thread never waits for another.
 //
 // Each kind of set has its own insert, which a thread calls with its patterns, and its own merge,
-// which all threads of a grid call to share out the slots of another table.
+// which all threads of a grid call, each for some slots of another table.
 //
-// Most inserts are of patterns that the set has already, so each begins with a plain load, and only
-// what is not found costs an atomic operation.
+// Most inserted patterns are already in the set, so each insert begins with a plain load, and only
+// a pattern that it does not find costs an atomic operation.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ struct Table {
         return &(reinterpret_cast<TableHeader*>(memory)->*field);
     }
 
-    // Patterns of a table of slots, which were counted when they took them.
+    // Patterns of a table of slots; each was counted when it took its slot.
     __device__ uint64_t count_slots() const {
         return load_relaxed(header(&TableHeader::occupied)) +
                load_relaxed(header(&TableHeader::zero_pattern));
@@ -43,7 +43,7 @@ struct Table {
     }
 };
 
-// The tables of all groups, as the host hands them to a kernel.
+// The tables of all groups, as the host passes them to a kernel.
 struct SetArguments {
     uint64_t* memory;
     int64_t words_per_group;
@@ -55,7 +55,7 @@ struct SetArguments {
     }
 };
 
-// What a thread found, added to the header when it is done.
+// The result of a thread, added to the header when it is done.
 struct Tally {
     uint32_t added = 0;
     bool zero_pattern = false;
@@ -63,7 +63,7 @@ struct Tally {
     bool overflow = false;
     bool stray_bits = false;
 
-    // Takes over what another table's header says, but for its slots, which are merged one by one.
+    // Takes over the header of another table, except its slots, which are merged one by one.
     __device__ void add_header(const Table& from) {
         zero_pattern = load_relaxed(from.header(&TableHeader::zero_pattern)) != 0;
         nan = load_relaxed(from.header(&TableHeader::nan)) != 0;
@@ -113,7 +113,7 @@ public:
         }
     }
 
-    // Each word is one thread's own.
+    // Each word belongs to one thread.
     static __device__ void merge(const Table& into, const Table& from, int /*chunks*/, Tally&) {
         const int64_t words = (from.capacity + 63) / 64;
         const int64_t stride = int64_t{gridDim.x} * blockDim.x;
@@ -123,8 +123,8 @@ public:
         }
     }
 
-    // A thread's part of the patterns in the table of one block. Setting a bit does not tell
-    // whether it was set before, so that bits are counted only here.
+    // A thread's share of the patterns in the table of one block. Setting a bit does not reveal
+    // whether it was set before, so bits are counted only here.
     static __device__ uint64_t count_share(const Table& table) {
         const int64_t words = (table.capacity + 63) / 64;
         uint64_t sum = 0;
@@ -137,8 +137,8 @@ private:
     uint32_t* bits_;
 };
 
-// A bit for each possible pattern in each block's shared memory, merged at the end: for so many
-// neurons that clearing and merging costs little beside them.
+// A bit for each possible pattern in each block's shared memory, merged at the end: for enough
+// neurons that clearing and merging costs little in comparison.
 class DirectInShared {
 public:
     using Word = uint32_t;
@@ -154,7 +154,7 @@ public:
         __syncthreads();
     }
 
-    // Each thread merges the words that it clears in begin(): no barrier is needed between them.
+    // Each thread merges the words that it clears in begin(), so they need no barrier in between.
     __device__ void end() {
         __syncthreads();
         for (int word = threadIdx.x; word < words_; word += blockDim.x) {
@@ -180,14 +180,14 @@ private:
     int words_;
 };
 
-// The host makes tables large enough. Should one fill up nevertheless (a replayed graph inserts
-// without the host's knowledge), probing ends, and the overflow is reported when counting.
+// The host makes tables large enough. If one still fills up (a replayed graph inserts without the
+// host's knowledge), probing ends, and counting reports the overflow.
 class Probe {
 public:
-    // `places` is how many there are to look at.
+    // `places` is the number of places to probe.
     __device__ Probe(const Table& table, int64_t places) : table_(table), places_(places) {}
 
-    // Whether to go on to one more place.
+    // Whether to probe one more place.
     __device__ bool next() {
         constexpr int kMostProbes = 1 << 16;  // far beyond any run of slots in use at half load
         constexpr int kProbesBetweenLooks = 256;
@@ -206,10 +206,10 @@ private:
 
 // Open addressing, linear probing, patterns of one word. The zero pattern is a flag.
 //
-// A load brings the 16 bytes of slots that the home lies in, as cheaply as one slot: both are one
-// sector of 32 bytes. What a warp waits for is its unluckiest lane, so what counts is the longest
-// of 32 probes. Loads after the first that a warp waits for, one after another, for the patterns of
-// a run of float32 | bfloat16 that are all in the set (benchmarks/probe_lengths.py, a simulation):
+// A load fetches the 16 bytes of slots around the home as cheaply as one slot: both are one sector
+// of 32 bytes. A warp waits for its slowest lane, so the longest of 32 probes matters. Consecutive
+// loads after the first that a warp waits for, for the patterns of a run of float32 | bfloat16 that
+// are all in the set (benchmarks/probe_lengths.py, a simulation):
 //
 //   at most 3/4 of the slots in use, one slot a load    58 | 116
 //   at most 3/4, 16 bytes of 32-bit slots a load        14 | 27
@@ -265,9 +265,9 @@ public:
     }
 
 private:
-    // Every thread with one pattern takes the same way through the slots, and one that is taken
-    // stays so: what was seen of a group may be old where it was free, and a compare-and-swap
-    // tells.
+    // Every thread with the same pattern probes the slots in the same order, and a taken slot
+    // stays taken. A slot that looked free may have been taken since; the compare-and-swap
+    // detects this.
     __device__ void probe(Word pattern, int64_t first, Group group, Tally& tally) {
         Probe probing(table_, table_.capacity / kGroup);
         while (true) {
@@ -297,10 +297,10 @@ private:
 // Open addressing for patterns of several chunks (pack.cuh), compared whole.
 //
 // A slot is filled chunk by chunk, each by a compare-and-swap from zero, and a chunk that is set
-// never changes. So a thread that meets another chunk than its own knows for good that the slot is
-// not for its pattern; a thread that loses the race for a chunk to a different pattern moves on,
-// and the winner, whose pattern agrees with all the chunks before, completes the slot. Every
-// thread with one pattern takes the same way through the slots, so none is stored twice.
+// never changes. So a thread that meets a chunk other than its own knows for good that the slot is
+// not for its pattern. A thread that loses the race for a chunk to a different pattern moves on;
+// the winner, whose pattern agrees with all earlier chunks, completes the slot. Every thread with
+// the same pattern probes the slots in the same order, so no pattern is stored twice.
 class WideSlots {
 public:
     static constexpr const char* kName = "wide";
@@ -308,7 +308,7 @@ public:
     __device__ WideSlots(const Table& table, int chunks)
         : table_(table), slots_(table.payload<uint64_t>()), chunks_(chunks) {}
 
-    // To be folded over the chunks from 0 on.
+    // Fold this over the chunks from 0 on.
     static __device__ uint64_t hash(uint64_t before, uint64_t chunk) {
         const uint64_t mixed = mix(before ^ chunk);
         return mixed ^ mixed >> 29;

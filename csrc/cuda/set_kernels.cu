@@ -1,5 +1,5 @@
-// The kernels of a set: insert (insert.cuh), merge and count. How much memory a set takes, and
-// which kernel a launch takes.
+// The kernels of a set: insert (insert.cuh), merge and count. Also decides the memory of a set and
+// the kernel of a launch.
 #include <algorithm>
 #include <bit>
 #include <stdexcept>
@@ -54,10 +54,10 @@ __global__ void __launch_bounds__(kMaxThreads, 1) count_kernel(const CountArgume
     a.counts[2 * group + 1] = table.flags();
 }
 
-constexpr int kSharedBytes = 48 * 1024;  // of a block, on every GPU and without asking for more
+constexpr int kSharedBytes = 48 * 1024;  // per block, available on every GPU without a request
 
 SlotShape slot_shape(PatternShape shape) {
-    constexpr int64_t kMaxLoad = 2;  // of four: see KeySlots
+    constexpr int64_t kMaxLoad = 2;  // out of four: see KeySlots
     if (shape.bits() <= 64) return {shape.bits() <= 32 ? 4 : 8, kMaxLoad};
     return {8 * chunks(shape), kMaxLoad};
 }
@@ -76,8 +76,8 @@ SetArguments set_arguments(const GroupTables& tables) {
             64 - std::countr_zero(static_cast<uint64_t>(capacity))};
 }
 
-// Whether a bitmap in each block's shared memory pays: a block then has more neurons to insert than
-// words to clear and merge.
+// Whether a bitmap in each block's shared memory pays off: a block then has more neurons to insert
+// than words to clear and merge.
 bool shared_pays(int64_t bits, int64_t neurons) {
     const int64_t words = ((int64_t{1} << bits) + 31) / 32;
     return 4 * words <= kSharedBytes && neurons >= words * multiprocessors() * 4;
@@ -87,7 +87,7 @@ void launch_insert(const std::string& name, void (*kernel)(InsertArguments), Ins
                    int run, int64_t shared_bytes, Stream stream) {
     const int64_t items = a.outer * ceil_div(a.inner, a.vectorized ? run : 1);
     Grid grid = grid_over(items, a.groups);
-    if (shared_bytes > 0) {  // a bitmap a block: as many as run at a time, which stay
+    if (shared_bytes > 0) {  // one bitmap per block: as many as run at once, which stay
         grid.threads = kMaxThreads;
         const int64_t resident =
             multiprocessors() * int64_t{resident_blocks(reinterpret_cast<const void*>(kernel),
@@ -107,7 +107,7 @@ void launch_narrow(const std::string& dtype, const InsertArguments& a, int64_t s
                   Inserter::kRun, shared_bytes, stream);
 }
 
-// As many threads as have room for their chunks.
+// As many threads as shared memory has room for their chunks.
 template <class T, bool Ternary>
 void launch_wide(const std::string& dtype, InsertArguments a, Stream stream) {
     using Inserter = WideInserter<T, Ternary>;

@@ -1,6 +1,6 @@
-// What the kernels need of CUDA beyond its built-in variables, __syncthreads and warp intrinsics:
-// memory accesses that say what they mean, so that the emulator of tests/simt can check them.
-// A host compiler, which has none of this, gets that emulator instead.
+// The parts of CUDA that kernels use beyond its built-in variables, __syncthreads and warp
+// intrinsics: memory accesses with explicit meaning, so that the emulator of tests/simt can check
+// them. A host compiler, which has none of this, gets that emulator instead.
 #pragma once
 
 #if !defined(__CUDACC__)
@@ -25,7 +25,7 @@ __device__ SharedPointer<T> shared_memory() {
     return reinterpret_cast<T*>(memory);
 }
 
-// Reads of activations and writes of ReLUs: used once, so they make way in the caches for the set.
+// Reads of activations and writes of ReLUs: used once, so they leave the caches to the set.
 template <class T>
 __device__ T load_stream(const T* address) {
     return __ldcs(address);
@@ -35,7 +35,7 @@ __device__ void store_stream(T* address, T value) {
     __stcs(address, value);
 }
 
-// Reads and writes of global memory that other threads change meanwhile.
+// Reads and writes of global memory that other threads change concurrently.
 __device__ inline uint32_t load_relaxed(const uint32_t* address) {
     uint32_t value;
     asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];"
@@ -50,7 +50,7 @@ __device__ inline uint64_t load_relaxed(const uint64_t* address) {
                  : "l"(__cvta_generic_to_global(address)));
     return value;
 }
-// The same of 16 bytes, aligned; each word is read whole, and they are read in no order.
+// The same for 16 aligned bytes; each word is read whole, in no particular order.
 __device__ inline void load_relaxed_run(const uint32_t* address, uint32_t (&words)[4]) {
     asm volatile("ld.relaxed.gpu.global.v4.u32 {%0, %1, %2, %3}, [%4];"
                  : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
@@ -77,7 +77,7 @@ __device__ inline void atomic_or_shared(SharedPointer<uint32_t> address, uint32_
 __device__ inline void atomic_add(uint64_t* address, uint64_t value) {
     atomicAdd(reinterpret_cast<unsigned long long*>(address), value);
 }
-// These return what was there before.
+// These return the previous value.
 __device__ inline uint32_t atomic_cas(uint32_t* address, uint32_t expected, uint32_t desired) {
     return atomicCAS(address, expected, desired);
 }

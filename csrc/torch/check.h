@@ -1,4 +1,4 @@
-// How the torch half refuses an argument.
+// Refuses an argument in the torch half.
 #pragma once
 
 #include <stdexcept>

@@ -1,4 +1,4 @@
-// The CPU's back end: what the operators ask of a device, answered by the kernels of cpu/ on
+// The CPU back end: implements the device side of the operators with the kernels of cpu/, on
 // torch's own threads.
 #pragma once
 
@@ -27,7 +27,7 @@ public:
     void merge(const Tables& into, const Tables& from) const;
     void count(const Tables& tables, int64_t* counts) const;
     void pack(const Activations& x, PatternShape shape, void* patterns, int64_t* nan) const;
-    // Counting at one go needs no table of its own.
+    // A single count needs no table.
     void count_activations(const std::vector<Activations>& xs, PatternShape shape,
                            const torch::stable::Tensor& like, int64_t* counts) const;
 };

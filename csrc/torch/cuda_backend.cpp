@@ -1,4 +1,4 @@
-// Finds torch's current stream, and puts the CUDA kernels on it.
+// Finds torch's current stream, and launches the CUDA kernels on it.
 #include "torch/cuda_backend.h"
 
 #include <dlfcn.h>
@@ -24,8 +24,8 @@ Tensor new_table(PatternShape shape, int64_t patterns, const Tensor& like) {
 }
 
 #if !defined(SWAPNAS_SIMT)
-// The stable ABI gives a stream's handle from torch 2.13 on, and libtorch_cuda always has. It is
-// looked up where torch loaded it, since a torch without CUDA has none to link with.
+// The stable ABI gives a stream's handle from torch 2.13 on; libtorch_cuda always does. It is found
+// in the library that torch loaded, since a torch without CUDA has none to link with.
 cuda::Stream current_stream(int32_t device) {
     using Function = AOTITorchError (*)(int32_t, void**);
     static const auto get = reinterpret_cast<Function>([]() -> void* {

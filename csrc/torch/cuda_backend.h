@@ -1,5 +1,5 @@
-// CUDA's back end: what the operators ask of a device, answered by the kernels of cuda/ on torch's
-// current stream. With SWAPNAS_SIMT the same for an emulated GPU, whose memory is the host's.
+// The CUDA back end: implements the device side of the operators with the kernels of cuda/, on
+// torch's current stream. With SWAPNAS_SIMT it uses an emulated GPU, whose memory is the host's.
 #pragma once
 
 #if !defined(SWAPNAS_SIMT)
@@ -13,7 +13,7 @@
 
 namespace swapnas {
 
-// Makes the tensor's device the current one for as long as it lives.
+// Makes the tensor's device the current one during its lifetime.
 class CudaBackend {
 public:
     using Tables = cuda::GroupTables;
@@ -24,7 +24,7 @@ public:
     static Tables tables(uint64_t* memory, int64_t words, int64_t groups, PatternShape shape) {
         return {memory, words, groups, shape};
     }
-    // Only the host's side: asking the table would be a synchronisation.
+    // Checks only the host side: reading the table would synchronise.
     static void check_room(const Tables& tables, int64_t patterns);
 
     void insert(const Activations& x, PatternShape shape, const Tables& tables) const;

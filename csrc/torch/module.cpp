@@ -1,5 +1,5 @@
-// The Python module _C, and the only file that knows pybind11: what was built, what it runs on, and
-// the constants of a table that Python needs too.
+// The Python module _C, the only file that uses pybind11: build information, the available
+// hardware, and the constants of a table that Python also needs.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 

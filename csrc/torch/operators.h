@@ -1,8 +1,8 @@
-// The operators swapnas::*, for any back end. The schemas are in the Python ops.py, where the
-// arguments were checked; what is checked here keeps a direct call of an operator from touching
-// memory that is not its own. Errors are RuntimeErrors in Python.
+// The operators swapnas::*, for any back end. The schemas are in the Python ops.py, whose callers
+// check the arguments; the checks here keep a direct call of an operator from touching foreign
+// memory. Errors are RuntimeErrors in Python.
 //
-// torch is used through its stable ABI alone, here and in the other files of this folder.
+// This file and the others in this folder use torch only through its stable ABI.
 #pragma once
 
 #include <torch/csrc/stable/library.h>
@@ -28,8 +28,8 @@ namespace swapnas {
 using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
 
-// The function, with every error a std::runtime_error: which class of Python it becomes would else
-// depend on torch's version. Which argument is to blame, and with which error, is Python's to say.
+// Turns every error of the function into a std::runtime_error: otherwise its Python class would
+// depend on torch's version. Python decides which argument to name, and with which error.
 template <auto function>
 struct Reporting;
 
@@ -44,8 +44,8 @@ struct Reporting<function> {
     }
 };
 
-// A back end is made for the tensor that an operator works on, and lives as long as its work:
-// CpuBackend is one, CudaBackend the other.
+// A back end is made for the tensor of an operator, and lives until the operator ends. There are
+// two: CpuBackend and CudaBackend.
 template <class Backend>
 struct Operators {
     using Tables = typename Backend::Tables;
@@ -64,7 +64,7 @@ struct Operators {
         return activations_view(x, samples, groups, logical_order, Backend::kShortestRun);
     }
 
-    // A view of x, or of a copy that is then kept in `copies`.
+    // A view of x, or of a copy, which `copies` then keeps.
     static Activations view_or_copy(const Tensor& x, int64_t samples, int64_t groups,
                                     std::vector<Tensor>& copies, bool logical_order = false) {
         if (auto found = view(x, samples, groups, logical_order)) return *found;
@@ -177,7 +177,7 @@ struct Operators {
         return {patterns, nan};
     }
 
-    // [1, 2], like count, of the patterns of all the activations.
+    // [1, 2], like count, for the patterns of all the activations.
     static Tensor count_patterns(std::vector<Tensor> xs, int64_t samples, bool ternary) {
         check(!xs.empty(), "there are no activations");
         for (const Tensor& x : xs) check_same_device(xs[0], x);

@@ -1,4 +1,4 @@
-// Registers the kernels of swapnas::* with torch, for each device that this binary has kernels for.
+// Registers the kernels of swapnas::* with torch, for each device that this binary supports.
 #include "torch/cpu_backend.h"
 #include "torch/operators.h"
 #if defined(SWAPNAS_WITH_CUDA)

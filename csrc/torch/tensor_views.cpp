@@ -1,4 +1,4 @@
-// Tells the sizes and strides of a tensor in the few numbers of Activations.
+// Expresses the sizes and strides of a tensor in the few numbers of Activations.
 #include "torch/tensor_views.h"
 
 #include <torch/csrc/stable/ops.h>
@@ -33,7 +33,7 @@ struct Dim {
     int64_t size, stride;
 };
 
-// Outermost first, adjacent ones merged, those of one element dropped.
+// Outermost first, with adjacent ones merged and those of one element dropped.
 std::vector<Dim> memory_order(std::vector<Dim> dims) {
     std::erase_if(dims, [](const Dim& dim) { return dim.size == 1; });
     std::stable_sort(dims.begin(), dims.end(),

@@ -1,5 +1,4 @@
-// How a tensor's memory is read by the kernels: as Activations, or as PackedPatterns, where it
-// lies.
+// Describes a tensor's memory in place for the kernels: as Activations, or as PackedPatterns.
 #pragma once
 
 #include <torch/csrc/stable/tensor.h>
@@ -11,9 +10,9 @@
 
 namespace swapnas {
 
-// Reads a tensor [groups, samples * chunks, ...] (without the first dimension where groups == 1) as
-// Activations, in memory order and without a copy. None where its neurons are too scattered for
-// that: in runs shorter than `shortest_run`, or several runs deep.
+// Reads a tensor [groups, samples * chunks, ...] (without the first dimension if groups == 1) as
+// Activations, in memory order and without a copy. Returns none if its neurons are too scattered:
+// in runs shorter than `shortest_run`, or several runs deep.
 std::optional<Activations> activations_view(const torch::stable::Tensor& x, int64_t samples,
                                             int64_t groups, bool logical_order,
                                             int64_t shortest_run);
@@ -21,7 +20,7 @@ std::optional<Activations> activations_view(const torch::stable::Tensor& x, int6
 // For a tensor that has no such view.
 torch::stable::Tensor contiguous_copy(const torch::stable::Tensor& x);
 
-// Reads what `pack` gave.
+// Reads the result of `pack`.
 PackedPatterns packed_patterns_view(const torch::stable::Tensor& patterns, PatternShape shape);
 
 }  // namespace swapnas

@@ -1,4 +1,4 @@
-// The few lines that the C++ tests need of a test framework.
+// The small part of a test framework that the C++ tests need.
 #pragma once
 
 #include <cstdio>

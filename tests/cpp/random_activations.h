@@ -1,5 +1,4 @@
-// Random activations in every layout the kernels read, and their patterns by the slowest way there
-// is.
+// Random activations in every layout that the kernels read, and their patterns computed naively.
 #pragma once
 
 #include <bit>

@@ -1,4 +1,4 @@
-// SWAPNAS_CPU_ISA takes effect, and one that is not there is refused.
+// SWAPNAS_CPU_ISA takes effect, and an unavailable instruction set is refused.
 #include <cstdlib>
 
 #include "check.h"

@@ -1,4 +1,4 @@
-// insert, ReLU + insert, count and pack against std::set, on every instruction set and thread
+// Compares insert, ReLU + insert, count and pack with std::set, on every instruction set and thread
 // count.
 #include "check.h"
 #include "cpu/isa.h"

@@ -1,4 +1,4 @@
-// The set by itself: the hash, full tables, wrapping probes, merging, sizes that don't fit.
+// The set alone: the hash, full tables, wrapping probes, merging, sizes that don't fit.
 #include <set>
 #include <vector>
 
@@ -13,7 +13,7 @@ using namespace swapnas::cpu;
 namespace {
 
 void check_hash() {
-    // Golden values: another hash is another layout of every table.
+    // Golden values: another hash changes the layout of every table.
     static_assert(mix(uint64_t{0}) == 0);
     static_assert(mix(uint64_t{1}) == 0x9E3779B97F4A7C15ull);
     static_assert(mix(uint64_t{1} << 32) == (((uint64_t{1} << 32) | 1) * 0x9E3779B97F4A7C15ull));
@@ -34,7 +34,7 @@ void check_wrapping() {
     CHECK(insert_wrapping(set, &zero) == 0);
 }
 
-// Regions whose keys all crowd at their end, so that probes are put off.
+// Regions whose keys all crowd at their end, so that probes are postponed.
 void check_put_off() {
     const int64_t bits = 32;
     const int64_t words = table_words(bits, 1 << 17);

@@ -11,7 +11,7 @@
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1  // as GCC says it
+#define __SANITIZE_ADDRESS__ 1  // GCC's name for it
 #endif
 #endif
 #if defined(__SANITIZE_ADDRESS__)
@@ -51,7 +51,7 @@ public:
     Stack(const Stack&) = delete;
     ~Stack() {
 #if defined(__SANITIZE_ADDRESS__)
-        ASAN_UNPOISON_MEMORY_REGION(memory_, kStackBytes);  // a fiber may not have come to its end
+        ASAN_UNPOISON_MEMORY_REGION(memory_, kStackBytes);  // a fiber may not have ended
 #endif
         munmap(memory_, kStackBytes);
     }
@@ -61,8 +61,8 @@ private:
     void* memory_;
 };
 
-// Something that runs on a stack of its own: a fiber, or the scheduler. AddressSanitizer has to be
-// told of every change of stack.
+// A fiber or the scheduler, each with its own stack. AddressSanitizer must know of every change of
+// stack.
 struct Routine {
     ucontext_t context;
     const void* stack = nullptr;
@@ -79,7 +79,7 @@ struct Routine {
         __sanitizer_finish_switch_fiber(sanitizers, nullptr, nullptr);
 #endif
     }
-    // To be called first on a new stack; `from` is who left for it.
+    // Call this first on a new stack; `from` is the routine that switched to it.
     static void begin([[maybe_unused]] Routine& from) {
 #if defined(__SANITIZE_ADDRESS__)
         __sanitizer_finish_switch_fiber(nullptr, &from.stack, &from.stack_bytes);
@@ -117,14 +117,14 @@ struct Block {
     uint32_t epoch = 0;  // completed barriers
 };
 
-// Who accessed, and when; epochs tell whether a barrier came in between.
+// The thread and time of an access; epochs show whether a barrier came in between.
 struct Trace {
     const Fiber* thread = nullptr;
     uint32_t block_epoch = 0, warp_epoch = 0;
     Location where;
 };
 
-// The last accesses to two bytes of memory. Reads are kept of two threads, so that a write by one
+// The last accesses to two bytes of memory. It keeps reads of two threads, so that a write by one
 // of them still meets the other.
 struct Cell {
     Trace reads[2], write, atomic_reads[2], atomic_write;
@@ -172,7 +172,7 @@ private:
 
 Launch* current = nullptr;
 
-// Stacks of fibers that have ended, for later ones.
+// Stacks of ended fibers, for reuse.
 std::vector<std::unique_ptr<Stack>>& idle_stacks() {
     static std::vector<std::unique_ptr<Stack>> stacks;
     return stacks;
@@ -229,7 +229,7 @@ void Launch::start(int64_t number) {
     ++resident_;
 }
 
-// Ends the running fiber; its stack is handed on once the scheduler runs again.
+// Ends the running fiber; its stack is reused once the scheduler runs again.
 void Launch::finish() {
     Block& block = *running->block;
     if (!block.waiting.empty() && error_.empty())
@@ -291,7 +291,7 @@ void Launch::remember(Trace (&reads)[2], const Trace& now) const {
 }
 
 void Launch::record(const void* address, size_t size, Access access, const Location& where) {
-    // Plain reads are most of the accesses and the least of the trouble.
+    // Plain reads are the most frequent and the simplest accesses.
     if (random_.below(access == Access::Read ? 16 : 4) == 0) yield();
     const Trace now = trace(where);
     const auto begin = reinterpret_cast<uintptr_t>(address);

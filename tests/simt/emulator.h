@@ -1,23 +1,23 @@
 // A GPU for tests: runs the kernels' own source, compiled as C++, on one thread of the host.
 //
-// Every CUDA thread is a fiber. At each memory access a fiber may be put aside for another one of
-// its block or of the other resident blocks, chosen at random from a seed, so that each seed is
+// Every CUDA thread is a fiber. At each memory access the emulator may switch to another fiber of
+// the block or of the other resident blocks, chosen at random from a seed, so each seed gives
 // another interleaving. Blocks, warps, dynamic shared memory (not cleared), __syncthreads, ballots,
-// shuffles and atomics do what CUDA says they do, and nothing more:
+// shuffles and atomics do what CUDA specifies, and nothing more:
 //
 //  * Two accesses to the same memory by different threads, one of them a write and not both atomic,
 //    with no barrier between them, are a race; so is using shared memory beyond its end. Both are
-//    errors, whether or not the result suffers.
+//    errors, even if the result is right.
 //  * A barrier that some threads of a block don't reach, and a warp operation that some lanes don't
 //    reach, are errors.
 //
-// Errors end the launch with a std::runtime_error that names the lines of source. What is not seen:
-// global memory that is accessed without the functions below, and memory ordering weaker than
+// Errors end the launch with a std::runtime_error that names the source lines. The emulator does
+// not see accesses to global memory without the functions below, nor memory ordering weaker than
 // sequential consistency (the kernels need none: see WideSlots).
 //
-// A test can sabotage a kernel at run time, to see that the emulator notices: `skip_barrier` makes
-// the barrier on that line do nothing, `tear_atomic` makes the atomic operations on that line a
-// plain read followed by a plain write.
+// A test can sabotage a kernel at run time to check that the emulator notices: `skip_barrier` makes
+// the barrier on that line do nothing, `tear_atomic` turns the atomic operations on that line into
+// a plain read followed by a plain write.
 #pragma once
 
 #include <algorithm>
@@ -61,7 +61,7 @@ struct Settings {
 };
 Settings& settings();
 
-// The sites that launches have come by since the program started.
+// The sites that launches have reached since the program started.
 class Sites {
 public:
     void add(const Location& where);
@@ -73,10 +73,10 @@ private:
 Sites& barrier_sites();
 Sites& atomic_sites();
 
-// The kernels that were launched since the program started.
+// The kernels launched since the program started.
 std::set<const void*>& launched_kernels();
 
-// ---- what a kernel sees ------------------------------------------------------------------------
+// ---- the kernel side ---------------------------------------------------------------------------
 
 const Index& thread_index();
 const Index& block_index();
@@ -137,7 +137,7 @@ public:
         T* address_;
         Location where_;
     };
-    // An index that knows where it was written.
+    // An index that records its source location.
     struct At {
         int64_t value;
         Location where;
@@ -236,7 +236,7 @@ T load_relaxed(const T* address, const Location& where = Location::current()) {
     simt::record(address, sizeof(T), Access::AtomicRead, where);
     return *address;
 }
-// In two parts, between which others may run: a GPU reads words whole, and promises no more.
+// In two parts, between which other threads may run: a GPU only guarantees to read words whole.
 template <class Word, int N>
 void load_relaxed_run(const Word* address, Word (&words)[N],
                       const Location& where = Location::current()) {

@@ -1,5 +1,5 @@
-// The CUDA half as torch operators swapnas_simt::*, on an emulated GPU whose memory is the host's;
-// and what Python needs beside them.
+// The CUDA half as torch operators swapnas_simt::*, on an emulated GPU whose memory is the host's,
+// and helper functions for Python.
 #include <dlfcn.h>
 
 #include "cuda/kernels.h"
@@ -21,7 +21,7 @@ void simt_settings(uint64_t seed, int multiprocessors) {
     simt::settings() = {.seed = seed, .multiprocessors = multiprocessors};
 }
 
-// Writes where in this library the kernels lie that were launched, `room` of them at most; returns
+// Writes the positions in this library of the launched kernels, at most `room` of them; returns
 // how many there are.
 int64_t simt_launched_kernels(int64_t* offsets, int64_t room) {
     Dl_info library{};

@@ -1,6 +1,6 @@
-// The CUDA kernels on the emulated GPU: insert, ReLU + insert, pack, packed insert, merge and count
-// against std::set, over the sizes of the CPU's tests; then every barrier and every atomic
-// operation of the kernels is taken away in turn, which has to be noticed.
+// The CUDA kernels on the emulated GPU: compares insert, ReLU + insert, pack, packed insert, merge
+// and count with std::set, over the sizes of the CPU tests. Then removes every barrier and every
+// atomic operation of the kernels in turn; the emulator must notice each.
 #include <algorithm>
 #include <random>
 #include <set>
@@ -80,7 +80,7 @@ void check_one(int64_t groups, int64_t samples, int64_t outer, int64_t inner, bo
     Tables other(1, shape, outer * inner);
     cuda::insert_packed({packed.data(), outer * inner, shape.bits()}, other.tables, nullptr);
     CHECK(other.counted().patterns == expected);
-    cuda::merge(other.tables, inserted.tables, nullptr);  // nothing new: chunks agree however made
+    cuda::merge(other.tables, inserted.tables, nullptr);  // nothing new: same chunks either way
     CHECK(other.counted().patterns == expected);
     Tables larger(1, shape, 3 * outer * inner + 200);
     cuda::merge(larger.tables, inserted.tables, nullptr);
@@ -116,7 +116,7 @@ void check_stray_bits() {
     CHECK(of_65.counted().patterns == 1 && of_65.counted().flags == kStrayBits);
 }
 
-// A table that the caller made too small is filled, never overrun, and says so.
+// A table that is too small fills up without overrun, and says so.
 void check_overflow() {
     for (int64_t samples : {25, 50, 100}) {
         const PatternShape shape{samples, false};
@@ -132,7 +132,7 @@ void check_overflow() {
     }
 }
 
-// So many samples that few threads of a block have room for their chunks.
+// Many samples, so that few threads of a block have room for their chunks.
 void check_widest() {
     for (int64_t samples : {20'000, 200'000}) check_one(1, samples, 1, 3, false, 1);
     RandomActivations x(1, 400'000, 1, 1, 1);
@@ -148,7 +148,7 @@ void check_bad_arguments() {
     CHECK_THROWS(cuda::count(tables.tables, nullptr, nullptr));
 }
 
-// Whether everything still passes on a few sizes that reach all the kernels.
+// Whether everything still passes on a few sizes that reach all kernels.
 bool passes() {
     try {
         for (uint32_t seed = 0; seed < 3; ++seed) {

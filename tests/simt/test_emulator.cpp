@@ -1,5 +1,5 @@
-// The emulator itself: a correct kernel passes under every schedule, and each kind of mistake that
-// it is there for is noticed, whether or not the result suffers.
+// The emulator itself: a correct kernel passes under every schedule, and the emulator notices each
+// kind of mistake that it covers, even if the result is right.
 #include <vector>
 
 #include "check.h"
@@ -13,7 +13,7 @@ struct Arguments {
     const uint32_t* input;
     uint32_t* output;
     int64_t count;
-    bool stray = false;  // does what the test is about
+    bool stray = false;  // makes the mistake under test
 };
 
 constexpr int kThreads = 64;
@@ -24,7 +24,7 @@ void run(void (*kernel)(Arguments), const Arguments& arguments, uint64_t seed, i
            nullptr, arguments);
 }
 
-// What the launch throws; empty if nothing.
+// The error of the launch; empty if none.
 std::string error_of(void (*kernel)(Arguments), const Arguments& arguments, uint64_t seed) {
     try {
         run(kernel, arguments, seed);
@@ -74,7 +74,7 @@ __global__ void warp_sum_kernel(const Arguments a) {
     } while (before != expected);
 }
 
-// Which lanes have an odd input, told to all of them.
+// Tells all lanes which of them have an odd input.
 __global__ void ballot_kernel(const Arguments a) {
     const unsigned odd = __ballot_sync(0xFFFFFFFF, load_stream(a.input + threadIdx.x) % 2 == 1);
     const uint32_t third = __shfl_sync(0xFFFFFFFF, threadIdx.x, 3);
@@ -109,12 +109,12 @@ __global__ void misaligned_kernel(const Arguments a) {
     load_stream(reinterpret_cast<const uint4*>(a.input + 1));
 }
 
-// Everybody adds to a counter, not at once: right under some schedules, a race under all.
+// Every thread adds to a counter without atomics: right under some schedules, a race under all.
 __global__ void lost_update_kernel(const Arguments a) {
     store_stream(a.output, load_stream(a.output) + 1);
 }
 
-// Relies on shared memory being cleared.
+// Relies on cleared shared memory.
 __global__ void garbage_kernel(const Arguments a) {
     if (shared_memory<uint32_t>()[threadIdx.x] == 0) atomic_or(a.output, 1);
 }
@@ -167,7 +167,7 @@ void check_mistakes() {
     }
 }
 
-// The same seed is the same schedule; another one is another.
+// The same seed gives the same schedule; another seed gives another.
 void check_schedules() {
     std::vector<uint32_t> input(1000, 1);
     std::set<std::string> errors;
