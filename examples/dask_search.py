@@ -1,8 +1,8 @@
-"""A search that a Dask cluster scores: here one of local processes, elsewhere one of many machines. Run it::
+"""Searches with the workers of a Dask cluster: local processes here, or many machines. Run it::
 
 pip install 'swapnas-ext[dask]'
 python examples/dask_search.py
-python examples/dask_search.py tcp://scheduler:8786      # a cluster that runs already
+python examples/dask_search.py tcp://scheduler:8786      # an existing cluster
 """
 
 import sys

@@ -1,8 +1,8 @@
 """Scores NAS-Bench-201 networks on the bundled photograph, then searches the DARTS space.
 
-One call of `Scorer` for each network: its weights are drawn, it runs once on 16 patches of the
-photograph, and its distinct activation patterns are counted while it runs. The search (SWAP-NAS) makes
-such scores the fitness of an evolution, and leaves a run file and a page.
+Each network is one call of `Scorer`: it draws the weights, runs the network once on 16 patches of the
+photograph, and counts the distinct activation patterns meanwhile. The search (SWAP-NAS) is an evolution with
+such scores as fitness. It writes a run file and a page.
 """
 
 import random
