@@ -44,7 +44,7 @@ def main() -> None:
 
 @main.command()
 def info() -> None:
-    """Shows what was built, and what it runs on."""
+    """Shows how this package was built, and the machine that it runs on."""
     click.echo(json.dumps(build_info(), indent=2))
 
 

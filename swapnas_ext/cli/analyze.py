@@ -1,4 +1,4 @@
-"""``swapnas analyze``: what the scores of a run tell."""
+"""``swapnas analyze``: what the scores in run files show."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXAMPLES = """
 \b
 Examples:
   swapnas analyze run.db --html analysis.html
-  swapnas analyze s16.db s32.db s64.db      # runs of correlate with --samples 16, 32, 64: how far they agree
+  swapnas analyze s16.db s32.db s64.db      # correlate with --samples 16, 32, 64: do they agree?
 """
 
 
@@ -26,12 +26,12 @@ Examples:
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Writes one self-contained HTML page about the first run.",
+    help="Writes a self-contained HTML page about the first run file.",
 )
-@click.option("--space", metavar="MODULE:CLASS", help="A space of your own, for its operations.")
+@click.option("--space", metavar="MODULE:CLASS", help="Your own search space, for its operations.")
 def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> None:
-    """Tells which operations score high, where scores are saturated, and how many repeats make a stable
-    ranking; with several runs over the same architectures, also how far they agree.
+    """Shows which operations score high, which scores are saturated, and how many repeats make a ranking stable.
+    With several run files of the same architectures, it also shows how far their scores agree.
 
     RUNS are run files of `swapnas correlate` and `swapnas search`. No accuracies are needed.
     """

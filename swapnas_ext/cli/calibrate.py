@@ -1,4 +1,4 @@
-"""``swapnas calibrate``: mu and sigma without labels."""
+"""``swapnas calibrate``: finds mu and sigma without labels."""
 
 from __future__ import annotations
 
@@ -25,9 +25,13 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @space_options
-@click.option("--architectures", default=200, show_default=True, help="Size of the sample.")
-@click.option("--target-params", type=COUNT, help="Size wanted, in parameters, as 1.5M.")
-@click.option("--seed", default=0, show_default=True, help="Of the sample and of the weights.")
+@click.option(
+    "--architectures", default=200, show_default=True, help="Number of random architectures."
+)
+@click.option("--target-params", type=COUNT, help="Target size, in parameters, such as 1.5M.")
+@click.option(
+    "--seed", default=0, show_default=True, help="Seed of the architectures and of the weights."
+)
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Prints JSON.")
 @scoring_options
@@ -42,8 +46,8 @@ def calibrate(
 ) -> None:
     """Finds mu and sigma from random architectures of a space; no accuracies are needed.
 
-    For ranking: mu is the largest size of the sample, and sigma such that size weighs a quarter of what
-    the score does. With --target-params: for a search that is to find models of that size.
+    By default they are for ranking: mu is the largest size of the sample, and sigma gives size a quarter of the
+    weight of the score. With --target-params they are for a search for models of that size.
     """
     try:
         space = choice.get()

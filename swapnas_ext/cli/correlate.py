@@ -1,4 +1,4 @@
-"""``swapnas correlate``: how well scores rank, by a table of accuracies."""
+"""``swapnas correlate``: how well scores rank the architectures of a table of accuracies."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ Examples:
     "path",
     required=True,
     type=click.Path(path_type=Path),
-    help="A CSV file with a header line (semicolons, tabs and decimal commas will do too), or a JSON file with "
-    "a list of objects.",
+    help="A CSV file with a header line (with semicolons, tabs or decimal commas too), or a JSON file with a list "
+    "of objects.",
 )
 @click.option(
     "--architecture",
     metavar="COLUMN",
-    help="Column of architectures. Default: architecture, arch_str, arch or genotype, or what the space's "
-    "published table has.",
+    help="Column of architectures. Default: architecture, arch_str, arch or genotype, or the column of the "
+    "space's published table.",
 )
 @click.option(
     "--accuracy",
     metavar="COLUMN",
-    help="Column of accuracies; of JSON also a.b. Default: one with acc in its name, or that begins with val or "
+    help="Column of accuracies; in JSON also a.b. Default: a column whose name contains acc, or begins with val or "
     "test; never errors, losses, ranks, times and the like.",
 )
 @click.option(
@@ -60,33 +60,40 @@ Examples:
     "baselines",
     metavar="COLUMN",
     multiple=True,
-    help="Column of numbers to compare with. Repeatable.",
+    help="Column of numbers to compare the scores with. Repeatable.",
 )
 @click.option(
     "--skip-bad",
     is_flag=True,
-    help="Leaves out duplicate rows, and those without an architecture or an accuracy.",
+    help="Leaves out duplicate rows, and rows without an architecture or an accuracy.",
 )
 @click.option(
     "--limit",
     type=click.IntRange(1),
-    help="So many rows at random; those of a larger limit contain them.",
+    help="Takes at most this many random rows. A larger limit takes the same rows and more.",
 )
 @click.option(
-    "--seed", default=0, show_default=True, help="Of weights, of --limit, and of the intervals."
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Seed of weights, of --limit, and of the intervals.",
 )
-@click.option("--mu", type=float, help="In thousands of parameters; with --sigma.")
+@click.option(
+    "--mu",
+    type=float,
+    help="Target size of the regularised score, in thousands of parameters. Needs --sigma.",
+)
 @click.option(
     "--sigma",
     type=float,
-    help="In squared thousands of parameters. Default: both are calibrated with the table's "
-    "architectures, without their accuracies.",
+    help="Width around --mu, in squared thousands of parameters. Default: both are calibrated with the "
+    "table's architectures, without their accuracies.",
 )
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="Where the results go, without a suffix: .csv, .html, and .db, the run file. Default: the "
-    "table's name and the space's, in this folder.",
+    help="Path of the results without suffix: .csv, .html, and .db, the run file. Default: the names of "
+    "the table and of the space, in this folder.",
 )
 @workers_options
 @scoring_options
@@ -105,12 +112,12 @@ def correlate(
     hands: Hands,
     scoring: Scoring,
 ) -> None:
-    """Scores the architectures of a table of accuracies, and tells how well the scores rank them.
+    """Scores the architectures of a table of accuracies, and shows how well the scores rank them.
 
-    Spearman's, Kendall's and Pearson's correlations with bootstrap 95 % intervals, of the score and of the
-    size-regularised score, beside parameters and FLOPs; what the highest are worth; and a page of plots.
-    The same command goes on after Ctrl-C; with another --accuracy, --baseline or --limit it scores only what
-    is new.
+    Prints Spearman's, Kendall's and Pearson's correlations with bootstrap 95 % intervals: of the score, of the
+    size-regularised score, of parameters and FLOPs. Also shows the accuracies of the highest scores, and writes a
+    page of plots. After Ctrl-C, the same command continues. With another --accuracy, --baseline or --limit it
+    scores only new architectures.
     """
     try:
         check_scipy()
@@ -176,7 +183,7 @@ def correlate(
 
 
 def _files(base: Path, table: Path) -> dict[str, Path]:
-    """What is written, by kind. Raises ValueError where it can't be, or would overwrite the table."""
+    """The files to write, by kind. Raises ValueError if one can't be written, or would overwrite the table."""
     if base.is_dir() or not base.name:
         raise ValueError(
             f"--output {base} is a folder: give the name of the files in it, without suffix"

@@ -11,14 +11,14 @@ from types import FrameType
 from swapnas_ext._util import is_main_thread
 
 INTERRUPTED = 130
-"""The exit code, as shells have it."""
+"""The exit code after Ctrl-C, as in shells."""
 
 _ONE_CTRL_C = 1.0  # seconds
 
 
 @contextmanager
 def ctrl_c_once() -> Iterator[None]:
-    """Ctrl-C again and again, within a second, is one: the command is about to end."""
+    """Within a second, several Ctrl-C count as one: the command is about to end."""
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or not is_main_thread():
         yield
         return
@@ -39,6 +39,6 @@ def ctrl_c_once() -> Iterator[None]:
 
 
 def finish_after_ctrl_c() -> None:
-    """What is left to do is to write what there is, and to end: another Ctrl-C must not spoil that."""
+    """Ignores Ctrl-C from now on, so that the command can write its results and end."""
     if is_main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)

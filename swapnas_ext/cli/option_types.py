@@ -13,7 +13,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Quantity(click.ParamType):  # type: ignore[type-arg]  # is no generic class in all of click 8
-    """A number with a unit, as 1.5M parameters, or 20ms."""
+    """A number with a unit, such as 1.5M parameters, or 20ms."""
 
     def __init__(self, name: str, units: dict[str, float]) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""Files that commands write: found out at the start whether they can be, and replaced as a whole at the end."""
+"""Files that commands write. They are checked at the start, and replaced as a whole at the end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def check_writable(path: Path, option: str) -> None:
-    """Raises ValueError where a file can't be written there."""
+    """Raises ValueError if no file can be written at the path."""
     try:
         if path.is_dir():
             raise ValueError(f"{option} {path} is a folder: give the name of a file")
@@ -27,10 +27,10 @@ def check_writable(path: Path, option: str) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Writes all of it, or leaves what is there.
+    """Writes the whole text, or leaves the file as it is.
 
     Raises:
-        OSError: it can't be written; says the path.
+        OSError: the file can't be written. Names the path.
     """
     try:
         if not _is_replaceable(path):
@@ -49,7 +49,8 @@ def write(path: Path, text: str) -> None:
 
 
 def _is_replaceable(path: Path) -> bool:
-    """Not so: terminals, pipes, devices; what is write-protected; and files of folders that are."""
+    """Whether a new file can take the place of the old one. This excludes terminals, pipes and devices, write-protected
+    files, and files in write-protected folders."""
     if path.exists():
         return (
             path.is_file()
@@ -60,14 +61,14 @@ def _is_replaceable(path: Path) -> bool:
 
 
 def _temporary(path: Path) -> Path:
-    """An empty file beside it."""
+    """Makes an empty file beside the path."""
     handle, name = tempfile.mkstemp(prefix=".swapnas-", suffix=".part", dir=path.resolve().parent)
     os.close(handle)
     return Path(name)
 
 
 def _mode(path: Path) -> int:
-    """Permissions of the file that is there, or of a new one."""
+    """The permissions of the old file, or those of a new one."""
     if path.exists():
         return stat.S_IMODE(path.stat().st_mode)
     umask = os.umask(0)

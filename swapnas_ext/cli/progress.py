@@ -14,7 +14,7 @@ from swapnas_ext.search import Progress
 
 
 def bar(what: str) -> Bar:
-    """With how far it is, the ``state`` of its task, and the time left."""
+    """A progress bar with counts, the ``state`` of its task, and the time left."""
     return Bar(
         TextColumn(what),
         BarColumn(),
@@ -28,7 +28,7 @@ def bar(what: str) -> Bar:
 
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[Progress], None]]:
-    """Gives the ``on_progress`` of a search, which is shown as a bar."""
+    """Shows a progress bar. Yields the ``on_progress`` for a search."""
     start = time.perf_counter()
     with bar(what) as shown:
         task = shown.add_task("", total=total, state="starting")

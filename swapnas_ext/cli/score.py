@@ -37,7 +37,7 @@ from swapnas_ext.spaces import SearchSpace
 
 @dataclass(frozen=True)
 class Named:
-    """A model to score, and how to make it."""
+    """The name of a model to score, and the function that builds it."""
 
     name: str
     build: Callable[[], nn.Module]
@@ -63,14 +63,14 @@ Examples:
 @click.option(
     "--arch-file",
     type=click.File("rb"),
-    help="A file of architectures, one a line ('-' for standard input; # starts a comment line).",
+    help="A file with one architecture per line ('-': standard input; # starts a comment line).",
 )
 @click.option(
     "--all",
     "everything",
     is_flag=True,
-    help="Every architecture of the space, isomorphic ones once, into the CSV file --output (default: "
-    "SPACE-scores.csv), by --workers. Continues a file that is there; FILE.db beside it is its run file.",
+    help="Scores every architecture of the space, isomorphic ones once, with --workers, and writes the CSV file "
+    "--output (default: SPACE-scores.csv). Continues an existing file; FILE.db beside it is the run file.",
 )
 @workers_option
 @click.option(
@@ -78,19 +78,19 @@ Examples:
     "factories",
     multiple=True,
     metavar="MODULE:NAME",
-    help="A function of yours (or a class) that makes a model. Repeatable.",
+    help="Your own function or class that makes a model. Repeatable.",
 )
 @scoring_options
 @click.option(
-    "--mu", type=float, help="Regularise by size: the size wanted, in thousands of parameters."
+    "--mu", type=float, help="Regularises by size: the target size, in thousands of parameters."
 )
 @click.option(
     "--sigma",
     type=float,
-    help="Its width, in squared thousands of parameters: exp(-(size-mu)^2/sigma).",
+    help="Width around --mu, in squared thousands of parameters: exp(-(size-mu)^2/sigma).",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the first repeat.")
-@click.option("--profile", is_flag=True, help="Shows where the time goes, and every layer.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the first repeat.")
+@click.option("--profile", is_flag=True, help="Shows the time of each step, and every layer.")
 @click.option(
     "--format",
     "output_format",
@@ -99,7 +99,9 @@ Examples:
     show_default=True,
 )
 @click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: the terminal."
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write. Default: the terminal.",
 )
 def score(
     choice: SpaceChoice,
@@ -116,9 +118,9 @@ def score(
     output_format: str,
     output: Path | None,
 ) -> None:
-    """Scores architectures of a search space, or models of your own, best first.
+    """Scores architectures of a search space, or models of your own, and lists them, best first.
 
-    Everything is checked before the first model is scored. Ctrl-C ends with the scores so far.
+    Everything is checked before the first model is scored. Ctrl-C ends the command with the scores so far.
     """
     try:
         texts = [*archs, *(_lines(arch_file) if arch_file else ())]
@@ -223,7 +225,7 @@ def _scored(
         warnings.simplefilter("ignore", ScoreWarning)  # shown with each model
         task = progress.add_task("", total=len(candidates), state="")
         for candidate in candidates:
-            torch.manual_seed(seed)  # for --init keep: the weights that the model draws itself
+            torch.manual_seed(seed)  # for --init keep: the model draws its own weights
             try:
                 result = scorer(partial(_built, candidate, device))
             except (Exception, SystemExit) as error:  # the model's code may raise anything
@@ -249,7 +251,7 @@ def _survey(survey: Survey, workers: int, command: dict[str, Any]) -> None:
     with progress_bar("scoring", len(survey.groups)) as show:
 
         def on_progress(progress: Progress) -> None:
-            if known and progress.scored == 0:  # nothing stands in the way of continuing
+            if known and progress.scored == 0:  # the file can be continued
                 click.echo(f"{survey.output} has {known:,} of {total:,}: continuing", err=True)
             show(progress)
 

@@ -1,4 +1,4 @@
-"""The options that say how networks are scored."""
+"""The options for how networks are scored."""
 
 from __future__ import annotations
 
@@ -47,42 +47,46 @@ class Scoring:
 
     images: str | None = field(
         metadata=_option(
-            "A folder of images (as many of each of its subfolders), an .npz or .npy file, one array of it "
-            "(file.npz:key), or one image (of flexibert: a text). Default: a photograph (a text) that comes along.",
+            "A folder of images (of each of its subfolders, the same number is taken), an .npz or .npy file, one array "
+            "of it (file.npz:key), or one image (for flexibert: a text). Default: the bundled photograph (text).",
             type=click.Path(),
         )
     )
     samples: int = field(metadata=_option("S, images in the mini-batch.", default=16))
     size: int | None = field(
         metadata=_option(
-            "Pixels; default: what the space's networks take, or 32.",
+            "Width and height of images, in pixels. Default: the input size of the space's networks, or 32.",
             type=click.IntRange(max=16_384),
         )
     )
-    repeats: int = field(metadata=_option("Initialisations to average over.", default=1))
+    repeats: int = field(metadata=_option("Number of initialisations to average over.", default=1))
     tolerance: float | None = field(
         metadata=_option(
-            "Ends the repeats when the mean's standard error is below this part of it, such as 0.01."
+            "Ends the repeats early, when the relative standard error of the mean is at most this, such as 0.01."
         )
     )
-    max_memory: int | None = field(metadata=_option("For repeats that run at once.", metavar="MIB"))
+    max_memory: int | None = field(
+        metadata=_option("Memory for repeats that run at once.", metavar="MIB")
+    )
     init: str | None = field(
         metadata=_option(
             f"Weight initialisation; keep: the model's own. Default: that of the measure ({_default_inits()}).",
             type=click.Choice(initialization.NAMES),
         )
     )
-    device: str = field(metadata=_option("cpu, cuda, cuda:1, ...", default="cpu"))
+    device: str = field(
+        metadata=_option("Device that runs the networks: cpu, cuda, cuda:1, ...", default="cpu")
+    )
     capture: Mode = field(
         metadata=_option(
-            "Activations that are modules, or all as the operators that compute them; auto: both.",
+            "Captures activations as modules, or as the operators that compute them; auto: both.",
             type=click.Choice(MODES),
             default="auto",
         )
     )
     select: tuple[str, ...] = field(
         metadata=_option(
-            "Only activations of such names, as 'layer4.*'. Repeatable.",
+            "Captures only activations with matching names, such as 'layer4.*'. Repeatable.",
             multiple=True,
             metavar="PATTERN",
         )
@@ -94,7 +98,7 @@ class Scoring:
     )
     measure: str = field(
         metadata=_option(
-            f"What is measured: {_described_measures()}; or MODULE:NAME of your own.",
+            f"The measure: {_described_measures()}; or MODULE:NAME of your own.",
             metavar="NAME",
             default="patterns",
             callback=_known_measure,

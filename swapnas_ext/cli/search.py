@@ -1,4 +1,4 @@
-"""``swapnas search``: SWAP-NAS."""
+"""``swapnas search``: searches a space with SWAP-NAS."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EXAMPLES = """
 \b
 Examples:
   swapnas search --space darts --candidates 5000 --workers 2 --seed 1 --run run.db
-  swapnas search --resume run.db                         # after Ctrl-C, or whatever ended it
+  swapnas search --resume run.db                         # after Ctrl-C, kill -9, a power cut
   swapnas search --space darts --target-params 2.5M --run run.db
   swapnas search --space darts --target-params 1.5M,2M,3M,4M --run family.db    # a model of each size
   swapnas search --space nasbench201 --images photos/ --max-flops 100M --strategy ageing
@@ -76,7 +76,7 @@ def _search_options(command: Command) -> Command:
 
 
 def _type(annotation: Any, unit: str) -> Any:
-    """How an option's text is read."""
+    """The type of an option."""
     if get_origin(annotation) is tuple:
         return _Counts()
     if unit:
@@ -88,12 +88,14 @@ def _type(annotation: Any, unit: str) -> Any:
 @space_options
 @_search_options
 @click.option(
-    "--run", type=click.Path(path_type=Path), help="The run file to make. Default: a name by date."
+    "--run",
+    type=click.Path(path_type=Path),
+    help="The run file to make. Default: a name with the date.",
 )
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),
-    help="The run file to go on with; needs no other options.",
+    help="The run file of a search to continue. Needs no other options.",
 )
 @workers_options
 @scoring_options
@@ -110,16 +112,16 @@ def search(
 ) -> None:
     """Searches a space for architectures with high SWAP-Scores (SWAP-NAS).
 
-    Every candidate is kept in a run file as soon as it is scored. Ctrl-C ends with the result so far, and
-    --resume goes on to the very result of an uninterrupted run. No architecture is scored twice, nor two
-    that compute the same function.
+    Every candidate is recorded in a run file as soon as it is scored. Ctrl-C ends the search with the result so
+    far. --resume continues it, and reaches exactly the uninterrupted result. Of architectures that compute the
+    same function, only one is scored.
     """
-    if scoring.images is not None:  # --resume may be given elsewhere
+    if scoring.images is not None:  # --resume may be called in another folder
         scoring = dataclasses.replace(scoring, images=str(Path(scoring.images).resolve()))
     try:
         if resume is not None:
             if run is not None:
-                raise ValueError("give --run for a new run, or --resume for one to go on with")
+                raise ValueError("give --run to start a search, or --resume to continue one")
             choice, scoring, settings = _resumed(resume, context, choice, scoring, of_search)
             path = resume
         else:
@@ -129,7 +131,7 @@ def search(
                 raise ValueError(f"--run {path} is a folder: give the name of a file")
             if is_taken(path):
                 raise ValueError(
-                    f"{path} exists: go on with it by --resume {path}, or choose another"
+                    f"{path} exists: continue it with --resume {path}, or choose another file"
                 )
         space = choice.get()
         scorer = _scorer(scoring, space, settings, resume)
@@ -173,12 +175,12 @@ def _resumed(
     scoring: Scoring,
     of_search: dict[str, Any],
 ) -> tuple[SpaceChoice, Scoring, SearchSettings]:
-    """What a run was made with; what is given on the command line has to be the same."""
+    """The settings of a run file. Those on the command line must be the same."""
     with RunFile.read(path) as run_file:
         made_with = run_file.settings
     if made_with.get("command") is None:
         raise ValueError(
-            f"{path} was not made by this command: go on with it in Python, with "
+            f"{path} was not made by this command: continue it in Python, with "
             f"swap.search.search(..., history={str(path)!r})"
         )
     try:
@@ -212,19 +214,21 @@ def _as_made(
         if was.options.get(name) != value:
             raise ValueError(f"{path} was made with {name}={was.options.get(name)}, not {value}")
     own = made_with["search"]["strategy"]
-    if ":" in own and "strategy" not in given:  # what a run file names is not imported unasked
+    if (
+        ":" in own and "strategy" not in given
+    ):  # a module that a run file names is not imported unasked
         raise ValueError(f"{path} is a run of a strategy of your own: give --strategy {own} too")
     old = {**command["scoring"], "select": tuple(command["scoring"]["select"])}
     new = asdict(scoring)
     settings = dict(made_with["search"])
     settings["target_params"] = tuple(settings["target_params"])
     for name in given:
-        if name == "images":  # they may have moved: the search compares what is in them
+        if name == "images":  # they may have moved: the search compares their content
             old[name] = new[name]
         if name in old and new[name] != old[name]:
             raise ValueError(f"{path} was made with {name}={old[name]}, not {new[name]}")
         if name in _OF_SEARCH:
-            settings[name] = of_search[name]  # the search tells what may differ
+            settings[name] = of_search[name]  # the search checks which may differ
     return was, Scoring(**old), SearchSettings(**settings)
 
 
@@ -246,7 +250,7 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
     tell_saturated(row.candidate.is_saturated for row in ranked)
     if found.interrupted:
         click.echo(
-            f"interrupted at {len(found.candidates):,} of {settings.candidates:,}: go on with swapnas "
+            f"interrupted at {len(found.candidates):,} of {settings.candidates:,}: continue with swapnas "
             f"search --resume {shown}",
             err=True,
         )
@@ -262,4 +266,4 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
             f"ended at {len(found.candidates):,} of {settings.candidates:,}: no new architectures were found",
             err=True,
         )
-    click.echo(f"all of it: swapnas show {shown}   a page: swapnas show {shown} --html page.html")
+    click.echo(f"all results: swapnas show {shown}   a page: swapnas show {shown} --html page.html")

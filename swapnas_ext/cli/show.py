@@ -1,4 +1,4 @@
-"""``swapnas show``: what a run found."""
+"""``swapnas show``: the results in a run file."""
 
 from __future__ import annotations
 
@@ -28,16 +28,17 @@ Examples:
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Writes one self-contained HTML page.",
+    help="Writes a self-contained HTML page.",
 )
-@click.option("--top", default=10, show_default=True, help="How many of the best.")
+@click.option("--top", default=10, show_default=True, help="Number of the best to show.")
 @click.option(
-    "--space", metavar="MODULE:CLASS", help="A space of your own, for its drawings and formats."
+    "--space", metavar="MODULE:CLASS", help="Your own search space, for its drawings and formats."
 )
 def show(run: Path, as_json: bool, html: Path | None, top: int, space: str | None) -> None:
-    """Shows a run: the best, in the formats of other code bases, how the search went, and pictures.
+    """Shows the results in a run file: the best architectures, in the formats of other code bases too, the progress
+    of the search, and pictures.
 
-    Also while a search is writing it.
+    A search may be writing to the file meanwhile.
     """
     try:
         if as_json and html is not None:

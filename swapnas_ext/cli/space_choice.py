@@ -16,13 +16,13 @@ from swapnas_ext.spaces import SearchSpace
 
 @dataclass(frozen=True)
 class SpaceChoice:
-    """A search space by name, and the options of its class. For JSON."""
+    """A search space by name, and the options of its class. All values fit JSON."""
 
     name: str | None
     options: dict[str, Any]
 
     def get(self) -> SearchSpace:
-        """Raises ValueError where there is no name, or no such option."""
+        """Makes the space. Raises ValueError if there is no name, or no such option."""
         if self.name is None:
             raise ValueError(f"give a --space; known: {', '.join(spaces.names())}")
         try:
@@ -33,7 +33,7 @@ class SpaceChoice:
             ) from error
 
     def renamed(self) -> dict[str, Any]:
-        """The options by the names that the space's class gives them."""
+        """The options by the names of the parameters of the space's class."""
         assert self.name is not None
         known = inspect.signature(spaces.space_class(self.name)).parameters
         named = {}
@@ -47,7 +47,7 @@ class SpaceChoice:
 
 
 _PARAMETERS = {("darts", "cells"): "layers"}
-"""Where a space calls an option of the command otherwise."""
+"""Parameters whose name differs from that of the option: by space and option."""
 
 
 def space_options(command: Command) -> Command:
@@ -58,19 +58,19 @@ def space_options(command: Command) -> Command:
         metavar="NAME",
         help=f"Search space: {', '.join(spaces.names())}, or MODULE:CLASS of your own.",
     )
-    @click.option("--dataset", help="Of nasbench201: cifar10 (default), cifar100, imagenet16-120.")
+    @click.option("--dataset", help="For nasbench201: cifar10 (default), cifar100, imagenet16-120.")
     @click.option(
-        "--network", help="Of darts: workload (default, as published), cifar10, imagenet."
+        "--network", help="For darts: workload (default, as published), cifar10, imagenet."
     )
     @click.option(
         "--channels",
         type=click.IntRange(max=100_000),
-        help="Of the space's networks. Default: as published.",
+        help="Channels of the space's networks. Default: as published.",
     )
     @click.option(
         "--cells",
         type=click.IntRange(max=1_000),
-        help="Cells (of nasbench201: a stage). Default: as published.",
+        help="Cells of a network (nasbench201: of a stage). Default: as published.",
     )
     @click.option(
         "--space-option",
@@ -117,8 +117,8 @@ def _value(text: str) -> int | float | str:
 
 
 def space_of_run(given: str | None, about: dict[str, Any]) -> SearchSpace | None:
-    """For formats and drawings. A run file is data: modules that it names are not imported, but those of
-    this package."""
+    """The space of a run file, for formats and drawings: the given one, or the recorded one if it is of this package;
+    otherwise None. A run file is data, so no other module that it names is imported."""
     if given is not None:
         return spaces.get(given)
     name = about["settings"]["space"]["name"]

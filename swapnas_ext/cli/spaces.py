@@ -1,4 +1,4 @@
-"""``swapnas spaces``: what can be searched."""
+"""``swapnas spaces``: lists the search spaces."""
 
 from __future__ import annotations
 

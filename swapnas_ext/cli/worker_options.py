@@ -1,4 +1,4 @@
-"""Options for workers."""
+"""The options for workers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def workers_option(command: Command) -> Command:
     return click.option(
         "--workers",
         type=click.IntRange(1),
-        help="Local processes, one thread each. Default: one a core.",
+        help="Number of local processes, with one thread each. Default: one per core.",
     )(command)
 
 
 def local_workers(workers: int | None) -> int:
-    """The number of local workers: as many as are asked for, at most one a core."""
+    """The number of local workers: as many as are asked for, at most one per core."""
     cores = _cores()
     if workers is not None and workers > cores:
         click.echo(f"--workers {workers}: {cores} cores are busy with {cores} of them", err=True)
@@ -45,7 +45,7 @@ class Hands:
     ray_address: str | None
 
     def get(self) -> Workers:
-        """Raises ValueError for options that don't go together."""
+        """The ``workers`` for a search. Raises ValueError if options contradict each other."""
         if not self.ray and self.ray_address is None:
             return local_workers(self.workers)
         if self.ray and self.ray_address is not None:
@@ -56,7 +56,7 @@ class Hands:
 
 
 def workers_options(command: Command) -> Command:
-    """Gives a command ``hands``, `Hands`."""
+    """Gives a command ``hands``, a `Hands`."""
 
     @workers_option
     @click.option("--ray", is_flag=True, help="Scores with Ray on this machine.")

@@ -1,4 +1,4 @@
-"""What a measure has to keep."""
+"""Checks measures."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _MOVED = 0.02  # how far rounding may move one of few neurons across its boundar
 
 
 def check_measure(measure: AnyMeasure, *, reads_weights: bool = True) -> None:
-    """Checks a measure, on small networks: its numbers, its repeats, and that it leaves everything as it was.
+    """Checks a measure, on small networks: its numbers, its repeats, and that it changes nothing else.
 
     Args:
-        measure: as `Scorer` takes it: a name, ``MODULE:NAME``, an object, a class, or a function of a prepared
-            network.
-        reads_weights: whether the score depends on the weights. It does not where only sizes are measured.
+        measure: a measure as `Scorer` takes it: a name, ``MODULE:NAME``, an object, a class, or a function of a
+            prepared network.
+        reads_weights: whether the score depends on the weights. False for a measure of sizes alone.
 
     Raises:
-        AssertionError: says what is not kept.
+        AssertionError: says what is wrong.
     """
     callers = RandomState(torch.device("cpu"))
     try:
@@ -86,11 +86,11 @@ class _Network(nn.Module):
 
 
 class _Recorded(Measure[Any]):
-    """A measure that delegates to another, and keeps what that returns.
+    """A measure that delegates to another, and records its results.
 
     Attributes:
-        log_values: of each repeat by itself.
-        batch_error: why `read_replicates` of the other failed; None where it did not.
+        log_values: the logarithm of each repeat alone.
+        batch_error: why `read_replicates` of the other failed; None if it did not.
     """
 
     def __init__(self, inner: Measure[Any]) -> None:
@@ -348,7 +348,7 @@ def _check_model_is_left(found: Measure[Any]) -> None:
 
 
 def _state(model: nn.Module) -> dict[str, object]:
-    """Everything of a model that a measure could change, by what it is."""
+    """The parts of a model that a measure could change, by name."""
     state: dict[str, object] = {}
     for name, module in model.named_modules():
         where = f" of {name or 'the model'}"

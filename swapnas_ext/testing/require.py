@@ -1,4 +1,4 @@
-"""How checks fail, also under ``python -O``, which leaves out assert statements."""
+"""Raises the errors of checks, also under ``python -O``, which leaves out assert statements."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def require(kept: object, sentence: str) -> None:
 
 @contextmanager
 def own_random_numbers_only(what: str) -> Iterator[None]:
-    """Requires that Python's global random numbers are left alone."""
+    """Requires that Python's global random numbers are not used."""
     before = random.getstate()
     yield
     require(
         random.getstate() == before,
-        f"{what} draws from Python's global random numbers: draw all from the rng, or no run can be repeated",
+        f"{what} draws from Python's global random numbers: draw all from the rng, or no search can be repeated",
     )

@@ -1,4 +1,4 @@
-"""What a search space has to keep."""
+"""Checks search spaces."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _LISTED = 300  # architectures of a space that lists them
 
 
 def check_space(space: SearchSpace, *, seed: int = 0, samples: int = 60, networks: int = 3) -> None:
-    """Checks a search space: strings, canonical forms, random choices, networks, and that it travels.
+    """Checks a search space: strings, canonical forms, random choices, networks, and sending it to workers.
 
     Args:
-        seed: of the architectures that are looked at.
-        samples: architectures to look at.
-        networks: how many of them to build and to run once on two inputs.
+        seed: seed of the architectures that are checked.
+        samples: number of architectures that are drawn.
+        networks: number of them that are built and run once on two inputs.
 
     Raises:
-        AssertionError: says what is not kept.
+        AssertionError: says what is wrong.
     """
     drawn = _draw(space, random.Random(seed), samples)
     again = _draw(space, random.Random(seed), samples)
@@ -55,7 +55,7 @@ def check_space(space: SearchSpace, *, seed: int = 0, samples: int = 60, network
 
 
 def _draw(space: SearchSpace, rng: random.Random, count: int) -> list[tuple[str, str, str]]:
-    """Samples, a mutant of each, and its crossover with the one before it."""
+    """Samples, a mutant of each, and a crossover of each with the previous one."""
     drawn = []
     with own_random_numbers_only(type(space).__name__):
         before = space.sample(rng)
@@ -168,8 +168,8 @@ def _check_drawings(space: SearchSpace, text: str) -> None:
 
 
 def _check_forms(space: SearchSpace, texts: Iterable[str], most: int) -> None:
-    """Requires of architectures of one form that their networks give the same, with all weights alike and no biases:
-    then it does not matter which weight of the one is which of the other."""
+    """Requires that architectures of one form compute the same function. All weights of a layer are equal and biases
+    are 0, so that the order of weights does not matter."""
     by_form: dict[str, list[str]] = {}
     for text in texts:
         by_form.setdefault(space.canonical(text), []).append(text)
@@ -179,7 +179,7 @@ def _check_forms(space: SearchSpace, texts: Iterable[str], most: int) -> None:
             same = torch.allclose(
                 _answer(space, first), _answer(space, second), rtol=1e-3, atol=1e-5
             )
-        except TypeError:  # its networks return something else than a tensor
+        except TypeError:  # the networks return no tensor
             return
         require(
             same,

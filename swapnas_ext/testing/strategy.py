@@ -1,4 +1,4 @@
-"""What a strategy has to keep."""
+"""Checks strategies."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def check_strategy(
     """Checks a strategy, with made-up scores: no network is built.
 
     Args:
-        factory: as `SearchSettings` takes it: a class or function, or a name.
-        space: a space to search; by default NAS-Bench-201.
-        settings: what ``factory`` is called with; by default a small population.
-        candidates: how many it is asked for, a few times over.
+        factory: a strategy as `SearchSettings` takes it: a class or function, or a name.
+        space: the space to search. Default: NAS-Bench-201.
+        settings: the settings for ``factory``. Default: a small population.
+        candidates: number of architectures that each of several searches asks for.
 
     Raises:
-        AssertionError: says what is not kept.
+        AssertionError: says what is wrong.
     """
     if space is None:
         space = spaces.get("nasbench201", channels=2, cells=1)
@@ -47,19 +47,23 @@ def check_strategy(
         settings = SearchSettings(population=10, tournament=4, children=3)
     settings = replace(settings, strategy=factory, candidates=candidates)
     for ahead in (1, 4):
-        first, second, other = (_Run(space, settings, seed, ahead).proposed for seed in (1, 1, 2))
+        first, second, other = (
+            _Search(space, settings, seed, ahead).proposed for seed in (1, 1, 2)
+        )
         require(
             first == second,
-            "two runs of one seed differ: all random choices must come from the rng",
+            "two searches with one seed differ: all random choices must come from the rng",
         )
-        require(first != other, "two seeds give one run: random choices must come from the rng")
+        require(
+            first != other, "two seeds give the same search: random choices must come from the rng"
+        )
         for failing in (lambda number: number % 3 == 0, lambda number: True):
-            _Run(space, settings, 1, ahead, failing)
+            _Search(space, settings, 1, ahead, failing)
     _check_ends(space, settings)
 
 
-class _Run:
-    """A search as `Driver` has it, that looks at everything."""
+class _Search:
+    """A search like that of `Driver`, which checks everything."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What a worker has to keep."""
+"""Checks workers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def check_worker(
     """Checks a worker, with networks that take milliseconds.
 
     Args:
-        make_worker: is called with what scores: ``evaluator(architectures)`` returns a list of outcomes.
-        revives: whether the worker has a process of its own, and is started anew where that dies.
-        timeout: seconds that an answer may take.
+        make_worker: makes the worker from an evaluator: ``evaluator(architectures)`` returns a list of outcomes.
+        revives: whether the worker has a process of its own, and starts it anew if it dies.
+        timeout: longest time of an answer, in seconds.
 
     Raises:
-        AssertionError: says what is not kept.
+        AssertionError: says what is wrong.
     """
     space = _Space()
     rng = random.Random(0)
@@ -57,11 +57,11 @@ def check_worker(
             _check_revives(worker, names, expected, timeout)
     finally:
         worker.close()
-        worker.close()  # which may happen
+        worker.close()  # may be called twice
 
 
 class _Space(SearchSpace):
-    """NAS-Bench-201, with names that fail where they are built, or kill the process, unless it is this one."""
+    """NAS-Bench-201, with an architecture whose build fails, and one that kills the process, unless it is this one."""
 
     input_size = (3, 32, 32)
 
@@ -96,7 +96,7 @@ class _Space(SearchSpace):
 
 
 def _outcomes(future: Any, timeout: float) -> list[Outcome]:
-    """What a future gives. Raises what it ends with."""
+    """The result of a future. Raises its exception."""
     copy: Future[list[Outcome]] = workers.as_future(future)
     deadline = time.monotonic() + timeout
     while not copy.done():

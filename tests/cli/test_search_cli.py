@@ -94,7 +94,7 @@ def test_resume_of_a_finished_run_and_more_candidates(finished: Path, tmp_path: 
         (["--channels", "3", "--space", "nasbench201"], "made with channels=2, not 3"),
         (["--samples", "9"], "made with samples=8, not 9"),
         (["--seed", "2"], "made with seed=1, not 2"),
-        (["--run", "x.db"], "give --run for a new run, or --resume"),
+        (["--run", "x.db"], "give --run to start a search, or --resume"),
     ):
         result = run("search", "--resume", path, *arguments)
         assert result.exit_code == 2
@@ -223,7 +223,7 @@ def test_bad_input(arguments: list[str], problem: str, tmp_path: Path, monkeypat
 def test_files_that_are_there(finished: Path, tmp_path: Path) -> None:
     result = run("search", *SEARCH, "--run", finished)
     assert result.exit_code == 2
-    assert "exists: go on with it by --resume" in result.output
+    assert "exists: continue it with --resume" in result.output
     text = tmp_path / "notes.db"
     text.write_text("these are notes, and no run file")
     for arguments in (("show", text), ("search", "--resume", text)):
