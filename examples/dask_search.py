@@ -1,8 +1,8 @@
-"""Searches with the workers of a Dask cluster: local processes here, or many machines. Run it::
+"""A search on a Dask cluster: here of local processes, elsewhere of many machines. Run it::
 
 pip install 'swapnas-ext[dask]'
 python examples/dask_search.py
-python examples/dask_search.py tcp://scheduler:8786      # an existing cluster
+python examples/dask_search.py tcp://scheduler:8786      # a running cluster
 """
 
 import sys
@@ -16,7 +16,7 @@ def main(address: str | None = None) -> None:
     space = swap.spaces.get("nasbench201", channels=4, cells=1)
     scorer = swap.Scorer(space.inputs(samples=16), init="gaussian")
     settings = swap.search.SearchSettings(candidates=60, population=16, seed=1)
-    # One thread each: networks of one process are scored one after another.
+    # One thread each: a process scores its networks one after another.
     cluster = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with Client(address) if address else Client(**cluster) as client:
         result = swap.search.search(space, scorer, settings, workers=client.get_executor())

@@ -1,6 +1,6 @@
-"""Defines a search space, a stack of convolutions, and searches it with SWAP-NAS.
+"""Your own search space: a stack of convolutions, searched with SWAP-NAS.
 
-An architecture is a line such as ``16k3-32k5s-48k3``: for each layer its channels, its kernel size, and ``s``
+An architecture is a line such as ``16k3-32k5s-64k3``: for each layer its channels, its kernel size, and ``s``
 if it halves the image. Run it::
 
     python examples/own_space.py
@@ -45,7 +45,7 @@ class Stack(SearchSpace):
         return "-".join(f"{channels}k{kernel}{'s' * half}" for channels, kernel, half in parsed)
 
     def canonical(self, architecture: str) -> str:
-        return self.format(self.parse(architecture))  # no two architectures are the same network
+        return self.format(self.parse(architecture))  # each line is a different network
 
     def _build(self, architecture: str) -> nn.Module:
         layers, before = [], 3
@@ -71,7 +71,7 @@ class Stack(SearchSpace):
         return self.format(layers)
 
     def crossover(self, first: str, second: str, rng: random.Random) -> str:
-        """Joins the beginning of one parent and the end of the other."""
+        """Joins the beginning of one parent to the end of the other."""
         one, other = self.parse(first), self.parse(second)
         cut = rng.randrange(1, min(len(one), len(other)))
         return self.format(one[:cut] + other[cut:])
