@@ -26,8 +26,7 @@ from swapnas_ext.scoring import Scorer, ScoreWarning, SwapScore, regularization,
 from swapnas_ext.version import __version__
 
 if TYPE_CHECKING:
-    from swapnas_ext import compat, correlation, search, testing
-    from swapnas_ext.data import text
+    from swapnas_ext import compat, correlation, search, testing, text
 
 # Search takes a tenth of a second to import, and most programs only score.
 _IMPORTED_WHEN_USED = {
@@ -35,7 +34,7 @@ _IMPORTED_WHEN_USED = {
     "correlation": "swapnas_ext.correlation",
     "search": "swapnas_ext.search",
     "testing": "swapnas_ext.testing",
-    "text": "swapnas_ext.data.text",
+    "text": "swapnas_ext.text",
 }
 
 

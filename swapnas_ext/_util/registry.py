@@ -66,7 +66,10 @@ class Registry(Generic[Thing]):
         if name in self._registered:
             return self._registered[name]
         if ":" in name:
-            found = named(name)
+            try:
+                found = named(name)
+            except ImportError as error:
+                raise ImportError(f"{self._kind} {name}: {error}") from error
             if found is None:
                 module, _, inside = name.partition(":")
                 raise ValueError(f"{self._kind} {name}: {module} has no {inside!r}")

@@ -17,7 +17,6 @@ from swapnas_ext.measures.prepared_network import (
     NeedsTernary,
     PreparedNetwork,
     Remembered,
-    StartOver,
 )
 from swapnas_ext.measures.registry import DEFAULT, AnyMeasure, get, names, register, title_of
 from swapnas_ext.measures.saturation import SATURATED
@@ -37,7 +36,6 @@ __all__ = [
     "NeedsTernary",
     "PreparedNetwork",
     "Remembered",
-    "StartOver",
     "get",
     "names",
     "register",

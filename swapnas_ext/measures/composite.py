@@ -139,7 +139,14 @@ def _on_noise(network: PreparedNetwork) -> tuple[Channels, Blocks]:
     generator = network.generator(_NOISE)
     channels = Channels(network.samples, network.ternary)
     blocks = Blocks(network.model, generator, channels, draws=draws)
-    network.run(channels, network.noise(generator), hooks=blocks.disturbed)
+
+    @contextmanager
+    def hooks() -> Iterator[None]:
+        # With the hooks that count operations, as on the samples: without any, torch would run fused layers.
+        with blocks.disturbed(), _watching(FlopCount(), network.model):
+            yield
+
+    network.run(channels, network.noise(generator), hooks=hooks)
     return channels, blocks
 
 

@@ -61,7 +61,13 @@ class FunctionMeasure(Measure[float]):
         self.name = self.title = name or function.__name__  # type: ignore[misc]  # one function, one name
 
     def read(self, network: PreparedNetwork) -> float:
-        log_value = float(self.function(network))
+        found = self.function(network)
+        try:
+            log_value = float(found)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"the measure {self.name!r} gave {found!r}: expected the logarithm of a score, a number"
+            ) from error
         if not math.isfinite(log_value):
             raise ValueError(
                 f"the measure {self.name!r} gave {log_value}: expected a finite logarithm of a score"

@@ -42,13 +42,18 @@ class Measurement:
     @classmethod
     def of_logarithms(cls, log_values: Sequence[float], **known: Any) -> Measurement:
         """The geometric mean over the repeats. ``known`` sets other attributes."""
-        mean = statistics.fmean(log_values)
+        try:
+            mean = statistics.fmean(log_values)
+            spread = statistics.stdev(log_values) if len(log_values) > 1 else math.nan
+        except OverflowError as error:
+            raise ValueError(
+                f"logarithms of scores are too large: {max(map(abs, log_values))}"
+            ) from error
         try:
             value = math.exp(mean)
         except OverflowError:
             value = math.inf
         log_value = math.log(value) if 0 < value < math.inf else mean
-        spread = statistics.stdev(log_values) if len(log_values) > 1 else math.nan
         return cls(log_value, value, spread, len(log_values), **known)
 
     @property

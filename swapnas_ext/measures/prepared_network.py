@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -27,13 +28,9 @@ Counters = Callable[[torch.device, bool, int], AbstractContextManager[PatternCou
 """From (device, ternary, groups) to a counter that can be used for a while."""
 
 
-class StartOver(BaseException):
-    """A forward pass has shown that a layer must be left out, so the reading starts over. A measure must not catch
-    this; it is asked to read the repeat again."""
-
-
-class NeedsTernary(StartOver):
-    """Patterns are ternary, so all repeats are read again."""
+class NeedsTernary(BaseException):
+    """A forward pass has shown that patterns are ternary, so all repeats are read again. A measure must not catch
+    this."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +124,7 @@ class PreparedNetwork:
         self._known = known
         self._met_ternary = False
         self._passes = 0  # of this repeat
-        self._after_samples: RandomState | None = None
+        self._check_rows: Callable[[], bool] | None = None  # of the first pass
 
     @property
     def model(self) -> nn.Module:
@@ -163,6 +160,7 @@ class PreparedNetwork:
         self.layers = []
         self.missed = []
         self.left_out.clear()
+        self._check_rows = None
 
     def counter(self) -> AbstractContextManager[PatternCounter]:
         """An empty set of patterns, with a group for each replicate."""
@@ -216,13 +214,12 @@ class PreparedNetwork:
         self.seconds_of_counting += capture.seconds
         if arguments is not None:
             return
-        self._after_samples = None
         self._met_ternary |= capture.met_ternary
         if capture.needs_ternary:
             self._known.ternary = True
             raise NeedsTernary
         if watcher is not None:
-            self._check_rows(capture, watcher.seen, hooks)
+            self._check_rows = partial(self._rows_left_out, capture, watcher.seen, hooks)
         self.left_out |= capture.unfit.keys()
         if recording:
             self._take_from(capture)
@@ -239,8 +236,8 @@ class PreparedNetwork:
         )
 
     def drew_random_numbers(self) -> bool:
-        """Whether the last pass on the samples drew from the random numbers of torch, Python or NumPy."""
-        after = RandomState(self.device) if self._after_samples is None else self._after_samples
+        """Whether the last pass drew from the random numbers of torch, Python or NumPy."""
+        after = RandomState(self.device)
         self.reseed(self.seed)
         return not after.is_now()
 
@@ -248,14 +245,17 @@ class PreparedNetwork:
         self.reseed(self.seed)
         self.execution.run(self, capture, arguments)
 
-    def _check_rows(self, capture: Capture, seen: list[sample_rows.Seen], hooks: Hooks) -> None:
-        """Leaves out the layers whose rows are not the samples, in a reading that starts over."""
+    def leaves_out_rows(self) -> bool:
+        """Checks the rows of the layers of the first pass, once, with passes of its own. Returns whether some are not
+        the samples: the reading was of no use, and the next one leaves them out. Not for measures."""
+        check, self._check_rows = self._check_rows, None
+        return check is not None and check()
+
+    def _rows_left_out(self, capture: Capture, seen: list[sample_rows.Seen], hooks: Hooks) -> bool:
 
         def run(
             order: list[int] | None, replaced: dict[int, int]
         ) -> tuple[list[str], list[sample_rows.Seen]]:
-            if self._after_samples is None:
-                self._after_samples = RandomState(self.device)
             self.restoring.again(weights=True)
             self.initialize()
             watcher = sample_rows.RowWatcher(None, self.samples, self.ternary)
@@ -276,7 +276,9 @@ class PreparedNetwork:
         self.left_out |= found.keys() | capture.unfit.keys()
         self._known.rows_are_samples = not self.left_out
         if found:
-            raise StartOver
+            self.layers = []
+            self.missed = []
+        return bool(found)
 
     def _take_from(self, capture: Capture) -> None:
         if not capture.captured:

@@ -70,7 +70,10 @@ def signature(function: Callable[..., Any]) -> inspect.Signature:
     """That of a function which takes ``**options``, with the name, type and default of each option."""
     told = inspect.signature(function)
     parameters = [p for p in told.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    types = ScoringOptions.__annotations__
+    types = {
+        name: getattr(kind, "__forward_arg__", kind)  # as written, where annotations are text
+        for name, kind in ScoringOptions.__annotations__.items()
+    }
     parameters += [
         inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=types[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import ExitStack
 from typing import Any
@@ -19,7 +20,6 @@ from swapnas_ext.measures import (
     NeedsTernary,
     PreparedNetwork,
     Remembered,
-    StartOver,
 )
 from swapnas_ext.models import (
     Inventory,
@@ -124,7 +124,10 @@ class Repeats:
                 self._restoring.again(weights=True)
                 self._all_repeats()
             measurement = self._summary(len(self._readings))
-            all_alike = options.repeats > 1 and measurement.spread == 0
+            patterns = measurement.patterns
+            all_alike = options.repeats > 1 and (
+                measurement.spread == 0 or (patterns and len(set(patterns)) == 1)
+            )
             if all_alike and not initialization.draws(options.initialize, network.model):
                 network.note(
                     "all repeats are the same: the initialiser found no weight of a layer to draw "
@@ -196,28 +199,30 @@ class Repeats:
         """Reads the first repeat, which shows layers, sizes, and whether patterns are ternary. Returns whether the
         forward pass changed a weight, or may have."""
         self._begin(0)
-        while True:
-            try:
-                self._read_one()
-                break
-            except NeedsTernary:
-                raise
-            except StartOver:
-                self._restoring.again(weights=True)
-                self._begin(0)
+        while not self._read_one():
+            self._restoring.again(weights=True)
+            self._begin(0)
         by_value = self._options.initialize is None
         return self._restoring.changed_weight(by_value=by_value) is not None
 
-    def _read_one(self) -> None:
+    def _read_one(self) -> bool:
+        """Returns False for a first repeat that must be read again, without the layers whose rows are not the
+        samples."""
         try:
-            self._readings.append(self._read())
+            reading = self._read()
         except NanActivationError:  # read once more, to name the activation
+            if self.network.leaves_out_rows():
+                return False
             self._restoring.again(weights=True)
             self._begin(self.network.repeat)
             self.network.execution = Execution()
             self.network.find_nan = True
             self._read()
             raise
+        if self.network.leaves_out_rows():
+            return False
+        self._readings.append(reading)
+        return True
 
     def _read(self) -> Any:
         start = time.perf_counter()
@@ -307,7 +312,7 @@ class Repeats:
             if replicates == 1:
                 return
             try:
-                self._readings += self._batch_of(range(done, done + replicates))
+                readings = self._batch_of(range(done, done + replicates))
             except NanActivationError:
                 return  # the loop names the repeat and the activation
             except Exception as error:
@@ -322,6 +327,12 @@ class Repeats:
                 return
             finally:
                 self.network.execution = Execution()
+            if len(readings) != replicates:
+                raise ValueError(
+                    f"the measure {self._measure.name!r} gave {len(readings)} readings of {replicates} replicates: "
+                    "expected one of each"
+                )
+            self._readings += readings
         del self._readings[self._sufficient() :]
 
     def _batch_of(self, repeats: range) -> list[Any]:
@@ -352,7 +363,15 @@ class Repeats:
     # ---- when to stop ----------------------------------------------------------------------------
 
     def _summary(self, repeats: int) -> Measurement:
-        return self._measure.summary(self._readings[:repeats], self.network)
+        name = self._measure.name
+        measurement = self._measure.summary(self._readings[:repeats], self.network)
+        if not isinstance(measurement, Measurement):
+            raise TypeError(
+                f"the summary of the measure {name!r} must be a Measurement, got {type(measurement).__name__}"
+            )
+        if math.isnan(measurement.log_value):
+            raise ValueError(f"the measure {name!r} gave a log_value that is not a number")
+        return measurement
 
     def _sufficient(self) -> int:
         """How many of the repeats so far are needed: all, or those up to the tolerance."""

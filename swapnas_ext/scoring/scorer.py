@@ -72,7 +72,8 @@ class Scorer:
             score.
 
     Batch normalisation uses the statistics of the mini-batch, as published; dropout is off. The model
-    comes back exactly as it was: weights, buffers, modes, hooks, and the global random state. Threads take turns.
+    comes back exactly as it was: weights, buffers, modes, hooks, and the global random state.
+    Threads take turns: a model must not wait for another thread that scores.
 
     Example::
 

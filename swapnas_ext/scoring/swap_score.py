@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -97,6 +97,10 @@ class SwapScore(float):
             f"{'ternary=True, ' if self.ternary else ''}"
             f"saturation={self.saturation:.3f}, parameters={self.parameters})"
         )
+
+    def with_note(self, note: str) -> SwapScore:
+        """The same score with one note more."""
+        return SwapScore(replace(Result(**self.__dict__), notes=(*self.notes, note)))
 
     @property
     def value(self) -> float:

@@ -69,6 +69,10 @@ class Outcome:
         )
 
     @property
+    def is_saturated(self) -> bool:
+        return bool(self.saturated)
+
+    @property
     def patterns(self) -> float | None:
         """Mean Psi over the repeats; None if the measure does not count patterns."""
         return self.details.get("patterns")

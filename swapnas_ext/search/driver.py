@@ -172,7 +172,12 @@ class Driver:
             ) from error
 
     def _check_allowed(self, proposal: Proposal, most: int) -> None:
-        """Raises ValueError if a proposal is empty, too long, or has architectures that were not admitted."""
+        """Raises ValueError if a proposal is empty, too long, or has architectures that were not admitted; TypeError if
+        it is not a `Proposal`."""
+        if not isinstance(proposal, Proposal):
+            raise TypeError(
+                f"the strategy must propose a Proposal, or None, got {type(proposal).__name__}"
+            )
         count = len(proposal.architectures)
         if not 1 <= count <= most:
             raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import math
 import multiprocessing
 import os
@@ -81,6 +82,7 @@ class Evaluator:
                 flops = measured.details["flops"]
             elif counted is not None:
                 flops = counted.per_sample(self.scorer.samples)
+            json.dumps(dict(measured.details), allow_nan=False)  # as the run file keeps them
             if not math.isfinite(score.log_value):
                 raise ValueError(f"the score is {score.value}, from {measured}")
         except BaseException as error:  # the network's code may raise anything, even SystemExit

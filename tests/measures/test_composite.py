@@ -356,3 +356,26 @@ def test_targets_are_not_moved_by_networks_that_collapse() -> None:
         plain = calibrate(logs, sizes, heavy_tails=True)
         found = calibrate(collapsed, sizes, heavy_tails=True)
         assert found.sigma == pytest.approx(plain.sigma, rel=0.2)
+
+
+def test_a_fused_layer_runs_in_its_parts_on_noise_too() -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    tokens = torch.randn(12, 3, 8, generator=torch.Generator().manual_seed(0))
+    score = swap.score(layer, tokens, init="kaiming", measure="composite")
+    assert score.composites[0].diversity > 1
+    assert not any("noise" in note for note in score.notes)
+
+
+def test_the_first_score_of_a_class_is_that_of_the_next_ones() -> None:
+    class Changes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(6, 8), nn.Linear(8, 8)
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.second.weight.mul_(1 + x[0].mean())  # by the order of the samples
+            return torch.relu(self.second(torch.relu(self.first(x))))
+
+    scorer = swap.Scorer(torch.randn(9, 6), init="kaiming", measure="composite")
+    model = Changes()
+    assert len({scorer(model).log_value for _ in range(3)}) == 1

@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Iterator, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from swapnas_ext.cli import main
 from swapnas_ext.correlation.accuracy_table import read_table
 from swapnas_ext.correlation.correlations import predictors, scored_rows
 from swapnas_ext.measures import Measure, Measurement, PreparedNetwork, registry
+from swapnas_ext.measures.patterns import Patterns
 from swapnas_ext.patterns import Observer
 from swapnas_ext.search import RunFile, SearchSettings, calibrate, score_listed, search
 
@@ -204,3 +206,50 @@ def test_the_example_of_the_docs(registered: None) -> None:
     code = page.partition("```python\n")[2].partition("```")[0]
     exec(compile(code, "architecture.md", "exec"), {"model": SmallNet(), "images": IMAGES})
     assert "active" in measures.names()
+
+
+class Broken(Activity):
+    name = "broken"
+
+    def __init__(self, summary: object) -> None:
+        self._summary = summary
+
+    def summary(self, readings: Sequence[float], network: PreparedNetwork) -> Any:
+        return self._summary
+
+
+@pytest.mark.parametrize(
+    ("measure", "problem"),
+    [
+        (Broken(1.0), "summary of the measure 'broken' must be a Measurement, got float"),
+        (Broken(Measurement(math.nan, 1.0)), "'broken' gave a log_value that is not a number"),
+        (lambda network: "abc", "gave 'abc': expected the logarithm of a score, a number"),
+        (lambda network: 1e308, "logarithms of scores are too large"),
+    ],
+)
+def test_what_is_no_measurement(measure: Any, problem: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=problem):
+        swap.score(SmallNet(), IMAGES, init="gaussian", repeats=4, measure=measure)
+
+
+@pytest.mark.parametrize("count", [0, 1, 9])
+def test_readings_of_replicates_are_counted(count: int) -> None:
+    class Miscounts(Patterns):
+        name = "miscounts"
+
+        def read_replicates(self, network: PreparedNetwork) -> list[int]:
+            return count * super().read_replicates(network)[:1]
+
+        def read(self, network: PreparedNetwork) -> int:
+            return super().read_replicates(network)[0]
+
+    with pytest.raises(ValueError, match=f"'miscounts' gave {count} readings of 3 replicates"):
+        swap.score(SmallNet(), IMAGES, init="gaussian", repeats=4, measure=Miscounts())
+
+
+def test_details_that_no_run_file_can_keep() -> None:
+    space = swap.spaces.get("nasbench201", channels=4, cells=1)
+    broken = Broken(Measurement(1.0, math.e, details={"set": {1}}))
+    scorer = swap.Scorer(space.inputs(4), init="kaiming", measure=broken)
+    with pytest.raises(RuntimeError, match="TypeError: Object of type set is not JSON"):
+        search(space, scorer, SearchSettings(candidates=4, population=2, children=2))

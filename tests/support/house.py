@@ -16,11 +16,13 @@ ROOMS = (  # from the ground up
     "_torch_private",
     "_util",
     "data",
+    "text",
     "patterns",
     "models",
     "capture",
     "measures",
     "scoring",
+    "regularization",
     "spaces",
     "search",
     "correlation",
@@ -29,7 +31,7 @@ ROOMS = (  # from the ground up
     "testing",
     "cli",
 )
-NOT_DRAWN = ("_C", "version")  # single files that nearly every room may import
+NOT_DRAWN = ("_C", "version", "text", "regularization")  # single files
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "swapnas_ext"
 PAGE = ROOT / "docs" / "architecture.md"

@@ -31,7 +31,6 @@ class ScoreRow:
     architecture: str
     score: float
     log_score: float
-    score_std: float | None
     patterns_mean: float | None
     patterns_std: float | None
     repeats: int
@@ -42,6 +41,7 @@ class ScoreRow:
     parameters: int
     build_seconds: float
     score_seconds: float
+    score_std: float | None
 
 
 def score_row(architecture: str, score: SwapScore) -> ScoreRow:
