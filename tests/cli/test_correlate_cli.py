@@ -171,8 +171,8 @@ def test_the_same_command_goes_on_after_ctrl_c(
     interrupting(8, monkeypatch)
     result = run(*command)
     assert result.exit_code == 130
-    with RunFile.read(Path("table-nasbench201.db")) as history:
-        done = len(history.candidates())
+    with RunFile.read(Path("table-nasbench201.db")) as run_file:
+        done = len(run_file.candidates())
     assert 8 <= done < 24
     assert (
         f"interrupted: {done} networks are in table-nasbench201.db; the same command goes on"
@@ -407,8 +407,8 @@ def test_the_composite_score(table: Path) -> None:
     assert result.exit_code == 0, result.output
     lines = [line.split()[0] for line in result.stdout.splitlines() if line]
     assert lines.index("composite") == lines.index("SWAP-Score") + 1
-    with RunFile.read(Path("table-nasbench201.db")) as history:
-        assert history.settings["scorer"]["init"] == "kaiming"
-        assert history.settings["scorer"]["measure"] == "composite"
+    with RunFile.read(Path("table-nasbench201.db")) as run_file:
+        assert run_file.settings["scorer"]["init"] == "kaiming"
+        assert run_file.settings["scorer"]["measure"] == "composite"
     result = run("correlate", *SCORING, "--table", table)
     assert "was made with" in result.stderr

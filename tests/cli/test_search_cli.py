@@ -125,8 +125,8 @@ def test_resume_after_the_images_moved(tmp_path: Path) -> None:
     assert "give its new place with --images" in result.output
     result = run(*resume, "--images", new)
     assert result.exit_code == 0, result.output
-    with RunFile.read(path) as history:
-        assert len(history.candidates()) == 9
+    with RunFile.read(path) as run_file:
+        assert len(run_file.candidates()) == 9
     assert run("search", "--resume", path).exit_code == 0  # it knows the new place
     np.save(new, pixels[::-1])
     result = run(*resume, "--images", new)

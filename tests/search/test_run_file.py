@@ -51,41 +51,41 @@ def test_what_is_recorded_is_read_back(tmp_path: Path) -> None:
         "space": {"name": "it's"},
         "search": {"candidates": 4, "strategy": "random", "seed": 0},
     }
-    with RunFile.create(path, settings) as history:
-        history.record(wanted[:1])
-        history.record(wanted[1:])
+    with RunFile.create(path, settings) as run_file:
+        run_file.record(wanted[:1])
+        run_file.record(wanted[1:])
         with RunFile.read(path) as reader:  # while it is being written
             assert reader.candidates() == wanted
-    with RunFile.read(path) as history:
-        assert history.candidates() == wanted
-        assert history.settings == settings
-    with RunFile.resume(path) as history:
-        history.write_about(ended="complete")
-        assert history.about["ended"] == "complete"
+    with RunFile.read(path) as run_file:
+        assert run_file.candidates() == wanted
+        assert run_file.settings == settings
+    with RunFile.resume(path) as run_file:
+        run_file.write_about(ended="complete")
+        assert run_file.about["ended"] == "complete"
 
 
 def test_a_record_is_all_or_nothing(tmp_path: Path) -> None:
-    with RunFile.create(tmp_path / "run.db", {}) as history:
-        history.record([candidate(0, OUTCOMES[0])])
+    with RunFile.create(tmp_path / "run.db", {}) as run_file:
+        run_file.record([candidate(0, OUTCOMES[0])])
         twice = [candidate(1, OUTCOMES[0]), candidate(0, OUTCOMES[0])]
         with pytest.raises(RunFileError, match="UNIQUE"):
-            history.record(twice)
-        assert len(history.candidates()) == 1
+            run_file.record(twice)
+        assert len(run_file.candidates()) == 1
 
 
 def test_replaying_gives_the_same(tmp_path: Path) -> None:
     made = SearchSettings(candidates=80, seed=1, **SMALL)
     whole = drive(made, run_file=RunFile.create(None, {})).result()
     for recorded in (0, 1, 13, 50, 79):
-        with RunFile.create(tmp_path / f"{recorded}.db", {}) as history:
+        with RunFile.create(tmp_path / f"{recorded}.db", {}) as run_file:
             # Whatever was done when it was killed: not just the first ones.
             some = [c for c in whole.candidates if (c.number * 7) % 80 < recorded]
-            history.record(some)
+            run_file.record(some)
             worker = MadeUpWorker()
-            again = drive(made, [worker], history).result()
+            again = drive(made, [worker], run_file).result()
             assert essence(again.candidates) == essence(whole.candidates)
             assert len(worker.seen) == 80 - len(some)
-            assert essence(history.candidates()) == essence(whole.candidates)
+            assert essence(run_file.candidates()) == essence(whole.candidates)
 
 
 def test_more_candidates_continue_a_finished_run(tmp_path: Path) -> None:
@@ -99,8 +99,8 @@ def test_more_candidates_continue_a_finished_run(tmp_path: Path) -> None:
     fewer = SearchSettings(candidates=25, seed=1, **SMALL)
     again = search(*arguments, fewer, history=path)  # what was begun with is not undone
     assert essence(again.candidates) == essence(found.candidates)
-    with RunFile.read(path) as history:
-        assert history.settings["search"]["candidates"] == 40
+    with RunFile.read(path) as run_file:
+        assert run_file.settings["search"]["candidates"] == 40
 
 
 @pytest.mark.parametrize("fewer", [45, 3])
@@ -118,26 +118,26 @@ def test_fewer_candidates_end_an_interrupted_run_sooner(
 
     interrupted = search(*arguments, settings, history=path, on_progress=impatient)
     assert interrupted.interrupted
-    with RunFile.read(path) as history:  # says what the search said
-        assert essence(history.candidates()) == essence(interrupted.candidates)
-        begun = max(candidate.number for candidate in history.candidates()) + 1
+    with RunFile.read(path) as run_file:  # says what the search said
+        assert essence(run_file.candidates()) == essence(interrupted.candidates)
+        begun = max(candidate.number for candidate in run_file.candidates()) + 1
     found = search(*arguments, replace(settings, candidates=fewer), history=path)
     assert len(found.candidates) == max(fewer, begun)
     whole = search(*arguments, settings)
     assert essence(found.candidates) == essence(whole.candidates[: len(found.candidates)])
-    with RunFile.read(path) as history:
-        assert essence(history.candidates()) == essence(found.candidates)
-        assert history.settings["search"]["candidates"] == len(found.candidates)
+    with RunFile.read(path) as run_file:
+        assert essence(run_file.candidates()) == essence(found.candidates)
+        assert run_file.settings["search"]["candidates"] == len(found.candidates)
 
 
 @pytest.mark.parametrize("kind", [str, Path])
 def test_paths_are_texts_or_paths(tmp_path: Path, kind: type) -> None:
     path = kind(tmp_path / "run.db")
-    with RunFile.create(path, SETTINGS) as history:
-        history.record([candidate(0, OUTCOMES[0])])
+    with RunFile.create(path, SETTINGS) as run_file:
+        run_file.record([candidate(0, OUTCOMES[0])])
     for opened in (RunFile.read, RunFile.resume):
-        with opened(path) as history:
-            assert SearchResult.of(history).best.candidate == candidate(0, OUTCOMES[0])
+        with opened(path) as run_file:
+            assert SearchResult.of(run_file).best.candidate == candidate(0, OUTCOMES[0])
 
 
 @pytest.mark.parametrize(
@@ -170,10 +170,10 @@ def test_other_settings_are_refused(
 
 def test_a_run_that_another_version_made_is_refused(tmp_path: Path) -> None:
     made = SearchSettings(candidates=30, seed=1, **SMALL)
-    with RunFile.create(tmp_path / "run.db", {}) as history:
-        history.record([replace(candidate(3, OUTCOMES[0]), form=_first_form(made))])
+    with RunFile.create(tmp_path / "run.db", {}) as run_file:
+        run_file.record([replace(candidate(3, OUTCOMES[0]), form=_first_form(made))])
         with pytest.raises(RunFileError, match="can't be continued: candidate 3 is now"):
-            drive(made, run_file=history)
+            drive(made, run_file=run_file)
 
 
 def _first_form(made: SearchSettings) -> str:
@@ -256,8 +256,8 @@ def test_rows_that_are_none(tmp_path: Path) -> None:
         with sqlite3.connect(path) as connection:
             connection.execute(change)
         connection.close()
-        with pytest.raises(RunFileError, match="is damaged"), RunFile.read(path) as history:
-            SearchResult.of(history)
+        with pytest.raises(RunFileError, match="is damaged"), RunFile.read(path) as run_file:
+            SearchResult.of(run_file)
 
 
 def test_a_link_to_a_run_is_that_run(tmp_path: Path) -> None:
@@ -266,17 +266,17 @@ def test_a_link_to_a_run_is_that_run(tmp_path: Path) -> None:
     link.symlink_to(path)
     with RunFile.resume(path), pytest.raises(RunFileError, match="another search is writing"):
         RunFile.resume(link)
-    with RunFile.read(link) as history:
-        assert len(history.candidates()) == 6
+    with RunFile.read(link) as run_file:
+        assert len(run_file.candidates()) == 6
 
 
 def test_a_run_file_that_is_removed_meanwhile(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
-    with RunFile.create(path, {"search": {}}) as history:
-        history.record([candidate(0, OUTCOMES[0])])
+    with RunFile.create(path, {"search": {}}) as run_file:
+        run_file.record([candidate(0, OUTCOMES[0])])
         path.unlink()
         with pytest.raises(RunFileError, match="was removed or replaced"):
-            history.record([candidate(1, OUTCOMES[0])])
+            run_file.record([candidate(1, OUTCOMES[0])])
 
 
 def test_a_run_that_fails_at_once_leaves_no_file(tmp_path: Path) -> None:
@@ -322,16 +322,16 @@ def test_scribbled_over(tmp_path: Path) -> None:
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     made = SearchSettings(candidates=200, seed=1, **SMALL)
-    with RunFile.create(path, {"search": {}}) as history:
-        (pages,) = history._connection.execute("PRAGMA page_count").fetchone()
-        history._connection.execute(f"PRAGMA max_page_count = {pages + 4}")
+    with RunFile.create(path, {"search": {}}) as run_file:
+        (pages,) = run_file._connection.execute("PRAGMA page_count").fetchone()
+        run_file._connection.execute(f"PRAGMA max_page_count = {pages + 4}")
         with pytest.raises(RunFileError, match="full; what is recorded is safe: make room"):
-            drive(made, run_file=history)
-        before = len(history.candidates())
+            drive(made, run_file=run_file)
+        before = len(run_file.candidates())
         assert 0 < before < 200
-    with RunFile.resume(path) as history:
+    with RunFile.resume(path) as run_file:
         worker = MadeUpWorker()
-        found = drive(made, [worker], history).result()
+        found = drive(made, [worker], run_file).result()
         assert len(worker.seen) == 200 - before
     assert essence(found.candidates) == essence(drive(made).result().candidates)
 
@@ -391,13 +391,13 @@ def test_deep_json(tmp_path: Path, text: str) -> None:
     path = _make(tmp_path / "run.db")
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE candidate SET parents = ? WHERE number = 2", [text])
-    with RunFile.read(path) as history, pytest.raises(RunFileError, match=r"run\.db is damaged"):
-        history.candidates()
+    with RunFile.read(path) as run_file, pytest.raises(RunFileError, match=r"run\.db is damaged"):
+        run_file.candidates()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE about SET value = ? WHERE name = 'settings'", [text])
     connection.close()
-    with RunFile.read(path) as history, pytest.raises(RunFileError, match=r"run\.db is damaged"):
-        print(history.about)
+    with RunFile.read(path) as run_file, pytest.raises(RunFileError, match=r"run\.db is damaged"):
+        print(run_file.about)
 
 
 @pytest.mark.parametrize(
@@ -427,8 +427,8 @@ def test_values_that_can_not_be(tmp_path: Path, name: str, value: object) -> Non
     with sqlite3.connect(path) as connection:
         connection.execute(f"UPDATE candidate SET {name} = ? WHERE number = 1", [value])
     connection.close()
-    with RunFile.read(path) as history, pytest.raises(RunFileError, match=r"run\.db is damaged"):
-        history.candidates()
+    with RunFile.read(path) as run_file, pytest.raises(RunFileError, match=r"run\.db is damaged"):
+        run_file.candidates()
 
 
 @pytest.mark.parametrize(
@@ -461,8 +461,8 @@ def test_controls_that_can_not_be(tmp_path: Path, controls: str) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("INSERT OR REPLACE INTO about VALUES ('controls', ?)", [controls])
     connection.close()
-    with RunFile.read(path) as history, pytest.raises(RunFileError, match="its controls are"):
-        SearchResult.of(history)
+    with RunFile.read(path) as run_file, pytest.raises(RunFileError, match="its controls are"):
+        SearchResult.of(run_file)
 
 
 def test_what_is_no_file_stays(tmp_path: Path) -> None:
@@ -475,17 +475,17 @@ def test_what_is_no_file_stays(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == [link, pipe]
     empty = tmp_path / "empty"
     empty.touch()
-    history = RunFile.create(empty, SETTINGS)
-    history.close(discard=True)
+    run_file = RunFile.create(empty, SETTINGS)
+    run_file.close(discard=True)
     assert empty.read_bytes() == b""
 
 
 def test_reading_leaves_nothing_beside_the_file(tmp_path: Path) -> None:
     path = _make(tmp_path / "run.db")
     before = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
-    with RunFile.read(path) as history:
-        assert len(history.candidates()) == 6
-        assert history.about
+    with RunFile.read(path) as run_file:
+        assert len(run_file.candidates()) == 6
+        assert run_file.about
     assert {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == before
     assert before.keys() == {"run.db", "run.db.lock"}
 
@@ -494,15 +494,15 @@ def test_what_a_search_writes_meanwhile_is_read(tmp_path: Path) -> None:
     path = _make(tmp_path / "run.db")
     with RunFile.resume(path) as writing:
         writing.record([candidate(100, OUTCOMES[0])])
-        with RunFile.read(path) as history:
-            assert history.candidates()[-1].number == 100
+        with RunFile.read(path) as run_file:
+            assert run_file.candidates()[-1].number == 100
 
 
 def test_a_file_that_can_only_be_read(tmp_path: Path) -> None:
-    with RunFile.read(_make(tmp_path / "run.db")) as history:
+    with RunFile.read(_make(tmp_path / "run.db")) as run_file:
         with pytest.raises(RunFileError, match="readonly database; a search has to write to it"):
-            history.record([candidate(100, OUTCOMES[0])])
-        assert len(history.candidates()) == 6
+            run_file.record([candidate(100, OUTCOMES[0])])
+        assert len(run_file.candidates()) == 6
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -520,8 +520,8 @@ def test_files_that_can_not_be_written(tmp_path: Path) -> None:
             _make(path)
         with pytest.raises(RunFileError, match="can't"):
             _make(folder / "new.db")
-        with RunFile.read(path) as history:
-            assert len(history.candidates()) == 6
+        with RunFile.read(path) as run_file:
+            assert len(run_file.candidates()) == 6
     finally:
         folder.chmod(stat.S_IRWXU)
 
@@ -562,8 +562,8 @@ def _children(process: subprocess.Popen[bytes]) -> list[int]:
 
 def _recorded(path: Path) -> int:
     try:
-        with RunFile.read(path) as history:
-            return len(history.candidates())
+        with RunFile.read(path) as run_file:
+            return len(run_file.candidates())
     except (OSError, RunFileError):  # it is not there yet
         return 0
 
