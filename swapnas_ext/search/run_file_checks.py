@@ -34,6 +34,8 @@ def _is_outcome(outcome: Outcome | None) -> bool:
     for name, value in vars(outcome).items():
         if value is None or name == "details":
             continue
+        if name == "score" and value == math.inf:  # its logarithm is finite, and ranks
+            continue
         kind = str if name in _TEXTS else bool if name in BOOLEANS else None
         if not (is_number(value) if kind is None else type(value) is kind):
             return False

@@ -104,7 +104,7 @@ class _Recorded(Measure[Any]):
         reading = self._inner.read(network)
         require(
             network.ternary or not network.has_ternary,
-            f"{self.name}: read catches StartOver, which tells that the reading is of no use: let it pass",
+            f"{self.name}: read catches NeedsTernary, which says that the reading is of no use: let it pass",
         )
         return reading
 

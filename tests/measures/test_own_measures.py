@@ -253,3 +253,23 @@ def test_details_that_no_run_file_can_keep() -> None:
     scorer = swap.Scorer(space.inputs(4), init="kaiming", measure=broken)
     with pytest.raises(RuntimeError, match="TypeError: Object of type set is not JSON"):
         search(space, scorer, SearchSettings(candidates=4, population=2, children=2))
+
+
+@pytest.mark.parametrize("shift", [1000.0, -2000.0])
+def test_logarithms_that_no_float_is_the_exponential_of(shift: float, tmp_path: Path) -> None:
+    def shifted(network: PreparedNetwork) -> float:
+        return shift + math.log(network.parameters)
+
+    space = swap.spaces.get("nasbench201", channels=4, cells=1)
+    scorer = swap.Scorer(space.inputs(4), init="kaiming", measure=shifted)
+    path = tmp_path / "run.db"
+    settings = SearchSettings(candidates=8, population=4, tournament=2, children=2)
+    found = search(space, scorer, settings, history=path)
+    assert found.best.log_score == max(candidate.log_score for candidate in found.candidates)
+    assert found.best.score == (math.inf if shift > 0 else 0.0)
+    with RunFile.read(path) as run_file:
+        assert run_file.candidates() == list(found.candidates)
+    assert search(space, scorer, settings, history=path).best == found.best
+    for command in (["show", str(path)], ["show", str(path), "--json"], ["analyze", str(path)]):
+        done = CliRunner().invoke(main, command)
+        assert done.exit_code == 0, done.output

@@ -403,7 +403,7 @@ def test_deep_json(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *[(name, value) for name in ("score", "log_score") for value in (float("inf"), "x", b"x")],
+        *[(name, value) for name in ("score", "log_score") for value in (float("-inf"), "x", b"x")],
         *[("spread", value) for value in ("x", float("inf"))],
         *[
             ("details", f'{{"{name}": {value}}}')
