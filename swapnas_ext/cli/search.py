@@ -95,7 +95,7 @@ def _type(annotation: Any, unit: str) -> Any:
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),
-    help="The run file of a search to continue. Needs no other options.",
+    help="The run file of a search to continue. Needs no other options, except --space and --strategy of your own.",
 )
 @workers_options
 @scoring_options

@@ -64,7 +64,7 @@ class FunctionMeasure(Measure[float]):
         found = self.function(network)
         try:
             log_value = float(found)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             raise TypeError(
                 f"the measure {self.name!r} gave {found!r}: expected the logarithm of a score, a number"
             ) from error

@@ -15,7 +15,7 @@ class Measurement:
 
     Attributes:
         log_value: natural logarithm of the value, which ranks networks: higher is better.
-        value: the score itself, ``exp(log_value)``.
+        value: the score itself; by default ``exp(log_value)``.
         spread: sample standard deviation of one repeat's value, relative to the value; NaN for one repeat.
         repeats: R, the number of repeats.
         patterns: Psi of each repeat; empty if the measure does not count the patterns of all layers together.
@@ -29,7 +29,7 @@ class Measurement:
     """
 
     log_value: float
-    value: float
+    value: float = math.nan
     spread: float = math.nan
     repeats: int = 1
     patterns: tuple[int, ...] = ()
@@ -38,6 +38,10 @@ class Measurement:
     saturation: float = math.nan
     saturated: bool = False
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.value):
+            object.__setattr__(self, "value", _exponential(self.log_value))
 
     @classmethod
     def of_logarithms(cls, log_values: Sequence[float], **known: Any) -> Measurement:
@@ -49,10 +53,7 @@ class Measurement:
             raise ValueError(
                 f"logarithms of scores are too large: {max(map(abs, log_values))}"
             ) from error
-        try:
-            value = math.exp(mean)
-        except OverflowError:
-            value = math.inf
+        value = _exponential(mean)
         log_value = math.log(value) if 0 < value < math.inf else mean
         return cls(log_value, value, spread, len(log_values), **known)
 
@@ -60,3 +61,10 @@ class Measurement:
     def standard_error(self) -> float:
         """The standard error of the value, relative to it; infinite for one repeat."""
         return math.inf if math.isnan(self.spread) else self.spread / math.sqrt(self.repeats)
+
+
+def _exponential(log_value: float) -> float:
+    try:
+        return math.exp(log_value)
+    except OverflowError:
+        return math.inf

@@ -88,9 +88,9 @@ class SwapScore(float):
         return SwapScore, (Result(**self.__dict__),)
 
     def __repr__(self) -> str:
-        patterns = f"mean={self.mean:.6g}, " if self.patterns else ""
-        if len(self.patterns) > 1:
-            patterns += f"std={self.std:.3g}, "
+        patterns = f"mean={self.mean:.6g}, " if self.patterns else f"measure={self.measure!r}, "
+        if self.repeats > 1:
+            patterns += f"std={self.std if self.patterns else self.spread:.3g}, "
         return (
             f"SwapScore({self.value:.6g}, {patterns}"
             f"repeats={self.repeats}, neurons={self.neurons}, samples={self.samples}, "

@@ -25,6 +25,7 @@ from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control
 from swapnas_ext.search.strategies import (
     STRATEGIES,
+    Admit,
     Individual,
     Proposal,
     Strategy,
@@ -48,6 +49,7 @@ History, HistoryError = RunFile, RunFileError  # the names of version 0.1.0
 
 __all__ = [
     "STRATEGIES",
+    "Admit",
     "Candidate",
     "Control",
     "Evaluator",

@@ -126,7 +126,13 @@ class SearchSpace(ABC):
             source: a path, as `data.images` reads it; by default the bundled photograph.
             size: sides of the images in pixels; by default what the networks take.
         """
-        size = self.input_size[1] if size is None else size
+        if size is None:
+            if not hasattr(self, "input_size"):
+                raise TypeError(
+                    f"the space {type(self).__name__} needs an attribute input_size: channels, height and width of "
+                    "the images that its networks take"
+                )
+            size = self.input_size[1]
         if source is None:
             return data.photograph(samples, size)
         return data.images(source, samples, size)
