@@ -36,6 +36,7 @@ from swapnas_ext.models import (
 from swapnas_ext.patterns import NanActivationError
 from swapnas_ext.scoring import memory
 from swapnas_ext.scoring.cuda_graph import ReplayedGraph
+from swapnas_ext.scoring.forward_errors import device_of, probable_cause
 from swapnas_ext.scoring.options import Options
 from swapnas_ext.scoring.replicates import Replicates, replicates_at_once
 
@@ -73,7 +74,7 @@ class Repeats:
         self._measure: Measure[Any] = options.measure
         self._known = known
         self._is_disposable = is_disposable
-        self._device = _device_of(inventory)
+        self._device = device_of(inventory)
         self._readings: list[Any] = []
         self.network = PreparedNetwork(
             inventory, batch, options.plan, counters, known, self._device
@@ -234,32 +235,12 @@ class Repeats:
                 raise
             raise TypeError(misfit) from error
         except (RuntimeError, AssertionError) as error:  # the second where torch lacks a device
-            told = self._told_of(error)
+            told = probable_cause(error, self._model, self._inventory, self._batch, self._options)
             if told is None:
                 raise
             raise RuntimeError(told) from error
         finally:
             self.seconds_of_reading += time.perf_counter() - start
-
-    def _told_of(self, error: Exception) -> str | None:
-        """What an error in the forward pass probably means; None if unknown."""
-        if memory.is_out_of_memory(error):
-            return memory.too_large(self._device, error)
-        name, line = type(self._model).__name__, memory.first_line(error)
-        default = torch.get_default_device()
-        if default.type != self._device.type:
-            return (
-                f"{name} is on {self._device}, and torch's default device, on which a forward pass may make "
-                f"tensors, is {default}: {line}; score it in a with torch.device('{self._device}')"
-            )
-        given = self._batch.dtypes()
-        weights = {p.dtype for p in self._inventory.parameters.values() if p.is_floating_point()}
-        if given and weights and not given & weights and self._options.autocast is None:
-            return (
-                f"{name} has weights of {_listed(weights)}, and can't run on inputs of {_listed(given)}: "
-                f"{line}; give the inputs .to({_listed(weights)})"
-            )
-        return None
 
     def _loop(self, *, again: bool) -> None:
         """Reads the remaining repeats one after another; on a GPU by replaying one captured graph.
@@ -389,16 +370,3 @@ class Repeats:
             and len(self._readings) >= _MIN_REPEATS_OF_TOLERANCE
             and self._summary(self._sufficient()).standard_error <= tolerance
         )
-
-
-def _listed(dtypes: set[torch.dtype]) -> str:
-    return " and ".join(sorted(map(str, dtypes)))
-
-
-def _device_of(inventory: Inventory) -> torch.device:
-    for parameter in inventory.parameters.values():
-        return parameter.device
-    for module in inventory.modules:
-        for buffer in module.buffers(recurse=False):
-            return buffer.device
-    return torch.device("cpu")

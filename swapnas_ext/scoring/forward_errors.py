@@ -1,0 +1,48 @@
+"""Explains errors of a forward pass: too little memory, another device, another dtype."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from swapnas_ext.models import Inventory, MiniBatch
+from swapnas_ext.scoring import memory
+from swapnas_ext.scoring.options import Options
+
+
+def probable_cause(
+    error: Exception, model: nn.Module, inventory: Inventory, batch: MiniBatch, options: Options
+) -> str | None:
+    """What an error in the forward pass probably means, and what to do; None if unknown."""
+    device = device_of(inventory)
+    if memory.is_out_of_memory(error):
+        return memory.too_large(device, error)
+    name, line = type(model).__name__, memory.first_line(error)
+    default = torch.get_default_device()
+    if default.type != device.type:
+        return (
+            f"{name} is on {device}, and torch's default device, on which a forward pass may make "
+            f"tensors, is {default}: {line}; score it in a with torch.device('{device}')"
+        )
+    given = batch.dtypes()
+    weights = {p.dtype for p in inventory.parameters.values() if p.is_floating_point()}
+    if given and weights and not given & weights and options.autocast is None:
+        return (
+            f"{name} has weights of {_listed(weights)}, and can't run on inputs of {_listed(given)}: "
+            f"{line}; give the inputs .to({_listed(weights)})"
+        )
+    return None
+
+
+def device_of(inventory: Inventory) -> torch.device:
+    """The device of a model: of its first parameter, or else of its first buffer; the CPU if it has neither."""
+    for parameter in inventory.parameters.values():
+        return parameter.device
+    for module in inventory.modules:
+        for buffer in module.buffers(recurse=False):
+            return buffer.device
+    return torch.device("cpu")
+
+
+def _listed(dtypes: set[torch.dtype]) -> str:
+    return " and ".join(sorted(map(str, dtypes)))
