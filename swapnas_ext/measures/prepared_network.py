@@ -116,7 +116,7 @@ class PreparedNetwork:
         self.initialize: Callable[[], None]
         self.execution = Execution()
         self.find_nan = False
-        self.seconds_of_passes = self.seconds_of_counting = 0.0
+        self.seconds_of_passes = 0.0  # without the observer
         self.left_out: set[str] = set()  # names of layers whose rows are not the samples
         self._inventory = inventory
         self._batch = batch
@@ -211,7 +211,6 @@ class PreparedNetwork:
         with hooks():
             self._pass(capture, self._batch.on(self.device) if arguments is None else arguments)
         self.seconds_of_passes += time.perf_counter() - start - capture.seconds
-        self.seconds_of_counting += capture.seconds
         if arguments is not None:
             return
         self._met_ternary |= capture.met_ternary
