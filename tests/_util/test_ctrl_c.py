@@ -49,7 +49,7 @@ COMMANDS: dict[str, tuple[list[str], Callable[[Path], int], str]] = {
     "search": (
         ["search", *SPACE, "--candidates", "100000", "--run", "out.db"],
         in_run_file,
-        "of 100,000: go on with swapnas search --resume out.db",
+        "of 100,000: continue with swapnas search --resume out.db",
     ),
     "all": (
         ["score", *SPACE, "--all", "--output", "out.csv"],
