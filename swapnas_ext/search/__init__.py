@@ -32,8 +32,6 @@ from swapnas_ext.search.strategies import (
     StrategyFactory,
     make_strategy,
     register_strategy,
-    strategy_factory,
-    strategy_name,
 )
 from swapnas_ext.search.survey import Survey, survey_csv
 from swapnas_ext.search.workers import (
@@ -85,8 +83,6 @@ __all__ = [
     "search",
     "size_control",
     "strategies",
-    "strategy_factory",
-    "strategy_name",
     "survey_csv",
     "workers",
 ]

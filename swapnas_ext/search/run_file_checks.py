@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from swapnas_ext._util import parsed_json
 from swapnas_ext.search.candidate import Candidate, Outcome
 
 _TEXTS = ("measure", "over", "error")
@@ -14,7 +15,24 @@ _NEEDED = (("space", "name", str), ("search", "strategy", str), ("search", "seed
 _NUMBERS_OF_DETAILS = ("patterns", "patterns_std", "saturation")
 
 
-def checked(candidate: Candidate) -> Candidate:
+def checked_candidate(
+    number: Any,
+    phase: Any,
+    architecture: Any,
+    form: Any,
+    parents: str,
+    parameters: Any,
+    outcome: Outcome,
+    finished: Any,
+) -> Candidate:
+    """The candidate of a row, whose ``parents`` are JSON. Raises ValueError or TypeError if it is not valid."""
+    numbers = tuple(parsed_json(parents, "its parents"))
+    return _checked(
+        Candidate(number, phase, architecture, form, numbers, parameters, outcome, finished)
+    )
+
+
+def _checked(candidate: Candidate) -> Candidate:
     """Returns the candidate. Raises ValueError if its values are not possible."""
     whole = (candidate.number, candidate.phase, candidate.parameters, *candidate.parents)
     texts = (candidate.architecture, candidate.form)

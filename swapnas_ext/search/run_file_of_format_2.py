@@ -6,10 +6,9 @@ import math
 import sqlite3
 from typing import Any
 
-from swapnas_ext._util import parsed_json
 from swapnas_ext.measures import SATURATED
 from swapnas_ext.search.candidate import Candidate, Outcome
-from swapnas_ext.search.run_file_checks import checked, is_number
+from swapnas_ext.search.run_file_checks import checked_candidate, is_number
 
 FORMAT = 2
 _NEEDED = ("number", "phase", "architecture", "form", "parents", "parameters", "finished")
@@ -32,17 +31,9 @@ def candidates(connection: sqlite3.Connection) -> list[Candidate]:
 
 def _candidate(row: tuple[Any, ...]) -> Candidate:
     number, phase, architecture, form, parents, parameters, finished, *outcome = row
-    return checked(
-        Candidate(
-            number,
-            phase,
-            architecture,
-            form,
-            tuple(parsed_json(parents, "its parents")),
-            parameters,
-            _outcome(dict(zip(_OUTCOME, outcome, strict=True))),
-            finished,
-        )
+    known = _outcome(dict(zip(_OUTCOME, outcome, strict=True)))
+    return checked_candidate(
+        number, phase, architecture, form, parents, parameters, known, finished
     )
 
 

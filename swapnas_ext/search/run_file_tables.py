@@ -11,7 +11,7 @@ from typing import Any
 
 from swapnas_ext._util import parsed_json
 from swapnas_ext.search.candidate import Candidate, Outcome
-from swapnas_ext.search.run_file_checks import BOOLEANS, checked
+from swapnas_ext.search.run_file_checks import BOOLEANS, checked_candidate
 from swapnas_ext.version import __version__
 
 FORMAT = 3
@@ -107,17 +107,8 @@ def _candidate(row: tuple[Any, ...]) -> Candidate:
     for name in BOOLEANS:  # SQLite has no booleans
         known[name] = {0: False, 1: True}.get(known[name], known[name])
     known["details"] = parsed_json(known["details"], "its details")
-    return checked(
-        Candidate(
-            number,
-            phase,
-            architecture,
-            form,
-            tuple(parsed_json(parents, "its parents")),
-            parameters,
-            Outcome(**known),
-            finished,
-        )
+    return checked_candidate(
+        number, phase, architecture, form, parents, parameters, Outcome(**known), finished
     )
 
 
