@@ -16,6 +16,9 @@ _CLASSES = {
     "transnas-macro": ("transnas", "TransNASMacro"),
     "mobilenet": ("mobilenet", "MobileNet"),
     "flexibert": ("flexibert", "FlexiBERT"),
+    "nasbench-macro": ("nasbench_macro", "NASBenchMacro"),
+    "efficientnet": ("efficientnet", "EfficientNet"),
+    "autoformer": ("autoformer", "AutoFormer"),
 }
 
 

@@ -29,6 +29,9 @@ SPACES: dict[str, dict[str, Any]] = {
     "transnas-macro": {},
     "mobilenet": {},
     "flexibert": {},
+    "nasbench-macro": {},
+    "efficientnet": {"resolution": 64},
+    "autoformer": {"resolution": 32},
 }
 
 
