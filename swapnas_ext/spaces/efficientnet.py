@@ -92,14 +92,14 @@ class EfficientNet(SearchSpace):
 
     def sample(self, rng: random.Random) -> str:
         return format_architecture(
-            tuple(Stage(*map(rng.choice, _values(number))) for number in range(STAGES))
+            tuple(Stage(*map(rng.choice, _values(number).values())) for number in range(STAGES))
         )
 
     def mutate(self, architecture: str, rng: random.Random) -> str:
         """Changes the expansion, the kernel, the number of layers or the squeeze-and-excitation of one stage."""
         stages = list(parse(architecture))
         number = rng.randrange(STAGES)
-        field, values = rng.choice(list(zip(Stage._fields, _values(number), strict=True)))
+        field, values = rng.choice(list(_values(number).items()))
         current = getattr(stages[number], field)
         value = rng.choice([value for value in values if value != current])
         stages[number] = stages[number]._replace(**{field: value})
@@ -108,7 +108,9 @@ class EfficientNet(SearchSpace):
     def crossover(self, first: str, second: str, rng: random.Random) -> str:
         pairs = zip(parse(first), parse(second), strict=True)
         return format_architecture(
-            tuple(Stage(*map(rng.choice, zip(*pair, strict=True))) for pair in pairs)
+            tuple(
+                Stage(*(rng.choice(values) for values in zip(*pair, strict=True))) for pair in pairs
+            )
         )
 
     def graphs(self, architecture: str) -> list[Graph]:
@@ -173,9 +175,10 @@ def format_architecture(stages: Architecture) -> str:
     )
 
 
-def _values(number: int) -> tuple[tuple[int, ...], ...]:
-    """The values that the fields of a stage may have."""
-    return EXPANSIONS, KERNELS, LAYERS[number], (False, True)
+def _values(number: int) -> dict[str, Sequence[Any]]:
+    """The values that each field of a stage may have."""
+    values = EXPANSIONS, KERNELS, LAYERS[number], (False, True)
+    return dict(zip(Stage._fields, values, strict=True))
 
 
 def _blocks(stages: Architecture) -> list[Block]:

@@ -195,11 +195,13 @@ CONVOLUTIONAL = {
     "transnas-micro": {},
     "transnas-macro": {},
     "mobilenet": {},
+    "nasbench-macro": {},
+    "efficientnet": {},
 }
 
 
 def test_all_convolutional_spaces_are_tested() -> None:
-    assert {*CONVOLUTIONAL, "flexibert"} == set(swap.spaces.names())
+    assert {*CONVOLUTIONAL, "flexibert", "autoformer"} == set(swap.spaces.names())
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONAL)
