@@ -15,9 +15,10 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from swapnas_ext.spaces.autoformer_networks import (
     HEAD_WIDTH,
@@ -113,8 +114,11 @@ class AutoFormer(SearchSpace):
         if not all(isinstance(number, int | float) for number in (width, *ratios, *heads)):
             problem = "hidden_dim, mlp_ratio and num_heads must consist of numbers"
             raise ArchitectureError(row, 0, problem)
-        layers = (f"r{ratio:g}h{count:g}" for ratio, count in zip(ratios, heads, strict=True))
-        return self.format(self.parse(f"w{width:g}|{','.join(layers)}"))
+        layers = (
+            f"r{_written(ratio)}h{_written(count)}"
+            for ratio, count in zip(ratios, heads, strict=True)
+        )
+        return self.format(self.parse(f"w{_written(width)}|{','.join(layers)}"))
 
     def canonical(self, architecture: str) -> str:
         """The string itself, since each is another network."""
@@ -130,6 +134,17 @@ class AutoFormer(SearchSpace):
         total = _linear(3 * PATCH**2, width) + (1 + places) * width
         total += sum(_layer_size(width, layer) for layer in layers)
         return total + 2 * width + _linear(width, self.classes)
+
+    def inputs(
+        self, samples: int, source: str | Path | None = None, size: int | None = None
+    ) -> Tensor:
+        """A mini-batch, as of all spaces, but only of the images that the table of places is for."""
+        if size not in (None, self.input_size[1]):
+            raise ValueError(
+                f"size is {size}, and the networks take images of {self.input_size[1]} pixels: give the space "
+                f"another resolution instead, such as resolution={size}"
+            )
+        return super().inputs(samples, source, size)
 
     def sample(self, rng: random.Random) -> str:
         width, depth = rng.choice(self.ranges.widths), rng.choice(self.ranges.depths)
@@ -241,6 +256,11 @@ def _value(cell: Any) -> Any:
         return json.loads(cell)
     except ValueError:
         return cell
+
+
+def _written(number: int | float) -> str:
+    """A number as architectures have it: 4.0, as tables write it, is 4."""
+    return f"{number:g}" if isinstance(number, float) else str(number)
 
 
 def _linear(inputs: int, outputs: int) -> int:

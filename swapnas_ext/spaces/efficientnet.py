@@ -49,7 +49,7 @@ Architecture = tuple[Stage, ...]
 
 
 class EfficientNet(SearchSpace):
-    """The networks of Accel-NASBench, about 8e10.
+    """The networks of Accel-NASBench, about 1e11.
 
     Args:
         classes: of the linear classifier.
@@ -106,12 +106,12 @@ class EfficientNet(SearchSpace):
         return format_architecture(tuple(stages))
 
     def crossover(self, first: str, second: str, rng: random.Random) -> str:
-        pairs = zip(parse(first), parse(second), strict=True)
-        return format_architecture(
-            tuple(
-                Stage(*(rng.choice(values) for values in zip(*pair, strict=True))) for pair in pairs
-            )
-        )
+        """Each choice of each stage from one of the parents."""
+        stages = []
+        for pair in zip(parse(first), parse(second), strict=True):
+            values = {field: getattr(rng.choice(pair), field) for field in Stage._fields}
+            stages.append(Stage(**values))
+        return format_architecture(tuple(stages))
 
     def graphs(self, architecture: str) -> list[Graph]:
         stages = parse(architecture)

@@ -103,6 +103,8 @@ def test_entries() -> None:
         ({"num_heads": ["4"] * 12}, "must consist of numbers"),
         ({"hidden_dim": "wide"}, "must consist of numbers"),
         ({"hidden_dim": None}, "must consist of numbers"),
+        ({"hidden_dim": True}, "width must be one of"),
+        ({"hidden_dim": 10**400}, "width must be one of"),
         ({"hidden_dim": 200}, "width must be one of 192, 216, 240, found 200"),
         ({"num_heads": [3.5] * 12}, "heads must be one of 3, 4, found 3.5"),
         ({"mlp_ratio": [float("nan")] * 12}, "the ratio must be one of"),
@@ -279,3 +281,9 @@ def test_bad_options() -> None:
     for resolution in (0, 40):
         with pytest.raises(ValueError, match="resolution must be a multiple of 16 pixels"):
             swap.spaces.get("autoformer", resolution=resolution)
+
+
+def test_images_of_another_size_are_refused() -> None:
+    assert SPACE.inputs(2, size=32).shape == (2, 3, 32, 32)
+    with pytest.raises(ValueError, match=r"take images of 32 pixels.*resolution=96"):
+        SPACE.inputs(2, size=96)
