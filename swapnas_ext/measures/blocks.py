@@ -15,6 +15,7 @@ from swapnas_ext.measures.channels import Channels, by_channel
 from swapnas_ext.models import Arguments, BlockState
 
 _DISTURBANCE = 1e-2  # of a block's input, relative to its standard deviation
+_LEAST = 1e-3  # logarithms are of ratios clipped from below to this, and from above to its inverse
 
 
 def blocks_of(model: nn.Module) -> list[nn.Module]:
@@ -67,6 +68,14 @@ class Blocks:
         finally:
             for hook in hooks:
                 hook.remove()
+
+    def log_gains(self) -> list[float]:
+        """Logarithms of the gains, clipped to 1/1000 and 1000."""
+        return [math.log(_clipped(gain)) for gain in self.gains]
+
+    def log_directness(self) -> list[float]:
+        """Logarithms of the direct parts, clipped to 1/1000 and 1."""
+        return [math.log(min(1.0, _clipped(part))) for part in self.direct]
 
     def _before(self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not self._running:  # otherwise this is our own second run
@@ -139,6 +148,10 @@ def _fits(value: Any, output: Tensor) -> bool:
     """Whether an argument may be the signal: not a mask, a scale or an option."""
     same = isinstance(value, Tensor) and value.is_floating_point() and value.dim() == output.dim()
     return same and value.numel() > 1
+
+
+def _clipped(ratio: float) -> float:
+    return min(max(ratio, _LEAST), 1 / _LEAST)
 
 
 def _spread(x: Tensor) -> float:

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from torch import Tensor
 
 from swapnas_ext.patterns import Observer
 
 
-class Channels(Observer):
-    """Takes the effective part of the channels of each layer, before its activation.
+class LayerChannels(NamedTuple):
+    """The channels of a layer, before its activation.
 
     Attributes:
-        effective: one number a layer, in the order of the calls.
+        effective: their effective number over their number, see `effective_part`.
+        channels: their number, C.
+        positions: of one sample: height times width, or tokens.
+    """
+
+    effective: float
+    channels: int
+    positions: int
+
+
+class Channels(Observer):
+    """Measures the channels of each layer, before its activation.
+
+    Attributes:
+        layers: in the order of the calls.
         listening: whether to record what is fed.
     """
 
@@ -21,7 +36,7 @@ class Channels(Observer):
 
     def __init__(self, samples: int, ternary: bool) -> None:
         super().__init__(samples, ternary)
-        self.effective: list[float] = []
+        self.layers: list[LayerChannels] = []
         self.listen(True)
 
     def listen(self, listening: bool) -> None:
@@ -30,7 +45,9 @@ class Channels(Observer):
 
     def update(self, x: Tensor) -> None:
         if self.listening:
-            self.effective.append(effective_part(x))
+            count, elements = by_channel(x).shape
+            positions = elements // x.shape[0] if x.dim() > 1 else 1
+            self.layers.append(LayerChannels(effective_part(x), count, positions))
 
 
 def effective_part(x: Tensor) -> float:

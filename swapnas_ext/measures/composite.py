@@ -24,26 +24,21 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from swapnas_ext.measures.blocks import Blocks
-from swapnas_ext.measures.channels import Channels
 from swapnas_ext.measures.measure import Measure
 from swapnas_ext.measures.measurement import Measurement
+from swapnas_ext.measures.noise_pass import mean, on_noise, operations_of, watching
 from swapnas_ext.measures.prepared_network import PreparedNetwork
 from swapnas_ext.measures.registry import register
 from swapnas_ext.measures.saturation import saturation
 from swapnas_ext.models import FlopCount
 from swapnas_ext.patterns import Observer, PatternCounter
 
-_NOISE = 0x5EED << 40
-"""The stream of random numbers for noise, which differs from that for weights."""
-_LEAST = 1e-3  # g and s are clipped from below to this, and from above to its inverse
 _NOTHING = 1e-12  # instead of a diversity of zero
 
 
@@ -93,27 +88,21 @@ class CompositeScore(Measure[Composite]):
         operations = FlopCount()
         with network.counter() as whole, network.counter() as layer:
             by_layer = _LayerCounter(whole, layer)
-            network.run(by_layer, hooks=partial(_watching, operations, network.model))
+            network.run(by_layer, hooks=partial(watching, operations, network.model))
             patterns = whole.count()
         assert isinstance(patterns, int)  # of one group
-        flops = operations.per_sample(network.samples) or 0
-        channels, blocks = _on_noise(network)
-        if len(channels.effective) != len(by_layer.distinct):
+        flops = operations_of(network, operations)
+        channels, blocks = on_noise(network)
+        if len(channels.layers) != len(by_layer.distinct):
             network.note(
                 "its layers on noise are others than on its samples, and were paired in order"
             )
-        if flops == 0:
-            network.note("its operations could not be counted, and are taken to be one")
-        if blocks.ran > 1 and not blocks.gains:
-            network.note(
-                "its blocks could not be disturbed: they take or return no fitting tensors"
-            )
-        pairs = zip(by_layer.distinct, channels.effective, strict=False)
+        pairs = zip(by_layer.distinct, channels.layers, strict=False)
         return Composite(
-            diversity=sum(distinct * part**2 for distinct, part in pairs),
+            diversity=sum(distinct * layer.effective**2 for distinct, layer in pairs),
             flops=flops,
-            gain=_mean(abs(math.log(_clipped(gain))) for gain in blocks.gains),
-            directness=_mean(math.log(min(1.0, _clipped(part))) for part in blocks.direct),
+            gain=mean(abs(gain) for gain in blocks.log_gains()),
+            directness=mean(blocks.log_directness()),
             patterns=patterns,
         )
 
@@ -132,40 +121,6 @@ class CompositeScore(Measure[Composite]):
             },
             saturation=saturation(statistics.fmean(patterns), network),
         )
-
-
-def _on_noise(network: PreparedNetwork) -> tuple[Channels, Blocks]:
-    draws = network.drew_random_numbers()
-    generator = network.generator(_NOISE)
-    channels = Channels(network.samples, network.ternary)
-    blocks = Blocks(network.model, generator, channels, draws=draws)
-
-    @contextmanager
-    def hooks() -> Iterator[None]:
-        # With the hooks that count operations, as on the samples: without any, torch would run fused layers.
-        with blocks.disturbed(), _watching(FlopCount(), network.model):
-            yield
-
-    network.run(channels, network.noise(generator), hooks=hooks)
-    return channels, blocks
-
-
-@contextmanager
-def _watching(operations: FlopCount, model: nn.Module) -> Iterator[None]:
-    try:
-        operations.watch(model)
-        yield
-    finally:
-        operations.close()
-
-
-def _mean(values: Iterable[float]) -> float:
-    known = list(values)
-    return statistics.fmean(known) if known else 0.0
-
-
-def _clipped(ratio: float) -> float:
-    return min(max(ratio, _LEAST), 1 / _LEAST)
 
 
 class _LayerCounter(Observer):

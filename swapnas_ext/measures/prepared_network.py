@@ -171,9 +171,9 @@ class PreparedNetwork:
         from stream 0."""
         return torch.Generator(self.device).manual_seed((self.seed + stream) % 2**63)
 
-    def noise(self, generator: torch.Generator) -> Arguments:
+    def noise(self, generator: torch.Generator, samples: int | None = None) -> Arguments:
         """Arguments with standard normal numbers in place of the samples: see `MiniBatch.noise`."""
-        return self._batch.noise(generator, self.device)
+        return self._batch.noise(generator, self.device, samples)
 
     def note(self, text: str) -> None:
         """Adds a sentence for the user, unless it is there already."""

@@ -169,22 +169,40 @@ class MiniBatch:
 
         return mapped(arguments, replacement)
 
-    def noise(self, generator: torch.Generator, device: torch.device) -> CallArguments:
+    def noise(
+        self, generator: torch.Generator, device: torch.device, samples: int | None = None
+    ) -> CallArguments:
         """The arguments with standard normal numbers in place of the first tensor, or of the first tensor of
         each sample where samples are listed. Tensors of integers stay. A single tensor of images is cut to
-        four samples."""
+        four samples.
+
+        Args:
+            samples: cuts sequences and images to at most so many samples, where all tensors certainly hold
+                samples: their first dimension is S, and not the second one too.
+        """
         args, kwargs = arguments = self.on(device)
         firsts = sample_tensors((*args, *kwargs.values()), self.samples)
-        is_images = len(firsts) == len(list(tensors_in(arguments))) == 1 and firsts[0].dim() == 4
+        tensors = list(tensors_in(arguments))
+        is_images = len(firsts) == len(tensors) == 1 and firsts[0].dim() == 4
+        kept = _NOISE_IMAGES if is_images else None
+        if samples is not None and (is_images or self._are_sequences(tensors)):
+            kept = samples
 
         def drawn(tensor: Tensor) -> Tensor:
+            like = tensor if kept is None else tensor[:kept]
             if not tensor.is_floating_point() or all(tensor is not first for first in firsts):
-                return tensor.clone()
-            like = tensor[:_NOISE_IMAGES] if is_images else tensor
+                return like.clone()
             values = torch.randn(like.shape, generator=generator, device=device, dtype=like.dtype)
             return torch.empty_like(like).copy_(values)
 
         return mapped(arguments, drawn)
+
+    def _are_sequences(self, tensors: list[Tensor]) -> bool:
+        """Whether all tensors are images or sequences, one a sample. A single row of numbers has no positions over
+        which results could be averaged, so that fewer samples would not do."""
+        count = self.samples
+        fit = all(t.dim() > 1 and len(t) == count and t.shape[1] not in (1, count) for t in tensors)
+        return fit and any(t.dim() > 2 or not t.is_floating_point() for t in tensors[:1])
 
 
 def _in_order(value: Any, order: list[int], rows: set[int]) -> Any:
