@@ -10,7 +10,6 @@ report and its figures under docs/.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -25,12 +24,12 @@ import numpy as np
 import torch
 from certificate_tables import COMPOSITE, TABLES, Setting, Table, ablations
 from recorded_search import accuracies_found
+from table_scores import rows_of, scores_of
 
 import swapnas_ext as swap
-from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.cli.worker_options import local_workers
 from swapnas_ext.correlation import analysis
-from swapnas_ext.correlation.accuracy_table import AccuracyTable, read_table
+from swapnas_ext.correlation.accuracy_table import AccuracyTable
 from swapnas_ext.correlation.correlations import (
     RAW,
     REGULARISED,
@@ -42,11 +41,10 @@ from swapnas_ext.correlation.correlations import (
     scored_rows,
 )
 from swapnas_ext.correlation.ranking import Ranking, rank, spearman
-from swapnas_ext.search import SearchResult, score_listed
+from swapnas_ext.search import SearchResult
 from swapnas_ext.spaces import SearchSpace
 
 HERE = Path(__file__).parent
-RUNS = HERE.parent / "build" / "certificate"
 RESULTS = HERE / "results" / "certificate.json"
 WHOLE_SPACES = {"NAS-Bench-201"}
 _GRID = 25
@@ -95,7 +93,6 @@ class Certificate:
 
     def __post_init__(self) -> None:
         self.results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        RUNS.mkdir(parents=True, exist_ok=True)
 
     def whole(self, name: str, table: Table) -> None:
         """All rows, at the setting of the table."""
@@ -126,7 +123,7 @@ class Certificate:
     def composite(self, name: str, table: Table) -> None:
         """The composite score of all rows, and of rows with no equivalent in the half on which it was
         chosen."""
-        setting = table.setting.composite
+        setting = table.setting.of(COMPOSITE)
         if self._has(name, COMPOSITE, setting):
             return
         start = time.perf_counter()
@@ -164,7 +161,7 @@ class Certificate:
         start = time.perf_counter()
         rows = self._read(table)
         space, scores = self._scores(name, certificate_report.SEARCHES, setting, rows)
-        _, composite = self._scores(name, certificate_report.SEARCHES, setting.composite, rows)
+        _, composite = self._scores(name, certificate_report.SEARCHES, setting.of(COMPOSITE), rows)
         control = calibrated(scored_rows(rows, space, scores)[0])
         result = {
             "found": {
@@ -201,13 +198,7 @@ class Certificate:
                 self._keep(name, experiment, setting, result, scores, start)
 
     def _read(self, table: Table) -> AccuracyTable:
-        return read_table(
-            self.data / table.file,
-            table.setting.get_space(),
-            accuracy=table.accuracy,
-            baselines=table.baselines,
-            skip_bad=True,
-        )
+        return rows_of(table, self.data)
 
     def _scores(
         self,
@@ -217,33 +208,14 @@ class Certificate:
         rows: AccuracyTable,
         whole: AccuracyTable | None = None,
     ) -> tuple[SearchSpace, SearchResult]:
-        """Reads or fills the run file of the setting, which several experiments may share.
-
-        Raises:
-            KeyboardInterrupt: the run file keeps the finished scores.
-        """
-        space = setting.get_space()
-        scorer = swap.Scorer(
-            setting.inputs(self.data),
-            repeats=setting.repeats,
-            init=setting.init,
-            seed=setting.seed,
-            measure=setting.measure,
+        return scores_of(
+            f"{name}, {experiment}",
+            setting,
+            rows.rows,
+            among=(whole or rows).rows,
+            data=self.data,
+            workers=self.workers,
         )
-        digest = hashlib.sha256(json.dumps(asdict(setting), sort_keys=True).encode()).hexdigest()
-        with progress_bar(f"{name}, {experiment}", len(rows.rows)) as on_progress:
-            scores = score_listed(
-                space,
-                scorer,
-                [row.architecture for row in rows.rows],
-                among=[row.architecture for row in (whole or rows).rows],
-                workers=self.workers,
-                history=RUNS / f"{setting.space}-{digest[:12]}.db",
-                on_progress=on_progress,
-            )
-        if scores.interrupted:
-            raise KeyboardInterrupt
-        return space, scores
 
     def _has(self, name: str, experiment: str, setting: Setting) -> bool:
         known = self.results.get(name, {}).get(experiment)
