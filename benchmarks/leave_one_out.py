@@ -3,12 +3,12 @@
     python benchmarks/leave_one_out.py --data FOLDER             # run again to continue after Ctrl-C
     python benchmarks/leave_one_out.py --data FOLDER --report    # only rewrites the tables
 
-For each of the ten tables, the exponents are chosen on the other nine, by one rule and from one grid that are below, and
-the score with these exponents is compared with the accuracies of the tenth. Scores go into run files under
+For each of the ten tables, the exponents are chosen on the other nine, by one rule and from one grid that are below,
+and the score with these exponents is compared with the accuracies of the tenth. Scores go into run files under
 build/certificate, results into benchmarks/results/leave_one_out.json, and tables into docs/capacity.md.
 
-The form of the score was found by looking at some rows of each of the ten tables (docs/capacity.md). These rows are left
-out here, except for AutoFormer, whose table has no others.
+The form of the score was found by looking at some rows of each of the ten tables (docs/capacity.md). These rows are
+left out here, except for AutoFormer, whose table has no others.
 """
 
 from __future__ import annotations
