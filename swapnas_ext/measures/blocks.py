@@ -9,13 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from swapnas_ext.measures.channels import Channels, by_channel
+from swapnas_ext.measures.channels import Channels
+from swapnas_ext.measures.responses import DISTURBANCE, Responses, spread_of, tensor_of
 from swapnas_ext.models import Arguments, BlockState
-
-_DISTURBANCE = 1e-2  # of a block's input, relative to its standard deviation
-_LEAST = 1e-3  # logarithms are of ratios clipped from below to this, and from above to its inverse
 
 
 def blocks_of(model: nn.Module) -> list[nn.Module]:
@@ -40,8 +37,7 @@ class Blocks:
 
     Attributes:
         ran: number of blocks that ran.
-        gains: for each block after the first, the relative change of its output over that of its input.
-        direct: for each block after the first, the part of the response that stays at its position.
+        found: the responses of all blocks after the first.
     """
 
     def __init__(
@@ -54,8 +50,7 @@ class Blocks:
         self._running = False
         self._begun: list[BlockState | None] = []  # None for the first block
         self.ran = 0
-        self.gains: list[float] = []
-        self.direct: list[float] = []
+        self.found = Responses()
 
     @contextmanager
     def disturbed(self) -> Iterator[None]:
@@ -69,14 +64,6 @@ class Blocks:
             for hook in hooks:
                 hook.remove()
 
-    def log_gains(self) -> list[float]:
-        """Logarithms of the gains, clipped to 1/1000 and 1000."""
-        return [math.log(_clipped(gain)) for gain in self.gains]
-
-    def log_directness(self) -> list[float]:
-        """Logarithms of the direct parts, clipped to 1/1000 and 1."""
-        return [math.log(min(1.0, _clipped(part))) for part in self.direct]
-
     def _before(self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not self._running:  # otherwise this is our own second run
             arguments: Arguments = dict(enumerate(args))
@@ -89,7 +76,7 @@ class Blocks:
             return
         begun = self._begun.pop()
         self.ran += 1
-        y = _tensor_of(output)
+        y = tensor_of(output)
         if begun is None or y is None:
             return
         before = y.clone()  # it may share memory with the input
@@ -107,71 +94,23 @@ class Blocks:
         if not fitting:
             return
         x = arguments[fitting[-1]]
-        spread_in, spread_out = _spread(x), _spread(before)
+        spread_in, spread_out = spread_of(x), spread_of(before)
         if not (0 < spread_in < math.inf and 1e-9 < spread_out < math.inf):
-            self._collapsed()
+            self.found.add_nothing()
             return
         noise = torch.randn(x.shape, generator=self._generator, device=x.device, dtype=x.dtype)
-        step = _DISTURBANCE * spread_in
+        step = DISTURBANCE * spread_in
         arguments[fitting[-1]] = x + step * noise
         args = [value for key, value in arguments.items() if isinstance(key, int)]
         kwargs = {key: value for key, value in arguments.items() if isinstance(key, str)}
-        after = _tensor_of(block(*args, **kwargs))
+        after = tensor_of(block(*args, **kwargs))
         if after is None:  # it returns something else now
             return
         with torch.autocast(x.device.type, enabled=False):
-            response = (after.float() - before.float()) / step
-            spread = _spread(response)
-            if not math.isfinite(spread):
-                self._collapsed()
-                return
-            self.gains.append(spread / _spread(noise) * spread_in / spread_out)
-            aligned = _aligned(noise.float(), response)
-            if aligned is not None:
-                a, b = (by_channel(tensor) for tensor in (aligned, response))
-                direct = float(torch.linalg.matrix_norm(a @ b.T / a.shape[1], 2))
-                self.direct.append(direct / spread if spread > 0 else 0.0)
-
-    def _collapsed(self) -> None:
-        self.gains.append(0.0)
-        self.direct.append(0.0)
-
-
-def _tensor_of(output: Any) -> Tensor | None:
-    """The output of a block, or the first of several; None if it is no floating-point tensor."""
-    if isinstance(output, tuple | list) and output:
-        output = output[0]
-    return output if isinstance(output, Tensor) and output.is_floating_point() else None
+            self.found.add(noise, (after.float() - before.float()) / step, spread_in / spread_out)
 
 
 def _fits(value: Any, output: Tensor) -> bool:
     """Whether an argument may be the signal: not a mask, a scale or an option."""
     same = isinstance(value, Tensor) and value.is_floating_point() and value.dim() == output.dim()
     return same and value.numel() > 1
-
-
-def _clipped(ratio: float) -> float:
-    return min(max(ratio, _LEAST), 1 / _LEAST)
-
-
-def _spread(x: Tensor) -> float:
-    return float(x.double().std())
-
-
-def _aligned(noise: Tensor, response: Tensor) -> Tensor | None:
-    """The noise at the positions of the response. Where the response is smaller, several positions of the noise
-    become more channels of one. None if the positions are unrelated."""
-    positions, wanted = (_positions(tensor) for tensor in (noise, response))
-    if positions == wanted:
-        return noise
-    if len(positions) != 3 or len(wanted) != 3 or noise.dim() != 4:
-        return None
-    factor = positions[1] // wanted[1]
-    if positions != (wanted[0], factor * wanted[1], factor * wanted[2]):
-        return None
-    return F.pixel_unshuffle(noise, factor)
-
-
-def _positions(x: Tensor) -> tuple[int, ...]:
-    """The shape without the channels."""
-    return (*x.shape[:2],) if x.dim() == 3 else (x.shape[0], *x.shape[2:])

@@ -30,13 +30,13 @@ from functools import partial
 from swapnas_ext.measures.channels import LayerChannels
 from swapnas_ext.measures.measure import Measure
 from swapnas_ext.measures.measurement import Measurement
-from swapnas_ext.measures.noise_pass import mean, on_noise, operations_of, watching
+from swapnas_ext.measures.noise_pass import mean, on_pairs_of_noise, operations_of, watching
 from swapnas_ext.measures.prepared_network import PreparedNetwork
 from swapnas_ext.measures.registry import register
 from swapnas_ext.measures.saturation import saturation
 from swapnas_ext.models import FlopCount
 
-_SAMPLES = 4  # of noise: results are averaged over positions too
+_PAIRS = 4  # samples of noise, each also disturbed; results are averaged over positions too
 _NOTHING = 1e-12  # instead of a width or use of zero
 
 
@@ -87,14 +87,14 @@ class CapacityScore(Measure[Capacity]):
             patterns = counter.count()
         assert isinstance(patterns, int)  # of one group
         flops = operations_of(network, operations)
-        channels, blocks = on_noise(network, _SAMPLES)
+        channels, responses = on_pairs_of_noise(network, _PAIRS)
         return Capacity(
             width=width(channels.layers),
             use=use(channels.layers),
             flops=flops,
             patterns=patterns,
-            drift=mean(blocks.log_gains()),
-            directness=mean(blocks.log_directness()),
+            drift=mean(responses.log_gains()),
+            directness=mean(responses.log_directness()),
         )
 
     def summary(self, readings: Sequence[Capacity], network: PreparedNetwork) -> Measurement:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
 from swapnas_ext.patterns import Observer
+
+if TYPE_CHECKING:
+    from swapnas_ext.measures.pairs import Pairs
 
 
 class LayerChannels(NamedTuple):
@@ -27,6 +30,9 @@ class LayerChannels(NamedTuple):
 class Channels(Observer):
     """Measures the channels of each layer, before its activation.
 
+    Args:
+        pairs: of a pass whose rows are pairs; the disturbed ones are not read.
+
     Attributes:
         layers: in the order of the calls.
         listening: whether to record what is fed.
@@ -34,8 +40,10 @@ class Channels(Observer):
 
     of_inputs = True
 
-    def __init__(self, samples: int, ternary: bool) -> None:
+    def __init__(self, samples: int, ternary: bool, pairs: Pairs | None = None) -> None:
         super().__init__(samples, ternary)
+        self._pairs = pairs
+        self._read: dict[int, Tensor] = {}  # block inputs
         self.layers: list[LayerChannels] = []
         self.listen(True)
 
@@ -45,6 +53,13 @@ class Channels(Observer):
 
     def update(self, x: Tensor) -> None:
         if self.listening:
+            if self._pairs is not None:
+                original = self._pairs.original(x)
+                if id(original) in self._read:
+                    return
+                if original is not x:
+                    self._read[id(original)] = original
+                x = self._pairs.undisturbed(x)
             count, elements = by_channel(x).shape
             positions = elements // x.shape[0] if x.dim() > 1 else 1
             self.layers.append(LayerChannels(effective_part(x), count, positions))

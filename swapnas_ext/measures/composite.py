@@ -92,7 +92,7 @@ class CompositeScore(Measure[Composite]):
             patterns = whole.count()
         assert isinstance(patterns, int)  # of one group
         flops = operations_of(network, operations)
-        channels, blocks = on_noise(network)
+        channels, responses = on_noise(network)
         if len(channels.layers) != len(by_layer.distinct):
             network.note(
                 "its layers on noise are others than on its samples, and were paired in order"
@@ -101,8 +101,8 @@ class CompositeScore(Measure[Composite]):
         return Composite(
             diversity=sum(distinct * layer.effective**2 for distinct, layer in pairs),
             flops=flops,
-            gain=mean(abs(gain) for gain in blocks.log_gains()),
-            directness=mean(blocks.log_directness()),
+            gain=mean(abs(gain) for gain in responses.log_gains()),
+            directness=mean(responses.log_directness()),
             patterns=patterns,
         )
 

@@ -10,35 +10,63 @@ from torch import nn
 
 from swapnas_ext.measures.blocks import Blocks
 from swapnas_ext.measures.channels import Channels
-from swapnas_ext.measures.prepared_network import PreparedNetwork
+from swapnas_ext.measures.pairs import NotPairs, Pairs
+from swapnas_ext.measures.prepared_network import Arguments, PreparedNetwork
+from swapnas_ext.measures.responses import Responses
 from swapnas_ext.models import FlopCount
 
 _NOISE = 0x5EED << 40
 """The stream of random numbers for noise, which differs from that for weights."""
 
 
-def on_noise(network: PreparedNetwork, samples: int | None = None) -> tuple[Channels, Blocks]:
-    """Runs the network on standard normal noise: the channels of its layers, and what its blocks do to a small
-    disturbance.
+def on_noise(network: PreparedNetwork) -> tuple[Channels, Responses]:
+    """Runs the network on standard normal noise, and each block once more: the channels of its layers, and the
+    responses of its blocks to a small disturbance."""
+    return _each_block_twice(network, draws=network.drew_random_numbers())
 
-    Args:
-        samples: at most so many, see `PreparedNetwork.noise`.
-    """
-    draws = network.drew_random_numbers()
+
+def _each_block_twice(network: PreparedNetwork, *, draws: bool) -> tuple[Channels, Responses]:
     generator = network.generator(_NOISE)
     channels = Channels(network.samples, network.ternary)
     blocks = Blocks(network.model, generator, channels, draws=draws)
+    _run(network, channels, blocks, network.noise(generator))
+    return channels, blocks.found
 
+
+def on_pairs_of_noise(network: PreparedNetwork, pairs: int) -> tuple[Channels, Responses]:
+    """Tells what `on_noise` tells, for less: in one run, with few samples, where the model takes images or sequences
+    and treats samples alike.
+
+    Args:
+        pairs: samples of noise.
+    """
+    draws = network.drew_random_numbers()
+    generator = network.generator(_NOISE)
+    arguments = None if draws else network.pairs_of_noise(generator, pairs)
+    if arguments is not None:
+        blocks = Pairs(network.model, generator, 2 * pairs)
+        channels = Channels(network.samples, network.ternary, blocks)
+        try:
+            _run(network, channels, blocks, arguments)
+        except NotPairs:
+            pass
+        else:
+            return channels, blocks.found
+    return _each_block_twice(network, draws=draws)
+
+
+def _run(
+    network: PreparedNetwork, channels: Channels, blocks: Blocks | Pairs, arguments: Arguments
+) -> None:
     @contextmanager
     def hooks() -> Iterator[None]:
         # With the hooks that count operations, as on the samples: without any, torch would run fused layers.
         with blocks.disturbed(), watching(FlopCount(), network.model):
             yield
 
-    network.run(channels, network.noise(generator, samples), hooks=hooks)
-    if blocks.ran > 1 and not blocks.gains:
+    network.run(channels, arguments, hooks=hooks)
+    if blocks.ran > 1 and not blocks.found.gains:
         network.note("its blocks could not be disturbed: they take or return no fitting tensors")
-    return channels, blocks
 
 
 @contextmanager

@@ -171,9 +171,13 @@ class PreparedNetwork:
         from stream 0."""
         return torch.Generator(self.device).manual_seed((self.seed + stream) % 2**63)
 
-    def noise(self, generator: torch.Generator, samples: int | None = None) -> Arguments:
+    def noise(self, generator: torch.Generator) -> Arguments:
         """Arguments with standard normal numbers in place of the samples: see `MiniBatch.noise`."""
-        return self._batch.noise(generator, self.device, samples)
+        return self._batch.noise(generator, self.device)
+
+    def pairs_of_noise(self, generator: torch.Generator, pairs: int) -> Arguments | None:
+        """A few samples of noise, each twice: see `MiniBatch.pairs_of_noise`."""
+        return self._batch.pairs_of_noise(generator, self.device, pairs)
 
     def note(self, text: str) -> None:
         """Adds a sentence for the user, unless it is there already."""

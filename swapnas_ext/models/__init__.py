@@ -9,7 +9,7 @@ from swapnas_ext.models.flops import FlopCount
 from swapnas_ext.models.initialization import Initializer, Reach
 from swapnas_ext.models.inputs import Inputs, MiniBatch
 from swapnas_ext.models.inventory import Inventory, Path, name_of, take_inventory
-from swapnas_ext.models.nested import first_tensor, main_input
+from swapnas_ext.models.nested import first_tensor, main_input, mapped
 from swapnas_ext.models.random_state import RandomState, own_random_state
 from swapnas_ext.models.restoring import NothingToRestore, Restoring
 from swapnas_ext.models.scoring_mode import set_scoring_mode, uncompiled
@@ -32,6 +32,7 @@ __all__ = [
     "initialization",
     "is_disposable",
     "main_input",
+    "mapped",
     "name_of",
     "own_random_state",
     "running_statistics",

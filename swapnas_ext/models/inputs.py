@@ -169,40 +169,57 @@ class MiniBatch:
 
         return mapped(arguments, replacement)
 
-    def noise(
-        self, generator: torch.Generator, device: torch.device, samples: int | None = None
-    ) -> CallArguments:
+    def noise(self, generator: torch.Generator, device: torch.device) -> CallArguments:
         """The arguments with standard normal numbers in place of the first tensor, or of the first tensor of
         each sample where samples are listed. Tensors of integers stay. A single tensor of images is cut to
-        four samples.
-
-        Args:
-            samples: cuts sequences and images to at most so many samples, where all tensors certainly hold
-                samples: their first dimension is S, and not the second one too.
-        """
+        four samples."""
         args, kwargs = arguments = self.on(device)
         firsts = sample_tensors((*args, *kwargs.values()), self.samples)
-        tensors = list(tensors_in(arguments))
-        is_images = len(firsts) == len(tensors) == 1 and firsts[0].dim() == 4
-        kept = _NOISE_IMAGES if is_images else None
-        if samples is not None and (is_images or self._are_sequences(tensors)):
-            kept = samples
+        is_images = len(firsts) == len(list(tensors_in(arguments))) == 1 and firsts[0].dim() == 4
 
         def drawn(tensor: Tensor) -> Tensor:
-            like = tensor if kept is None else tensor[:kept]
             if not tensor.is_floating_point() or all(tensor is not first for first in firsts):
-                return like.clone()
+                return tensor.clone()
+            like = tensor[:_NOISE_IMAGES] if is_images else tensor
             values = torch.randn(like.shape, generator=generator, device=device, dtype=like.dtype)
             return torch.empty_like(like).copy_(values)
 
         return mapped(arguments, drawn)
 
-    def _are_sequences(self, tensors: list[Tensor]) -> bool:
-        """Whether all tensors are images or sequences, one a sample. A single row of numbers has no positions over
-        which results could be averaged, so that fewer samples would not do."""
-        count = self.samples
-        fit = all(t.dim() > 1 and len(t) == count and t.shape[1] not in (1, count) for t in tensors)
-        return fit and any(t.dim() > 2 or not t.is_floating_point() for t in tensors[:1])
+    def pairs_of_noise(
+        self, generator: torch.Generator, device: torch.device, pairs: int
+    ) -> CallArguments | None:
+        """The arguments of `noise` for a few samples, followed by the same once more. All tensors are cut to
+        ``2 * pairs`` rows.
+
+        None unless all tensors certainly hold images or sequences, one a sample.
+        """
+        args, kwargs = arguments = self.on(device)
+        firsts = sample_tensors((*args, *kwargs.values()), self.samples)
+        tensors = list(tensors_in(arguments))
+        if len(firsts) != 1 or self.samples < pairs or not all(map(self._holds_rows, tensors)):
+            return None
+        first = firsts[0]
+        if first.is_floating_point() and first.dim() < 3:  # rows of numbers, without positions
+            return None
+
+        def twice(tensor: Tensor) -> Tensor:
+            few = tensor[:pairs]
+            if tensor is first and tensor.is_floating_point():
+                drawn = torch.randn(few.shape, generator=generator, device=device, dtype=few.dtype)
+                few = torch.empty_like(few).copy_(drawn)
+            return torch.cat([few, few])
+
+        return mapped(arguments, twice)
+
+    def _holds_rows(self, tensor: Tensor) -> bool:
+        return (
+            tensor.layout == torch.strided
+            and tensor.dim() > 1
+            and len(tensor) == self.samples
+            # A square matrix may be anything, such as a mask of as many positions.
+            and (tensor.dim() > 2 or tensor.shape[1] not in (1, self.samples))
+        )
 
 
 def _in_order(value: Any, order: list[int], rows: set[int]) -> Any:
