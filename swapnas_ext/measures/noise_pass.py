@@ -17,6 +17,7 @@ from swapnas_ext.models import FlopCount
 
 _NOISE = 0x5EED << 40
 """The stream of random numbers for noise, which differs from that for weights."""
+_FUSED = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
 
 
 def on_noise(network: PreparedNetwork) -> tuple[Channels, Responses]:
@@ -60,13 +61,22 @@ def _run(
 ) -> None:
     @contextmanager
     def hooks() -> Iterator[None]:
-        # With the hooks that count operations, as on the samples: without any, torch would run fused layers.
-        with blocks.disturbed(), watching(FlopCount(), network.model):
+        with blocks.disturbed(), _unfused(network.model):
             yield
 
     network.run(channels, arguments, hooks=hooks)
     if blocks.ran > 1 and not blocks.found.gains:
         network.note("its blocks could not be disturbed: they take or return no fitting tensors")
+
+
+@contextmanager
+def _unfused(model: nn.Module) -> Iterator[None]:
+    """Runs the layers that torch would fuse in their parts, as the hooks that count operations do on the samples."""
+    if any(isinstance(module, _FUSED) for module in model.modules()):
+        with watching(FlopCount(), model):
+            yield
+    else:
+        yield
 
 
 @contextmanager
