@@ -87,7 +87,7 @@ Exponents = Mapping[str, float]
     required=True,
     help="The folder of the tables. Default: SWAPNAS_DATA.",
 )
-@click.option("--rows", default=500, show_default=True, help="Rows of each table, at most.")
+@click.option("--rows", default=300, show_default=True, help="Rows of each table, at most.")
 @click.option("--report", "only_report", is_flag=True, help="Only rewrites the tables.")
 @click.option("--workers", type=click.IntRange(1), help="Local processes. Default: one per core.")
 def main(data: Path, rows: int, only_report: bool, workers: int | None) -> None:

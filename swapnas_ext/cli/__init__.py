@@ -13,6 +13,7 @@ from swapnas_ext.cli.analyze import analyze
 from swapnas_ext.cli.calibrate import calibrate
 from swapnas_ext.cli.correlate import correlate
 from swapnas_ext.cli.interrupted import INTERRUPTED, ctrl_c_once, finish_after_ctrl_c
+from swapnas_ext.cli.measures import measures
 from swapnas_ext.cli.score import score
 from swapnas_ext.cli.search import search
 from swapnas_ext.cli.show import show
@@ -48,5 +49,5 @@ def info() -> None:
     click.echo(json.dumps(build_info(), indent=2))
 
 
-for command in (score, search, show, calibrate, correlate, analyze, spaces):
+for command in (score, search, show, calibrate, correlate, analyze, spaces, measures):
     main.add_command(command)

@@ -145,8 +145,8 @@ class Scoring:
         )
 
 
-def scoring_options(command: Command) -> Command:
-    """Gives a command ``scoring``, a `Scoring`."""
+def scoring_options(command: Command, **defaults: Any) -> Command:
+    """Gives a command ``scoring``, a `Scoring`. ``defaults`` are the command's own, by the name of the field."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **given: Any) -> Any:
@@ -156,6 +156,8 @@ def scoring_options(command: Command) -> Command:
     types = get_type_hints(Scoring)
     for setting in reversed(fields(Scoring)):
         settings = dict(setting.metadata)
+        if setting.name in defaults:
+            settings["default"] = defaults[setting.name]
         if "type" not in settings and "is_flag" not in settings:
             settings["type"] = plain_type(types[setting.name])
         wrapped = click.option(f"--{setting.name.replace('_', '-')}", **settings)(wrapped)

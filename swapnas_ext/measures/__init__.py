@@ -1,4 +1,4 @@
-"""Measures prepared networks: patterns, the composite score, and measures of your own, by name.
+"""Measures prepared networks: patterns, the capacity and composite scores, and measures of your own, by name.
 
 Every module of this folder is imported, so that a new measure is a new file that registers itself.
 """
@@ -18,7 +18,15 @@ from swapnas_ext.measures.prepared_network import (
     PreparedNetwork,
     Remembered,
 )
-from swapnas_ext.measures.registry import DEFAULT, AnyMeasure, get, names, register, title_of
+from swapnas_ext.measures.registry import (
+    DEFAULT,
+    AnyMeasure,
+    get,
+    names,
+    recommended,
+    register,
+    title_of,
+)
 from swapnas_ext.measures.saturation import SATURATED
 
 for _name in sorted((module.name for module in pkgutil.iter_modules(__path__)), key=DEFAULT.__ne__):
@@ -38,6 +46,7 @@ __all__ = [
     "Remembered",
     "get",
     "names",
+    "recommended",
     "register",
     "title_of",
 ]

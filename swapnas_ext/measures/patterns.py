@@ -22,7 +22,7 @@ class Patterns(Measure[int]):
 
     name = "patterns"
     title = "SWAP-Score"
-    description = "the published count"
+    description = "the published count (also called swap)"
     replicates = True
 
     def read(self, network: PreparedNetwork) -> int:

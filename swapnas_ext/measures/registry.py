@@ -15,6 +15,12 @@ from swapnas_ext.measures.prepared_network import PreparedNetwork
 DEFAULT = "patterns"
 """Whose module is imported first, and which lists of names begin with."""
 
+recommended = "capacity"
+"""The name of the measure to rank networks of any kind by: docs/capacity.md tells how well it does."""
+
+_ALSO = {"swap": "patterns"}
+"""Other names of measures."""
+
 MeasureFactory: TypeAlias = type[Measure[Any]] | Callable[[PreparedNetwork], float]
 AnyMeasure: TypeAlias = str | Measure[Any] | MeasureFactory
 """A registered name, ``MODULE:NAME``, an object, a class, or a function from a prepared network to a logarithm."""
@@ -29,7 +35,10 @@ def register(measure: Registered) -> Registered:
     Raises:
         ValueError: another measure has that name.
     """
-    _registry.register(_made(measure).name)(measure)
+    name = _made(measure).name
+    if name in _ALSO:
+        raise ValueError(f"the measure {_ALSO[name]!r} has the name {name!r} too")
+    _registry.register(name)(measure)
     return measure
 
 
@@ -46,7 +55,9 @@ def get(measure: AnyMeasure) -> Measure[Any]:
         TypeError: neither a name nor a measure.
         ImportError: the module of ``MODULE:NAME``, or of another package's measure, can't be imported.
     """
-    return _made(_registry.get(measure) if isinstance(measure, str) else measure)
+    if isinstance(measure, str):
+        return _made(_registry.get(_ALSO.get(measure, measure)))
+    return _made(measure)
 
 
 def title_of(name: str) -> str:

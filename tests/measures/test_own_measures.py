@@ -94,7 +94,7 @@ def test_names_that_are_taken_or_unknown(registered: None) -> None:
     measures.register(Activity)  # as where its module is imported again
     with pytest.raises(ValueError, match="there is a measure 'patterns' already"):
         measures.register(type("Other", (Activity,), {"name": "patterns"}))
-    with pytest.raises(ValueError, match="must be one of patterns, composite, activity"):
+    with pytest.raises(ValueError, match="must be one of patterns, capacity, composite, activity"):
         measures.get("activities")
     with pytest.raises(TypeError, match="must be a name, a Measure, or a function"):
         measures.get(3)  # type: ignore[arg-type]
@@ -107,7 +107,7 @@ def test_packages_offer_measures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
     known = registry._registry._registered
     monkeypatch.setattr(registry._registry, "_registered", dict(known))
-    assert measures.names() == ("patterns", "composite", "offered")
+    assert measures.names() == ("patterns", "capacity", "composite", "offered")
     assert isinstance(measures.get("offered"), Activity)
 
 

@@ -1,0 +1,44 @@
+"""``swapnas measures``: lists the measures."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+from rich.table import Table
+
+from swapnas_ext import measures as all_measures
+from swapnas_ext.report.shared.text import as_text
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Prints JSON.")
+def measures(as_json: bool) -> None:
+    """Lists the measures that --measure takes, the recommended one first."""
+    rows = [_row(name) for name in _recommended_first()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("measure", "weights", "about"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        about = f"{row['about']}; recommended" if row["recommended"] else row["about"]
+        table.add_row(row["measure"], row["weights"], about)
+    click.echo(as_text(table), nl=False)
+    click.echo("\nOr MODULE:NAME, a measure of your own.")
+
+
+def _recommended_first() -> list[str]:
+    return sorted(all_measures.names(), key=lambda name: name != all_measures.recommended)
+
+
+def _row(name: str) -> dict[str, Any]:
+    measure = all_measures.get(name)
+    return {
+        "measure": name,
+        "weights": measure.default_init,
+        "recommended": name == all_measures.recommended,
+        "about": measure.description,
+    }
