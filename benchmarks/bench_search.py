@@ -52,7 +52,8 @@ def test_darts_search_as_a_command(
     def run(workers: int) -> None:
         path = tmp_path / f"{time.time_ns()}.db"
         command = [sys.executable, "-m", "swapnas_ext.cli", "search", "--space", "darts"]
-        command += ["--candidates", str(CANDIDATES), "--seed", "1", "--run", str(path)]
+        command += ["--measure", "swap", "--candidates", str(CANDIDATES), "--seed", "1"]
+        command += ["--run", str(path)]
         start = time.perf_counter()
         subprocess.run([*command, "--workers", str(workers)], check=True, capture_output=True)
         times[workers].append(time.perf_counter() - start)

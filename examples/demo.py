@@ -49,7 +49,8 @@ def search() -> None:
     run, page = Path("demo-search.db"), Path("demo-search.html")
     run.unlink(missing_ok=True)  # from an earlier demo
     command = [sys.executable, "-m", "swapnas_ext.cli"]
-    options = ["--candidates", str(CANDIDATES), "--seed", "1", "--target-params", "3.3M"]
+    options = ["--measure", "swap", "--candidates", str(CANDIDATES), "--seed", "1"]
+    options += ["--target-params", "3.3M"]
     print(f"$ swapnas search --space darts {' '.join(options)} --run {run}", flush=True)
     subprocess.run(
         [*command, "search", "--space", "darts", *options, "--run", str(run)], check=True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shlex
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import Any, get_origin, get_type_hints
 
 import click
 
-from swapnas_ext import spaces
+from swapnas_ext import measures, spaces
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.messages import EXPECTED, fail, tell_mixed, tell_saturated
 from swapnas_ext.cli.option_types import COUNT, SECONDS, Command, plain_type
@@ -37,7 +38,7 @@ EXAMPLES = """
 Examples:
   swapnas search --space darts --candidates 5000 --workers 2 --seed 1 --run run.db
   swapnas search --resume run.db                         # after Ctrl-C, kill -9, a power cut
-  swapnas search --space darts --target-params 2.5M --run run.db
+  swapnas search --space darts --measure swap --target-params 2.5M --run run.db
   swapnas search --space darts --target-params 1.5M,2M,3M,4M --run family.db    # a model of each size
   swapnas search --space nasbench201 --images photos/ --max-flops 100M --strategy ageing
   swapnas search --space my_package.spaces:MySpace --ray-address auto --candidates 100000
@@ -98,7 +99,7 @@ def _type(annotation: Any, unit: str) -> Any:
     help="The run file of a search to continue. Needs no other options, except --space and --strategy of your own.",
 )
 @workers_options
-@scoring_options
+@functools.partial(scoring_options, measure=measures.recommended)
 @click.pass_context
 def search(
     context: click.Context,
@@ -110,7 +111,9 @@ def search(
     hands: Hands,
     **of_search: Any,
 ) -> None:
-    """Searches a space for architectures with high SWAP-Scores (SWAP-NAS).
+    """Searches a space for architectures with high scores (SWAP-NAS).
+
+    It ranks by the recommended measure; --measure swap ranks by the published SWAP-Score.
 
     Every candidate is recorded in a run file as soon as it is scored. Ctrl-C ends the search with the result so
     far. --resume continues it, and reaches exactly the uninterrupted result. Of architectures that compute the

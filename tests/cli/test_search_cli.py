@@ -21,7 +21,8 @@ from swapnas_ext.search import RunFile
 from swapnas_ext.search.evaluation import one_thread
 
 SPACE = ("--space", "nasbench201", "--channels", "2", "--cells", "1")
-SEARCH = (*SPACE, "--samples", "8", "--population", "12", "--tournament", "4", "--workers", "1")
+SMALL = (*SPACE, "--samples", "8", "--population", "12", "--tournament", "4", "--workers", "1")
+SEARCH = (*SMALL, "--measure", "swap")
 
 
 def run(*arguments: object) -> Result:
@@ -238,6 +239,15 @@ def test_files_that_are_there(finished: Path, tmp_path: Path) -> None:
         assert run(*arguments).exit_code == 2
 
 
+def test_a_search_ranks_by_the_recommended_measure(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    result = run("search", *SMALL, "--candidates", 6, "--run", path)
+    assert result.exit_code == 0, result.output
+    with RunFile.read(path) as run_file:
+        assert run_file.settings["scorer"]["measure"] == swap.measures.recommended
+        assert run_file.settings["scorer"]["init"] == "kaiming"
+
+
 @pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
 def test_a_search_by_the_composite_score(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
@@ -256,7 +266,7 @@ def test_a_search_by_the_composite_score(tmp_path: Path) -> None:
 def test_more_workers_than_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(workers, "_cores", lambda: 1)
     result = run(
-        *("search", *SEARCH[:-2], "--candidates", 6, "--workers", 99),
+        *("search", *SMALL[:-2], "--candidates", 6, "--workers", 99),
         *("--run", tmp_path / "run.db"),
     )
     assert result.exit_code == 0, result.output
@@ -288,11 +298,23 @@ def test_spaces() -> None:
         swap.spaces.get(row["space"]).check(row["example"])
 
 
-@pytest.mark.parametrize("command", [(), ("search",), ("show",), ("calibrate",), ("spaces",)])
+def test_measures() -> None:
+    result = run("measures")
+    assert result.exit_code == 0
+    first = result.stdout.splitlines()[1]
+    assert first.startswith(swap.measures.recommended) and first.endswith("recommended")
+    listed = json.loads(run("measures", "--json").stdout)
+    assert [row["measure"] for row in listed if row["recommended"]] == [swap.measures.recommended]
+    assert {row["measure"] for row in listed} == {*swap.measures.names()}
+
+
+@pytest.mark.parametrize(
+    "command", [(), ("search",), ("show",), ("calibrate",), ("spaces",), ("measures",)]
+)
 def test_help(command: tuple[str, ...]) -> None:
     result = run(*command, "--help")
     assert result.exit_code == 0
-    if command and command[0] != "spaces":
+    if command and command[0] not in ("spaces", "measures"):
         assert "Examples:" in result.output
 
 

@@ -90,6 +90,15 @@ def test_a_name_a_class_an_object_a_function_and_a_place(registered: None) -> No
         assert float(score) == pytest.approx(16)
 
 
+def test_the_published_measure_has_two_names() -> None:
+    assert type(measures.get("swap")) is type(measures.get("patterns"))
+    with pytest.raises(ValueError, match="the measure 'patterns' has the name 'swap' too"):
+
+        @measures.register
+        def swap(network: measures.PreparedNetwork) -> float:
+            return 0.0
+
+
 def test_names_that_are_taken_or_unknown(registered: None) -> None:
     measures.register(Activity)  # as where its module is imported again
     with pytest.raises(ValueError, match="there is a measure 'patterns' already"):
