@@ -66,10 +66,10 @@ class Scorer:
             its memory.
         autocast: runs the model under ``torch.autocast`` with this dtype.
         channels_last: runs the model with images and weights in that layout.
-        measure: ``"patterns"``: the published score; ``"composite"``: see docs/composite.md, ranks better on most
-            tables and takes two to three times as long; or a measure of your own: a name from the registry of
-            `measures`, ``MODULE:NAME``, a `Measure`, or a function from a `PreparedNetwork` to the logarithm of a
-            score.
+        measure: ``"patterns"`` or ``"swap"``: the published score; ``"capacity"``: ranks spaces of all kinds, see
+            docs/capacity.md, and takes up to twice as long; ``"composite"``: see docs/composite.md; or a measure
+            of your own: a name from the registry of `measures`, ``MODULE:NAME``, a `Measure`, or a function from a
+            `PreparedNetwork` to the logarithm of a score.
 
     Batch normalisation uses the statistics of the mini-batch, as published; dropout is off. The model
     comes back exactly as it was: weights, buffers, modes, hooks, and the global random state.
