@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
+from swapnas_ext._torch_private import version_of
 from swapnas_ext.patterns import Observer
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Channels(Observer):
     def __init__(self, samples: int, ternary: bool, pairs: Pairs | None = None) -> None:
         super().__init__(samples, ternary)
         self._pairs = pairs
-        self._read: dict[int, Tensor] = {}  # block inputs
+        self._mark = object()
         self.layers: list[LayerChannels] = []
         self.listen(True)
 
@@ -55,10 +56,10 @@ class Channels(Observer):
         if self.listening:
             if self._pairs is not None:
                 original = self._pairs.original(x)
-                if id(original) in self._read:
+                now = self._mark, version_of(original)
+                if getattr(original, "_read_by_swapnas", None) == now:
                     return
-                if original is not x:
-                    self._read[id(original)] = original
+                original._read_by_swapnas = now  # type: ignore[attr-defined]  # goes with the tensor
                 x = self._pairs.undisturbed(x)
             count, elements = by_channel(x).shape
             positions = elements // x.shape[0] if x.dim() > 1 else 1

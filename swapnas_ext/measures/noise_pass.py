@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import numpy as np
+import torch
 from torch import nn
 
 from swapnas_ext.measures.blocks import Blocks
 from swapnas_ext.measures.channels import Channels
-from swapnas_ext.measures.pairs import NotPairs, Pairs
+from swapnas_ext.measures.pairs import Pairs
 from swapnas_ext.measures.prepared_network import Arguments, PreparedNetwork
 from swapnas_ext.measures.responses import Responses
 from swapnas_ext.models import FlopCount
 
 _NOISE = 0x5EED << 40
 """The stream of random numbers for noise, which differs from that for weights."""
+_GENERATORS = {torch.Generator, np.random.Generator, np.random.RandomState, random.Random}
 _FUSED = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
 
 
@@ -36,24 +40,30 @@ def _each_block_twice(network: PreparedNetwork, *, draws: bool) -> tuple[Channel
 
 def on_pairs_of_noise(network: PreparedNetwork, pairs: int) -> tuple[Channels, Responses]:
     """Tells what `on_noise` tells, for less: in one run, with few samples, where the model takes images or sequences
-    and treats samples alike.
+    and treats samples alike. A model that fails with so few samples may run with all of them.
 
     Args:
         pairs: samples of noise.
     """
     draws = network.drew_random_numbers()
     generator = network.generator(_NOISE)
-    arguments = None if draws else network.pairs_of_noise(generator, pairs)
+    arguments = None
+    if not draws and not _has_generators(network.model):
+        arguments = network.pairs_of_noise(generator, pairs)
     if arguments is not None:
         blocks = Pairs(network.model, generator, 2 * pairs)
         channels = Channels(network.samples, network.ternary, blocks)
-        try:
+        with suppress(Exception):  # NotPairs, or the model's own
             _run(network, channels, blocks, arguments)
-        except NotPairs:
-            pass
-        else:
             return channels, blocks.found
     return _each_block_twice(network, draws=draws)
+
+
+def _has_generators(model: nn.Module) -> bool:
+    """Whether a module has random numbers of its own, as an attribute."""
+    return any(
+        type(value) in _GENERATORS for module in model.modules() for value in vars(module).values()
+    )
 
 
 def _run(

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from swapnas_ext._torch_private import version_of
 from swapnas_ext.measures.blocks import blocks_of
 from swapnas_ext.measures.responses import DISTURBANCE, Responses, spread_of, tensor_of
-from swapnas_ext.models import mapped
+from swapnas_ext.models import attributes_with_tensors, mapped, tensors_in
 
-_ALIKE = 1e-3  # differences of rounding between two rows that are the same, relative to the standard deviation
+# Differences between the halves, relative to the standard deviation of the first one:
+_ROUNDED = 1e-3  # the largest one between rows that are the same
+_DISTURBED = 0.1  # the standard deviation of those that a disturbance in the block before has left
 
 
 class NotPairs(Exception):
-    """The second half of a tensor's rows does not repeat the first half, or a block's signal is not clear."""
+    """The second half of a tensor's rows does not repeat the first half, a block's signal is not clear, or a block
+    may write to what it is given."""
 
 
 class Pairs:
@@ -40,8 +44,7 @@ class Pairs:
         self._blocks = blocks_of(model)
         self._generator = generator
         self._rows = rows
-        self._begun: list[tuple[Tensor, Tensor, float] | None] = []
-        self._stand_ins: dict[int, tuple[Tensor, Tensor]] = {}  # by identity, with their originals
+        self._begun: list[tuple[list[Tensor], tuple[Tensor, Tensor, float] | None]] = []
         self.ran = 0
         self.found = Responses()
 
@@ -61,13 +64,17 @@ class Pairs:
     def _before(
         self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        signals = [value for value in (*args, *kwargs.values()) if self._is_signal(value)]
-        like = [value for value in signals if value.dim() == signals[0].dim()]
-        if not self.ran and not self._begun:
-            if not all(self._repeats(value) for value in signals):
-                raise NotPairs
-            self._begun.append(None)
+        values = (*args, *kwargs.values())
+        is_first = not self.ran and not self._begun
+        if any(map(_is_writable, values)) or not all(
+            self._repeats(tensor, is_first) for tensor in tensors_in(values)
+        ):
+            raise NotPairs
+        if is_first:
+            self._begun.append(([], None))
             return None
+        signals = [value for value in values if self._is_signal(value)]
+        like = [value for value in signals if value.dim() == signals[0].dim()]
         if not like:
             raise NotPairs
         chosen = like[-1]
@@ -76,7 +83,8 @@ class Pairs:
         noise = torch.randn(
             first.shape, generator=self._generator, device=first.device, dtype=first.dtype
         )
-        self._begun.append((noise, first, spread))
+        stand_ins: list[Tensor] = []
+        self._begun.append((stand_ins, (noise, first, spread)))
 
         def repeated(tensor: Tensor) -> Tensor:
             if not self._has_pairs(tensor):
@@ -85,14 +93,19 @@ class Pairs:
             if tensor is chosen and 0 < spread < math.inf:
                 other = half + DISTURBANCE * spread * noise
             made = torch.cat([half, other])
-            self._stand_ins[id(made)] = made, self.original(tensor)
+            made._stands_for = self.original(tensor), version_of(made)  # type: ignore[attr-defined] # goes with it
+            stand_ins.append(made)
             return made
 
         renewed: tuple[tuple[Any, ...], dict[str, Any]] = mapped((args, kwargs), repeated)
         return renewed
 
     def _after(self, block: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        begun = self._begun.pop()
+        stand_ins, begun = self._begun.pop()
+        for stand_in in stand_ins:
+            original, version = stand_in._stands_for  # type: ignore[attr-defined] # see above
+            if version_of(stand_in) != version:  # the block has changed its input
+                original.copy_(stand_in)
         self.ran += 1
         y = tensor_of(output)
         if begun is None or y is None:
@@ -114,8 +127,10 @@ class Pairs:
         return x[: len(x) // 2] if self._has_pairs(x) else x
 
     def original(self, x: Tensor) -> Tensor:
-        """The tensor that the model made, where a block got another in its place."""
-        return self._stand_ins.get(id(x), (x, x))[1]
+        """The tensor that the model made, where a block got another in its place and has not changed it."""
+        original: Tensor
+        original, version = getattr(x, "_stands_for", (x, None))
+        return x if version_of(x) != version else original
 
     def _has_pairs(self, tensor: Tensor) -> bool:
         return tensor.dim() > 0 and len(tensor) > 0 and len(tensor) % self._rows == 0
@@ -124,6 +139,18 @@ class Pairs:
         is_tensor = isinstance(value, Tensor) and value.is_floating_point()
         return is_tensor and self._has_pairs(value) and value.numel() > len(value)
 
-    def _repeats(self, tensor: Tensor) -> bool:
+    def _repeats(self, tensor: Tensor, is_first: bool) -> bool:
+        if not self._has_pairs(tensor) or tensor.numel() == len(tensor):
+            return True
         first, second = tensor.float().chunk(2)
-        return bool((first - second).abs().amax() <= _ALIKE * max(spread_of(first), 1e-9))
+        spread = max(spread_of(first), 1e-9)
+        if is_first:
+            return bool((first - second).abs().amax() <= _ROUNDED * spread)
+        return spread_of(first - second) <= _DISTURBED * spread
+
+
+def _is_writable(value: Any) -> bool:
+    """Whether a value is or holds a container with tensors, or one for them."""
+    if isinstance(value, tuple):
+        return any(map(_is_writable, value))
+    return isinstance(value, list | Mapping) or attributes_with_tensors(value) is not None

@@ -42,9 +42,9 @@ class Responses:
         self.gains.append(spread / spread_of(noise) * scale)
         aligned = _aligned(noise.float(), response)
         if aligned is not None:
-            a, b = (by_channel(tensor) for tensor in (aligned, response))
-            direct = _largest_singular_value(a @ b.T / a.shape[1])
-            self.direct.append(direct / spread if spread > 0 else 0.0)
+            # First divided, so that squares stay finite.
+            a, b = by_channel(aligned), by_channel(response) / (spread or 1.0)
+            self.direct.append(_largest_singular_value(a @ b.T / a.shape[1]))
 
     def add_nothing(self) -> None:
         """Adds a block through which nothing passes."""

@@ -9,7 +9,13 @@ from swapnas_ext.models.flops import FlopCount
 from swapnas_ext.models.initialization import Initializer, Reach
 from swapnas_ext.models.inputs import Inputs, MiniBatch
 from swapnas_ext.models.inventory import Inventory, Path, name_of, take_inventory
-from swapnas_ext.models.nested import first_tensor, main_input, mapped
+from swapnas_ext.models.nested import (
+    attributes_with_tensors,
+    first_tensor,
+    main_input,
+    mapped,
+    tensors_in,
+)
 from swapnas_ext.models.random_state import RandomState, own_random_state
 from swapnas_ext.models.restoring import NothingToRestore, Restoring
 from swapnas_ext.models.scoring_mode import set_scoring_mode, uncompiled
@@ -28,6 +34,7 @@ __all__ = [
     "RandomState",
     "Reach",
     "Restoring",
+    "attributes_with_tensors",
     "first_tensor",
     "initialization",
     "is_disposable",
@@ -38,5 +45,6 @@ __all__ = [
     "running_statistics",
     "set_scoring_mode",
     "take_inventory",
+    "tensors_in",
     "uncompiled",
 ]

@@ -224,3 +224,67 @@ def test_data_loaders_of_lists(collate: Any) -> None:
     assert swap.score(Detector(), loader, samples=8) == swap.score(Detector(), (LISTED[:8],))
     with pytest.raises(ValueError, match="10 samples, 11 are wanted"):
         swap.score(Detector(), loader, samples=11)
+
+
+# ---- pairs of noise --------------------------------------------------------------------------------
+
+IDS = torch.arange(30).reshape(6, 5)
+
+
+def pairs(inputs: Any, count: int = 4, **options: Any) -> Any:
+    generator = torch.Generator().manual_seed(1)
+    return MiniBatch(inputs, **options).pairs_of_noise(generator, CPU, count)
+
+
+@pytest.mark.parametrize(
+    "shape", [(6, 3, 8, 8), (6, 1, 8, 8), (6, 5, 7), (6, 6, 6), (6, 2, 3, 4, 5)]
+)
+def test_pairs_of_images_and_sequences(shape: tuple[int, ...]) -> None:
+    values = torch.full(shape, 7.0)
+    ((found,), kwargs) = pairs(values)
+    expected = torch.randn(4, *shape[1:], generator=torch.Generator().manual_seed(1))
+    assert kwargs == {}
+    assert torch.equal(found, torch.cat([expected, expected]))
+    assert bool((values == 7).all())
+
+
+def test_pairs_of_other_kinds_and_layouts() -> None:
+    ((found,), _) = pairs(IMAGES.bfloat16())
+    assert found.dtype == torch.bfloat16
+    ((found,), _) = pairs(IMAGES, channels_last=True)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_pairs_of_token_ids() -> None:
+    expected = torch.cat([IDS[:4], IDS[:4]])
+    ((found,), _) = pairs(IDS)
+    assert torch.equal(found, expected)
+    mask = (IDS % 2).float()
+    _, found = pairs({"input_ids": IDS, "attention_mask": mask})
+    assert torch.equal(found["input_ids"], expected)
+    assert torch.equal(found["attention_mask"], expected % 2)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        torch.randn(6, 5),  # rows of features
+        torch.randn(3, 3, 8, 8),  # too few samples
+        {"input_ids": torch.arange(36).reshape(6, 6)},  # square
+        {"x": torch.randn(6, 5, 7), "mask": torch.ones(6, 6)},
+        {"x": torch.randn(6, 5, 7), "lengths": torch.ones(6)},
+        {"x": torch.randn(6, 5, 7), "column": torch.ones(6, 1)},
+        {"x": torch.randn(6, 5, 7), "mask": torch.ones(5, 5)},
+        {"x": torch.randn(6, 5, 7), "scale": torch.tensor(2.0)},
+        (LISTED,),
+        DICTS,
+        torch.nn.utils.rnn.pack_sequence([torch.randn(k, 4) for k in (3, 2, 2, 1, 1)]),
+        torch.randn(6, 5, 7).to_sparse(),
+    ],
+)
+def test_no_pairs_of_what_may_be_something_else(inputs: Any) -> None:
+    assert pairs(inputs) is None
+
+
+def test_no_pairs_where_the_samples_come_second() -> None:
+    assert pairs(torch.randn(9, 5, 7), samples=5) is None
