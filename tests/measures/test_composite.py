@@ -224,7 +224,7 @@ def test_tokens_are_not_replaced_by_noise() -> None:
 
 def test_a_measure_that_there_is_not() -> None:
     with pytest.raises(ValueError, match="measure must be one of patterns, capacity, composite"):
-        swap.Scorer(IMAGES, measure="swap")  # type: ignore[arg-type]
+        swap.Scorer(IMAGES, measure="swop")  # type: ignore[arg-type]
 
 
 class Shifts(nn.Module):
