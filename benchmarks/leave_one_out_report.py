@@ -23,6 +23,7 @@ def write(results: Mapping[str, Any], docs: Path) -> None:
             "left out": _left_out(tables),
             "five": _five(tables),
             "exponents": _exponents(tables),
+            "searches": _searches(results["searches"]),
         },
     )
 
@@ -80,3 +81,12 @@ def _exponents(tables: Mapping[str, Any]) -> str:
         for name, found in tables.items()
     ]
     return table(("left out", *parts), rows)
+
+
+def _searches(searches: Mapping[str, Mapping[str, tuple[float, float]]]) -> str:
+    strategies = list(next(iter(searches.values()), {}))
+    rows = [
+        [strategy, *("{:.2f} ± {:.2f}".format(*found[strategy]) for found in searches.values())]
+        for strategy in strategies
+    ]
+    return table(("strategy", *searches), rows)
