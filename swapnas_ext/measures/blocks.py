@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -27,6 +27,22 @@ def blocks_of(model: nn.Module) -> list[nn.Module]:
         found = [block for child in model.children() for block in blocks_of(child)]
     hookable = (block for block in found if not isinstance(block, torch.jit.ScriptModule))
     return list(dict.fromkeys(hookable))
+
+
+@contextmanager
+def hooked(
+    blocks: Iterable[nn.Module], before: Callable[..., Any], after: Callable[..., Any]
+) -> Iterator[None]:
+    """Calls ``before(block, args, kwargs)`` before each run of a block, and ``after(block, args, output)`` after it."""
+    hooks = []
+    try:
+        for block in blocks:
+            hooks.append(block.register_forward_pre_hook(before, with_kwargs=True))
+            hooks.append(block.register_forward_hook(after))
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 class Blocks:
@@ -52,17 +68,8 @@ class Blocks:
         self.ran = 0
         self.found = Responses()
 
-    @contextmanager
-    def disturbed(self) -> Iterator[None]:
-        hooks = []
-        try:
-            for block in self._blocks:
-                hooks.append(block.register_forward_pre_hook(self._before, with_kwargs=True))
-                hooks.append(block.register_forward_hook(self._after))
-            yield
-        finally:
-            for hook in hooks:
-                hook.remove()
+    def disturbed(self) -> AbstractContextManager[None]:
+        return hooked(self._blocks, self._before, self._after)
 
     def _before(self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not self._running:  # otherwise this is our own second run

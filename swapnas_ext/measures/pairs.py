@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from swapnas_ext._torch_private import version_of
-from swapnas_ext.measures.blocks import blocks_of
+from swapnas_ext.measures.blocks import blocks_of, hooked
 from swapnas_ext.measures.responses import DISTURBANCE, Responses, spread_of, tensor_of
 from swapnas_ext.models import attributes_with_tensors, mapped, tensors_in
 
@@ -48,18 +48,9 @@ class Pairs:
         self.ran = 0
         self.found = Responses()
 
-    @contextmanager
-    def disturbed(self) -> Iterator[None]:
+    def disturbed(self) -> AbstractContextManager[None]:
         """Raises NotPairs in the forward pass."""
-        hooks = []
-        try:
-            for block in self._blocks:
-                hooks.append(block.register_forward_pre_hook(self._before, with_kwargs=True))
-                hooks.append(block.register_forward_hook(self._after))
-            yield
-        finally:
-            for hook in hooks:
-                hook.remove()
+        return hooked(self._blocks, self._before, self._after)
 
     def _before(
         self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]

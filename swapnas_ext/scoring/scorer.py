@@ -67,7 +67,7 @@ class Scorer:
         autocast: runs the model under ``torch.autocast`` with this dtype.
         channels_last: runs the model with images and weights in that layout.
         measure: ``"patterns"`` or ``"swap"``: the published score; ``"capacity"``: ranks spaces of all kinds, see
-            docs/capacity.md, and takes up to twice as long; ``"composite"``: see docs/composite.md; or a measure
+            docs/capacity.md, and takes about twice as long; ``"composite"``: see docs/composite.md; or a measure
             of your own: a name from the registry of `measures`, ``MODULE:NAME``, a `Measure`, or a function from a
             `PreparedNetwork` to the logarithm of a score.
 
