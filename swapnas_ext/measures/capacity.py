@@ -74,7 +74,7 @@ class CapacityScore(Measure[Capacity]):
 
     name = "capacity"
     title = "capacity"
-    description = "effective width, operations and patterns in one; fails on none of ten tables, takes about twice as long"
+    description = "effective width, operations and patterns; fails on none of ten tables, takes about twice as long"
     default_init = "kaiming"
 
     def read(self, network: PreparedNetwork) -> Capacity:

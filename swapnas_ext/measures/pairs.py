@@ -134,10 +134,10 @@ class Pairs:
         if not self._has_pairs(tensor) or tensor.numel() == len(tensor):
             return True
         first, second = tensor.float().chunk(2)
-        spread = max(spread_of(first), 1e-9)
+        spread = max(float(first.std()), 1e-9)
         if is_first:
             return bool((first - second).abs().amax() <= _ROUNDED * spread)
-        return spread_of(first - second) <= _DISTURBED * spread
+        return float((first - second).std()) <= _DISTURBED * spread
 
 
 def _is_writable(value: Any) -> bool:
