@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 import time
@@ -225,9 +226,9 @@ def _scored(
         warnings.simplefilter("ignore", ScoreWarning)  # shown with each model
         task = progress.add_task("", total=len(candidates), state="")
         for candidate in candidates:
-            torch.manual_seed(seed)  # for --init keep: the model draws its own weights
+            seeds = itertools.count(seed)  # for weights that the model draws itself
             try:
-                result = scorer(partial(_built, candidate, device))
+                result = scorer(partial(_built, candidate, device, seeds))
             except (Exception, SystemExit) as error:  # the model's code may raise anything
                 kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
                 raise RuntimeError(f"{candidate.name}: {kind}{error}") from error
@@ -236,7 +237,8 @@ def _scored(
             progress.update(task, advance=1, state=f"best {best:.6g}")
 
 
-def _built(candidate: Named, device: torch.device) -> nn.Module:
+def _built(candidate: Named, device: torch.device, seeds: Iterator[int]) -> nn.Module:
+    torch.manual_seed(next(seeds))
     model: object = candidate.build()
     if not isinstance(model, nn.Module):
         raise TypeError(f"expected a torch module, got {type(model).__name__}")

@@ -75,7 +75,7 @@ class CapacityScore(Measure[Capacity]):
     name = "capacity"
     title = "capacity"
     description = "effective width, operations and patterns; fails on none of ten tables, takes about twice as long"
-    default_init = "kaiming"
+    default_init = "keep"
 
     def read(self, network: PreparedNetwork) -> Capacity:
         operations = FlopCount()

@@ -137,10 +137,6 @@ class Options:
             raise ValueError(f"seed must be from 0 to 2^63 - repeats, got {self.seed}")
         if self.tolerance is not None and not isinstance(self.tolerance, int | float):
             raise TypeError(f"tolerance must be a number, got {type(self.tolerance).__name__}")
-        if self.repeats > 1 and self.initialize is None:
-            raise ValueError(
-                f"repeats={self.repeats} of the same weights give the same score; pass init='gaussian'"
-            )
         if self.tolerance is not None and not 0 < self.tolerance < 1:
             raise ValueError(
                 "tolerance is a relative standard error between 0 and 1 (0.01 for 1 %), got "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from contextlib import ExitStack
 from typing import Any
@@ -38,9 +37,10 @@ from swapnas_ext.scoring import memory
 from swapnas_ext.scoring.cuda_graph import ReplayedGraph
 from swapnas_ext.scoring.forward_errors import device_of, probable_cause
 from swapnas_ext.scoring.options import Options
+from swapnas_ext.scoring.readings import Readings
 from swapnas_ext.scoring.replicates import Replicates, replicates_at_once
+from swapnas_ext.scoring.swap_score import Timing
 
-_MIN_REPEATS_OF_TOLERANCE = 3
 _MIN_REPLAYS = 4  # fewer are not worth the capture of a graph
 
 
@@ -49,11 +49,12 @@ class Repeats:
 
     Args:
         is_disposable: whether nobody else holds the model.
+        seconds_of_build: spent on building the model, where we did.
 
     Attributes:
-        network: the network that is measured, with its notes.
-        seconds_of_weights: time spent on initialisation.
-        seconds_of_reading: time spent in the measure.
+        model: the model that is measured.
+        network: the same as a measure sees it, with its notes.
+        readings: those so far.
     """
 
     def __init__(
@@ -66,8 +67,9 @@ class Repeats:
         known: Remembered,
         *,
         is_disposable: bool,
+        seconds_of_build: float = 0.0,
     ) -> None:
-        self._model = model
+        self.model = model
         self._inventory = inventory
         self._batch = batch
         self._options = options
@@ -75,12 +77,24 @@ class Repeats:
         self._known = known
         self._is_disposable = is_disposable
         self._device = device_of(inventory)
-        self._readings: list[Any] = []
         self.network = PreparedNetwork(
             inventory, batch, options.plan, counters, known, self._device
         )
-        self.seconds_of_weights = 0.0
-        self.seconds_of_reading = 0.0
+        self.readings = Readings(self._measure, options.tolerance, self.network)
+        self._seconds_of_build = seconds_of_build
+        self._seconds_of_weights = 0.0
+        self._seconds_of_reading = 0.0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Parameters and neurons."""
+        return self._inventory.parameter_count, self.network.neurons
+
+    @property
+    def timing(self) -> Timing:
+        forward = self.network.seconds_of_passes
+        count = self._seconds_of_reading - forward
+        return Timing(self._seconds_of_build, self._seconds_of_weights, forward, count)
 
     def measured(self) -> Measurement:
         """Reads all repeats, or as many as the tolerance needs."""
@@ -95,8 +109,8 @@ class Repeats:
             runs_once = self._runs_once()
             reach = None
             if not (runs_once and self._known.is_all_drawn):
-                reach = initialization.reach(options.initialize, self._model)
-            arguments = self._model, self._inventory, set_scoring_mode
+                reach = initialization.reach(options.initialize, self.model)
+            arguments = self.model, self._inventory, set_scoring_mode
             if runs_once or reach is None:
                 self._restoring: Restoring | NothingToRestore = NothingToRestore(*arguments)
             else:
@@ -119,12 +133,12 @@ class Repeats:
             try:
                 self._all_repeats()
             except NeedsTernary:  # from the beginning
-                self._readings.clear()
+                self.readings.all.clear()
                 network.forget()
                 network.notes[:] = known_before
                 self._restoring.again(weights=True)
                 self._all_repeats()
-            measurement = self._summary(len(self._readings))
+            measurement = self.readings.summary()
             patterns = measurement.patterns
             all_alike = options.repeats > 1 and (
                 measurement.spread == 0 or (patterns and len(set(patterns)) == 1)
@@ -143,12 +157,15 @@ class Repeats:
         if known.keeps_weights and known.rows_are_samples and known.sizes is not None:
             self._batches()
         changed = False
-        if not self._readings:
+        if not self.readings:
             changed = self._first()
             self._known.keeps_weights = not changed
             if not changed:
                 self._batches()
         self._loop(again=changed)
+
+    def _is_done(self) -> bool:
+        return len(self.readings) == self._options.repeats or self.readings.are_enough()
 
     def _undrawn(self, reach: Reach | None) -> str | None:
         """A note about the weights that the initialiser does not draw. The model has our tensors by now."""
@@ -183,7 +200,7 @@ class Repeats:
             self._restoring.lay_out(torch.channels_last)
         self._restoring.note()
         torch.clear_autocast_cache()
-        self.seconds_of_weights += time.perf_counter() - start
+        self._seconds_of_weights += time.perf_counter() - start
 
     def _overwrite(self, model: nn.Module, generator: torch.Generator) -> None:
         """Runs the initialiser. A user's own may also draw from the global random numbers, so they are seeded."""
@@ -222,7 +239,7 @@ class Repeats:
             raise
         if self.network.leaves_out_rows():
             return False
-        self._readings.append(reading)
+        self.readings.all.append(reading)
         return True
 
     def _read(self) -> Any:
@@ -230,17 +247,17 @@ class Repeats:
         try:
             return self._measure.read(self.network)
         except TypeError as error:
-            misfit = self._batch.misfit(self._model)
+            misfit = self._batch.misfit(self.model)
             if misfit is None:
                 raise
             raise TypeError(misfit) from error
         except (RuntimeError, AssertionError) as error:  # the second where torch lacks a device
-            told = probable_cause(error, self._model, self._inventory, self._batch, self._options)
+            told = probable_cause(error, self.model, self._inventory, self._batch, self._options)
             if told is None:
                 raise
             raise RuntimeError(told) from error
         finally:
-            self.seconds_of_reading += time.perf_counter() - start
+            self._seconds_of_reading += time.perf_counter() - start
 
     def _loop(self, *, again: bool) -> None:
         """Reads the remaining repeats one after another; on a GPU by replaying one captured graph.
@@ -248,17 +265,17 @@ class Repeats:
         Args:
             again: whether to restore the weights before each repeat, since a forward pass changes them.
         """
-        left = self._options.repeats - len(self._readings)
-        if left == 0 or self._enough():
+        left = self._options.repeats - len(self.readings)
+        if self._is_done():
             return
         network = self.network
         with ExitStack() as stack:
             replays = self._device.type == "cuda" and left >= _MIN_REPLAYS and not again
             if replays and self._measure.replicates:
                 network.execution = ReplayedGraph.captured(network, self._batch, stack)
-            while len(self._readings) < self._options.repeats and not self._enough():
+            while not self._is_done():
                 self._restoring.again(weights=again)
-                self._begin(len(self._readings))
+                self._begin(len(self.readings))
                 self._read_one()
         network.execution = Execution()
 
@@ -267,7 +284,7 @@ class Repeats:
     def _batches(self) -> None:
         """Reads as many of the remaining repeats in batches as is possible and pays; leaves the others."""
         options, sizes = self._options, self._known.sizes
-        if len(self._readings) == options.repeats or self._enough() or options.channels_last:
+        if self._is_done() or options.channels_last:
             return
         if not self._measure.replicates or sizes is None:
             return
@@ -280,15 +297,15 @@ class Repeats:
             return
         weights = sum(p.numel() * p.element_size() for p in self._inventory.parameters.values())
         at_once = replicates_at_once(
-            options.repeats - len(self._readings),
+            options.repeats - len(self.readings),
             largest=sizes.largest,
             activations=sizes.activations,
             weights=weights,
             max_memory=options.max_memory or memory.default_limit(self._device),
             device=self._device.type,
         )
-        while at_once > 1 and len(self._readings) < options.repeats and not self._enough():
-            done = len(self._readings)
+        while at_once > 1 and not self._is_done():
+            done = len(self.readings)
             replicates = min(at_once, options.repeats - done)
             if replicates == 1:
                 return
@@ -301,7 +318,7 @@ class Repeats:
                     at_once //= 2
                     continue
                 self._known.unbatchable = (
-                    f"the repeats of {type(self._model).__name__} ran one after another, since torch's "
+                    f"the repeats of {type(self.model).__name__} ran one after another, since torch's "
                     f"vmap can't run it: {memory.first_line(error)}"
                 )
                 self.network.note(self._known.unbatchable)
@@ -313,8 +330,8 @@ class Repeats:
                     f"the measure {self._measure.name!r} gave {len(readings)} readings of {replicates} replicates: "
                     "expected one of each"
                 )
-            self._readings += readings
-        del self._readings[self._sufficient() :]
+            self.readings.all += readings
+        del self.readings.all[self.readings.sufficient() :]
 
     def _batch_of(self, repeats: range) -> list[Any]:
         start = time.perf_counter()
@@ -330,7 +347,7 @@ class Repeats:
             [self._generator(r) for r in repeats],
         )
         torch.clear_autocast_cache()
-        self.seconds_of_weights += time.perf_counter() - start
+        self._seconds_of_weights += time.perf_counter() - start
         self.network.begin(repeats.start, self._options.seed + repeats.start)
         with Replicates(self._inventory.modules, weights, len(repeats)) as replicates:
             self.network.execution = replicates
@@ -338,35 +355,5 @@ class Repeats:
             try:
                 return self._measure.read_replicates(self.network)
             finally:
-                self.seconds_of_reading += time.perf_counter() - start
+                self._seconds_of_reading += time.perf_counter() - start
                 restoring.again()
-
-    # ---- when to stop ----------------------------------------------------------------------------
-
-    def _summary(self, repeats: int) -> Measurement:
-        name = self._measure.name
-        measurement = self._measure.summary(self._readings[:repeats], self.network)
-        if not isinstance(measurement, Measurement):
-            raise TypeError(
-                f"the summary of the measure {name!r} must be a Measurement, got {type(measurement).__name__}"
-            )
-        if math.isnan(measurement.log_value):
-            raise ValueError(f"the measure {name!r} gave a log_value that is not a number")
-        return measurement
-
-    def _sufficient(self) -> int:
-        """How many of the repeats so far are needed: all, or those up to the tolerance."""
-        tolerance = self._options.tolerance
-        if tolerance is not None:
-            for count in range(_MIN_REPEATS_OF_TOLERANCE, len(self._readings) + 1):
-                if self._summary(count).standard_error <= tolerance:
-                    return count
-        return len(self._readings)
-
-    def _enough(self) -> bool:
-        tolerance = self._options.tolerance
-        return (
-            tolerance is not None
-            and len(self._readings) >= _MIN_REPEATS_OF_TOLERANCE
-            and self._summary(self._sufficient()).standard_error <= tolerance
-        )

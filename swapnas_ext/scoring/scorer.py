@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -13,11 +14,10 @@ from torch import nn
 
 from swapnas_ext._torch_private import uncompiled
 from swapnas_ext._util import ByClasses, warn
-from swapnas_ext.measures import Remembered
+from swapnas_ext.measures import Measurement, Remembered
 from swapnas_ext.models import (
     OF_A_VARIABLE,
     Inputs,
-    Inventory,
     MiniBatch,
     is_disposable,
     take_inventory,
@@ -25,6 +25,7 @@ from swapnas_ext.models import (
 from swapnas_ext.patterns import NanPolicy, PatternCounter
 from swapnas_ext.scoring import regularization
 from swapnas_ext.scoring.options import Options, ScoringOptions, signature, with_defaults
+from swapnas_ext.scoring.readings import Readings
 from swapnas_ext.scoring.repeats import Repeats
 from swapnas_ext.scoring.swap_score import Result, ScoreWarning, SwapScore, Timing, mixed_text
 from swapnas_ext.scoring.turns import one_at_a_time
@@ -44,8 +45,9 @@ class Scorer:
             positional arguments; a mapping of its keyword arguments (such as a ``BatchEncoding``); or a data
             loader, whose first batch is taken. Named tuples, a ``PackedSequence``, a batch of graphs, a list of
             images and objects with tensors are one argument. Moved to the model's device.
-        repeats: R, fresh initialisations to average over. More than one needs an ``init``. Several run
-            in one forward pass where that is faster, with the same scores up to rounding.
+        repeats: R, fresh initialisations to average over. Several run in one forward pass where that is
+            faster, with the same scores up to rounding. Without an ``init``, more than one needs a function that
+            builds the model: it is called for each repeat.
         init: ``"gaussian"`` (published), ``"kaiming"``, a function ``(model, generator)`` that
             overwrites weights in place, or ``None`` / ``"keep"`` for the weights as they are. The first two draw
             the weights of layers, also of those that libraries write themselves, and what weights are
@@ -130,6 +132,41 @@ class Scorer:
             return self._build_and_score(model)
 
     def _build_and_score(self, model: Model) -> SwapScore:
+        options = self.options
+        if options.initialize is not None or options.repeats == 1:
+            repeats = self._built(model, options)
+            return self._score(repeats, repeats.measured(), repeats.timing)
+        if isinstance(model, nn.Module):
+            raise ValueError(
+                f"repeats={options.repeats} of the same weights give the same score; pass init='kaiming' or "
+                "'gaussian', or a function that builds the model, which is called for each repeat"
+            )
+        return self._score_builds(model)
+
+    def _score_builds(self, build: Callable[[], nn.Module]) -> SwapScore:
+        """The score over repeats whose weights the model draws while it is built."""
+        options = self.options
+        readings = Readings(options.measure, options.tolerance)
+        timing = Timing()
+        first = None
+        while len(readings) < options.repeats and not readings.are_enough():
+            seed = options.seed + len(readings)
+            repeat = self._built(build, replace(options, repeats=1, tolerance=None, seed=seed))
+            repeat.measured()
+            first = first or repeat
+            if repeat.size != first.size:
+                raise ValueError(
+                    f"{build!r} must build the same network for each repeat: it built networks of {first.size} and "
+                    f"{repeat.size} parameters and neurons"
+                )
+            readings.all += repeat.readings.all
+            readings.network = repeat.network
+            timing += repeat.timing
+        assert first is not None
+        return self._score(first, readings.summary(), timing)
+
+    def _built(self, model: Model, options: Options) -> Repeats:
+        """The repeats of a model, or of what the function builds."""
         start = time.perf_counter()
         built = model
         given = True
@@ -145,29 +182,25 @@ class Scorer:
             )
         seconds = 0.0 if built is model else time.perf_counter() - start
         built = uncompiled(built)
-        return self._score(built, take_inventory(built), seconds, given=given)
-
-    def _score(
-        self, model: nn.Module, inventory: Inventory, build_seconds: float, *, given: bool
-    ) -> SwapScore:
-        known = self._remembered.of(type(model), map(type, inventory.modules))
-        repeats = Repeats(
-            model,
+        inventory = take_inventory(built)
+        return Repeats(
+            built,
             inventory,
             self.batch,
-            self.options,
+            options,
             self._counter,
-            known,
+            self._remembered.of(type(built), map(type, inventory.modules)),
             is_disposable=not given and is_disposable(inventory),
+            seconds_of_build=seconds,
         )
-        measurement = repeats.measured()
+
+    def _score(self, repeats: Repeats, measurement: Measurement, timing: Timing) -> SwapScore:
+        """The score of what was read, and its warnings."""
         network = repeats.network
         log_factor = 0.0
         if self.mu is not None and self.sigma is not None:
-            theta = regularization.parameters_in_thousands(model)
+            theta = regularization.parameters_in_thousands(repeats.model)
             log_factor = regularization.log_factor(theta, self.mu, self.sigma)
-        forward = network.seconds_of_passes
-        count = repeats.seconds_of_reading - forward
         score = SwapScore(
             Result(
                 measure=self.options.measure.name,
@@ -176,15 +209,15 @@ class Scorer:
                 samples=self.samples,
                 # And not what the counter was made for, which may be another model of this class.
                 ternary=network.has_ternary,
-                parameters=inventory.parameter_count,
+                parameters=repeats.size[0],
                 log_factor=log_factor,
                 layers=tuple(network.layers),
                 missed=tuple(network.missed),
                 notes=(*network.notes, *measurement.notes),
-                timing=Timing(build_seconds, repeats.seconds_of_weights, forward, count),
+                timing=timing,
             )
         )
-        self._warn(model, score)
+        self._warn(repeats.model, score)
         return score
 
     def rank(self, models: Iterable[RankedModel]) -> list[tuple[SwapScore, RankedModel]]:

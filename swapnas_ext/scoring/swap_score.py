@@ -30,6 +30,14 @@ class Timing:
     def total(self) -> float:
         return self.build + self.initialize + self.forward + self.count
 
+    def __add__(self, other: Timing) -> Timing:
+        return Timing(
+            self.build + other.build,
+            self.initialize + other.initialize,
+            self.forward + other.forward,
+            self.count + other.count,
+        )
+
 
 @dataclass(frozen=True)
 class Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import json
 import math
 import multiprocessing
@@ -76,7 +77,12 @@ class Evaluator:
                     return _over("latency", start, flops=flops, latency=latency)
             counted = FlopCount() if self.count_flops else None
             with self._working():
-                score = self.scorer(lambda: self._network(architecture, seed, counted))
+                seeds = itertools.count(
+                    self.scorer.options.seed
+                )  # of each repeat, where it is built again
+                score = self.scorer(
+                    lambda: self._network(architecture, lambda: seed(next(seeds)), counted)
+                )
             measured = score.measurement
             if "flops" in measured.details:  # the network runs more often than once
                 flops = measured.details["flops"]
@@ -107,11 +113,10 @@ class Evaluator:
         return nullcontext() if self.quiet is None else self.quiet.working()
 
     def _network(
-        self, architecture: str, seed: Callable[[int], None], counted: FlopCount | None
+        self, architecture: str, seed: Callable[[], None], counted: FlopCount | None
     ) -> nn.Module:
-        settings = self.scorer.options
-        overwritten = initialization.is_known(settings.initialize)
-        seed(settings.seed)  # for weights that the scorer leaves as they are
+        overwritten = initialization.is_known(self.scorer.options.initialize)
+        seed()  # for weights that the scorer leaves as they are
         network = self.space.build(architecture, initialized=not overwritten)
         if counted is not None:
             counted.watch(network)

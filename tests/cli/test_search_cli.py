@@ -245,7 +245,7 @@ def test_a_search_ranks_by_the_recommended_measure(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     with RunFile.read(path) as run_file:
         assert run_file.settings["scorer"]["measure"] == swap.measures.recommended
-        assert run_file.settings["scorer"]["init"] == "kaiming"
+        assert run_file.settings["scorer"]["init"] == "keep"
 
 
 @pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")

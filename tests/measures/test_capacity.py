@@ -157,8 +157,8 @@ def test_repeats_are_those_of_other_seeds() -> None:
     assert list(together) == [part(net(), seed=SEED + repeat) for repeat in range(3)]
 
 
-def test_the_command_draws_weights_as_the_definition_does() -> None:
-    assert measures.get("capacity").default_init == "kaiming"
+def test_the_command_scores_weights_as_built() -> None:
+    assert measures.get("capacity").default_init == "keep"
 
 
 def test_scores_do_not_depend_on_what_was_scored_before() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import statistics
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -157,6 +158,32 @@ def test_repeats_are_seeded(small_net: SmallNet, init: str) -> None:
     assert len(set(score.patterns)) > 1
     assert score.mean == sum(score.patterns) / 4
     assert score.std == torch.tensor(score.patterns, dtype=torch.float64).std().item()
+
+
+@pytest.mark.parametrize("measure", ["patterns", "capacity"])
+def test_a_function_that_builds_the_model_is_called_for_each_repeat(measure: str) -> None:
+    x = torch.randn(16, 3, 8, 8)
+    torch.manual_seed(5)
+    singles = [swap.score(SmallNet, x, measure=measure, seed=seed) for seed in range(3)]
+    torch.manual_seed(5)
+    score = swap.score(SmallNet, x, measure=measure, repeats=3)
+    assert score.measurement.repeats == 3
+    assert score.log_value == pytest.approx(statistics.fmean(s.log_value for s in singles), 1e-3)
+    assert_same_patterns(score.patterns, tuple(single.patterns[0] for single in singles))
+    assert score.std > 0
+    assert score.timing.build > 0
+    torch.manual_seed(5)
+    early = swap.score(SmallNet, x, measure=measure, repeats=9, tolerance=0.99)
+    assert early.patterns == score.patterns  # three of nine
+
+
+def test_repeats_of_the_weights_of_a_model_are_refused(small_net: SmallNet) -> None:
+    x = torch.randn(16, 3, 8, 8)
+    with pytest.raises(ValueError, match="repeats=2 of the same weights.*a function that builds"):
+        swap.score(small_net, x, repeats=2)
+    sizes = iter([4, 5])
+    with pytest.raises(ValueError, match="must build the same network for each repeat"):
+        swap.score(lambda: nn.Sequential(nn.Conv2d(3, next(sizes), 1), nn.ReLU()), x, repeats=2)
 
 
 def test_gaussian_is_the_published_initialisation(small_net: SmallNet) -> None:
