@@ -179,7 +179,7 @@ def test_a_function_that_builds_the_model_is_called_for_each_repeat(measure: str
 
 def test_repeats_of_the_weights_of_a_model_are_refused(small_net: SmallNet) -> None:
     x = torch.randn(16, 3, 8, 8)
-    with pytest.raises(ValueError, match="repeats=2 of the same weights.*a function that builds"):
+    with pytest.raises(ValueError, match=r"repeats=2 of the same weights.*a function that builds"):
         swap.score(small_net, x, repeats=2)
     sizes = iter([4, 5])
     with pytest.raises(ValueError, match="must build the same network for each repeat"):
