@@ -14,16 +14,18 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import certificate_report
 import click
+import leave_one_out
 import numpy as np
 import torch
-from certificate_tables import COMPOSITE, TABLES, Setting, Table, ablations
+from certificate_tables import CAPACITY, COMPOSITE, TABLES, Setting, Table, ablations
 from recorded_search import accuracies_found
+from studied_rows import seen, shuffled
 from table_scores import rows_of, scores_of
 
 import swapnas_ext as swap
@@ -46,6 +48,7 @@ from swapnas_ext.spaces import SearchSpace
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "certificate.json"
+MEASURES = (COMPOSITE, CAPACITY)
 WHOLE_SPACES = {"NAS-Bench-201"}
 _GRID = 25
 """Values of mu, and of sigma, in the grid that sees accuracies."""
@@ -75,12 +78,16 @@ def main(data: Path, names: tuple[str, ...], only_report: bool, workers: int | N
         chosen = {name: TABLES[name] for name in names or TABLES}
         for name, table in chosen.items():
             certificate.whole(name, table)
-            certificate.composite(name, table)
+            for measure in MEASURES:
+                certificate.measure(name, table, measure)
         for name in chosen.keys() & WHOLE_SPACES:
             certificate.searches(name, chosen[name])
         for name, table in chosen.items():
             certificate.ablations(name, table)
+        if chosen.keys() == TABLES.keys():
+            leave_one_out.measure(data, local_workers(workers))
     certificate_report.write(certificate.results, HERE.parent / "docs")
+    leave_one_out.report()
 
 
 @dataclass
@@ -120,25 +127,17 @@ class Certificate:
         }
         self._keep(name, certificate_report.ALL, table.setting, result, scores, start)
 
-    def composite(self, name: str, table: Table) -> None:
-        """The composite score of all rows, and of rows with no equivalent in the half on which it was
-        chosen."""
-        setting = table.setting.of(COMPOSITE)
-        if self._has(name, COMPOSITE, setting):
+    def measure(self, name: str, table: Table, measure: str) -> None:
+        """Another score of all rows, and of rows with no equivalent among those that were seen when it was found."""
+        setting = table.setting.of(measure)
+        if self._has(name, measure, setting):
             return
         start = time.perf_counter()
         rows = self._read(table)
-        space, scores = self._scores(name, COMPOSITE, setting, rows)
+        space, scores = self._scores(name, measure, setting, rows)
         scored, failed = scored_rows(rows, space, scores)
-        total = len(rows.rows) + sum(fault.kind == "duplicate" for fault in rows.faults)
-        studied = set(np.random.default_rng(0).permutation(total)[: total // 2].tolist())
-        first = 1 if table.unlisted else 2  # of a CSV file, the first line is the header
-        places = [(row.row.place - first) // (1 + table.unlisted) for row in scored]
-        known = {
-            row.candidate.form
-            for row, place in zip(scored, places, strict=True)
-            if place in studied
-        }
+        places = seen(measure, name, table, rows_of(table, self.data))
+        known = {row.candidate.form for row in scored if row.row.place in places}
         halves = {
             "all": scored,
             "unseen": [row for row in scored if row.candidate.form not in known],
@@ -147,33 +146,35 @@ class Certificate:
             "rows": len(scored),
             "networks": len(scores.candidates),
             "left out": len(failed),
-            "rankings": {half: asdict(_rank(COMPOSITE, of)) for half, of in halves.items()},
-            "patterns": {half: asdict(_rank(RAW, of)) for half, of in halves.items()},
+            "rankings": {half: asdict(_rank(measure, of)) for half, of in halves.items() if of},
+            "patterns": {half: asdict(_rank(RAW, of)) for half, of in halves.items() if of},
         }
-        self._keep(name, COMPOSITE, setting, result, scores, start)
+        self._keep(name, measure, setting, result, scores, start)
 
     def searches(self, name: str, table: Table) -> None:
         """The results of searches that rank by these scores. For tables of whole spaces, with the stored
-        scores of `whole` and `composite`."""
+        scores of `whole` and `measure`."""
         setting = table.setting
         if self._has(name, certificate_report.SEARCHES, setting):
             return
         start = time.perf_counter()
         rows = self._read(table)
         space, scores = self._scores(name, certificate_report.SEARCHES, setting, rows)
-        _, composite = self._scores(name, certificate_report.SEARCHES, setting.of(COMPOSITE), rows)
-        control = calibrated(scored_rows(rows, space, scores)[0])
-        result = {
-            "found": {
-                label: accuracies_found(space, rows.rows, found, regularised)
-                for label, found, regularised in (
-                    (RAW, scores, None),
-                    (REGULARISED, scores, control),
-                    (COMPOSITE, composite, None),
-                )
-            },
-            "best": max(row.accuracy for row in rows.rows),
+        ranked_by = {
+            RAW: (scores, None),
+            REGULARISED: (scores, calibrated(scored_rows(rows, space, scores)[0])),
         }
+        for measure in MEASURES:
+            found = self._scores(name, certificate_report.SEARCHES, setting.of(measure), rows)[1]
+            ranked_by[measure] = found, None
+        result: dict[str, Any] = {"found": {}, "best": {}}
+        for column in ("val_cifar10", "test_cifar10_mean"):
+            told = rows_of(replace(table, accuracy=column), self.data).rows
+            result["found"][column] = {
+                label: accuracies_found(space, told, found, control)
+                for label, (found, control) in ranked_by.items()
+            }
+            result["best"][column] = max(row.accuracy for row in told)
         self._keep(name, certificate_report.SEARCHES, setting, result, scores, start)
 
     def ablations(self, name: str, table: Table) -> None:
@@ -198,7 +199,8 @@ class Certificate:
                 self._keep(name, experiment, setting, result, scores, start)
 
     def _read(self, table: Table) -> AccuracyTable:
-        return rows_of(table, self.data)
+        whole = rows_of(table, self.data)
+        return replace(whole, rows=shuffled(whole.rows)[: table.most]) if table.most else whole
 
     def _scores(
         self,

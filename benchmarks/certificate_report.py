@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from certificate_tables import COMPOSITE, TABLES
+from certificate_tables import CAPACITY, COMPOSITE, TABLES
 from marked import rewrite, table
 from matplotlib.figure import Figure
 
@@ -41,7 +41,8 @@ def write(results: Results, docs: Path) -> None:
         {
             "correlations": _correlations(whole, results),
             "aims": _aims(whole),
-            "composite": _composite(results),
+            "capacity": _measure(results, CAPACITY),
+            "composite": _measure(results, COMPOSITE),
             "calibration": _calibration(whole),
             "searches": _searches(results),
             "chosen": _chosen(whole),
@@ -56,8 +57,9 @@ def _correlations(whole: Mapping[str, Mapping[str, Any]], results: Results) -> s
     rows = []
     for name, found in whole.items():
         rankings = [*found["rankings"]]
-        if COMPOSITE in results[name]:
-            rankings.insert(1, results[name][COMPOSITE]["rankings"]["all"])
+        for measure in (COMPOSITE, CAPACITY):
+            if measure in results[name]:
+                rankings.insert(1, results[name][measure]["rankings"]["all"])
         for place, ranking in enumerate(rankings):
             cells = [_interval(ranking[key]) for key in ("rho", "tau")]
             label = name if place == 0 else ""
@@ -69,29 +71,36 @@ def _correlations(whole: Mapping[str, Mapping[str, Any]], results: Results) -> s
     return table(("table", "rows", "predictor", "Spearman's rho", "Kendall's tau"), rows)
 
 
-def _composite(results: Results) -> str:
+def _measure(results: Results, measure: str) -> str:
     rows = []
     for name, experiments in results.items():
-        if ALL not in experiments or COMPOSITE not in experiments:
+        if ALL not in experiments or measure not in experiments:
             continue
-        found = experiments[COMPOSITE]
+        found = experiments[measure]
         raw = experiments[ALL]["rankings"][0]["rho"]
-        all_rows, unseen = (found["rankings"][half] for half in ("all", "unseen"))
+        all_rows, unseen = found["rankings"]["all"], found["rankings"].get("unseen")
+        there = found["patterns"].get("unseen")
         rows.append(
             [
                 name,
                 f"{raw['value']:.3f}",
                 _interval(all_rows["rho"]),
-                f"{unseen['rows']:,}",
-                f"{found['patterns']['unseen']['rho']['value']:.3f}",
-                _interval(unseen["rho"]),
-                chosen_text(Chosen(**all_rows["chosen"][0])),
+                f"{unseen['rows']:,}" if unseen else "none",
+                f"{there['rho']['value']:.3f}" if there else "",
+                _interval(unseen["rho"]) if unseen else "",
+                chosen_text(Chosen(**all_rows["chosen"][0])) if all_rows["chosen"] else "",
                 f"{found['seconds']:,.0f} s",
             ]
         )
     headings = (
-        *("table", "score, all rows", "composite, all rows", "unseen rows", "score there"),
-        *("composite there", "the highest", "time"),
+        *(
+            "table",
+            "SWAP-Score, all rows",
+            f"{measure}, all rows",
+            "unseen rows",
+            "SWAP-Score there",
+        ),
+        *(f"{measure} there", "the highest", "time"),
     )
     return table(headings, rows)
 
@@ -144,10 +153,12 @@ def _searches(results: Results) -> str:
         found = experiments.get(SEARCHES)
         if found is None:
             continue
-        for label, strategies in found["found"].items():
-            cells = [f"{mean:.2f} ± {spread:.2f}" for mean, spread in strategies.values()]
-            rows.append([name, label, *cells, f"{found['best']:.2f}"])
-    return table(("table", "ranked by", "evolution", "random search", "best of the table"), rows)
+        for accuracy, ranked_by in found["found"].items():
+            for label, strategies in ranked_by.items():
+                cells = [f"{mean:.2f} ± {spread:.2f}" for mean, spread in strategies.values()]
+                rows.append([name, accuracy, label, *cells, f"{found['best'][accuracy]:.2f}"])
+    headings = ("table", "accuracy", "ranked by", "evolution", "random search", "best of the table")
+    return table(headings, rows)
 
 
 def _ablations(results: Results) -> str:

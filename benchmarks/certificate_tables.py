@@ -16,6 +16,7 @@ from swapnas_ext.spaces import SearchSpace
 
 SOURCES = {"cifar10": "cifar10_train_256.npz", "imagenet": "imagenet_256px_16.npz"}
 COMPOSITE = "composite"
+CAPACITY = "capacity"
 _VOCABULARY = 30_522
 _SOURCES_TRIED = {True: ("cifar10", "default", "noise"), False: ("default", "noise")}
 _UNCHANGED = {"activation": None, "batch_statistics": True, "channels": None}
@@ -80,6 +81,7 @@ class Table:
         published: published values of Spearman's rho, by author.
         aim: this project's aims for the plain score and the size-regularised one; None means no aim.
         unlisted: entries of the file without an accuracy, between those with one.
+        most: the number of rows, of those in the order of `studied_rows.shuffled`; by default all.
         rows: the number of rows of each ablation.
         sizes: pixels to try.
     """
@@ -90,6 +92,7 @@ class Table:
     accuracy: str | None = None
     baselines: Sequence[str] = ()
     aim: tuple[float | None, float | None] = (None, None)
+    most: int | None = None
     rows: int = 100
     unlisted: int = 0
     sizes: Sequence[int] = (16, 32, 64)
@@ -168,13 +171,15 @@ TABLES = {
         Setting("nasbench-macro"),
         {},
         accuracy="test_cifar10",
-        rows=60,
+        most=750,
+        rows=40,
     ),
     "Accel-NASBench": Table(
         "accel_nasbench_imagenet.csv",
         Setting("efficientnet", {"resolution": 96}, source="imagenet"),
         {},
         accuracy="val_top1",
+        most=600,
         rows=40,
         sizes=(64, 96, 128),
     ),

@@ -1,8 +1,7 @@
 """Tests the capacity score on search spaces that its exponents were not chosen on: each table is left out once.
 
-    python benchmarks/leave_one_out.py --data FOLDER             # run again to continue after Ctrl-C
-    python benchmarks/leave_one_out.py --data FOLDER --searches  # also scores all of NAS-Bench-201, and searches it
-    python benchmarks/leave_one_out.py --data FOLDER --report    # only rewrites the tables
+    python benchmarks/leave_one_out.py --data FOLDER           # run again to continue after Ctrl-C
+    python benchmarks/leave_one_out.py --data FOLDER --report  # only rewrites the tables
 
 For each of the ten tables, the exponents are chosen on the other nine, by one rule and from one grid that are below,
 and the score with these exponents is compared with the accuracies of the tenth. Scores go into run files under
@@ -18,7 +17,6 @@ import itertools
 import json
 import math
 import os
-import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -29,33 +27,19 @@ import click
 import leave_one_out_report
 import numpy as np
 import torch
-from certificate_tables import COMPOSITE, TABLES, Table
-from recorded_search import accuracies_found
+from certificate_tables import CAPACITY, COMPOSITE, TABLES, Table
 from scipy.stats import rankdata
+from studied_rows import SEEN_WITH_CAPACITY, shuffled
 from table_scores import rows_of, scores_of
 
 import swapnas_ext as swap
 from swapnas_ext.cli.worker_options import local_workers
-from swapnas_ext.correlation.accuracy_table import Row
 from swapnas_ext.correlation.correlations import FLOPS, PARAMETERS, RAW, ScoredRow, scored_rows
 from swapnas_ext.correlation.ranking import rank
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "leave_one_out.json"
-CAPACITY = "capacity"
-
-_STUDIED = {
-    "DARTS": 200,
-    "NAS-Bench-201": 200,
-    "NAS-Bench-101": 120,
-    "NAS-Bench-301": 100,
-    "TransNAS micro": 150,
-    "TransNAS macro": 150,
-    "FlexiBERT": 110,
-    "NAS-Bench-Macro": 150,
-    "Accel-NASBench": 120,
-}
-"""Rows on which the form was found, the first ones in the order of `_shuffled`."""
+_ROWS = 300
 
 GRID: dict[str, tuple[float, ...]] = {
     "flops": (0, 1 / 4, 1 / 2, 1),
@@ -89,30 +73,32 @@ Exponents = Mapping[str, float]
     required=True,
     help="The folder of the tables. Default: SWAPNAS_DATA.",
 )
-@click.option("--rows", default=300, show_default=True, help="Rows of each table, at most.")
-@click.option("--searches", is_flag=True, help="Also searches NAS-Bench-201, ten times.")
+@click.option("--rows", default=_ROWS, show_default=True, help="Rows of each table, at most.")
 @click.option("--report", "only_report", is_flag=True, help="Only rewrites the tables.")
 @click.option("--workers", type=click.IntRange(1), help="Local processes. Default: one per core.")
-def main(data: Path, rows: int, searches: bool, only_report: bool, workers: int | None) -> None:
+def main(data: Path, rows: int, only_report: bool, workers: int | None) -> None:
     """Scores the tables, leaves each out once, and writes the tables of docs/capacity.md."""
-    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     if not only_report:
-        start = time.perf_counter()
-        tables = [
-            scored(name, table, data, rows, local_workers(workers))
-            for name, table in TABLES.items()
-        ]
-        results = {
-            "rows": rows,
-            "seconds": round(time.perf_counter() - start, 1),
-            "torch": torch.__version__,
-            "swapnas_ext": swap.__version__,
-            "tables": {left_out.name: told(left_out, tables) for left_out in tables},
-            "searches": searched(data, local_workers(workers))
-            if searches
-            else known.get("searches", {}),
-        }
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        measure(data, local_workers(workers), rows)
+    report()
+
+
+def measure(data: Path, workers: int, rows: int = _ROWS) -> None:
+    """Scores the tables and leaves each out once."""
+    start = time.perf_counter()
+    tables = [scored(name, table, data, rows, workers) for name, table in TABLES.items()]
+    results = {
+        "rows": rows,
+        "seconds": round(time.perf_counter() - start, 1),
+        "torch": torch.__version__,
+        "swapnas_ext": swap.__version__,
+        "tables": {left_out.name: told(left_out, tables) for left_out in tables},
+    }
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def report() -> None:
+    """Writes the tables of docs/capacity.md."""
     leave_one_out_report.write(json.loads(RESULTS.read_text()), HERE.parent / "docs")
 
 
@@ -152,7 +138,10 @@ class Scored:
 
 def scored(name: str, table: Table, data: Path, most: int, workers: int) -> Scored:
     whole = rows_of(table, data)
-    rows = _shuffled(whole.rows)[_STUDIED.get(name, 0) :][:most]
+    rows = shuffled(whole.rows)
+    if len(rows) > SEEN_WITH_CAPACITY[name]:
+        rows = rows[SEEN_WITH_CAPACITY[name] :]
+    rows = rows[:most]
 
     def of(measure: str) -> dict[int, ScoredRow]:
         setting = table.setting if measure == "patterns" else table.setting.of(measure)
@@ -177,12 +166,6 @@ def scored(name: str, table: Table, data: Path, most: int, workers: int) -> Scor
             FLOPS: np.array([row["flops"] for row in parts]),
         },
     )
-
-
-def _shuffled(rows: Sequence[Row]) -> list[Row]:
-    shuffled = list(rows)
-    random.Random(18).shuffle(shuffled)
-    return shuffled
 
 
 def _parts(row: ScoredRow) -> dict[str, float]:
@@ -227,35 +210,26 @@ def told(left_out: Scored, tables: Sequence[Scored]) -> dict[str, Any]:
     }
 
 
-def searched(data: Path, workers: int) -> dict[str, dict[str, tuple[float, float]]]:
-    """What ten searches of NAS-Bench-201 by the capacity score return: mean and standard deviation, by accuracy and
-    strategy."""
-    table = TABLES["NAS-Bench-201"]
-    found = {}
-    for accuracy in ("val_cifar10", "test_cifar10_mean"):
-        rows = rows_of(replace(table, accuracy=accuracy), data).rows
-        space, scores = scores_of(
-            "NAS-Bench-201",
-            table.setting.of(CAPACITY),
-            rows,
-            among=rows,
-            data=data,
-            workers=workers,
-        )
-        found[accuracy] = accuracies_found(space, rows, scores, None)
-    return found
-
-
 def chosen_on(tables: Sequence[Scored]) -> dict[str, float]:
-    """The exponents with the highest mean rho over the tables, plus half of the largest shortfall (which is negative)
-    against the best of the published score, the composite score, parameters and FLOPs."""
+    """The mean of all exponents of the grid, weighted by ``exp(worth / 0.03)``.
+
+    Their worth is the mean rho over the tables, plus half of the largest shortfall (which is negative) against the
+    best of the published score, the composite score, parameters and FLOPs. Many exponents are worth nearly the same,
+    and 0.03 is about the standard error of rho: the single best one would owe its place to chance.
+    """
     known = np.array([table.best_known for table in tables])
 
     def worth(exponents: Exponents) -> float:
         rhos = np.array([table.rho(table.combined(exponents)) for table in tables])
         return float(rhos.mean() + min(0.0, (rhos - known).min()) / 2)
 
-    return max(_all_exponents(), key=worth)
+    grid = list(_all_exponents())
+    worths = np.array([worth(exponents) for exponents in grid])
+    weights = np.exp((worths - worths.max()) / 0.03)
+    return {
+        part: float(np.average([exponents[part] for exponents in grid], weights=weights))
+        for part in GRID
+    }
 
 
 def _all_exponents() -> Iterator[dict[str, float]]:

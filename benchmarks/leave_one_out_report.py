@@ -23,7 +23,6 @@ def write(results: Mapping[str, Any], docs: Path) -> None:
             "left out": _left_out(tables),
             "five": _five(tables),
             "exponents": _exponents(tables),
-            "searches": _searches(results["searches"]),
         },
     )
 
@@ -77,16 +76,7 @@ def _five(tables: Mapping[str, Any]) -> str:
 def _exponents(tables: Mapping[str, Any]) -> str:
     parts = list(next(iter(tables.values()))["exponents"])
     rows = [
-        [name, *(f"{found['exponents'][part]:g}" for part in parts)]
+        [name, *(f"{found['exponents'][part]:.2f}" for part in parts)]
         for name, found in tables.items()
     ]
     return table(("left out", *parts), rows)
-
-
-def _searches(searches: Mapping[str, Mapping[str, tuple[float, float]]]) -> str:
-    strategies = list(next(iter(searches.values()), {}))
-    rows = [
-        [strategy, *("{:.2f} ± {:.2f}".format(*found[strategy]) for found in searches.values())]
-        for strategy in strategies
-    ]
-    return table(("strategy", *searches), rows)

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from certificate_tables import COMPOSITE
+from certificate_tables import CAPACITY, COMPOSITE
 from marked import rewrite, table
 
-from swapnas_ext.correlation.correlations import PARAMETERS, RAW, REGULARISED
+from swapnas_ext.correlation.correlations import FLOPS, PARAMETERS, RAW
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -93,14 +93,17 @@ def found() -> str:
 
 def rho() -> str:
     certificate = json.loads((RESULTS / "certificate.json").read_text())
-    names = (RAW, REGULARISED, PARAMETERS)
+    names = (RAW, PARAMETERS, FLOPS)
     lines = []
     for name, found in certificate.items():
         rhos = {r["name"]: f"{r['rho']['value']:.3f}" for r in found["all rows"]["rankings"]}
-        composite = found[COMPOSITE]["rankings"]["all"]["rho"]["value"]
+        others = [
+            f"{found[measure]['rankings']['all']['rho']['value']:.3f}"
+            for measure in (CAPACITY, COMPOSITE)
+        ]
         count = f"{found['all rows']['rows']:,}"
-        lines.append([name, count, *(rhos.get(n, "-") for n in names), f"{composite:.3f}"])
-    return table(("table", "rows", *names, "composite score"), lines)
+        lines.append([name, count, *others, *(rhos.get(n, "-") for n in names)])
+    return table(("table", "rows", "capacity score", "composite score", *names), lines)
 
 
 def main() -> None:
