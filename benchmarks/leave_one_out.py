@@ -47,7 +47,6 @@ GRID: dict[str, tuple[float, ...]] = {
     "use": (0, 1 / 4, 1 / 2, 1),
     "drift": (0, 1 / 2, 1, 2),
     "directness": (0, 1 / 2, 1, 2),
-    "parameters": (0, 1 / 4, 1 / 2),
 }
 """Exponents to choose from; that of the width is 1."""
 
@@ -57,7 +56,6 @@ SHIPPED = {
     "use": 1 / 2,
     "drift": 1,
     "directness": 1,
-    "parameters": 0,
 }
 """Those of `swapnas_ext.measures.capacity`."""
 
@@ -184,7 +182,6 @@ def _parts(row: ScoredRow) -> dict[str, float]:
         "use": log("use"),
         "drift": -float(np.mean(np.square(found["drift"]))),
         "directness": float(np.mean(found["directness"])),
-        "parameters": math.log(row.parameters),
     }
 
 
