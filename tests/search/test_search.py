@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import statistics
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -124,15 +125,24 @@ def test_leaves_the_process_as_it_was(expected: SearchResult) -> None:
     assert before[1:] == after[1:]
 
 
-def test_weights_of_the_networks_own_are_the_same_everywhere() -> None:
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_weights_of_the_networks_own_are_the_same_everywhere(repeats: int) -> None:
     made = SearchSettings(candidates=12, seed=1, **SMALL)
-    scorer = swap.Scorer(swap.data.photograph(8, 16), init="keep")
+    scorer = swap.Scorer(swap.data.photograph(8, 16), init="keep", repeats=repeats, seed=3)
     torch.manual_seed(1)
     first = search(small_space(), scorer, made)
     torch.manual_seed(2)
     with ThreadPoolExecutor(2) as threads:
         second = search(small_space(), scorer, made, workers=threads)
     assert essence(first.candidates) == essence(second.candidates)
+    of_repeats = []
+    for repeat in range(repeats):
+        torch.manual_seed(3 + repeat)
+        one = swap.Scorer(swap.data.photograph(8, 16))
+        with one_thread():
+            of_repeats.append(one(small_space().build(first.best.architecture)))
+    outcome = first.best.candidate.outcome
+    assert outcome is not None and outcome.patterns == statistics.fmean(of_repeats)
 
 
 def test_evolve_is_the_published_algorithm() -> None:
