@@ -153,11 +153,17 @@ class Scorer:
             seed = options.seed + len(readings)
             repeat = self._built(build, replace(options, repeats=1, tolerance=None, seed=seed))
             repeat.measured()
-            first = first or repeat
-            if repeat.size != first.size:
+            if first is None:
+                first = repeat
+            elif repeat.model is first.model:
                 raise ValueError(
-                    f"{build!r} must build the same network for each repeat: it built networks of {first.size} and "
-                    f"{repeat.size} parameters and neurons"
+                    f"{build!r} returned one network twice: repeats need new weights; build a network in each call, "
+                    "or pass init='kaiming' or 'gaussian'"
+                )
+            elif repeat.size != first.size:
+                raise ValueError(
+                    f"{build!r} must build the same kind of network for each repeat: it built networks of "
+                    f"{first.size} and {repeat.size} parameters and neurons"
                 )
             readings.all += repeat.readings.all
             readings.network = repeat.network

@@ -182,7 +182,9 @@ def test_repeats_of_the_weights_of_a_model_are_refused(small_net: SmallNet) -> N
     with pytest.raises(ValueError, match=r"repeats=2 of the same weights.*a function that builds"):
         swap.score(small_net, x, repeats=2)
     sizes = iter([4, 5])
-    with pytest.raises(ValueError, match="must build the same network for each repeat"):
+    with pytest.raises(ValueError, match="returned one network twice"):
+        swap.score(lambda: small_net, x, repeats=2)
+    with pytest.raises(ValueError, match="must build the same kind of network"):
         swap.score(lambda: nn.Sequential(nn.Conv2d(3, next(sizes), 1), nn.ReLU()), x, repeats=2)
 
 
