@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext.measures.channels import Channels
+from swapnas_ext.measures.channels_first import ChannelsFirst
 from swapnas_ext.measures.responses import DISTURBANCE, Responses, spread_of, tensor_of
 from swapnas_ext.models import Arguments, BlockState
 
@@ -66,7 +67,7 @@ class Blocks:
         self._running = False
         self._begun: list[BlockState | None] = []  # None for the first block
         self.ran = 0
-        self.found = Responses()
+        self.found = Responses(ChannelsFirst(model))
 
     def disturbed(self) -> AbstractContextManager[None]:
         return hooked(self._blocks, self._before, self._after)

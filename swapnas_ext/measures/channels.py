@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from torch import Tensor
 
 from swapnas_ext._torch_private import version_of
+from swapnas_ext.measures.channels_first import ChannelsFirst
 from swapnas_ext.patterns import Observer
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Channels(Observer):
     """Measures the channels of each layer, before its activation.
 
     Args:
+        channels_first: of the model.
         pairs: of a pass whose rows are pairs; the disturbed ones are not read.
 
     Attributes:
@@ -41,8 +43,11 @@ class Channels(Observer):
 
     of_inputs = True
 
-    def __init__(self, samples: int, ternary: bool, pairs: Pairs | None = None) -> None:
+    def __init__(
+        self, samples: int, ternary: bool, channels_first: ChannelsFirst, pairs: Pairs | None = None
+    ) -> None:
         super().__init__(samples, ternary)
+        self._channels_first = channels_first
         self._pairs = pairs
         self._mark = object()
         self.layers: list[LayerChannels] = []
@@ -61,6 +66,7 @@ class Channels(Observer):
                     return
                 original._read_by_swapnas = now  # type: ignore[attr-defined]  # goes with the tensor
                 x = self._pairs.undisturbed(x)
+            x = self._channels_first.as_image(x)
             count, elements = by_channel(x).shape
             positions = elements // x.shape[0] if x.dim() > 1 else 1
             self.layers.append(LayerChannels(effective_part(x), count, positions))
@@ -92,7 +98,7 @@ def effective_part(x: Tensor) -> float:
 
 
 def by_channel(x: Tensor) -> Tensor:
-    """``[channels, everything else]``. In a tensor of three dimensions the last one is taken for the channels."""
+    """``[channels, everything else]``. A tensor of three dimensions is ``[S, tokens, C]``."""
     if x.dim() == 3:
         return x.flatten(0, 1).T
     return x.transpose(0, 1).flatten(1) if x.dim() > 1 else x[None]

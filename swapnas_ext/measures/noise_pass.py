@@ -13,6 +13,7 @@ from torch import nn
 
 from swapnas_ext.measures.blocks import Blocks
 from swapnas_ext.measures.channels import Channels
+from swapnas_ext.measures.channels_first import ChannelsFirst
 from swapnas_ext.measures.pairs import Pairs
 from swapnas_ext.measures.prepared_network import Arguments, PreparedNetwork
 from swapnas_ext.measures.responses import Responses
@@ -32,7 +33,7 @@ def on_noise(network: PreparedNetwork) -> tuple[Channels, Responses]:
 
 def _each_block_twice(network: PreparedNetwork, *, draws: bool) -> tuple[Channels, Responses]:
     generator = network.generator(_NOISE)
-    channels = Channels(network.samples, network.ternary)
+    channels = Channels(network.samples, network.ternary, ChannelsFirst(network.model))
     blocks = Blocks(network.model, generator, channels, draws=draws)
     _run(network, channels, blocks, network.noise(generator))
     return channels, blocks.found
@@ -52,7 +53,8 @@ def on_pairs_of_noise(network: PreparedNetwork, pairs: int) -> tuple[Channels, R
         arguments = network.pairs_of_noise(generator, pairs)
     if arguments is not None:
         blocks = Pairs(network.model, generator, 2 * pairs)
-        channels = Channels(network.samples, network.ternary, blocks)
+        channels_first = ChannelsFirst(network.model)
+        channels = Channels(network.samples, network.ternary, channels_first, blocks)
         with suppress(Exception):  # NotPairs, or the model's own
             _run(network, channels, blocks, arguments)
             return channels, blocks.found

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from swapnas_ext._torch_private import version_of
 from swapnas_ext.measures.blocks import blocks_of, hooked
+from swapnas_ext.measures.channels_first import ChannelsFirst
 from swapnas_ext.measures.responses import DISTURBANCE, Responses, spread_of, tensor_of
 from swapnas_ext.models import attributes_with_tensors, mapped, tensors_in
 
@@ -46,7 +47,7 @@ class Pairs:
         self._rows = rows
         self._begun: list[tuple[list[Tensor], tuple[Tensor, Tensor, float] | None]] = []
         self.ran = 0
-        self.found = Responses()
+        self.found = Responses(ChannelsFirst(model))
 
     def disturbed(self) -> AbstractContextManager[None]:
         """Raises NotPairs in the forward pass."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from swapnas_ext.measures.channels import by_channel
+from swapnas_ext.measures.channels_first import ChannelsFirst
 
 DISTURBANCE = 1e-2  # of a block's input, relative to its standard deviation
 _LEAST = 1e-3  # logarithms are of ratios clipped from below to this, and from above to its inverse
@@ -18,12 +19,16 @@ _LEAST = 1e-3  # logarithms are of ratios clipped from below to this, and from a
 class Responses:
     """How blocks respond to a small disturbance of their input.
 
+    Args:
+        channels_first: of the model.
+
     Attributes:
         gains: for each block, the relative change of its output over that of its input.
         direct: for each block, the part of the response that stays at its position.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels_first: ChannelsFirst) -> None:
+        self._channels_first = channels_first
         self.gains: list[float] = []
         self.direct: list[float] = []
 
@@ -40,7 +45,8 @@ class Responses:
             self.add_nothing()
             return
         self.gains.append(spread / spread_of(noise) * scale)
-        aligned = _aligned(noise.float(), response)
+        response = self._channels_first.as_image(response)
+        aligned = _aligned(self._channels_first.as_image(noise.float()), response)
         if aligned is not None:
             # First divided, so that squares stay finite.
             a, b = by_channel(aligned), by_channel(response) / (spread or 1.0)

@@ -198,6 +198,43 @@ def test_layers_without_positions() -> None:
     assert found.drift != 0
 
 
+def test_signals_have_their_channels_first() -> None:
+    torch.manual_seed(0)
+
+    def block(channels: int) -> nn.Sequential:
+        convolution = nn.Conv1d(channels, 8, 3, padding=1)
+        return nn.Sequential(convolution, nn.BatchNorm1d(8), nn.ReLU())
+
+    class OfSignals(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = nn.Sequential(block(3), block(8), block(8))
+            self.head = nn.Linear(8, 5)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.head(self.blocks(x).mean(2))
+            return out
+
+    class OfImages(OfSignals):
+        def __init__(self, other: OfSignals) -> None:
+            super().__init__()
+            for mine, theirs in zip(self.blocks, other.blocks, strict=True):
+                mine[0] = nn.Conv2d(theirs[0].in_channels, 8, (1, 3), padding=(0, 1))
+                mine[0].weight.data = theirs[0].weight.data.unsqueeze(2)
+                mine[0].bias.data = theirs[0].bias.data
+                mine[1] = nn.BatchNorm2d(8)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.head(self.blocks(x).mean((2, 3)))
+            return out
+
+    signals = torch.randn(9, 3, 20)
+    model = OfSignals()
+    score = capacity(model, signals, init="keep")
+    of_images = capacity(OfImages(model), signals.unsqueeze(2), init="keep")
+    assert score.log_value == pytest.approx(of_images.log_value, abs=1e-3)
+
+
 def test_one_layer() -> None:
     found = part(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
     assert (found.drift, found.directness) == (0, 0)
