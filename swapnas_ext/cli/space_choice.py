@@ -42,12 +42,20 @@ class SpaceChoice:
             if parameter not in known:
                 takes = ", ".join(known) or "none"
                 raise ValueError(f"--space {self.name} has no option {name}; it has: {takes}")
+            if known[parameter].annotation in _WHOLE and not isinstance(value, int):
+                raise ValueError(
+                    f"--space {self.name} does not take {self.options}: {name} must be a whole number, got {value!r}"
+                )
             named[parameter] = value
         return named
 
 
 _PARAMETERS = {("darts", "cells"): "layers"}
 """Parameters whose name differs from that of the option: by space and option."""
+
+
+_WHOLE = (int, "int", "int | None")
+"""Annotations of parameters that take whole numbers."""
 
 
 def space_options(command: Command) -> Command:

@@ -13,7 +13,7 @@ import numpy as np
 
 from swapnas_ext.correlation.ranking import spearman
 from swapnas_ext.measures import SATURATED
-from swapnas_ext.search import Candidate, RunFile, RunFileError
+from swapnas_ext.search import Candidate, Outcome, RunFile, RunFileError
 from swapnas_ext.spaces import SearchSpace
 
 _ENOUGH = 3
@@ -80,7 +80,8 @@ class Saturation:
         total: how many were scored.
         among_best: how many of the best tenth are saturated.
         best: saturation of the highest score. It is `SATURATED` where ternary patterns are saturated without
-            their third state, which is rare. None where the measure does not tell a saturation.
+            their third state, which is rare. None where the measure does not tell a saturation, or tells that of the
+            patterns that it counts, which are only a part of its score.
     """
 
     architectures: int
@@ -94,12 +95,20 @@ class Saturation:
         return self.best is not None or self.architectures > 0
 
 
+def _is_of_the_score(outcome: Outcome) -> bool:
+    """Whether the saturation is that of the score, and not of patterns that are a part of it."""
+    patterns, score = outcome.patterns, outcome.score
+    return patterns is None or score is None or math.isclose(patterns, score, rel_tol=1e-6)
+
+
 def saturation(candidates: Sequence[Candidate]) -> Saturation:
     """The saturation of scored candidates."""
     ordered = sorted(candidates, key=lambda candidate: -candidate.log_score)
     tenth = ordered[: math.ceil(len(ordered) / 10)]
     first = ordered[0]
-    best = None if first.outcome is None else first.outcome.saturation
+    best = None
+    if first.outcome is not None and _is_of_the_score(first.outcome):
+        best = first.outcome.saturation
     if best is not None and first.is_saturated:
         best = min(1.0, max(best, SATURATED))
     return Saturation(

@@ -79,6 +79,11 @@ def _run(
     network.run(channels, arguments, hooks=hooks)
     if blocks.ran > 1 and not blocks.found.gains:
         network.note("its blocks could not be disturbed: they take or return no fitting tensors")
+    elif not blocks.found.gains:
+        network.note(
+            "it has fewer than two blocks (items of an nn.Sequential or nn.ModuleList that consist of modules "
+            "themselves), and is scored without them: don't compare it with networks that have blocks"
+        )
 
 
 @contextmanager

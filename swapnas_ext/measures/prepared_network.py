@@ -293,7 +293,11 @@ class PreparedNetwork:
 
     def _nothing(self, capture: Capture) -> str:
         name = type(self.model).__name__
-        known = [module.name for module in self.watched.watched if module.role != "suspect"]
+        known = [
+            module.name
+            for module in self.watched.watched
+            if module.role in ("activation", "left out")
+        ]
         text = f"no activation of {name} was captured in its forward pass, so there is no score"
         if capture.skipped:
             text += f"; select= leaves out: {', '.join(capture.skipped)}"

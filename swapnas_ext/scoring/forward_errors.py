@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 from torch import nn
 
 from swapnas_ext.models import Inventory, MiniBatch
 from swapnas_ext.scoring import memory
 from swapnas_ext.scoring.options import Options
+
+_OF_WHOLE_NUMBERS = re.compile(
+    r"Input type \((unsigned char|\w+ int|int)\)|got (Byte|Int|Long) and"
+)
+"""In what torch says of convolutions and linear layers."""
 
 
 def probable_cause(
@@ -30,6 +37,11 @@ def probable_cause(
         return (
             f"{name} has weights of {_listed(weights)}, and can't run on inputs of {_listed(given)}: "
             f"{line}; give the inputs .to({_listed(weights)})"
+        )
+    if not given and weights and _OF_WHOLE_NUMBERS.search(line):
+        return (
+            f"{name} has weights of {_listed(weights)}, and can't run on inputs of whole numbers: {line}; give pixels "
+            f"as .to({_listed(weights)}) / 255"
         )
     return None
 

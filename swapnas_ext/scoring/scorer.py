@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from swapnas_ext._torch_private import uncompiled
 from swapnas_ext._util import ByClasses, warn
@@ -47,7 +47,8 @@ class Scorer:
             images and objects with tensors are one argument. Moved to the model's device.
         repeats: R, fresh initialisations to average over. Several run in one forward pass where that is
             faster, with the same scores up to rounding. Without an ``init``, more than one needs a function that
-            builds the model: it is called for each repeat.
+            builds the model: it is called for each repeat. Its weights are those that it draws from the global
+            random numbers: call ``torch.manual_seed`` first to get the same score again.
         init: ``"gaussian"`` (published), ``"kaiming"``, a function ``(model, generator)`` that
             overwrites weights in place, or ``None`` / ``"keep"`` for the weights as they are. The first two draw
             the weights of layers, also of those that libraries write themselves, and what weights are
@@ -153,23 +154,35 @@ class Scorer:
             seed = options.seed + len(readings)
             repeat = self._built(build, replace(options, repeats=1, tolerance=None, seed=seed))
             repeat.measured()
-            if first is None:
-                first = repeat
-            elif repeat.model is first.model:
+            first = first or repeat
+            if repeat.size != first.size:
+                (parameters, neurons), (others, other_neurons) = first.size, repeat.size
                 raise ValueError(
-                    f"{build!r} returned one network twice: repeats need new weights; build a network in each call, "
-                    "or pass init='kaiming' or 'gaussian'"
+                    "the function must build the same network for each repeat: it built a "
+                    f"{type(first.model).__name__} of {parameters:,} parameters and {neurons:,} neurons, then a "
+                    f"{type(repeat.model).__name__} of {others:,} and {other_neurons:,}"
                 )
-            elif repeat.size != first.size:
-                raise ValueError(
-                    f"{build!r} must build the same kind of network for each repeat: it built networks of "
-                    f"{first.size} and {repeat.size} parameters and neurons"
-                )
+            if len(readings) == 1:
+                self._check_weights(first, repeat)
             readings.all += repeat.readings.all
             readings.network = repeat.network
             timing += repeat.timing
         assert first is not None
         return self._score(first, readings.summary(), timing)
+
+    def _check_weights(self, first: Repeats, second: Repeats) -> None:
+        """Tells where two repeats have the same weights, as repeats of a model do."""
+        if second.model is first.model:
+            raise ValueError(
+                f"repeats={self.options.repeats} of the same weights give the same score, and the function returns the "
+                f"same {type(first.model).__name__} each time: let it build the model anew, or pass init='kaiming' or "
+                "'gaussian'"
+            )
+        if all(map(_is_same, first.model.parameters(), second.model.parameters())):
+            first.network.note(
+                "the first two repeats have the same weights, so they say nothing about others: the function that "
+                "builds the model draws none, or seeds them itself"
+            )
 
     def _built(self, model: Model, options: Options) -> Repeats:
         """The repeats of a model, or of what the function builds."""
@@ -227,7 +240,17 @@ class Scorer:
         return score
 
     def rank(self, models: Iterable[RankedModel]) -> list[tuple[SwapScore, RankedModel]]:
-        """Scores all the models; returns (score, model) pairs, best first."""
+        """Scores all the models; returns (score, model) pairs, best first.
+
+        Raises:
+            TypeError: a single model, or something else that is not several models.
+        """
+        is_module = isinstance(models, nn.Module) and not isinstance(models, nn.ModuleList)
+        if is_module or (callable(models) and not isinstance(models, Iterable)):
+            name = models.__name__ if isinstance(models, type) else type(models).__name__
+            raise TypeError(
+                f"rank takes several models, such as a list of them, got {name}; for one model call the scorer itself"
+            )
         scored = [(self(model), model) for model in models]
         return sorted(scored, key=lambda pair: pair[0].log_value, reverse=True)
 
@@ -273,6 +296,11 @@ class Scorer:
         finally:
             if not counter.is_captured:  # one that is can't grow for the next model
                 idle.append(counter)
+
+
+def _is_same(first: Tensor, second: Tensor) -> bool:
+    alike = first.dtype == second.dtype and first.device == second.device
+    return alike and torch.equal(first, second)
 
 
 def score(model: Model, inputs: Inputs, **options: Unpack[ScoringOptions]) -> SwapScore:

@@ -209,6 +209,10 @@ def test_how_many_are_beyond_a_limit(tmp_path: Path) -> None:
             ["search", *SPACE[:2], "--space-option", "channels=abc"],
             "does not take {'channels': 'abc'}",
         ),
+        (
+            ["search", *SPACE[:2], "--space-option", "channels=4.5"],
+            "channels must be a whole number, got 4.5",
+        ),
         (["search", *SPACE, "--device", "xyz"], "xyz"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,15 @@ def test_saturation() -> None:
     assert saturation(made[::-1]) == Saturation(10, 20, 2, 0.995)
     assert saturation(made[:10]) == Saturation(0, 10, 0, 0.945)
     assert saturation(made[-1:]) == Saturation(1, 1, 1, 0.995)
+
+
+def test_saturation_of_patterns_that_are_a_part_of_the_score() -> None:
+    measured = Outcome(
+        measure="capacity", score=5e4, log_score=10.8, details={"patterns": 16.0, "saturation": 1.0}
+    )
+    told = saturation([replace(candidate(0, 100.0), outcome=measured)])
+    assert told == Saturation(0, 1, 0, None)
+    assert not told.is_known
 
 
 def test_a_tenth_is_at_least_one() -> None:

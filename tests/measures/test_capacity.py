@@ -137,6 +137,7 @@ def test_width_of_layers_of_several_resolutions() -> None:
 
 def test_the_score_is_that_of_its_parts() -> None:
     score = capacity(net(), repeats=3)
+    assert score.notes == ()
     parts = score.measurement.parts
     assert score.log_value == pytest.approx(sum(found.log_score for found in parts) / 3)
     details = score.measurement.details
@@ -236,7 +237,10 @@ def test_signals_have_their_channels_first() -> None:
 
 
 def test_one_layer() -> None:
-    found = part(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
+    score = capacity(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
+    (note,) = score.notes
+    assert "fewer than two blocks" in note
+    (found,) = score.measurement.parts
     assert (found.drift, found.directness) == (0, 0)
     assert found.width == pytest.approx(4 * found.use**0.25, rel=1e-6)
 

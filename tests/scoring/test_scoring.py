@@ -182,10 +182,23 @@ def test_repeats_of_the_weights_of_a_model_are_refused(small_net: SmallNet) -> N
     with pytest.raises(ValueError, match=r"repeats=2 of the same weights.*a function that builds"):
         swap.score(small_net, x, repeats=2)
     sizes = iter([4, 5])
-    with pytest.raises(ValueError, match="returned one network twice"):
-        swap.score(lambda: small_net, x, repeats=2)
-    with pytest.raises(ValueError, match="must build the same kind of network"):
+    problem = r"must build the same network for each repeat: .* of 16 parameters .* a Sequential of 20 and 320"
+    with pytest.raises(ValueError, match=problem):
         swap.score(lambda: nn.Sequential(nn.Conv2d(3, next(sizes), 1), nn.ReLU()), x, repeats=2)
+
+
+@pytest.mark.parametrize("measure", ["patterns", "capacity"])
+def test_repeats_of_a_function_that_draws_no_weights(small_net: SmallNet, measure: str) -> None:
+    x = torch.randn(16, 3, 8, 8)
+    with pytest.raises(ValueError, match="returns the same SmallNet each time: let it build"):
+        swap.score(lambda: small_net, x, measure=measure, repeats=3)
+    single = swap.score(lambda: small_net, x, measure=measure)
+    assert not any("the same weights" in note for note in single.notes)
+    copied = swap.score(lambda: copy.deepcopy(small_net), x, measure=measure, repeats=3)
+    (note,) = (note for note in copied.notes if "the same weights" in note)
+    assert "draws none" in note
+    drawn = swap.score(SmallNet, x, measure=measure, repeats=3)
+    assert not any("the same weights" in note for note in drawn.notes)
 
 
 def test_gaussian_is_the_published_initialisation(small_net: SmallNet) -> None:
@@ -286,6 +299,9 @@ def test_bad_models(small_net: SmallNet) -> None:
         swap.score("resnet18", x)
     with pytest.raises(TypeError, match=r"got int from <function"):
         swap.score(lambda: 3, x)
+    for one in (small_net, SmallNet, nn.Sequential(small_net)):
+        with pytest.raises(TypeError, match=r"rank takes several models.*got S"):
+            swap.Scorer(x).rank(one)
 
     class Unused(nn.Module):
         def __init__(self) -> None:
@@ -297,6 +313,15 @@ def test_bad_models(small_net: SmallNet) -> None:
 
     with pytest.raises(ValueError, match="does not call"):
         swap.score(Unused(), x)
+    for dtype in (torch.uint8, torch.int64):
+        with pytest.raises(
+            RuntimeError, match=r"inputs of whole numbers: .* \.to\(torch\.float32\) / 255"
+        ):
+            swap.score(small_net, x.to(dtype))
+    with pytest.raises(
+        ValueError, match=r"no activation of LSTM .* no score; not captured: .*LSTM"
+    ):
+        swap.score(nn.LSTM(8, 4), torch.randn(4, 5, 8))
     with pytest.raises(ValueError, match=r"'features\.2' \(ReLU\).*not a multiple of samples=5"):
         swap.score(small_net, x, samples=5)
     with torch.no_grad():
