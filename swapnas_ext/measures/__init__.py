@@ -1,4 +1,5 @@
-"""Measures prepared networks: patterns, the capacity and composite scores, and measures of your own, by name.
+"""Measures prepared networks: patterns, the capacity and composite scores, those that others compare with, and
+measures of your own, by name.
 
 Every module of this folder is imported, so that a new measure is a new file that registers itself.
 """
