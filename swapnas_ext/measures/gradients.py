@@ -22,7 +22,7 @@ Pair = tuple[Tensor, Tensor]
 
 
 def layer_weights(network: PreparedNetwork) -> list[Tensor]:
-    """The weights of the convolutions and linear layers of torch, in the order of ``modules()``, each tensor once.
+    """The weights of the convolutions and linear layers of torch, each tensor once.
     Layers whose weights are computed from others (weight_norm, parametrize, prune) are left out, with a note.
 
     Raises:
@@ -30,7 +30,7 @@ def layer_weights(network: PreparedNetwork) -> list[Tensor]:
     """
     found: dict[int, Tensor] = {}
     computed = 0
-    for module in network.model.modules():
+    for module in network.modules:
         if isinstance(module, (*CONVOLUTIONS, nn.Linear)):
             weight = dict(module.named_parameters(recurse=False)).get("weight")
             if weight is None:
@@ -119,10 +119,12 @@ def gradients(
     Raises:
         ValueError: it depends on none of them, or the network changes in place what gradients need.
     """
-    found: Sequence[Tensor | None] = ()
+    asked = [tensor for tensor in tensors if tensor.requires_grad]  # a network may freeze some
+    found: dict[int, Tensor | None] = {}
     try:
-        if scalar.requires_grad:
-            found = torch.autograd.grad(scalar, tensors, allow_unused=True)
+        if scalar.requires_grad and asked:
+            computed = torch.autograd.grad(scalar, asked, allow_unused=True)
+            found.update(zip(map(id, asked), computed, strict=True))
     except RuntimeError as error:
         if "inplace operation" not in str(error):
             raise
@@ -130,12 +132,12 @@ def gradients(
         raise ValueError(
             f"{name_of_model(network)} has no gradients, since it changes a tensor in place that they need: {line}"
         ) from error
-    if all(gradient is None for gradient in found):
+    if all(gradient is None for gradient in found.values()):
         raise ValueError(
             f"the output of {name_of_model(network)} has no gradient: it is detached, computed without autograd, or "
             "does not depend on what this measure takes gradients of"
         )
-    return list(found)
+    return [found.get(id(tensor)) for tensor in tensors]
 
 
 def weight_gradients(

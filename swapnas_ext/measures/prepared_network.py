@@ -131,6 +131,12 @@ class PreparedNetwork:
         return self.restoring.model
 
     @property
+    def modules(self) -> list[nn.Module]:
+        """All modules, also those that are no children, such as of a list; without TorchScript."""
+        everything = self.restoring.modules
+        return [module for module in everything if not isinstance(module, torch.jit.ScriptModule)]
+
+    @property
     def replicates(self) -> int:
         return self.execution.replicates
 

@@ -48,17 +48,32 @@ class Synflow(OneNumber):
             return torch.ones_like(tensor)
 
         arguments = mapped(network.varied(ones, range(1)), _doubled)
-        pairs = weight_gradients(
-            network,
-            lambda output: scores_of(network, output).sum(),
-            arguments,
-            partial(_linear, network),
-        )
+        try:
+            pairs = weight_gradients(
+                network,
+                lambda output: scores_of(network, output).sum(),
+                arguments,
+                partial(_linear, network),
+            )
+        except RuntimeError as error:
+            if "dtype" not in str(error) and "scalar type" not in str(error):
+                raise
+            raise ValueError(
+                f"{name_of_model(network)} can't run in double precision, which SynFlow needs: {error}"
+            ) from error
         return logarithm(
             total([(weight * gradient).abs().sum() for weight, gradient in pairs]),
             "SynFlow",
             network,
         )
+
+
+def _tensors_of(network: PreparedNetwork) -> list[Tensor]:
+    """Parameters and buffers, also those of TorchScript and of modules that are no children."""
+    tensors: list[Tensor] = []
+    for module in (network.model, *network.modules):
+        tensors += [*module.parameters(), *module.buffers()]
+    return list({id(tensor): tensor for tensor in tensors}.values())
 
 
 def _doubled(tensor: Tensor) -> Tensor:
@@ -69,25 +84,24 @@ def _doubled(tensor: Tensor) -> Tensor:
 def _linear(network: PreparedNetwork) -> Iterator[None]:
     """A context in which a network has the absolute values of its parameters, in double precision, and its batch
     normalisation passes on what it gets."""
-    model = network.model
     with ExitStack() as stack:
-        for tensor in (*model.parameters(), *model.buffers()):
+        for tensor in _tensors_of(network):
             if tensor.is_floating_point():
                 values = tensor.data.double()
                 _give(stack, tensor, values.abs() if isinstance(tensor, nn.Parameter) else values)
-        for module in model.modules():
+        for module in network.modules:
             if isinstance(module, BATCH_NORMS):
-                _pass_on(stack, module)
+                _pass_on(stack, module, network.device)
         stack.enter_context(torch.autocast(network.device.type, enabled=False))
         yield
 
 
-def _pass_on(stack: ExitStack, norm: Any) -> None:
+def _pass_on(stack: ExitStack, norm: Any, device: torch.device) -> None:
     """Makes a batch normalisation the identity: by its numbers, since those of some libraries also have an activation
     in their forward."""
     stack.callback(norm.train, norm.training)
     norm.eval()
-    zeros = torch.zeros(norm.num_features, dtype=torch.float64)
+    zeros = torch.zeros(norm.num_features, dtype=torch.float64, device=device)
     values = {
         "running_mean": zeros,
         "running_var": zeros + (1 - norm.eps),
@@ -98,6 +112,9 @@ def _pass_on(stack: ExitStack, norm: Any) -> None:
         tensor = getattr(norm, name)
         if tensor is not None:
             _give(stack, tensor, value.to(tensor.device))
+        elif name.startswith("running"):
+            stack.callback(setattr, norm, name, None)
+            setattr(norm, name, value)
 
 
 def _give(stack: ExitStack, tensor: Tensor, values: Tensor) -> None:

@@ -6,7 +6,7 @@ Source: Lin et al., ICCV 2021, arXiv 2102.01063.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
@@ -73,7 +73,7 @@ class Zen(OfLogarithms):
             return noise.pop(0) + _STEP * drawn(like)
 
         spreads: list[float] = []
-        hooks = partial(_watched, network.model, spreads)
+        hooks = partial(_watched, network.modules, spreads)
         features = _features(network, network.varied(kept), hooks)
         others = _features(network, network.varied(disturbed))
         if others.shape != features.shape:
@@ -107,7 +107,7 @@ def _features(network: PreparedNetwork, arguments: Arguments, hooks: Hooks = nul
 
 
 @contextmanager
-def _watched(model: nn.Module, spreads: list[float]) -> Iterator[None]:
+def _watched(modules: Sequence[nn.Module], spreads: list[float]) -> Iterator[None]:
     """Adds log sigma of each call of a batch normalisation."""
 
     def note(norm: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -119,8 +119,8 @@ def _watched(model: nn.Module, spreads: list[float]) -> Iterator[None]:
 
     hooks = [
         module.register_forward_pre_hook(note, with_kwargs=True)
-        for module in model.modules()
-        if isinstance(module, BATCH_NORMS) and not isinstance(module, torch.jit.ScriptModule)
+        for module in modules
+        if isinstance(module, BATCH_NORMS)
     ]
     try:
         yield
