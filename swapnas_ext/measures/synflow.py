@@ -56,7 +56,7 @@ class Synflow(OneNumber):
                 partial(_linear, network),
             )
         except RuntimeError as error:
-            if "dtype" not in str(error) and "scalar type" not in str(error):
+            if not any(word in str(error).lower() for word in ("dtype", "double")):
                 raise
             raise ValueError(
                 f"{name_of_model(network)} can't run in double precision, which SynFlow needs: {error}"
