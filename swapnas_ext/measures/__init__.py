@@ -1,4 +1,4 @@
-"""Measures prepared networks: patterns, the capacity and composite scores, and measures of your own, by name.
+"""Measures networks by name: patterns, capacity and composite, what others compare with, and measures of your own.
 
 Every module of this folder is imported, so that a new measure is a new file that registers itself.
 """

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from swapnas_ext.capture import Capture, Layer, Plan, WatchedModules, find_activations, sample_rows
 from swapnas_ext.models import Inventory, MiniBatch, NothingToRestore, RandomState, Restoring
@@ -131,6 +131,12 @@ class PreparedNetwork:
         return self.restoring.model
 
     @property
+    def modules(self) -> list[nn.Module]:
+        """All modules, also those that are no children, such as of a list; without TorchScript."""
+        everything = self.restoring.modules
+        return [module for module in everything if not isinstance(module, torch.jit.ScriptModule)]
+
+    @property
     def replicates(self) -> int:
         return self.execution.replicates
 
@@ -179,6 +185,13 @@ class PreparedNetwork:
         """A few samples of noise, each twice: see `MiniBatch.pairs_of_noise`."""
         return self._batch.pairs_of_noise(generator, self.device, pairs)
 
+    def varied(
+        self, function: Callable[[Tensor], Tensor], samples: Sequence[int] | None = None
+    ) -> Arguments:
+        """Copies of the arguments with ``function(tensor)`` in place of the samples, or of some of them: see
+        `MiniBatch.varied`."""
+        return self._batch.varied(function, self.device, samples)
+
     def note(self, text: str) -> None:
         """Adds a sentence for the user, unless it is there already."""
         if text not in self.notes:
@@ -226,6 +239,30 @@ class PreparedNetwork:
         self.left_out |= capture.unfit.keys()
         if recording:
             self._take_from(capture)
+
+    @contextmanager
+    def output(
+        self, arguments: Arguments | None = None, *, hooks: Hooks = nullcontext
+    ) -> Iterator[Any]:
+        """A context with the output of one forward pass, in which nothing is captured. It starts from the same state
+        as `run`.
+
+        Args:
+            arguments: of the network; by default the samples.
+            hooks: makes a context that is entered right before the pass and left with this one. Autograd records the
+                pass where it switches autograd on.
+        """
+        if self._passes:
+            self.restoring.again()
+        self._passes += 1
+        with hooks():
+            torch.clear_autocast_cache()  # its casts may lack the record of autograd
+            self.reseed(self.seed)
+            start = time.perf_counter()
+            args, kwargs = self._batch.on(self.device) if arguments is None else arguments
+            output = self.model(*args, **kwargs)
+            self.seconds_of_passes += time.perf_counter() - start
+            yield output
 
     def capture(self, observer: Observer, *, record: bool = False) -> Capture:
         """What feeds the observer in one pass. Not for measures."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -137,11 +137,43 @@ class MiniBatch:
         This reorders tensors whose first dimension is S or that of the first sample tensor, and lists of S
         values that each hold tensors.
         """
-        args, kwargs = arguments = self.on(device)
-        first = next(iter(sample_tensors((*args, *kwargs.values()), self.samples)), None)
-        rows = {self.samples} if first is None else {self.samples, len(first)}
-        reordered: CallArguments = _in_order(arguments, list(order), rows)
+        arguments = self.on(device)
+        rows = self._rows(self._firsts(arguments))
+        reordered: CallArguments = _taken(arguments, list(order), rows, self.samples)
         return reordered
+
+    def varied(
+        self,
+        function: Callable[[Tensor], Tensor],
+        device: torch.device,
+        samples: Sequence[int] | None = None,
+    ) -> CallArguments:
+        """Copies of the arguments with ``function(tensor)``, of the same shape, in place of the first tensor, or of the
+        first tensor of each sample where samples are listed.
+
+        Args:
+            samples: which of them to take; by default all. What `in_order` reorders is cut to these.
+        """
+        arguments = self.on(device)
+        firsts = self._firsts(arguments)
+
+        def changed(tensor: Tensor) -> Tensor:
+            is_first = any(tensor is first for first in firsts)
+            return function(tensor) if is_first else tensor.clone()
+
+        everything = mapped(arguments, changed)
+        if samples is None:
+            return everything
+        some: CallArguments = _taken(everything, list(samples), self._rows(firsts), self.samples)
+        return some
+
+    def _firsts(self, arguments: CallArguments) -> list[Tensor]:
+        args, kwargs = arguments
+        return sample_tensors((*args, *kwargs.values()), self.samples)
+
+    def _rows(self, firsts: Sequence[Tensor]) -> set[int]:
+        """The first dimensions of tensors that hold all samples."""
+        return {self.samples, *map(len, firsts[:1])}
 
     def replaced(self, samples: Mapping[int, int], device: torch.device) -> CallArguments:
         """Copies of the arguments with some samples (keys) replaced by others (values).
@@ -153,7 +185,7 @@ class MiniBatch:
         order = [samples.get(sample, sample) for sample in range(self.samples)]
         bundle = bundle_of(next(iter(holders(values)), None))
         if bundle is not None:
-            taken: CallArguments = _in_order(arguments, order, set())
+            taken: CallArguments = _taken(arguments, order, set(), self.samples)
             return taken
         firsts = sample_tensors(values, self.samples)
 
@@ -162,7 +194,7 @@ class MiniBatch:
             if place is None:
                 return tensor.clone()
             if len(firsts) == 1:
-                reordered: Tensor = _in_order(tensor, order, {len(tensor)})
+                reordered: Tensor = _taken(tensor, order, {len(tensor)}, self.samples)
                 return reordered
             other = firsts[order[place]]
             return (other if other.shape == tensor.shape else tensor.flip(-1)).clone()
@@ -222,19 +254,19 @@ class MiniBatch:
         )
 
 
-def _in_order(value: Any, order: list[int], rows: set[int]) -> Any:
-    """A copy of a value with the samples in another order, in tensors whose first dimension is in ``rows``."""
+def _taken(value: Any, order: list[int], rows: set[int], samples: int) -> Any:
+    """A copy of a value with these of its samples, in this order, in tensors whose first dimension is in ``rows``."""
     if isinstance(value, Tensor):
-        if value.dim() == 0 or len(value) not in rows or len(value) % len(order):
+        if value.dim() == 0 or len(value) not in rows or len(value) % samples:
             return value.clone()
-        by_sample: Tensor = value.unflatten(0, (len(order), -1))  # type: ignore[no-untyped-call] # torch
+        by_sample: Tensor = value.unflatten(0, (samples, -1))  # type: ignore[no-untyped-call] # torch
         return by_sample[order].flatten(0, 1)
     bundle = bundle_of(value)
     if bundle is not None:
-        return bundle.taken(order) if bundle.samples == len(order) else copied(value)
-    if isinstance(value, list) and len(value) == len(order) and len(holders(value)) == len(value):
+        return bundle.taken(order) if bundle.samples == samples else copied(value)
+    if isinstance(value, list) and len(value) == samples and len(holders(value)) == len(value):
         return [copied(value[place]) for place in order]
-    return rebuilt(value, lambda item: _in_order(item, order, rows))
+    return rebuilt(value, lambda item: _taken(item, order, rows, samples))
 
 
 def _not_inputs(value: Any) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -66,6 +66,11 @@ class Restoring:
         self._places_of_weights: dict[int, list[tuple[Any, Any]]] = {}  # by the identity of ours
         self._modules = list(inventory.everything)
         self._saved = SavedState()
+
+    @property
+    def modules(self) -> Sequence[nn.Module]:
+        """All modules, also those that are no children, such as of a list. TorchScript is not `model`'s copy."""
+        return self._modules
 
     def __enter__(self) -> Restoring:
         with torch.no_grad():
@@ -229,6 +234,9 @@ class Restoring:
         for identity, ours in self._ours.items():
             theirs = self._theirs[identity]
             if identity not in self.weights:
+                if ours.grad_fn is not None:  # autograd recorded what the pass wrote to it
+                    with suppress(RuntimeError):  # of views, which it can't forget
+                        ours.detach_()
                 _assign(ours, theirs)
                 continue
             if weights:
@@ -250,6 +258,10 @@ class NothingToRestore:
         self.weights: Mapping[int, Tensor] = inventory.parameters
         self._inventory = inventory
         self._prepare = prepare
+
+    @property
+    def modules(self) -> Sequence[nn.Module]:
+        return self._inventory.everything
 
     def __enter__(self) -> NothingToRestore:
         self._prepare(self._inventory.everything)

@@ -288,3 +288,15 @@ def test_no_pairs_of_what_may_be_something_else(inputs: Any) -> None:
 
 def test_no_pairs_where_the_samples_come_second() -> None:
     assert pairs(torch.randn(9, 5, 7), samples=5) is None
+
+
+def test_samples_that_are_varied_or_left_out() -> None:
+    images, numbers = torch.randn(4, 3, 8, 8), torch.arange(4)
+    batch = MiniBatch({"x": images, "n": numbers, "mask": torch.ones(3, 3)})
+    _, varied = batch.varied(torch.zeros_like, torch.device("cpu"))
+    assert not varied["x"].any() and torch.equal(varied["n"], numbers)
+    _, some = batch.varied(torch.neg, torch.device("cpu"), [3, 1])
+    assert torch.equal(some["x"], -images[[3, 1]]) and some["n"].tolist() == [3, 1]
+    assert some["mask"].shape == (3, 3)
+    (listed,), _ = MiniBatch((list(images),)).varied(torch.neg, torch.device("cpu"), [2])
+    assert len(listed) == 1 and torch.equal(listed[0], -images[2])
