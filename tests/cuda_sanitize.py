@@ -106,6 +106,11 @@ def check(kernels: Kernels, case: Case) -> None:
     do.insert_packed_(of_packed, packed, *tail)
     expect("insert_packed_", counted(of_packed), expected)
 
+    agreements = torch.zeros(case.samples, case.samples, dtype=torch.int64, device=kernels.device)
+    do.add_agreements_(agreements, x, case.samples)
+    wanted = reference.agreements(on_host, samples=case.samples)
+    assert torch.equal(agreements.cpu(), wanted), f"{case}: add_agreements_"
+
     merged = table()
     do.merge_(merged, inserted, *tail)
     expect("merge_", counted(merged), expected)

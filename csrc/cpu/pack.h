@@ -36,12 +36,16 @@ using Transpose = void (*)(const uint64_t* rows, int64_t stride, int64_t row_cou
 // Bits that are set in `count` words.
 using CountBits = uint64_t (*)(const uint64_t* words, int64_t count);
 
+// Bits in which `count` words differ from others.
+using CountDifferences = uint64_t (*)(const uint64_t* words, const uint64_t* others, int64_t count);
+
 struct Packer {
     SignRow sign_row[kDTypes][kSignModes];
     Transpose<uint16_t> transpose16;
     Transpose<uint32_t> transpose32;
     Transpose<uint64_t> transpose64;
     CountBits count_bits;
+    CountDifferences count_differences;
 };
 
 const Packer& packer(Isa isa);

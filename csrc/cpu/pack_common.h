@@ -106,6 +106,12 @@ uint64_t count_bits(const uint64_t* words, int64_t count) {
     return total;
 }
 
+uint64_t count_differences(const uint64_t* words, const uint64_t* others, int64_t count) {
+    uint64_t total = 0;
+    for (int64_t w = 0; w < count; ++w) total += __builtin_popcountll(words[w] ^ others[w]);
+    return total;
+}
+
 template <class T>
 constexpr void fill_sign_rows(SignRow (&row)[kSignModes]) {
     row[static_cast<int>(SignMode::Binary)] = sign_row<T, SignMode::Binary>;
@@ -125,6 +131,7 @@ constexpr Packer make_packer(Transpose<uint16_t> transpose16 = transpose<uint16_
     packer.transpose32 = transpose32;
     packer.transpose64 = transpose64;
     packer.count_bits = count_bits;
+    packer.count_differences = count_differences;
     return packer;
 }
 

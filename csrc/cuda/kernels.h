@@ -58,4 +58,10 @@ void count(const GroupTables& tables, int64_t* counts, Stream stream);
 void pack(const Activations& activations, PatternShape shape, void* patterns, int64_t* nan,
           Stream stream);
 
+// Adds to agreements[s * samples + t] on how many neurons samples s and t agree: both are positive,
+// or neither is. For activations of one group.
+//
+// Cost: V * S elements read for each 32 samples, and V / 32 * S * S words of 32 bits compared.
+void add_agreements(const Activations& activations, int64_t* agreements, Stream stream);
+
 }  // namespace swapnas::cuda

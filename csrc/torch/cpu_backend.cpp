@@ -3,6 +3,7 @@
 
 #include <torch/csrc/stable/ops.h>
 
+#include "cpu/agreements.h"
 #include "torch/check.h"
 
 namespace swapnas {
@@ -67,6 +68,10 @@ void CpuBackend::count_activations(const std::vector<Activations>& xs, PatternSh
     const cpu::Count found = cpu::count(xs, shape, TorchWorkers());
     counts[0] = found.patterns;
     counts[1] = found.nan ? kSawNan : 0;
+}
+
+void CpuBackend::add_agreements(const Activations& x, int64_t* agreements) const {
+    cpu::add_agreements(x, agreements, TorchWorkers());
 }
 
 }  // namespace swapnas

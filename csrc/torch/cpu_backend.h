@@ -30,6 +30,7 @@ public:
     // A single count needs no table.
     void count_activations(const std::vector<Activations>& xs, PatternShape shape,
                            const torch::stable::Tensor& like, int64_t* counts) const;
+    void add_agreements(const Activations& x, int64_t* agreements) const;
 };
 
 }  // namespace swapnas

@@ -89,4 +89,8 @@ void CudaBackend::count_activations(const std::vector<Activations>& xs, PatternS
     count(whole, counts);
 }
 
+void CudaBackend::add_agreements(const Activations& x, int64_t* agreements) const {
+    cuda::add_agreements(x, agreements, stream_);
+}
+
 }  // namespace swapnas

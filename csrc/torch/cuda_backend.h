@@ -34,6 +34,7 @@ public:
     void pack(const Activations& x, PatternShape shape, void* patterns, int64_t* nan) const;
     void count_activations(const std::vector<Activations>& xs, PatternShape shape,
                            const torch::stable::Tensor& like, int64_t* counts) const;
+    void add_agreements(const Activations& x, int64_t* agreements) const;
 
 private:
 #if !defined(SWAPNAS_SIMT)

@@ -193,6 +193,20 @@ struct Operators {
         return counts;
     }
 
+    // agreements: [samples, samples], int64.
+    static void add_agreements_(Tensor agreements, Tensor x, int64_t samples) {
+        check_same_device(agreements, x);
+        const Backend backend(x);
+        pattern_shape(samples, false);
+        check(agreements.scalar_type() == ScalarType::Long && agreements.dim() == 2 &&
+                  agreements.is_contiguous() && agreements.size(0) == samples &&
+                  agreements.size(1) == samples,
+              "agreements are a contiguous int64 tensor [samples, samples]");
+        std::vector<Tensor> copies;
+        backend.add_agreements(view_or_copy(x, samples, 1, copies),
+                               static_cast<int64_t*>(agreements.mutable_data_ptr()));
+    }
+
     static void register_all(torch::stable::detail::StableLibrary& m) {
         m.impl("insert_", TORCH_BOX(&Reporting<&Operators::insert_>::call));
         m.impl("relu_insert", TORCH_BOX(&Reporting<&Operators::relu_insert>::call));
@@ -202,6 +216,7 @@ struct Operators {
         m.impl("count", TORCH_BOX(&Reporting<&Operators::count>::call));
         m.impl("merge_", TORCH_BOX(&Reporting<&Operators::merge_>::call));
         m.impl("count_patterns", TORCH_BOX(&Reporting<&Operators::count_patterns>::call));
+        m.impl("add_agreements_", TORCH_BOX(&Reporting<&Operators::add_agreements_>::call));
     }
 };
 

@@ -10,7 +10,9 @@ Operators (``samples`` is S, and the first dimension of an activation is a multi
 * ``count(table, samples, ternary) -> [groups, 2]``: number of patterns, and flags: ``SAW_NAN``,
   and on CUDA, where an insert can't report to the host, ``OVERFLOWED`` and ``STRAY_BITS``;
 * ``pack(x, samples, ternary) -> (patterns, nan)``;
-* ``count_patterns(xs, samples, ternary) -> [1, 2]``: like ``count``, of the patterns of all xs.
+* ``count_patterns(xs, samples, ternary) -> [1, 2]``: like ``count``, of the patterns of all xs;
+* ``add_agreements_(agreements, x, samples)``: adds to ``[S, S]``, for each two samples, the neurons of x that
+  are positive on both or on neither.
 
 The three inserts also run under ``torch.func.vmap`` (`vmap_rules`), on a table with one group for each
 replicate. `tables` describes tables.
@@ -38,6 +40,7 @@ SCHEMAS = (
     "count(Tensor table, int samples, bool ternary) -> Tensor",
     "pack(Tensor x, int samples, bool ternary) -> (Tensor, Tensor)",
     "count_patterns(Tensor[] xs, int samples, bool ternary) -> Tensor",
+    "add_agreements_(Tensor(a!) agreements, Tensor x, int samples) -> ()",
 )
 _library: Any = torch.library.Library("swapnas", "DEF")  # type: ignore[no-untyped-call] # torch has no types
 for _schema in SCHEMAS:
@@ -82,6 +85,7 @@ _FAKES: dict[str, Callable[..., Any]] = {
     "count": _fake_count,
     "pack": _fake_pack,
     "count_patterns": _fake_count_patterns,
+    "add_agreements_": _fake_nothing,
 }
 for _name, _fake in _FAKES.items():
     torch.library.register_fake(f"swapnas::{_name}", _fake, lib=_library)

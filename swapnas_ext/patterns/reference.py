@@ -63,3 +63,16 @@ def count_patterns(*activations: Tensor, samples: int, ternary: bool = False) ->
     """
     bits = torch.cat([pattern_bits(x, samples, ternary) for x in activations])
     return len(torch.unique(bits, dim=0))
+
+
+def agreements(*activations: Tensor, samples: int) -> Tensor:
+    """On how many neurons two samples agree, both positive or neither: int64 ``[S, S]``. The kernel of NWOT
+    (Mellor et al., ICML 2021, arXiv 2006.04647).
+
+    Equivalent to::
+
+        active = torch.cat([x.reshape(samples, -1) for x in activations], dim=1) > 0
+        (active[:, None] == active[None]).sum(-1)
+    """
+    active = torch.cat([signs(x, samples) > 0 for x in activations], dim=1)
+    return torch.stack([(active == one).sum(1) for one in active])

@@ -63,6 +63,10 @@ def count_patterns(xs: list[Tensor], samples: int, ternary: bool) -> Tensor:
     return torch.tensor([[patterns, int(nan)]], dtype=torch.int64, device=xs[0].device)
 
 
+def add_agreements_(agreements: Tensor, x: Tensor, samples: int) -> None:
+    agreements += reference.agreements(x, samples=samples)
+
+
 KERNELS: dict[str, Callable[..., Any]] = {
     "insert_": insert_,
     "relu_insert": relu_insert,
@@ -72,6 +76,7 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "count": count,
     "pack": pack,
     "count_patterns": count_patterns,
+    "add_agreements_": add_agreements_,
 }
 for _name, _kernel in KERNELS.items():
     implement(_name, _kernel, "CompositeExplicitAutograd")

@@ -120,6 +120,17 @@ def test_insert_and_count_equal_reference(
 
 
 @many_cases
+@given(case=cases, seed=seeds)
+def test_agreements_equal_reference(gpu: EmulatedGpu, case: tuple[Tensor, int], seed: int) -> None:
+    x, samples = case
+    gpu.schedule(seed)
+    found = torch.zeros(samples, samples, dtype=torch.int64)
+    for times in (1, 2):
+        gpu.ops.add_agreements_(found, x, samples)
+        assert torch.equal(found, times * reference.agreements(x, samples=samples))
+
+
+@many_cases
 @given(case=cases, ternary=st.booleans(), inplace=st.booleans(), seed=seeds)
 def test_relu_equals_reference(
     gpu: EmulatedGpu, case: tuple[Tensor, int], ternary: bool, inplace: bool, seed: int

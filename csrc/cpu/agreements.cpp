@@ -1,0 +1,56 @@
+#include "cpu/agreements.h"
+
+#include <mutex>
+#include <vector>
+
+#include "cpu/insert.h"
+#include "cpu/key_source.h"
+#include "cpu/pack.h"
+
+namespace swapnas::cpu {
+namespace {
+
+constexpr int64_t kActivationsPerTask = 32 * 1024;
+
+}  // namespace
+
+void add_agreements(const Activations& a, int64_t* agreements, const Workers& workers) {
+    const int64_t samples = a.samples;
+    const PatternShape shape{samples, false};
+    const Packer& packer = cpu::packer(active_isa());
+    const int64_t block = block_neurons(samples);
+    const int64_t stride = block / 64;
+    const int64_t blocks_per_run = ceil_div(a.inner, block);
+    const int64_t blocks = a.outer * blocks_per_run;
+    const int64_t work = a.neurons() * samples / kActivationsPerTask;
+    const int tasks = static_cast<int>(std::clamp<int64_t>(work, 1, workers.count()));
+    std::mutex adding;
+    workers.run(tasks, [&](int task) {
+        const Share share(0, blocks, task, tasks);
+        const auto rows = std::make_unique_for_overwrite<uint64_t[]>(samples * stride);
+        std::vector<int64_t> found(samples * samples);
+        for (int64_t unit = share.first; unit < share.last; ++unit) {
+            const int64_t begin = unit % blocks_per_run * block;
+            const int64_t count = std::min(block, a.inner - begin);
+            const int64_t offset = unit / blocks_per_run * a.outer_stride + begin;
+            const int64_t words = ceil_div(count, 64);
+            for (int64_t s = 0; s < samples; ++s)
+                sign_sample(packer, a, shape, s, offset, count, nullptr, rows.get(), stride);
+            for (int64_t s = 0; s < samples; ++s) {
+                found[s * samples + s] += count;
+                for (int64_t t = 0; t < s; ++t)
+                    found[s * samples + t] +=
+                        count - static_cast<int64_t>(packer.count_differences(
+                                    rows.get() + s * stride, rows.get() + t * stride, words));
+            }
+        }
+        const std::lock_guard lock(adding);
+        for (int64_t s = 0; s < samples; ++s)
+            for (int64_t t = 0; t <= s; ++t) {
+                agreements[s * samples + t] += found[s * samples + t];
+                if (t < s) agreements[t * samples + s] += found[s * samples + t];
+            }
+    });
+}
+
+}  // namespace swapnas::cpu

@@ -1,0 +1,51 @@
+"""NWOT, neural architecture search without training: how differently a network's neurons respond to the samples.
+
+Source: Mellor et al., ICML 2021, arXiv 2006.04647, from packed bits instead of float matrices.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+
+from swapnas_ext.measures.measure import Measure
+from swapnas_ext.measures.measurement import Measurement
+from swapnas_ext.measures.prepared_network import PreparedNetwork
+from swapnas_ext.measures.registry import register
+from swapnas_ext.patterns import Agreements
+
+
+@register
+class Nwot(Measure[float]):
+    """``log |K|``, where ``K[s, t]`` is the number of neurons on which samples s and t agree: both are positive, or
+    neither is.
+
+    Equivalent to::
+
+        codes = (activations.reshape(samples, -1) > 0).double()  # of all layers
+        torch.logdet(codes @ codes.T + (1 - codes) @ (1 - codes).T)
+    """
+
+    name = "nwot"
+    title = "NWOT"
+    description = "log-determinant of the agreements between samples (Mellor et al. 2021)"
+    default_init = "keep"
+
+    def read(self, network: PreparedNetwork) -> float:
+        agreements = Agreements(network.samples, device=network.device)
+        network.run(agreements)
+        sign, log_determinant = np.linalg.slogdet(agreements.matrix.double().cpu().numpy())
+        if sign <= 0 or not np.isfinite(log_determinant):
+            raise ValueError(
+                f"NWOT of {type(network.model).__name__} is not defined: no neuron distinguishes two of the samples, "
+                "so the determinant is 0; give samples that differ"
+            )
+        return float(log_determinant)
+
+    def summary(self, readings: Sequence[float], network: PreparedNetwork) -> Measurement:
+        mean = statistics.fmean(readings)
+        spread = statistics.stdev(readings) / abs(mean) if len(readings) > 1 else math.nan
+        return Measurement(log_value=mean, value=mean, spread=spread, repeats=len(readings))
