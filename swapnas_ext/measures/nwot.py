@@ -5,21 +5,16 @@ Source: Mellor et al., ICML 2021, arXiv 2006.04647, from packed bits instead of 
 
 from __future__ import annotations
 
-import math
-import statistics
-from collections.abc import Sequence
-
 import numpy as np
 
-from swapnas_ext.measures.measure import Measure
-from swapnas_ext.measures.measurement import Measurement
+from swapnas_ext.measures.one_number import OfLogarithms, name_of_model
 from swapnas_ext.measures.prepared_network import PreparedNetwork
 from swapnas_ext.measures.registry import register
 from swapnas_ext.patterns import Agreements
 
 
 @register
-class Nwot(Measure[float]):
+class Nwot(OfLogarithms):
     """``log |K|``, where ``K[s, t]`` is the number of neurons on which samples s and t agree: both are positive, or
     neither is.
 
@@ -40,12 +35,7 @@ class Nwot(Measure[float]):
         sign, log_determinant = np.linalg.slogdet(agreements.matrix.double().cpu().numpy())
         if sign <= 0 or not np.isfinite(log_determinant):
             raise ValueError(
-                f"NWOT of {type(network.model).__name__} is not defined: no neuron distinguishes two of the samples, "
+                f"NWOT of {name_of_model(network)} is not defined: no neuron distinguishes two of the samples, "
                 "so the determinant is 0; give samples that differ"
             )
         return float(log_determinant)
-
-    def summary(self, readings: Sequence[float], network: PreparedNetwork) -> Measurement:
-        mean = statistics.fmean(readings)
-        spread = statistics.stdev(readings) / abs(mean) if len(readings) > 1 else math.nan
-        return Measurement(log_value=mean, value=mean, spread=spread, repeats=len(readings))
