@@ -179,6 +179,8 @@ class Certificate:
 
     def ablations(self, name: str, table: Table) -> None:
         """Some rows at other settings, with one change at a time."""
+        if not table.rows:
+            return
         whole = self._read(table)
         rows = whole.sampled(table.rows, seed=0)
         for what, settings in ablations(table).items():
