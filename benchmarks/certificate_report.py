@@ -256,7 +256,9 @@ def _settings(results: Results) -> str:
 
 
 def _seconds(found: Mapping[str, Any]) -> float:
-    """Also of scores that were in the run file before."""
+    """Also of scores that were in the run file before, but for searches, which take those of other experiments."""
+    if "found" in found:
+        return float(found["seconds"])
     return max(found["seconds"], found["seconds of scoring"] / found["workers"])
 
 
