@@ -50,6 +50,7 @@ class Blocks:
     """Runs each block of a model again, with its input disturbed, right after it ran.
 
     Args:
+        channels_first: of the model.
         draws: whether the model draws random numbers.
 
     Attributes:
@@ -58,7 +59,13 @@ class Blocks:
     """
 
     def __init__(
-        self, model: nn.Module, generator: torch.Generator, channels: Channels, *, draws: bool
+        self,
+        model: nn.Module,
+        generator: torch.Generator,
+        channels: Channels,
+        channels_first: ChannelsFirst,
+        *,
+        draws: bool,
     ) -> None:
         self._blocks = blocks_of(model)
         self._draws_on = generator.device if draws else None
@@ -67,7 +74,7 @@ class Blocks:
         self._running = False
         self._begun: list[BlockState | None] = []  # None for the first block
         self.ran = 0
-        self.found = Responses(ChannelsFirst(model))
+        self.found = Responses(channels_first)
 
     def disturbed(self) -> AbstractContextManager[None]:
         return hooked(self._blocks, self._before, self._after)

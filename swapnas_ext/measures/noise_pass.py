@@ -33,8 +33,9 @@ def on_noise(network: PreparedNetwork) -> tuple[Channels, Responses]:
 
 def _each_block_twice(network: PreparedNetwork, *, draws: bool) -> tuple[Channels, Responses]:
     generator = network.generator(_NOISE)
-    channels = Channels(network.samples, network.ternary, ChannelsFirst(network.model))
-    blocks = Blocks(network.model, generator, channels, draws=draws)
+    channels_first = ChannelsFirst(network.model)
+    channels = Channels(network.samples, network.ternary, channels_first)
+    blocks = Blocks(network.model, generator, channels, channels_first, draws=draws)
     _run(network, channels, blocks, network.noise(generator))
     return channels, blocks.found
 
@@ -52,8 +53,8 @@ def on_pairs_of_noise(network: PreparedNetwork, pairs: int) -> tuple[Channels, R
     if not draws and not _has_generators(network.model):
         arguments = network.pairs_of_noise(generator, pairs)
     if arguments is not None:
-        blocks = Pairs(network.model, generator, 2 * pairs)
         channels_first = ChannelsFirst(network.model)
+        blocks = Pairs(network.model, generator, 2 * pairs, channels_first)
         channels = Channels(network.samples, network.ternary, channels_first, blocks)
         with suppress(Exception):  # NotPairs, or the model's own
             _run(network, channels, blocks, arguments)

@@ -35,19 +35,26 @@ class Pairs:
 
     Args:
         rows: of both halves together.
+        channels_first: of the model.
 
     Attributes:
         ran: number of blocks that ran.
         found: the responses of all blocks after the first.
     """
 
-    def __init__(self, model: nn.Module, generator: torch.Generator, rows: int) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        generator: torch.Generator,
+        rows: int,
+        channels_first: ChannelsFirst,
+    ) -> None:
         self._blocks = blocks_of(model)
         self._generator = generator
         self._rows = rows
         self._begun: list[tuple[list[Tensor], tuple[Tensor, Tensor, float] | None]] = []
         self.ran = 0
-        self.found = Responses(ChannelsFirst(model))
+        self.found = Responses(channels_first)
 
     def disturbed(self) -> AbstractContextManager[None]:
         """Raises NotPairs in the forward pass."""
