@@ -82,7 +82,16 @@ def predictors(rows: Sequence[ScoredRow], control: Control | None) -> dict[str, 
 
 def _scores(rows: Sequence[ScoredRow]) -> dict[str, list[float]]:
     """Logarithms of scores by title: of the published score where patterns were counted, and of what was
-    measured where that is something else."""
+    measured where that is something else; of each of several measures, NaN where it is missing."""
+    several = [row.candidate.by_measure for row in rows]
+    if any(several):
+        names = dict.fromkeys(name for found in several for name in found)
+        return {
+            measures.title_of(name): [
+                found.get(name, {}).get("log_score", math.nan) for found in several
+            ]
+            for name in names
+        }
     values = {}
     if not any(math.isnan(row.candidate.patterns) for row in rows):
         values[RAW] = [math.log(row.candidate.patterns) for row in rows]
