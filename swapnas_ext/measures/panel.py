@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -78,7 +79,7 @@ class Panel(Measure[dict[str, Any]]):
             told = member.summary(of_member, network)
             first = first or told
             details[member.name] = {
-                "score": told.value,
+                "score": told.value if math.isfinite(told.value) else None,  # for JSON
                 "log_score": told.log_value,
                 "saturated": told.saturated,
                 **({"spread": told.spread} if told.repeats > 1 else {}),
