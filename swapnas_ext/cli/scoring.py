@@ -24,15 +24,6 @@ def _option(help: str, **settings: Any) -> dict[str, Any]:
     return {"help": help, "show_default": "default" in settings, **settings}
 
 
-def _default_inits() -> str:
-    return ", ".join(f"{name}: {measures.get(name).default_init}" for name in measures.names())
-
-
-def _described_measures() -> str:
-    described = ((name, measures.get(name).description) for name in measures.names())
-    return "; ".join(f"{name}, {text}" if text else name for name, text in described)
-
-
 def _known_measure(context: click.Context, parameter: click.Parameter, value: str) -> str:
     try:
         measures.get(value)
@@ -70,7 +61,7 @@ class Scoring:
     )
     init: str | None = field(
         metadata=_option(
-            f"Weight initialisation; keep: the model's own. Default: that of the measure ({_default_inits()}).",
+            "Weight initialisation; keep: the model's own. Default: that of the measure, see 'swapnas measures'.",
             type=click.Choice(initialization.NAMES),
         )
     )
@@ -98,7 +89,7 @@ class Scoring:
     )
     measure: str = field(
         metadata=_option(
-            f"The measure: {_described_measures()}; or MODULE:NAME of your own.",
+            f"The measure: {', '.join(measures.names())}, or MODULE:NAME of your own; see 'swapnas measures'.",
             metavar="NAME",
             default="patterns",
             callback=_known_measure,

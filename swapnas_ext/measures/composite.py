@@ -81,8 +81,8 @@ class CompositeScore(BeginsOnSamples[Composite]):
     name = "composite"
     title = "composite"
     description = (
-        "distinct patterns of each layer, and more; ranks better on most tables, takes two to three times "
-        "as long"
+        "distinct patterns of each layer, and more; ranks best on some tables and fails on others, takes two to "
+        "three times as long"
     )
     default_init = "kaiming"
 

@@ -31,6 +31,11 @@ def arguments(samples: int, ternary: bool, device: torch.device) -> dict[str, tu
         "count": (other, *tail),
         "pack": (x, *tail),
         "count_patterns": ([x, x[:, 1:]], *tail),
+        "add_agreements_": (
+            torch.zeros(samples, samples, dtype=torch.int64, device=device),
+            x,
+            samples,
+        ),
     }
 
 
