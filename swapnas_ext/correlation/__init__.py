@@ -16,6 +16,7 @@ from __future__ import annotations
 from swapnas_ext.correlation import analysis
 from swapnas_ext.correlation.accuracy_table import AccuracyTable, read_table, tell_faults
 from swapnas_ext.correlation.analysis import OperationEffect, Repeatability, Saturation, ScoredRun
+from swapnas_ext.correlation.comparisons import Comparison
 from swapnas_ext.correlation.correlations import Correlations, correlate
 from swapnas_ext.correlation.ranking import Chosen, Coefficient, Ranking, check_scipy
 
@@ -23,6 +24,7 @@ __all__ = [
     "AccuracyTable",
     "Chosen",
     "Coefficient",
+    "Comparison",
     "Correlations",
     "OperationEffect",
     "Ranking",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from swapnas_ext import measures
 from swapnas_ext._util import renamed
 from swapnas_ext.correlation.accuracy_table import AccuracyTable, Row
+from swapnas_ext.correlation.comparisons import Comparison, compare
 from swapnas_ext.correlation.ranking import Ranking, rank
 from swapnas_ext.search import Candidate, Control, SearchResult, size_control
 from swapnas_ext.spaces import SearchSpace
@@ -43,6 +44,7 @@ class Correlations:
         control: mu and sigma of the size-regularised score; None where they could not be calibrated.
         repeats: how many repeats the scores are means of.
         rankings: one for each predictor, scores first, baselines last.
+        comparisons: of each score with the first one, and with the number of parameters.
     """
 
     table: AccuracyTable
@@ -51,6 +53,7 @@ class Correlations:
     control: Control | None
     repeats: int
     rankings: Sequence[Ranking]
+    comparisons: Sequence[Comparison] = ()
 
     @property
     def predictors(self) -> dict[str, list[float]]:
@@ -82,13 +85,22 @@ def predictors(rows: Sequence[ScoredRow], control: Control | None) -> dict[str, 
 
 def _scores(rows: Sequence[ScoredRow]) -> dict[str, list[float]]:
     """Logarithms of scores by title: of the published score where patterns were counted, and of what was
-    measured where that is something else."""
+    measured where that is something else; of each of several measures, NaN where it is missing."""
+    several = [row.candidate.by_measure for row in rows]
+    if any(several):
+        names = dict.fromkeys(name for found in several for name in found)
+        return {
+            measures.title_of(name): [
+                found.get(name, {}).get("log_score", math.nan) for found in several
+            ]
+            for name in names
+        }
     values = {}
     if not any(math.isnan(row.candidate.patterns) for row in rows):
         values[RAW] = [math.log(row.candidate.patterns) for row in rows]
-    names = dict.fromkeys(row.candidate.outcome.measure for row in rows if row.candidate.outcome)
-    if len(names) == 1:
-        title = measures.title_of(next(iter(names)) or "score")
+    measured = dict.fromkeys(row.candidate.outcome.measure for row in rows if row.candidate.outcome)
+    if len(measured) == 1:
+        title = measures.title_of(next(iter(measured)) or "score")
         values.setdefault(title, [row.candidate.log_score for row in rows])
     return values
 
@@ -131,7 +143,19 @@ def correlate(
         rankings.append(rank(name, values[name], accuracies, seed))
         if on_progress is not None:
             on_progress(len(rankings), len(values))
-    return Correlations(table, rows, failed, control, repeats, rankings)
+    comparisons = [
+        compared
+        for name, other in _pairs(list(_scores(rows)))
+        if (compared := compare(name, other, values, accuracies, seed)) is not None
+    ]
+    return Correlations(table, rows, failed, control, repeats, rankings, comparisons)
+
+
+def _pairs(scores: Sequence[str]) -> list[tuple[str, str]]:
+    """Which predictors to compare."""
+    with_first = [(name, scores[0]) for name in scores[1:]]
+    with_size = [(name, PARAMETERS) for name in scores if name != PARAMETERS]
+    return with_size + [pair for pair in with_first if pair not in with_size]
 
 
 def scored_rows(

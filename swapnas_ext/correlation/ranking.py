@@ -53,6 +53,8 @@ class Ranking:
         rows: how many rows have a value of it.
         rho, tau, r: the coefficients of Spearman, Kendall (tau-b) and Pearson.
         chosen: the most accurate of the 1, 10 and 100 highest, where there are at least twice as many rows.
+        ndcg: normalised discounted cumulative gain of the highest twentieth, with accuracies scaled to 0 to 1 as gains.
+        precision: the part of the highest twentieth that is among the most accurate twentieth.
         note: a remark for the reader, such as why there is no correlation; or empty.
     """
 
@@ -63,6 +65,8 @@ class Ranking:
     r: Coefficient
     chosen: Sequence[Chosen]
     note: str = ""
+    ndcg: float = np.nan
+    precision: float = np.nan
 
 
 def rank(name: str, values: Sequence[float], accuracies: Sequence[float], seed: int) -> Ranking:
@@ -84,7 +88,34 @@ def rank(name: str, values: Sequence[float], accuracies: Sequence[float], seed: 
     rho, tau, r = (_coefficient(x, y, function, seed) for function in _functions())
     note = f"only {len(x)} rows: the intervals say little" if len(x) < _FEW else ""
     tops = [top for top in (1, 10, 100) if 2 * top <= len(x)]
-    return Ranking(name, len(x), rho, tau, r, [choose(x, y, top) for top in tops], note)
+    chosen = [choose(x, y, top) for top in tops]
+    return Ranking(name, len(x), rho, tau, r, chosen, note, ndcg(x, y), precision(x, y))
+
+
+def ndcg(values: Values, accuracies: Values) -> float:
+    """Normalised discounted cumulative gain of the highest twentieth (at least one): each gains its accuracy, scaled
+    to 0 (the lowest) to 1 (the highest), divided by ``log2(1 + place)``. Among equal values, the least accurate are
+    first.
+
+    Source: Jaervelin and Kekaelaeinen, ACM TOIS 2002.
+    """
+    gains = (accuracies - accuracies.min()) / np.ptp(accuracies)
+    top = _twentieth(len(values))
+    discounts = 1 / np.log2(np.arange(2, top + 2))
+    reached = gains[np.lexsort((accuracies, -values))[:top]] @ discounts
+    return float(reached / (np.sort(gains)[::-1][:top] @ discounts))
+
+
+def precision(values: Values, accuracies: Values) -> float:
+    """The part of the highest twentieth (at least one) that is among as many most accurate. Among equal values, the
+    least accurate come first."""
+    top = _twentieth(len(values))
+    limit = np.sort(accuracies)[-top]
+    return float((accuracies[np.lexsort((accuracies, -values))[:top]] >= limit).mean())
+
+
+def _twentieth(rows: int) -> int:
+    return max(1, round(rows / 20))
 
 
 def choose(values: Values, accuracies: Values, top: int) -> Chosen:
@@ -133,20 +164,35 @@ def _functions() -> tuple[Correlation, ...]:
 
 
 def _coefficient(x: Values, y: Values, function: Correlation, seed: int) -> Coefficient:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # SciPy warns where values are nearly constant
+        value = function(x, y)
+    low, high = bootstrap((x, y), function, seed)
+    return Coefficient(float(value), low, high)
+
+
+def bootstrap(
+    columns: Sequence[Values], statistic: Callable[..., float], seed: int
+) -> tuple[float, float]:
+    """The 95 % interval of a statistic of paired columns, by percentiles over resamples of the rows. Resamples in which
+    a column is constant are left out.
+
+    Raises:
+        ImportError: SciPy is not installed.
+    """
+    check_scipy()
     from scipy import stats
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SciPy warns where a resample is constant, or nearly
-        value = function(x, y)
         interval = stats.bootstrap(
-            (x, y),
-            lambda a, b: function(a, b) if np.ptp(a) and np.ptp(b) else np.nan,
+            columns,
+            lambda *found: statistic(*found) if all(map(np.ptp, found)) else np.nan,
             paired=True,
             vectorized=False,
-            n_resamples=1000 if len(x) <= _MANY else 300,
+            n_resamples=1000 if len(columns[0]) <= _MANY else 300,
             method="percentile",
             rng=np.random.default_rng(seed),
         )
-    resamples = interval.bootstrap_distribution
-    low, high = np.nanpercentile(resamples, (2.5, 97.5))
-    return Coefficient(float(value), float(low), float(high))
+    low, high = np.nanpercentile(interval.bootstrap_distribution, (2.5, 97.5))
+    return float(low), float(high)

@@ -24,13 +24,15 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
 from swapnas_ext.measures.channels import LayerChannels
-from swapnas_ext.measures.measure import Measure
+from swapnas_ext.measures.measure import BeginsOnSamples
 from swapnas_ext.measures.measurement import Measurement
 from swapnas_ext.measures.noise_pass import mean, on_pairs_of_noise, operations_of, watching
+from swapnas_ext.measures.on_samples import OnSamples
 from swapnas_ext.measures.prepared_network import PreparedNetwork
 from swapnas_ext.measures.registry import register
 from swapnas_ext.measures.saturation import saturation
@@ -68,7 +70,7 @@ class Capacity:
 
 
 @register
-class CapacityScore(Measure[Capacity]):
+class CapacityScore(BeginsOnSamples[Capacity]):
     """Effective width, operations, patterns, and what blocks do to a small disturbance: a forward pass on the samples,
     and one on four samples of noise, each of them once more with every block's input disturbed."""
 
@@ -77,22 +79,25 @@ class CapacityScore(Measure[Capacity]):
     description = "effective width, operations and patterns; fails on none of ten tables, takes about twice as long"
     default_init = "keep"
 
-    def read(self, network: PreparedNetwork) -> Capacity:
+    def on_samples(self, network: PreparedNetwork, stack: ExitStack) -> OnSamples:
         operations = FlopCount()
-        with network.counter() as counter:
-            network.run(counter, hooks=partial(watching, operations, network.model))
+        counter = stack.enter_context(network.counter())
+
+        def finish() -> Capacity:
             patterns = counter.count()
-        assert isinstance(patterns, int)  # of one group
-        flops = operations_of(network, operations)
-        channels, responses = on_pairs_of_noise(network, _PAIRS)
-        return Capacity(
-            width=width(channels.layers),
-            use=use(channels.layers),
-            flops=flops,
-            patterns=patterns,
-            drift=mean(responses.log_gains()),
-            directness=mean(responses.log_directness()),
-        )
+            assert isinstance(patterns, int)  # of one group
+            flops = operations_of(network, operations)
+            channels, responses = on_pairs_of_noise(network, _PAIRS)
+            return Capacity(
+                width=width(channels.layers),
+                use=use(channels.layers),
+                flops=flops,
+                patterns=patterns,
+                drift=mean(responses.log_gains()),
+                directness=mean(responses.log_directness()),
+            )
+
+        return OnSamples(counter, finish, partial(watching, operations, network.model))
 
     def summary(self, readings: Sequence[Capacity], network: PreparedNetwork) -> Measurement:
         patterns = tuple(reading.patterns for reading in readings)

@@ -25,14 +25,16 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
 from torch import Tensor
 
-from swapnas_ext.measures.measure import Measure
+from swapnas_ext.measures.measure import BeginsOnSamples
 from swapnas_ext.measures.measurement import Measurement
 from swapnas_ext.measures.noise_pass import mean, on_noise, operations_of, watching
+from swapnas_ext.measures.on_samples import OnSamples
 from swapnas_ext.measures.prepared_network import PreparedNetwork
 from swapnas_ext.measures.registry import register
 from swapnas_ext.measures.saturation import saturation
@@ -72,7 +74,7 @@ class Composite:
 
 
 @register
-class CompositeScore(Measure[Composite]):
+class CompositeScore(BeginsOnSamples[Composite]):
     """Distinct patterns of each layer, operations, and what blocks do to a small disturbance: two forward passes a
     repeat, on the samples and on noise, in which each block runs twice."""
 
@@ -84,27 +86,30 @@ class CompositeScore(Measure[Composite]):
     )
     default_init = "kaiming"
 
-    def read(self, network: PreparedNetwork) -> Composite:
+    def on_samples(self, network: PreparedNetwork, stack: ExitStack) -> OnSamples:
         operations = FlopCount()
-        with network.counter() as whole, network.counter() as layer:
-            by_layer = _LayerCounter(whole, layer)
-            network.run(by_layer, hooks=partial(watching, operations, network.model))
+        whole = stack.enter_context(network.counter())
+        by_layer = _LayerCounter(whole, stack.enter_context(network.counter()))
+
+        def finish() -> Composite:
             patterns = whole.count()
-        assert isinstance(patterns, int)  # of one group
-        flops = operations_of(network, operations)
-        channels, responses = on_noise(network)
-        if len(channels.layers) != len(by_layer.distinct):
-            network.note(
-                "its layers on noise are others than on its samples, and were paired in order"
+            assert isinstance(patterns, int)  # of one group
+            flops = operations_of(network, operations)
+            channels, responses = on_noise(network)
+            if len(channels.layers) != len(by_layer.distinct):
+                network.note(
+                    "its layers on noise are others than on its samples, and were paired in order"
+                )
+            pairs = zip(by_layer.distinct, channels.layers, strict=False)
+            return Composite(
+                diversity=sum(distinct * layer.effective**2 for distinct, layer in pairs),
+                flops=flops,
+                gain=mean(abs(gain) for gain in responses.log_gains()),
+                directness=mean(responses.log_directness()),
+                patterns=patterns,
             )
-        pairs = zip(by_layer.distinct, channels.layers, strict=False)
-        return Composite(
-            diversity=sum(distinct * layer.effective**2 for distinct, layer in pairs),
-            flops=flops,
-            gain=mean(abs(gain) for gain in responses.log_gains()),
-            directness=mean(responses.log_directness()),
-            patterns=patterns,
-        )
+
+        return OnSamples(by_layer, finish, partial(watching, operations, network.model))
 
     def summary(self, readings: Sequence[Composite], network: PreparedNetwork) -> Measurement:
         patterns = tuple(reading.patterns for reading in readings)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import ClassVar, Generic, TypeVar
 
 from swapnas_ext.measures.measurement import Measurement
+from swapnas_ext.measures.on_samples import OnSamples, run_together
 from swapnas_ext.measures.prepared_network import PreparedNetwork
 
 Reading = TypeVar("Reading")
@@ -41,9 +43,32 @@ class Measure(ABC, Generic[Reading]):
         """Reads all repeats of a network that runs as replicates, with one ``network.run``."""
         raise NotImplementedError(f"the measure {self.name!r} reads one repeat at a time")
 
+    def on_samples(self, network: PreparedNetwork, stack: ExitStack) -> OnSamples | None:
+        """What `read` does, for a measure that begins with one pass on the samples: several such measures share the
+        pass. None for others.
+
+        Args:
+            stack: is left when the readings are finished.
+        """
+        return None
+
     @abstractmethod
     def summary(self, readings: Sequence[Reading], network: PreparedNetwork) -> Measurement:
         """Sums up the readings of all repeats of a network."""
+
+
+class BeginsOnSamples(Measure[Reading]):
+    """A measure that begins with one pass on the samples, as `on_samples` says."""
+
+    @abstractmethod
+    def on_samples(self, network: PreparedNetwork, stack: ExitStack) -> OnSamples: ...
+
+    def read(self, network: PreparedNetwork) -> Reading:
+        with ExitStack() as stack:
+            wanted = self.on_samples(network, stack)
+            run_together(network, [wanted])
+            reading: Reading = wanted.finish()
+            return reading
 
 
 class FunctionMeasure(Measure[float]):

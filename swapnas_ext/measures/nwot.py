@@ -5,8 +5,12 @@ Source: Mellor et al., ICML 2021, arXiv 2006.04647, from packed bits instead of 
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import numpy as np
 
+from swapnas_ext.measures.measure import BeginsOnSamples
+from swapnas_ext.measures.on_samples import OnSamples
 from swapnas_ext.measures.one_number import OfLogarithms, name_of_model
 from swapnas_ext.measures.prepared_network import PreparedNetwork
 from swapnas_ext.measures.registry import register
@@ -14,7 +18,7 @@ from swapnas_ext.patterns import Agreements
 
 
 @register
-class Nwot(OfLogarithms):
+class Nwot(OfLogarithms, BeginsOnSamples[float]):
     """``log |K|``, where ``K[s, t]`` is the number of neurons on which samples s and t agree: both are positive, or
     neither is.
 
@@ -29,13 +33,16 @@ class Nwot(OfLogarithms):
     description = "log-determinant of the agreements between samples (Mellor et al. 2021)"
     default_init = "keep"
 
-    def read(self, network: PreparedNetwork) -> float:
+    def on_samples(self, network: PreparedNetwork, stack: ExitStack) -> OnSamples:
         agreements = Agreements(network.samples, device=network.device)
-        network.run(agreements)
-        sign, log_determinant = np.linalg.slogdet(agreements.matrix.double().cpu().numpy())
-        if sign <= 0 or not np.isfinite(log_determinant):
-            raise ValueError(
-                f"NWOT of {name_of_model(network)} is not defined: no neuron distinguishes two of the samples, "
-                "so the determinant is 0; give samples that differ"
-            )
-        return float(log_determinant)
+        return OnSamples(agreements, finish=lambda: _log_determinant(agreements, network))
+
+
+def _log_determinant(agreements: Agreements, network: PreparedNetwork) -> float:
+    sign, log_determinant = np.linalg.slogdet(agreements.matrix.double().cpu().numpy())
+    if sign <= 0 or not np.isfinite(log_determinant):
+        raise ValueError(
+            f"NWOT of {name_of_model(network)} is not defined: no neuron distinguishes two of the samples, "
+            "so the determinant is 0; give samples that differ"
+        )
+    return float(log_determinant)

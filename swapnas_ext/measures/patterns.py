@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from swapnas_ext.measures.measure import Measure
 from swapnas_ext.measures.measurement import Measurement
+from swapnas_ext.measures.on_samples import OnSamples
 from swapnas_ext.measures.prepared_network import PreparedNetwork
 from swapnas_ext.measures.registry import register
 from swapnas_ext.measures.saturation import is_saturated, saturation, saturation_note
@@ -33,6 +35,10 @@ class Patterns(Measure[int]):
             network.run(counter)
             counts = counter.count()
         return counts if isinstance(counts, list) else [counts]
+
+    def on_samples(self, network: PreparedNetwork, stack: ExitStack) -> OnSamples:
+        counter = stack.enter_context(network.counter())
+        return OnSamples(counter, finish=counter.count)
 
     def summary(self, readings: Sequence[int], network: PreparedNetwork) -> Measurement:
         mean = statistics.fmean(readings)

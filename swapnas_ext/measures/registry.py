@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from swapnas_ext._util import Registry
 from swapnas_ext.measures.measure import FunctionMeasure, Measure
+from swapnas_ext.measures.panel import Panel
 from swapnas_ext.measures.prepared_network import PreparedNetwork
 
 DEFAULT = "patterns"
@@ -23,7 +24,8 @@ _ALSO = {"swap": "patterns"}
 
 MeasureFactory: TypeAlias = type[Measure[Any]] | Callable[[PreparedNetwork], float]
 AnyMeasure: TypeAlias = str | Measure[Any] | MeasureFactory
-"""A registered name, ``MODULE:NAME``, an object, a class, or a function from a prepared network to a logarithm."""
+"""A registered name, several with commas between them, ``MODULE:NAME``, an object, a class, or a function from a
+prepared network to a logarithm."""
 
 Registered = TypeVar("Registered", bound=MeasureFactory)
 _registry: Registry[Any] = Registry("measure", "swapnas_ext.measures")
@@ -55,6 +57,8 @@ def get(measure: AnyMeasure) -> Measure[Any]:
         TypeError: neither a name nor a measure.
         ImportError: the module of ``MODULE:NAME``, or of another package's measure, can't be imported.
     """
+    if isinstance(measure, str) and "," in measure:
+        return Panel([get(name.strip()) for name in measure.split(",")])
     if isinstance(measure, str):
         return _made(_registry.get(_ALSO.get(measure, measure)))
     return _made(measure)

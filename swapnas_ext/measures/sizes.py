@@ -44,7 +44,7 @@ class Parameters(Size):
     """
 
     name = "params"
-    title = "params"
+    title = "parameters"
     description = "the number of parameters"
 
     def read(self, network: PreparedNetwork) -> int:
@@ -65,7 +65,7 @@ class Operations(Size):
     """
 
     name = "flops"
-    title = "flops"
+    title = "FLOPs"
     description = "the operations of one sample"
 
     def read(self, network: PreparedNetwork) -> int:

@@ -128,6 +128,14 @@ class Candidate:
         return self.outcome is not None and bool(self.outcome.details.get("heavy_tails"))
 
     @property
+    def by_measure(self) -> Mapping[str, Mapping[str, Any]]:
+        """What each of several measures found, by its name; empty where there was one."""
+        found: Mapping[str, Mapping[str, Any]] = (
+            {} if self.outcome is None else self.outcome.details.get("measures", {})
+        )
+        return found
+
+    @property
     def log_score(self) -> float:
         """Natural logarithm of ``score``; NaN without a score."""
         known = None if self.outcome is None else self.outcome.log_score

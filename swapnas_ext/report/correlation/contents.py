@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from swapnas_ext.correlation import Chosen, Coefficient, Correlations, Ranking
+    from swapnas_ext.correlation import Chosen, Coefficient, Comparison, Correlations, Ranking
 
 
 def summary(found: Correlations) -> str:
@@ -28,7 +28,19 @@ def coefficient_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
     cells = {"predictor": [ranking.name for ranking in rankings]}
     for name, heading in headings.items():
         cells[heading] = [coefficient_text(getattr(ranking, name)) for ranking in rankings]
+    for name, heading in {"ndcg": "nDCG, top 5 %", "precision": "precision, top 5 %"}.items():
+        values = [getattr(ranking, name) for ranking in rankings]
+        cells[heading] = ["-" if math.isnan(value) else f"{value:.3f}" for value in values]
     return cells
+
+
+def comparison_columns(comparisons: Sequence[Comparison]) -> dict[str, list[str]]:
+    """Columns of cells by heading: differences of Spearman's rho on the same rows, and what they say."""
+    return {
+        "compared on the same rows": [f"{one.name} - {one.other}" for one in comparisons],
+        "difference of rho": [coefficient_text(one.difference) for one in comparisons],
+        "": [one.verdict for one in comparisons],
+    }
 
 
 def coefficient_text(coefficient: Coefficient) -> str:

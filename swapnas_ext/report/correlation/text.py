@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from swapnas_ext.report.correlation.contents import (
     chosen_columns,
     coefficient_columns,
+    comparison_columns,
     notes,
     summary,
 )
@@ -22,5 +23,7 @@ def to_text(found: Correlations) -> str:
     chosen = chosen_columns(found.rankings)
     if len(chosen) > 1:
         parts += ["\n", columns_text(chosen)]
+    if found.comparisons:
+        parts += ["\n", columns_text(comparison_columns(found.comparisons))]
     parts += [f"{line}\n" for line in notes(found)]
     return "".join(parts)
