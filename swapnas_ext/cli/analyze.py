@@ -42,6 +42,7 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
         found = [analysis.ScoredRun.read(path) for path in runs]
         with RunFile.read(runs[0]) as run_file:
             drawn = space_of_run(space, run_file.about)
+            found_by_pilot = run_file.pilot
         first = found[0]
         effects = []
         if drawn is not None:
@@ -53,6 +54,8 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
         if effects:
             click.echo(operations_text(effects))
         click.echo(trust_text(first), nl=False)
+        if found_by_pilot is not None:
+            click.echo(found_by_pilot["sentence"])
         tell_mixed(candidate.ternary for candidate in first.candidates)
         if len(found) > 1:
             click.echo("\n" + runs_text(found), nl=False)

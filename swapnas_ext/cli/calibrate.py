@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import statistics
+from typing import Any
 
 import click
 
 from swapnas_ext.cli.messages import EXPECTED, fail
 from swapnas_ext.cli.option_types import COUNT
+from swapnas_ext.cli.piloted import piloted
 from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.cli.scoring import Scoring, scoring_options
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
@@ -51,6 +53,7 @@ def calibrate(
     """
     try:
         space = choice.get()
+        scoring, found_by_pilot = piloted(scoring, space, seed=seed, workers=workers)
         with progress_bar("calibrating", architectures) as on_progress:
             control, result = run_calibration(
                 space,
@@ -66,7 +69,7 @@ def calibrate(
         fail(error)
     sizes = sorted(row.parameters for row in result.ranked())
     if as_json:
-        summary = {
+        summary: dict[str, Any] = {
             "mu": control.mu,
             "sigma": control.sigma,
             "unit": "thousands of parameters",
@@ -75,6 +78,8 @@ def calibrate(
             "median": statistics.median(sizes),
             "largest": sizes[-1],
         }
+        if found_by_pilot is not None:
+            summary["pilot"] = found_by_pilot
         click.echo(json.dumps(summary, indent=2))
         return
     click.echo(

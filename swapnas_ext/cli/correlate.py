@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ import click
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.messages import EXPECTED, fail, tell_mixed, tell_saturated
 from swapnas_ext.cli.output import check_writable, write
+from swapnas_ext.cli.piloted import as_recorded, piloted
 from swapnas_ext.cli.progress import bar, progress_bar
 from swapnas_ext.cli.scoring import Scoring, scoring_options
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
@@ -139,6 +139,9 @@ def correlate(
         whole, table = table, table.sampled(limit, seed)
         base = output or Path(f"{path.stem}-{(choice.name or '').replace(':', '.')}")
         files = _files(base, path)
+        scoring, found_by_pilot = piloted(
+            scoring, space, seed=seed, workers=hands.workers, run=files["db"]
+        )
         scorer = scoring.scorer(space, seed=seed)
         with progress_bar("scoring", len(table.rows)) as on_progress:
             scores = score_listed(
@@ -150,7 +153,7 @@ def correlate(
                 history=files["db"],
                 device=scoring.device,
                 on_progress=on_progress,
-                command={"space": asdict(choice), "scoring": asdict(scoring)},
+                command=as_recorded(choice, scoring, found_by_pilot),
             )
         if scores.interrupted:
             finish_after_ctrl_c()
@@ -166,7 +169,7 @@ def correlate(
                 table,
                 space,
                 scores,
-                repeats=scoring.repeats,
+                repeats=scorer.options.repeats,
                 control=control,
                 seed=seed,
                 on_progress=lambda done, total: shown.update(task, completed=done, total=total),
@@ -175,6 +178,8 @@ def correlate(
         tell_mixed(row.candidate.ternary for row in found.rows)
         tell_saturated(row.candidate.is_saturated for row in found.rows)
         made_with = {"space": describe_space(space), "scorer": describe_scorer(scorer)}
+        if found_by_pilot is not None:
+            made_with["pilot"] = found_by_pilot
         write(files["csv"], to_csv(found))
         write(files["html"], to_page(found, made_with, space))
     except EXPECTED as error:

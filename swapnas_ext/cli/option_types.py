@@ -32,6 +32,25 @@ class Quantity(click.ParamType):  # type: ignore[type-arg]  # is no generic clas
             self.fail(f"{value!r} is no number, nor one with a unit of {known}", param, ctx)
 
 
+AUTO = "auto"
+"""Stands for a number that a pilot chooses."""
+
+
+class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # is no generic class in all of click 8
+    """A whole number from 1 on, or ``auto``."""
+
+    name = "integer|auto"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | str:
+        if isinstance(value, int):
+            return value
+        if value == AUTO:
+            return AUTO
+        if not re.fullmatch(r"\d{1,9}", value) or int(value) == 0:
+            self.fail(f"{value!r} is neither a whole number from 1 on nor auto", param, ctx)
+        return int(value)
+
+
 COUNT = Quantity("count", {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12})
 SECONDS = Quantity("time", {"s": 1, "ms": 1e-3, "us": 1e-6, "": 1})
 

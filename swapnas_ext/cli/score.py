@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,6 +22,7 @@ from swapnas_ext._util import decoded, named
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.messages import EXPECTED, fail, tell_mixed, tell_saturated
 from swapnas_ext.cli.output import check_writable, write
+from swapnas_ext.cli.piloted import as_recorded, piloted
 from swapnas_ext.cli.progress import bar, progress_bar
 from swapnas_ext.cli.scoring import Scoring, scoring_options
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
@@ -32,7 +33,7 @@ from swapnas_ext.report.scores.profile import profile_text
 from swapnas_ext.report.scores.rows import ScoreRow, best_first, score_row, to_csv, to_json
 from swapnas_ext.report.scores.text import to_text
 from swapnas_ext.scoring import Scorer, ScoreWarning, SwapScore
-from swapnas_ext.search import Progress, Survey, survey_csv
+from swapnas_ext.search import Progress, Survey, run_file_of, survey_csv
 from swapnas_ext.spaces import SearchSpace
 
 
@@ -132,14 +133,23 @@ def score(
         target = torch.empty(0, device=scoring.device).device
         if output is not None:
             check_writable(output, "--output")
-        scorer = scoring.scorer(space, seed=seed, mu=mu, sigma=sigma)
         if everything and space is not None:
             name = choice.name or ""
             path = output or Path(f"{name}-scores.csv")
-            command = {"space": asdict(choice), "scoring": asdict(scoring)}
+            scoring, found_by_pilot = piloted(
+                scoring, space, seed=seed, workers=workers, run=run_file_of(path)
+            )
+            scorer = scoring.scorer(space, seed=seed, mu=mu, sigma=sigma)
             survey = Survey(name, choice.renamed(), scorer, path)
+            command = as_recorded(choice, scoring, found_by_pilot)
             _survey(survey, local_workers(workers), command)
             return
+        if scoring.is_auto:
+            raise ValueError(
+                "--samples auto and --repeats auto are for whole spaces: swapnas search, correlate, calibrate and "
+                "score --all have them; give a number here"
+            )
+        scorer = scoring.scorer(space, seed=seed, mu=mu, sigma=sigma)
     except EXPECTED as error:
         fail(error)
 

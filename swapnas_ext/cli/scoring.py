@@ -13,9 +13,9 @@ from torch import Tensor
 from swapnas_ext import data, measures
 from swapnas_ext.capture import MODES, Mode
 from swapnas_ext.cli.messages import EXPECTED
-from swapnas_ext.cli.option_types import Command, plain_type
+from swapnas_ext.cli.option_types import AUTO, Command, NumberOrAuto, plain_type
 from swapnas_ext.models import initialization
-from swapnas_ext.scoring import Scorer
+from swapnas_ext.scoring import Scorer, ScoringOptions
 from swapnas_ext.spaces import SearchSpace
 
 
@@ -43,14 +43,27 @@ class Scoring:
             type=click.Path(),
         )
     )
-    samples: int = field(metadata=_option("S, images in the mini-batch.", default=16))
+    samples: int | str = field(
+        metadata=_option(
+            "S, images in the mini-batch; auto: a pilot of random architectures chooses it, and --size unless it is "
+            "given, so that scores are repeatable, not saturated, and cheap.",
+            type=NumberOrAuto(),
+            default=16,
+        )
+    )
     size: int | None = field(
         metadata=_option(
             "Width and height of images, in pixels. Default: the input size of the space's networks, or 32.",
             type=click.IntRange(max=16_384),
         )
     )
-    repeats: int = field(metadata=_option("Number of initialisations to average over.", default=1))
+    repeats: int | str = field(
+        metadata=_option(
+            "Number of initialisations to average over; auto: a pilot chooses it.",
+            type=NumberOrAuto(),
+            default=1,
+        )
+    )
     tolerance: float | None = field(
         metadata=_option(
             "Ends the repeats early, when the relative standard error of the mean is at most this, such as 0.01."
@@ -100,10 +113,16 @@ class Scoring:
     )
 
     @property
+    def is_auto(self) -> bool:
+        """Whether a pilot is to choose something."""
+        return AUTO in (self.samples, self.repeats)
+
+    @property
     def initialization(self) -> str:
         return self.init or measures.get(self.measure).default_init
 
     def inputs(self, space: SearchSpace | None) -> Tensor:
+        assert isinstance(self.samples, int), "a pilot is to choose it first"
         if space is not None:
             return space.inputs(self.samples, self.images, self.size)
         size = data.DEFAULT_SIZE if self.size is None else self.size
@@ -119,21 +138,25 @@ class Scoring:
         mu: float | None = None,
         sigma: float | None = None,
     ) -> Scorer:
-        return Scorer(
-            self.inputs(space),
-            repeats=self.repeats,
-            init=self.initialization,
-            mu=mu,
-            sigma=sigma,
-            seed=seed,
-            capture=self.capture,
-            select=tuple(self.select) or None,
-            tolerance=self.tolerance,
-            max_memory=None if self.max_memory is None else self.max_memory << 20,
-            autocast=getattr(torch, self.autocast) if self.autocast else None,
-            channels_last=self.channels_last,
-            measure=self.measure,
-        )
+        assert isinstance(self.repeats, int), "a pilot is to choose it first"
+        options = self.options(seed)
+        options["repeats"] = self.repeats
+        options["mu"], options["sigma"] = mu, sigma
+        return Scorer(self.inputs(space), **options)
+
+    def options(self, seed: int) -> ScoringOptions:
+        """The options of the scorer, without those of size control, and without repeats."""
+        return {
+            "init": self.initialization,
+            "seed": seed,
+            "capture": self.capture,
+            "select": tuple(self.select) or None,
+            "tolerance": self.tolerance,
+            "max_memory": None if self.max_memory is None else self.max_memory << 20,
+            "autocast": getattr(torch, self.autocast) if self.autocast else None,
+            "channels_last": self.channels_last,
+            "measure": self.measure,
+        }
 
 
 def scoring_options(command: Command, **defaults: Any) -> Command:

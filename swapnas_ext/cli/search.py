@@ -16,7 +16,8 @@ import click
 from swapnas_ext import measures, spaces
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.messages import EXPECTED, fail, tell_mixed, tell_saturated
-from swapnas_ext.cli.option_types import COUNT, SECONDS, Command, plain_type
+from swapnas_ext.cli.option_types import AUTO, COUNT, SECONDS, Command, plain_type
+from swapnas_ext.cli.piloted import as_recorded, piloted
 from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.cli.scoring import Scoring, scoring_options
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
@@ -40,6 +41,7 @@ Examples:
   swapnas search --resume run.db                         # after Ctrl-C, kill -9, a power cut
   swapnas search --space darts --measure swap --target-params 2.5M --run run.db
   swapnas search --space darts --target-params 1.5M,2M,3M,4M --run family.db    # a model of each size
+  swapnas search --space darts --samples auto --repeats auto --run run.db       # a pilot chooses them
   swapnas search --space nasbench201 --images photos/ --max-flops 100M --strategy ageing
   swapnas search --space my_package.spaces:MySpace --ray-address auto --candidates 100000
   swapnas show run.db --html run.html
@@ -127,6 +129,8 @@ def search(
                 raise ValueError("give --run to start a search, or --resume to continue one")
             choice, scoring, settings = _resumed(resume, context, choice, scoring, of_search)
             path = resume
+            with RunFile.read(resume) as run_file:
+                found_by_pilot = run_file.pilot
         else:
             settings = SearchSettings(**of_search)
             path = run or Path(time.strftime(f"search-{choice.name}-%Y%m%d-%H%M%S.db"))
@@ -137,6 +141,12 @@ def search(
                     f"{path} exists: continue it with --resume {path}, or choose another file"
                 )
         space = choice.get()
+        if resume is None:
+            scoring, found_by_pilot = piloted(
+                scoring, space, seed=settings.seed, workers=hands.workers
+            )
+        elif found_by_pilot is not None:
+            click.echo(found_by_pilot["sentence"], err=True)
         scorer = _scorer(scoring, space, settings, resume)
         with progress_bar("searching", settings.candidates) as on_progress:
             found = run_search(
@@ -147,7 +157,7 @@ def search(
                 history=path,
                 device=scoring.device,
                 on_progress=on_progress,
-                command={"space": asdict(choice), "scoring": asdict(scoring)},
+                command=as_recorded(choice, scoring, found_by_pilot),
             )
     except EXPECTED as error:
         fail(error)
@@ -228,6 +238,8 @@ def _as_made(
     for name in given:
         if name == "images":  # they may have moved: the search compares their content
             old[name] = new[name]
+        if new.get(name) == AUTO and command.get("pilot") is not None:
+            continue  # as its pilot chose
         if name in old and new[name] != old[name]:
             raise ValueError(f"{path} was made with {name}={old[name]}, not {new[name]}")
         if name in _OF_SEARCH:

@@ -23,13 +23,13 @@ def workers_option(command: Command) -> Command:
 
 def local_workers(workers: int | None) -> int:
     """The number of local workers: as many as are asked for, at most one per core."""
-    cores = _cores()
-    if workers is not None and workers > cores:
-        click.echo(f"--workers {workers}: {cores} cores are busy with {cores} of them", err=True)
-    return cores if workers is None else min(workers, cores)
+    most = cores()
+    if workers is not None and workers > most:
+        click.echo(f"--workers {workers}: {most} cores are busy with {most} of them", err=True)
+    return most if workers is None else min(workers, most)
 
 
-def _cores() -> int:
+def cores() -> int:
     """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

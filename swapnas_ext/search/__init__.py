@@ -17,9 +17,12 @@ from swapnas_ext.search.entry_points import calibrate, evolve, search
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.limits import limits_text
 from swapnas_ext.search.listing import score_listed
+from swapnas_ext.search.pilot import pilot
+from swapnas_ext.search.pilot_choice import Pilot, Trial
 from swapnas_ext.search.progress import Progress
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.run_file_access import RunFileError, is_taken
+from swapnas_ext.search.run_file_checks import recorded_pilot
 from swapnas_ext.search.search_result import Ranked, SearchResult
 from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control
@@ -33,7 +36,7 @@ from swapnas_ext.search.strategies import (
     make_strategy,
     register_strategy,
 )
-from swapnas_ext.search.survey import Survey, survey_csv
+from swapnas_ext.search.survey import Survey, run_file_of, survey_csv
 from swapnas_ext.search.workers import (
     ExecutorWorker,
     RayCluster,
@@ -56,6 +59,7 @@ __all__ = [
     "HistoryError",
     "Individual",
     "Outcome",
+    "Pilot",
     "Progress",
     "Proposal",
     "Ranked",
@@ -67,6 +71,7 @@ __all__ = [
     "Strategy",
     "StrategyFactory",
     "Survey",
+    "Trial",
     "Worker",
     "WorkerFactory",
     "Workers",
@@ -77,8 +82,11 @@ __all__ = [
     "is_taken",
     "limits_text",
     "make_strategy",
+    "pilot",
+    "recorded_pilot",
     "register_strategy",
     "register_workers",
+    "run_file_of",
     "score_listed",
     "search",
     "size_control",

@@ -18,7 +18,7 @@ from swapnas_ext.search import run_file_of_format_2 as format_2
 from swapnas_ext.search import run_file_tables as tables
 from swapnas_ext.search.candidate import Candidate
 from swapnas_ext.search.run_file_access import RunFileError, is_taken
-from swapnas_ext.search.run_file_checks import problem_of
+from swapnas_ext.search.run_file_checks import problem_of, recorded_pilot
 from swapnas_ext.version import __version__
 
 
@@ -156,6 +156,12 @@ class RunFile:
         if problem is not None:
             raise RunFileError(f"{self._path} is damaged: {problem}")
         return about
+
+    @property
+    def pilot(self) -> dict[str, Any] | None:
+        """What the pilot of the command chose, as `Pilot.for_json` gives it; None without one."""
+        found: dict[str, Any] | None = recorded_pilot(self.about)
+        return found
 
     def write_about(self, **values: Any) -> None:
         with self._explained():

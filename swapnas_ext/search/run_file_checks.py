@@ -81,10 +81,33 @@ def problem_of(about: dict[str, Any]) -> str | None:
             fits = name == "strategy" or value is None or is_number(value)
         if not fits:
             return f"its {name} is {value!r}"
+    pilot = recorded_pilot(about)
+    if pilot is not None and not _is_pilot(pilot):
+        return f"its pilot is {pilot!r}"
     controls = about.get("controls", [])
     if not isinstance(controls, list) or not all(map(_is_control, controls)):
         return f"its controls are {controls!r}"
     return None
+
+
+def recorded_pilot(about: dict[str, Any]) -> Any:
+    """The pilot in the ``about`` of a run file; None without one."""
+    command = about["settings"].get("command")
+    return command.get("pilot") if isinstance(command, dict) else None
+
+
+def _is_pilot(value: object) -> bool:
+    """Whether a value has what is read of a pilot."""
+    if not isinstance(value, dict) or type(value.get("sentence")) is not str:
+        return False
+    size = value.get("size")
+    return (size is None or _is_count(size)) and all(
+        _is_count(value.get(name)) for name in ("samples", "repeats")
+    )
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value > 0
 
 
 def _is_control(value: object) -> bool:

@@ -64,7 +64,7 @@ class Survey:
 
     @property
     def run_file(self) -> Path:
-        return self.output.with_name(f"{self.output.name}.db")
+        return run_file_of(self.output)
 
     @property
     def settings_file(self) -> Path:
@@ -187,6 +187,11 @@ class Survey:
                 f"{self.output} was made with {name}={made_with.get(name)}, not {wanted[name]}; choose "
                 "another --output, or the same settings to continue it"
             )
+
+
+def run_file_of(output: Path) -> Path:
+    """The run file of a survey that writes this CSV file."""
+    return output.with_name(f"{output.name}.db")
 
 
 def survey_csv(rows: Sequence[Row]) -> str:

@@ -45,6 +45,8 @@ def to_page(found: Correlations, made_with: dict[str, Any], space: SearchSpace) 
             paragraph("Accuracy, how far it is below the best of the table, and its rank."),
         ]
     parts += [paragraph(line) for line in notes(found)]
+    if "pilot" in made_with:
+        parts.append(paragraph(made_with["pilot"]["sentence"]))
     parts += ["<h2>Against accuracy</h2>", _scatter_plots(found), *_analysis(found, space)]
     parts += [_listed(found), settings_details(made_with)]
     return page(f"Correlation with {found.table.accuracy}", parts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from swapnas_ext.report.shared.measured import other_measure
 from swapnas_ext.report.shared.text import kind_text
-from swapnas_ext.search import limits_text
+from swapnas_ext.search import limits_text, recorded_pilot
 
 if TYPE_CHECKING:
     from swapnas_ext.search import Ranked, SearchResult
@@ -43,6 +43,13 @@ def summary(result: SearchResult, about: dict[str, Any]) -> str:
 def beyond_limits(result: SearchResult, about: dict[str, Any]) -> list[str]:
     """Lines about the candidates that were not scored because they exceed a limit."""
     return limits_text(result.candidates, about["settings"]["search"])
+
+
+def head(result: SearchResult, about: dict[str, Any]) -> list[str]:
+    """The lines that the text and the page begin with."""
+    pilot = recorded_pilot(about)
+    told = [] if pilot is None else [pilot["sentence"]]
+    return [summary(result, about), *told, *beyond_limits(result, about)]
 
 
 def columns(rows: Sequence[Ranked], targets: Sequence[float]) -> dict[str, list[str]]:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from swapnas_ext.report.search.contents import (
     best_so_far,
-    beyond_limits,
     columns,
+    head,
     shown_rows,
-    summary,
 )
 from swapnas_ext.report.shared.charts import draw_curve, draw_sizes
 from swapnas_ext.report.shared.drawing import draw_graph
@@ -41,7 +40,7 @@ def to_page(
     Architectures are drawn, and written in the formats of other code bases, where their ``space`` is known.
     """
     rows, targets = shown_rows(result, top)
-    parts = [paragraph(line) for line in (summary(result, about), *beyond_limits(result, about))]
+    parts = [paragraph(line) for line in head(result, about)]
     if rows:
         parts += [_best(rows, targets), _charts(result, rows)]
         if space is not None:

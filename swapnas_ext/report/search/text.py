@@ -8,10 +8,9 @@ from rich.table import Table
 
 from swapnas_ext.report.search.contents import (
     best_so_far,
-    beyond_limits,
     columns,
+    head,
     shown_rows,
-    summary,
 )
 from swapnas_ext.report.shared.text import architectures_text, as_text
 
@@ -37,8 +36,8 @@ def to_text(
     best = architectures_text(columns(rows, targets))
     if about is None:
         return best
-    head = "\n".join([summary(result, about), *beyond_limits(result, about)])
-    parts = [f"{head}\n\n", best, f"\n{as_text(_curve(result))}", f"\n{as_text(_front(result))}"]
+    lines = "\n".join(head(result, about))
+    parts = [f"{lines}\n\n", best, f"\n{as_text(_curve(result))}", f"\n{as_text(_front(result))}"]
     if space is not None and rows:
         parts.append(_formats(rows[0], space))
     return "".join([*parts, _failures(result)])
