@@ -17,8 +17,8 @@ from swapnas_ext.search.entry_points import calibrate, evolve, search
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.limits import limits_text
 from swapnas_ext.search.listing import score_listed
-from swapnas_ext.search.pilot import pilot
 from swapnas_ext.search.pilot_choice import Pilot, Trial
+from swapnas_ext.search.piloting import pilot
 from swapnas_ext.search.progress import Progress
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.run_file_access import RunFileError, is_taken

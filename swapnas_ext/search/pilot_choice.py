@@ -190,7 +190,7 @@ def best(trials: Sequence[Trial]) -> Trial:
         share = trial.saturated / trial.architectures
         order = [Problem.NOT_COMPARED, Problem.OTHER_ORDER]
         changes = 1 + order.index(trial.problem) if trial.problem in order else 0
-        agreement = -1.0 if trial.reached is None else trial.reached
+        agreement = -1.0 if trial.reached is None else round(trial.reached, 1)  # less is noise
         return 1, share, changes, -agreement, trial.cost
 
     return min(trials, key=shortcomings)

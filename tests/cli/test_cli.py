@@ -119,7 +119,10 @@ def test_images(tmp_path: Path) -> None:
             "'+' before the next node, found the end",
         ),
         ([*SMALL[1:], "--arch", CONV, "--images", "nowhere.npz"], "nowhere.npz"),
-        ([*SMALL[1:], "--arch", CONV, "--samples", "0"], "samples must be at least 1"),
+        (
+            [*SMALL[1:], "--arch", CONV, "--samples", "0"],
+            "'0' is neither a whole number from 1 on nor auto",
+        ),
         ([*SMALL[1:], "--arch", CONV, "--repeats", "0"], "repeats must be at least 1"),
         ([*SMALL[1:], "--arch", CONV, "--mu", "1"], "mu and sigma go together"),
         ([*SMALL[1:], "--arch", CONV, "--device", "toaster"], "toaster"),

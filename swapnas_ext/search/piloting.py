@@ -406,4 +406,6 @@ def _told(trial: Trial) -> str:
         return f"{trial.saturated} of {trial.architectures} are saturated"
     if trial.problem is Problem.OTHER_ORDER:
         return f"{trial.problem.value} (agreement {trial.kept:.2f})"
+    if trial.problem is Problem.NOT_REPEATABLE:
+        return f"{trial.problem.value} (agreement with R = {trial.repeats}: {trial.reached:.2f})"
     return str(trial.problem.value)
