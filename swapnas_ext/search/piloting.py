@@ -213,7 +213,7 @@ class _Ladder:
         """
         waiting = [Setting(samples, size) for samples in counts for size in sizes]
         trials: list[Trial] = []
-        self._begin(min(waiting, key=_order), larger=len(sizes) > 1)
+        self._read(min(waiting, key=_order), 0, most=self._crew.capacity)  # for its time
         while waiting:
             setting = min(waiting, key=_order)
             waiting.remove(setting)
@@ -221,13 +221,14 @@ class _Ladder:
                 trial.is_good and trial.repeats * _work(trial) <= setting.work for trial in trials
             ):
                 continue
-            if not self._readings.get((setting, 0)) and not self._has_time(setting, _FEWEST):
-                return trials, False
             if not self._has_inputs(setting, optional=bool(trials)):
                 continue
+            if not self._readings.get((setting, 0)) and not self._has_time(setting, _FEWEST):
+                return trials, False
             larger = (
                 Setting(setting.samples, 2 * setting.size) if setting.size < sizes[-1] else None
             )
+            self._take_fewer(setting, larger=larger is not None)
             trial = self._try(setting, larger)
             if trial is None:
                 continue
@@ -250,12 +251,10 @@ class _Ladder:
             )
         return trials, True
 
-    def _begin(self, cheapest: Setting, *, larger: bool) -> None:
-        """Takes as many architectures as the time allows: for two readings, and one with twice the size."""
-        self._read(cheapest, 0, most=self._crew.capacity)
-        seconds = self._seconds(cheapest)
-        each = (2 + 4 * larger) * seconds / self._workers
-        fitting = int((self._end - time.monotonic()) / each) if each else _MOST
+    def _take_fewer(self, setting: Setting, *, larger: bool) -> None:
+        """Takes only as many architectures as there is time for: in two readings, and one on images twice as large."""
+        seconds = (2 + 4 * larger) * self._seconds(setting) / self._workers
+        fitting = int((self._end - time.monotonic()) / seconds) if seconds else _MOST
         self._architectures = self._architectures[: max(_FEWEST, fitting)]
 
     @property
