@@ -85,11 +85,10 @@ def pilot(
     finally:
         crew.close()
     took = time.monotonic() - start
-    chosen = (
-        pilot_choice.best(trials)
-        if trials
-        else pilot_choice.untried(Setting(counts[0], sizes[-1]), repeats)
-    )
+    chosen = pilot_choice.best(trials) if trials else None
+    if chosen is None or (chosen.size < sizes[-1] and chosen.is_unproven):
+        samples = counts[0] if chosen is None else chosen.samples
+        chosen = pilot_choice.untried(Setting(samples, sizes[-1]), repeats)
     return Pilot(
         samples=chosen.samples,
         repeats=chosen.repeats,
@@ -213,7 +212,7 @@ class _Ladder:
         """
         waiting = [Setting(samples, size) for samples in counts for size in sizes]
         trials: list[Trial] = []
-        self._read(min(waiting, key=_order), 0, most=self._crew.capacity)  # for its time
+        self._read(min(waiting, key=_order), 0, most=math.ceil(self._workers))  # for its time
         while waiting:
             setting = min(waiting, key=_order)
             waiting.remove(setting)
@@ -389,7 +388,7 @@ def _sentence(
         if chosen.repeats > 1:
             reasons[0] += f", of {chosen.repeats} repeats {chosen.reached:.2f}"
     if not chosen.is_good:
-        reasons.append(f"no setting was good, this one is {_told(chosen)}")
+        reasons.append(f"no setting was shown to be good, this one is {_told(chosen)}")
     reasons += [
         f"at S = {trial.samples}, {trial.size}{' px' if unit == 'pixels' else ''}, {_told(trial)}"
         for trial in trials

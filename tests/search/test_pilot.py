@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import swapnas_ext as swap
 from swapnas_ext.measures import PreparedNetwork
+from swapnas_ext.patterns import Observer
 from swapnas_ext.search import pilot
 from swapnas_ext.search.pilot_choice import (
     MOST_REPEATS,
@@ -283,3 +284,32 @@ def test_too_few_images(tmp_path: Any) -> None:
     np.save(tmp_path / "few.npy", images[:4])
     with pytest.raises(ValueError, match="4"):
         pilot(Rows(), {"measure": "params"}, source=tmp_path / "few.npy", seconds=60)
+
+
+class OfManySizes(Rows):
+    input_size = (3, 64, 64)
+
+
+def test_smaller_images_are_taken_where_the_order_is_the_same() -> None:
+    found = pilot(OfManySizes(), {"measure": "params"}, seconds=60)
+    assert found.size == 32
+    assert found.trials[0].kept == pytest.approx(1)
+    assert pilot(OfManySizes(), {"measure": "params"}, samples=4, seconds=60).size is None
+
+
+def test_smaller_images_are_not_taken_where_the_order_changes() -> None:
+    def by_size(network: PreparedNetwork) -> float:
+        found: list[int] = []
+
+        class Positions(Observer):
+            def update(self, x: Tensor) -> None:
+                found.append(x.shape[-1])
+
+        network.run(Positions(network.samples, network.ternary))
+        parameters = sum(weight.numel() for weight in network.model.parameters())
+        return float(parameters if found[0] > 32 else -parameters)
+
+    found = pilot(OfManySizes(), {"measure": by_size}, seconds=60)
+    assert found.size is None
+    assert found.trials[0].problem is Problem.OTHER_ORDER
+    assert "at S = 16, 32 px, larger images rank otherwise (agreement -1.00)" in found.sentence
