@@ -180,9 +180,10 @@ def calibrated(rows: Sequence[ScoredRow]) -> Control | None:
     """
     try:
         name, log_scores = next(iter(_scores(rows).items()))
+        known = [place for place, score in enumerate(log_scores) if math.isfinite(score)]
         return size_control.for_ranking(
-            log_scores,
-            [row.parameters for row in rows],
+            [log_scores[place] for place in known],
+            [rows[place].parameters for place in known],
             heavy_tails=name != RAW and any(row.candidate.has_heavy_tails for row in rows),
         )
     except ValueError:

@@ -28,12 +28,14 @@ from swapnas_ext.measures.registry import (
     title_of,
 )
 from swapnas_ext.measures.saturation import SATURATED
+from swapnas_ext.measures.sizes import SIZES
 
 for _name in sorted((module.name for module in pkgutil.iter_modules(__path__)), key=DEFAULT.__ne__):
     importlib.import_module(f"{__name__}.{_name}")
 
 __all__ = [
     "SATURATED",
+    "SIZES",
     "AnyMeasure",
     "Arguments",
     "Counters",
