@@ -11,11 +11,11 @@ import numpy as np
 
 from swapnas_ext.correlation.analysis import Repeatability, repeatability_of
 from swapnas_ext.correlation.ranking import Values, spearman
-from swapnas_ext.measures import SIZES
+from swapnas_ext.measures import SIZES, titles_of
 from swapnas_ext.search import Candidate
 
-PARAMETERS = "parameters"
-"""The name of the number of parameters of the final networks, beside those of measures."""
+_SIZE = "final parameters"
+"""The title of the number of parameters of the final networks, which are not always those that are scored."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class MeasureStanding:
     """One measure among others.
 
     Attributes:
+        title: what tables call it.
         scored: how many networks have a score of it.
         missing: why the others have none, the most frequent reason; empty where none is missing.
         with_others: mean Spearman's rho with the other measures, without sizes; NaN without others.
@@ -33,6 +34,7 @@ class MeasureStanding:
     """
 
     name: str
+    title: str
     scored: int
     missing: str
     with_others: float
@@ -48,13 +50,12 @@ class Agreement:
 
     Attributes:
         measures: in the order in which they were asked for.
-        names: of the measures, and last of the number of parameters, which is not a measure's where the networks that
-            are scored are not the final ones.
-        rho: Spearman's rho of each with each, in the order of ``names``; NaN where it is not defined.
+        titles: of the measures, and at the end of the number of parameters of the final networks.
+        rho: Spearman's rho of each with each, in the order of ``titles``; NaN where it is not defined.
     """
 
     measures: Sequence[MeasureStanding]
-    names: Sequence[str]
+    titles: Sequence[str]
     rho: Sequence[Sequence[float]]
 
 
@@ -68,10 +69,11 @@ def agreement(candidates: Sequence[Candidate], repeats: int) -> Agreement | None
     if len(measured) < 2:
         return None
     columns = {name: _column(name, candidates) for name in measured}
-    columns[PARAMETERS] = np.array([one.parameters for one in candidates], dtype=float)
+    columns[_SIZE] = np.array([one.parameters for one in candidates], dtype=float)
     names = list(columns)
     rho = {(a, b): _rho(columns[a], columns[b]) for a in names for b in names}
     standings = []
+    titles = titles_of(measured)
     for name in measured:
         others = [rho[name, other] for other in measured if other not in (name, *SIZES)]
         known = [value for value in others if not math.isnan(value)]
@@ -82,6 +84,7 @@ def agreement(candidates: Sequence[Candidate], repeats: int) -> Agreement | None
         standings.append(
             MeasureStanding(
                 name,
+                titles[name],
                 scored=int(scored.sum()),
                 missing=reasons.most_common(1)[0][0] if reasons else "",
                 with_others=float(np.mean(known)) if known else math.nan,
@@ -97,7 +100,9 @@ def agreement(candidates: Sequence[Candidate], repeats: int) -> Agreement | None
                 best=candidates[int(np.nanargmax(log_scores))].architecture if scored.any() else "",
             )
         )
-    return Agreement(standings, names, [[rho[a, b] for b in names] for a in names])
+    return Agreement(
+        standings, [*titles.values(), _SIZE], [[rho[a, b] for b in names] for a in names]
+    )
 
 
 def _column(name: str, candidates: Sequence[Candidate]) -> Values:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from swapnas_ext.correlation.ranking import spearman
-from swapnas_ext.measures import SIZES
+from swapnas_ext.measures import SIZES, title_of
 from swapnas_ext.scoring import mixed_text
 from swapnas_ext.search import Candidate, Ranked
 
@@ -71,7 +71,7 @@ def caveats(networks: Iterable[Candidate | Ranked | Standing]) -> list[str]:
 def _saturated(standings: Sequence[Standing]) -> list[str]:
     counts = {"": sum(one.saturated for one in standings)}
     for name in _names(standings)[1:]:
-        counts[f" by {name}"] = sum(
+        counts[f" by {title_of(name)}"] = sum(
             bool(one.by_measure.get(name, {}).get("saturated")) for one in standings
         )
     return [
@@ -118,12 +118,14 @@ def _apart(standings: Sequence[Standing]) -> list[str]:
     }
     first, *others = names
     agreements = {name: _agreement(values[first], values[name]) for name in others}
-    apart = [f"{name} ({rho:.2f})" for name, rho in agreements.items() if rho < _DIFFERENT]
+    apart = [
+        f"{title_of(name)} ({rho:.2f})" for name, rho in agreements.items() if rho < _DIFFERENT
+    ]
     if not apart:
         return []
     return [
-        f"{first} ranks these unlike {', '.join(apart)} (Spearman's rho): one of them is weak here; 'swapnas validate' "
-        "trains a few to tell, 'swapnas analyze' shows which agree"
+        f"{title_of(first)} ranks these unlike {', '.join(apart)} (Spearman's rho): one of them is weak here; "
+        "'swapnas validate' trains a few to tell, 'swapnas analyze' shows which agree"
     ]
 
 

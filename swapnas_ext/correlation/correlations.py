@@ -88,12 +88,10 @@ def _scores(rows: Sequence[ScoredRow]) -> dict[str, list[float]]:
     measured where that is something else; of each of several measures, NaN where it is missing."""
     several = [row.candidate.by_measure for row in rows]
     if any(several):
-        names = dict.fromkeys(name for found in several for name in found)
+        titles = measures.titles_of(dict.fromkeys(name for found in several for name in found))
         return {
-            measures.title_of(name): [
-                found.get(name, {}).get("log_score", math.nan) for found in several
-            ]
-            for name in names
+            title: [found.get(name, {}).get("log_score", math.nan) for found in several]
+            for name, title in titles.items()
         }
     values = {}
     if not any(math.isnan(row.candidate.patterns) for row in rows):

@@ -20,15 +20,16 @@ from swapnas_ext.measures.prepared_network import (
 )
 from swapnas_ext.measures.registry import (
     DEFAULT,
+    SIZES,
     AnyMeasure,
     get,
     names,
     recommended,
     register,
     title_of,
+    titles_of,
 )
 from swapnas_ext.measures.saturation import SATURATED
-from swapnas_ext.measures.sizes import SIZES
 
 for _name in sorted((module.name for module in pkgutil.iter_modules(__path__)), key=DEFAULT.__ne__):
     importlib.import_module(f"{__name__}.{_name}")
@@ -51,4 +52,5 @@ __all__ = [
     "recommended",
     "register",
     "title_of",
+    "titles_of",
 ]

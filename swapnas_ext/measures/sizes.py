@@ -15,9 +15,6 @@ from swapnas_ext.measures.prepared_network import PreparedNetwork
 from swapnas_ext.measures.registry import register
 from swapnas_ext.models import FlopCount
 
-SIZES = ("params", "flops")
-"""Names of the measures that are sizes."""
-
 
 class Size(Measure[int]):
     """A measure that reads a size above zero. The value is that number itself."""

@@ -88,7 +88,7 @@ def agreement_columns(told: Agreement) -> dict[str, list[str]]:
     column."""
     measures = told.measures
     columns = {
-        "measure": [one.name for one in measures],
+        "measure": [one.title for one in measures],
         "scored": [f"{one.scored:,}" for one in measures],
         "rho with the others": [_or_dash(one.with_others) for one in measures],
     }
@@ -101,7 +101,7 @@ def agreement_columns(told: Agreement) -> dict[str, list[str]]:
         ]
     if any(one.saturated for one in measures):
         columns["saturated"] = [f"{one.saturated:,}" for one in measures]
-    columns[f"of the best tenth by {measures[0].name}"] = [
+    columns[f"of the best tenth by {measures[0].title}"] = [
         "-" if math.isnan(one.shared) else f"{one.shared:.0%}" for one in measures
     ]
     return columns
@@ -109,8 +109,8 @@ def agreement_columns(told: Agreement) -> dict[str, list[str]]:
 
 def rho_columns(told: Agreement) -> dict[str, list[str]]:
     """Columns of cells by heading: Spearman's rho of each measure with each, and with the number of parameters."""
-    columns = {"rho": list(told.names)}
-    for place, name in enumerate(told.names):
+    columns = {"rho": list(told.titles)}
+    for place, name in enumerate(told.titles):
         columns[name] = [_or_dash(line[place], digits=2) for line in told.rho]
     return columns
 
@@ -119,7 +119,7 @@ def best_columns(told: Agreement) -> dict[str, list[str]]:
     """Columns of cells by heading: the architecture that is best by each measure."""
     known = [one for one in told.measures if one.best]
     return {
-        "the best by": [one.name for one in known],
+        "the best by": [one.title for one in known],
         "architecture": [one.best for one in known],
     }
 
@@ -127,7 +127,7 @@ def best_columns(told: Agreement) -> dict[str, list[str]]:
 def missing_lines(told: Agreement, total: int) -> list[str]:
     """A line for each measure that could not read some of the networks, with the most frequent reason."""
     return [
-        f"no {one.name} for {total - one.scored:,} of {total:,}: {one.missing}"
+        f"no {one.title} for {total - one.scored:,} of {total:,}: {one.missing}"
         for one in told.measures
         if one.missing
     ]

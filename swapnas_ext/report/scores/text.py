@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from swapnas_ext.measures import titles_of
 from swapnas_ext.report.scores.rows import ScoreRow
 from swapnas_ext.report.shared.text import architectures_text, kind_text
 
@@ -16,11 +17,11 @@ def to_text(rows: Sequence[ScoreRow], first_rank: int = 1) -> str:
     it.
     """
     columns = {"rank": [str(rank) for rank in range(first_rank, first_rank + len(rows))]}
-    names = dict.fromkeys(name for row in rows for name in row.log_scores)
-    if names:
-        for name in names:
+    titles = titles_of(dict.fromkeys(name for row in rows for name in row.log_scores))
+    if titles:
+        for name, title in titles.items():
             log_scores = [row.log_scores.get(name) for row in rows]
-            columns[f"ln {name}"] = ["-" if one is None else f"{one:.6g}" for one in log_scores]
+            columns[f"ln {title}"] = ["-" if one is None else f"{one:.6g}" for one in log_scores]
     else:
         columns["score"] = [f"{row.score:.6g}{_spread_text(row.score_std)}" for row in rows]
     columns["neurons"] = [f"{row.neurons:,}" for row in rows]

@@ -126,13 +126,13 @@ def draw_repeats(told: Repeatability) -> Figure:
 
 def draw_agreement(told: Agreement) -> Figure:
     """Spearman's rho of each measure with each, as a map."""
-    side = 0.55 * len(told.names) + 1.6
+    side = 0.55 * len(told.titles) + 1.6
     figure = Figure(figsize=(side, side))
     axes = figure.add_subplot()
     axes.imshow(np.array(told.rho), vmin=-1, vmax=1, cmap="RdBu")
-    places = range(len(told.names))
-    axes.set_xticks(places, told.names, rotation=60, ha="right", fontsize=8, parse_math=False)
-    axes.set_yticks(places, told.names, fontsize=8, parse_math=False)
+    places = range(len(told.titles))
+    axes.set_xticks(places, told.titles, rotation=60, ha="right", fontsize=8, parse_math=False)
+    axes.set_yticks(places, told.titles, fontsize=8, parse_math=False)
     axes.spines[:].set_visible(False)
     for y, line in enumerate(told.rho):
         for x, rho in enumerate(line):
