@@ -76,16 +76,17 @@ def chosen_text(chosen: Chosen) -> str:
 def notes(found: Correlations) -> list[str]:
     """Lines about predictors that are missing, undefined, or not known for all rows."""
     lines = [f"{ranking.name}: {ranking.note}" for ranking in found.rankings if ranking.note]
+    total = len(found.rows)
     told = agreement([row.candidate for row in found.rows], found.repeats)
-    lines += missing_lines(told, len(found.rows)) if told else []
+    missing = {one.title for one in told.measures if one.missing} if told else set()
+    lines += missing_lines(told, total) if told else []
     if found.control is None:
         lines.append(
             "no size-regularised score: it can't be calibrated, since all sizes or all scores are the same"
         )
-    total = len(found.rows)
     lines += [
         f"{ranking.name}: {total - ranking.rows:,} of {total:,} rows have no value"
         for ranking in found.rankings
-        if ranking.rows < total
+        if ranking.rows < total and ranking.name not in missing
     ]
     return lines
