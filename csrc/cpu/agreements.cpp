@@ -28,7 +28,8 @@ void add_agreements(const Activations& a, int64_t* agreements, const Workers& wo
     workers.run(tasks, [&](int task) {
         const Share share(0, blocks, task, tasks);
         const auto rows = std::make_unique_for_overwrite<uint64_t[]>(samples * stride);
-        std::vector<int64_t> found(samples * samples);
+        std::vector<int64_t> differences(samples * samples);
+        int64_t neurons = 0;
         for (int64_t unit = share.first; unit < share.last; ++unit) {
             const int64_t begin = unit % blocks_per_run * block;
             const int64_t count = std::min(block, a.inner - begin);
@@ -36,19 +37,16 @@ void add_agreements(const Activations& a, int64_t* agreements, const Workers& wo
             const int64_t words = ceil_div(count, 64);
             for (int64_t s = 0; s < samples; ++s)
                 sign_sample(packer, a, shape, s, offset, count, nullptr, rows.get(), stride);
-            for (int64_t s = 0; s < samples; ++s) {
-                found[s * samples + s] += count;
-                for (int64_t t = 0; t < s; ++t)
-                    found[s * samples + t] +=
-                        count - static_cast<int64_t>(packer.count_differences(
-                                    rows.get() + s * stride, rows.get() + t * stride, words));
-            }
+            for (int64_t s = 1; s < samples; ++s)
+                packer.add_differences(rows.get(), stride, s, words, &differences[s * samples]);
+            neurons += count;
         }
         const std::lock_guard lock(adding);
         for (int64_t s = 0; s < samples; ++s)
             for (int64_t t = 0; t <= s; ++t) {
-                agreements[s * samples + t] += found[s * samples + t];
-                if (t < s) agreements[t * samples + s] += found[s * samples + t];
+                const int64_t agreed = neurons - differences[s * samples + t];
+                agreements[s * samples + t] += agreed;
+                if (t < s) agreements[t * samples + s] += agreed;
             }
     });
 }

@@ -36,8 +36,10 @@ using Transpose = void (*)(const uint64_t* rows, int64_t stride, int64_t row_cou
 // Bits that are set in `count` words.
 using CountBits = uint64_t (*)(const uint64_t* words, int64_t count);
 
-// Bits in which `count` words differ from others.
-using CountDifferences = uint64_t (*)(const uint64_t* words, const uint64_t* others, int64_t count);
+// `rows`: bit rows of `word_count` words, `stride` words apart. Adds to differences[t] the number of
+// bits in which row `row` differs from row t, for each t below `row`.
+using AddDifferences = void (*)(const uint64_t* rows, int64_t stride, int64_t row,
+                                int64_t word_count, int64_t* differences);
 
 struct Packer {
     SignRow sign_row[kDTypes][kSignModes];
@@ -45,7 +47,7 @@ struct Packer {
     Transpose<uint32_t> transpose32;
     Transpose<uint64_t> transpose64;
     CountBits count_bits;
-    CountDifferences count_differences;
+    AddDifferences add_differences;
 };
 
 const Packer& packer(Isa isa);

@@ -106,10 +106,26 @@ uint64_t count_bits(const uint64_t* words, int64_t count) {
     return total;
 }
 
-uint64_t count_differences(const uint64_t* words, const uint64_t* others, int64_t count) {
-    uint64_t total = 0;
-    for (int64_t w = 0; w < count; ++w) total += __builtin_popcountll(words[w] ^ others[w]);
-    return total;
+// The differences of one row from `Others` rows at a time: each word of the row is loaded once.
+template <int Others>
+void add_differences_of(const uint64_t* words, const uint64_t* others, int64_t stride,
+                        int64_t word_count, int64_t* differences) {
+    uint64_t totals[Others] = {};
+    for (int64_t w = 0; w < word_count; ++w)
+        for (int other = 0; other < Others; ++other)
+            totals[other] += __builtin_popcountll(words[w] ^ others[other * stride + w]);
+    for (int other = 0; other < Others; ++other)
+        differences[other] += static_cast<int64_t>(totals[other]);
+}
+
+void add_differences(const uint64_t* rows, int64_t stride, int64_t row, int64_t word_count,
+                     int64_t* differences) {
+    const uint64_t* words = rows + row * stride;
+    int64_t t = 0;
+    for (; t + 4 <= row; t += 4)
+        add_differences_of<4>(words, rows + t * stride, stride, word_count, differences + t);
+    for (; t < row; ++t)
+        add_differences_of<1>(words, rows + t * stride, stride, word_count, differences + t);
 }
 
 template <class T>
@@ -131,7 +147,7 @@ constexpr Packer make_packer(Transpose<uint16_t> transpose16 = transpose<uint16_
     packer.transpose32 = transpose32;
     packer.transpose64 = transpose64;
     packer.count_bits = count_bits;
-    packer.count_differences = count_differences;
+    packer.add_differences = add_differences;
     return packer;
 }
 

@@ -6,17 +6,23 @@ from pathlib import Path
 
 import click
 
-from swapnas_ext.cli.messages import EXPECTED, fail, tell_mixed
+from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.space_choice import space_of_run
-from swapnas_ext.correlation import analysis, check_scipy
-from swapnas_ext.report.analysis.text import operations_text, runs_text, trust_text
+from swapnas_ext.correlation import agreement, analysis, check_scipy
+from swapnas_ext.report.analysis.text import (
+    agreement_text,
+    operations_text,
+    runs_text,
+    trust_text,
+)
 from swapnas_ext.search import RunFile
 
 EXAMPLES = """
 \b
 Examples:
   swapnas analyze run.db --html analysis.html
+  swapnas analyze measures.db               # correlate with --measure swap,capacity,nwot: which agree?
   swapnas analyze s16.db s32.db s64.db      # correlate with --samples 16, 32, 64: do they agree?
 """
 
@@ -31,7 +37,8 @@ Examples:
 @click.option("--space", metavar="MODULE:CLASS", help="Your own search space, for its operations.")
 def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> None:
     """Shows which operations score high, which scores are saturated, and how many repeats make a ranking stable.
-    With several run files of the same architectures, it also shows how far their scores agree.
+    Of several measures (correlate --measure swap,capacity,nwot) it shows which agree, and how their best differ. With
+    several run files of the same architectures, it also shows how far their scores agree.
 
     RUNS are run files of `swapnas correlate` and `swapnas search`. No accuracies are needed.
     """
@@ -56,7 +63,10 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
         click.echo(trust_text(first), nl=False)
         if found_by_pilot is not None:
             click.echo(found_by_pilot["sentence"])
-        tell_mixed(candidate.ternary for candidate in first.candidates)
+        agrees = agreement(first.candidates, first.repeats)
+        if agrees is not None:
+            click.echo("\n" + agreement_text(agrees, len(first.candidates)), nl=False)
+        tell_caveats(first.candidates)
         if len(found) > 1:
             click.echo("\n" + runs_text(found), nl=False)
         if html is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
-from swapnas_ext.cli.messages import EXPECTED, fail, tell_mixed, tell_saturated
+from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.piloted import as_recorded, piloted
 from swapnas_ext.cli.progress import bar, progress_bar
@@ -26,6 +26,7 @@ EXAMPLES = """
 \b
 Examples:
   swapnas correlate --space nasbench201 --table nasbench201.csv --images cifar10.npz
+  swapnas correlate --space nasbench201 --table nasbench201.csv --limit 300 --measure swap,nwot,zico,params
   swapnas correlate --space darts --table darts.csv --accuracy val_cifar10 --repeats 4 --limit 200
   swapnas correlate --space flexibert --table flexibert.json --accuracy scores.glue --skip-bad
   swapnas correlate --space my_package.spaces:MySpace --table mine.csv --architecture cell \\
@@ -116,8 +117,9 @@ def correlate(
 
     Prints Spearman's, Kendall's and Pearson's correlations with bootstrap 95 % intervals: of the score, of the
     size-regularised score, of parameters and FLOPs. Also shows the accuracies of the highest scores, and writes a
-    page of plots. After Ctrl-C, the same command continues. With another --accuracy, --baseline or --limit it
-    scores only new architectures.
+    page of plots. Of several measures (--measure swap,capacity,nwot) it shows all in one table, and the differences
+    between them on the same rows. After Ctrl-C, the same command continues. With another --accuracy, --baseline or
+    --limit it scores only new architectures.
     """
     try:
         check_scipy()
@@ -175,8 +177,7 @@ def correlate(
                 on_progress=lambda done, total: shown.update(task, completed=done, total=total),
             )
         click.echo(to_text(found), nl=False)
-        tell_mixed(row.candidate.ternary for row in found.rows)
-        tell_saturated(row.candidate.is_saturated for row in found.rows)
+        tell_caveats(row.candidate for row in found.rows)
         made_with = {"space": describe_space(space), "scorer": describe_scorer(scorer)}
         if found_by_pilot is not None:
             made_with["pilot"] = found_by_pilot

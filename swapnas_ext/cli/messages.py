@@ -7,7 +7,8 @@ from typing import NoReturn
 
 import click
 
-from swapnas_ext.scoring import mixed_text
+from swapnas_ext.correlation import Standing, caveats
+from swapnas_ext.search import Candidate, Ranked
 
 EXPECTED = (ValueError, TypeError, ImportError, OSError, RuntimeError, AssertionError)
 """Errors that end a command with one sentence, without a traceback. Torch asserts that it has CUDA."""
@@ -24,19 +25,7 @@ def fail(error: BaseException) -> NoReturn:
     raise CommandError(str(error)) from error
 
 
-def tell_mixed(ternary: Iterable[bool | None]) -> None:
-    """Prints a warning if scores of binary and of ternary patterns are ranked together."""
-    kinds = list(ternary)
-    if True in kinds and False in kinds:
-        click.echo(mixed_text(f"{kinds.count(True):,}", f"{kinds.count(False):,}"), err=True)
-
-
-def tell_saturated(saturated: Iterable[bool]) -> None:
-    """Prints a warning if some of these scores are saturated."""
-    values = list(saturated)
-    if any(values):
-        click.echo(
-            f"{sum(values):,} of {len(values):,} are saturated, and not told apart well: more --samples "
-            "would tell them apart",
-            err=True,
-        )
+def tell_caveats(networks: Iterable[Candidate | Ranked | Standing]) -> None:
+    """Prints where these scores are known to be weak, and what to do: a line for each reason."""
+    for line in caveats(networks):
+        click.echo(line, err=True)

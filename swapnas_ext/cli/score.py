@@ -20,14 +20,14 @@ from torch import nn
 from swapnas_ext import spaces
 from swapnas_ext._util import decoded, named
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
-from swapnas_ext.cli.messages import EXPECTED, fail, tell_mixed, tell_saturated
+from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.piloted import as_recorded, piloted
 from swapnas_ext.cli.progress import bar, progress_bar
 from swapnas_ext.cli.scoring import Scoring, scoring_options
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
 from swapnas_ext.cli.worker_options import local_workers, workers_option
-from swapnas_ext.measures import SATURATED
+from swapnas_ext.correlation import Standing
 from swapnas_ext.models import initialization
 from swapnas_ext.report.scores.profile import profile_text
 from swapnas_ext.report.scores.rows import ScoreRow, best_first, score_row, to_csv, to_json
@@ -127,7 +127,7 @@ def score(
     try:
         texts = [*archs, *(_lines(arch_file) if arch_file else ())]
         space = None if choice.name is None else choice.get()
-        _check_goes_together(choice, texts, factories, everything=everything, device=scoring.device)
+        _check_goes_together(choice, texts, factories, everything=everything, scoring=scoring)
         initialized = not initialization.is_known(initialization.get(scoring.initialization))
         candidates = _candidates(space, texts, factories, initialized)
         target = torch.empty(0, device=scoring.device).device
@@ -154,6 +154,7 @@ def score(
         fail(error)
 
     rows: list[ScoreRow] = []
+    standings: list[Standing] = []
     interrupted = False
     failure: RuntimeError | None = None
     try:
@@ -163,6 +164,7 @@ def score(
                 click.echo(profile_text(name, result), err=True)
             for text in (*result.missed, *result.notes):
                 click.echo(f"{name}: {text}", err=True)
+            standings.append(_standing(result))
     except KeyboardInterrupt:
         finish_after_ctrl_c()
         interrupted = True
@@ -170,12 +172,25 @@ def score(
         failure = error
     if rows:
         _write(best_first(rows), output_format, output)
-        tell_mixed(row.ternary for row in rows)
+        tell_caveats(standings)
     if failure is not None:
         fail(failure)
     if interrupted:
         click.echo(f"interrupted: {len(rows)} of {len(candidates)} scored", err=True)
         sys.exit(INTERRUPTED)
+
+
+def _standing(score: SwapScore) -> Standing:
+    """What of a score the caveats are about. What is saturated is told with each model already."""
+    details = score.measurement.details
+    return Standing(
+        details.get("score_of", score.measure.partition(",")[0]),
+        score.log_value,
+        score.parameters,
+        details.get("flops"),
+        ternary=score.ternary,
+        by_measure=details.get("measures", {}),
+    )
 
 
 def _check_goes_together(
@@ -184,13 +199,17 @@ def _check_goes_together(
     factories: tuple[str, ...],
     *,
     everything: bool,
-    device: str,
+    scoring: Scoring,
 ) -> None:
     if everything:
         if choice.name is None or texts or factories:
             raise ValueError("--all goes with --space, and without --arch, --arch-file and --model")
-        if torch.device(device).type != "cpu":
-            raise ValueError(f"--all scores on the CPU, not on {device}")
+        if torch.device(scoring.device).type != "cpu":
+            raise ValueError(f"--all scores on the CPU, not on {scoring.device}")
+        if "," in scoring.measure:
+            raise ValueError(
+                f"--all writes the scores of one measure, got --measure {scoring.measure}: make a file for each"
+            )
     elif bool(texts) == bool(factories):
         raise ValueError(
             "give architectures (--arch, --arch-file, with --space) or models (--model)"
@@ -284,7 +303,7 @@ def _survey(survey: Survey, workers: int, command: dict[str, Any]) -> None:
     click.echo(f"scored {len(after) - len(before):,} networks in {seconds:.1f} s; the best:")
     for row in sorted(rows, key=lambda row: float(row["log_score"]), reverse=True)[:5]:
         click.echo(f"  {float(row['score']):.6g}  {row['architecture']}")
-    tell_saturated(float(row["saturation"] or 0) >= SATURATED for row in rows)
+    tell_caveats(found.candidates)
     if found.failed:
         first = found.failed[0]
         raise RuntimeError(

@@ -15,7 +15,7 @@ import click
 
 from swapnas_ext import measures, spaces
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
-from swapnas_ext.cli.messages import EXPECTED, fail, tell_mixed, tell_saturated
+from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
 from swapnas_ext.cli.option_types import AUTO, COUNT, SECONDS, Command, plain_type
 from swapnas_ext.cli.piloted import as_recorded, piloted
 from swapnas_ext.cli.progress import progress_bar
@@ -261,8 +261,7 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
     for line in limits_text(found.candidates, settings.for_json()):
         click.echo(line)
     click.echo(to_text(found, top=5), nl=False)
-    tell_mixed(row.candidate.ternary for row in ranked)
-    tell_saturated(row.candidate.is_saturated for row in ranked)
+    tell_caveats(ranked)
     if found.interrupted:
         click.echo(
             f"interrupted at {len(found.candidates):,} of {settings.candidates:,}: continue with swapnas "

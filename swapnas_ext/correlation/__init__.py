@@ -15,13 +15,16 @@ from __future__ import annotations
 
 from swapnas_ext.correlation import analysis
 from swapnas_ext.correlation.accuracy_table import AccuracyTable, read_table, tell_faults
+from swapnas_ext.correlation.agreement import Agreement, agreement
 from swapnas_ext.correlation.analysis import OperationEffect, Repeatability, Saturation, ScoredRun
+from swapnas_ext.correlation.caveats import Standing, caveats
 from swapnas_ext.correlation.comparisons import Comparison
 from swapnas_ext.correlation.correlations import Correlations, correlate
 from swapnas_ext.correlation.ranking import Chosen, Coefficient, Ranking, check_scipy
 
 __all__ = [
     "AccuracyTable",
+    "Agreement",
     "Chosen",
     "Coefficient",
     "Comparison",
@@ -31,7 +34,10 @@ __all__ = [
     "Repeatability",
     "Saturation",
     "ScoredRun",
+    "Standing",
+    "agreement",
     "analysis",
+    "caveats",
     "check_scipy",
     "correlate",
     "read_table",

@@ -11,7 +11,7 @@ from typing import TypeGuard
 
 import numpy as np
 
-from swapnas_ext.correlation.ranking import spearman
+from swapnas_ext.correlation.ranking import Values, spearman
 from swapnas_ext.measures import SATURATED
 from swapnas_ext.search import Candidate, Outcome, RunFile, RunFileError
 from swapnas_ext.spaces import SearchSpace
@@ -163,13 +163,33 @@ def repeatability(candidates: Sequence[Candidate], repeats: int) -> Repeatabilit
     repeats.
     """
     outcomes = [c.outcome for c in candidates if c.outcome is not None and c.scored]
-    spreads = [outcome.spread for outcome in outcomes if outcome.spread is not None]
-    if repeats < 2 or len(outcomes) < 3 or len(spreads) < len(outcomes):
+    return repeatability_of(
+        [c.log_score for c in candidates if c.scored],
+        [outcome.spread for outcome in outcomes],
+        repeats,
+    )
+
+
+def repeatability_of(
+    log_scores: Sequence[float] | Values, spreads: Sequence[float | None], repeats: int
+) -> Repeatability | None:
+    """`repeatability` from logarithms of scores, and the standard deviation over repeats of each, relative to it."""
+    known = [spread for spread in spreads if spread is not None]
+    if repeats < 2 or len(log_scores) < 3 or len(known) < len(log_scores):
         return None
-    within = float((np.array(spreads) ** 2).mean())
-    log_scores = np.array([outcome.log_score for outcome in outcomes], dtype=float)
-    between = max(0.0, float(log_scores.var(ddof=1)) - within / repeats)
+    within = float((np.array(known) ** 2).mean())
+    between = max(0.0, float(np.asarray(log_scores).var(ddof=1)) - within / repeats)
     return Repeatability(repeats, between, within)
+
+
+def scored_alike(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates whose score is of the same measure, the most frequent one. It differs where several measures were
+    asked for, and the first can't read every network."""
+    if not candidates:
+        return []
+    counts = Counter(candidate.score_of for candidate in candidates)
+    score_of = counts.most_common(1)[0][0]
+    return [candidate for candidate in candidates if candidate.score_of == score_of]
 
 
 @dataclass(frozen=True)

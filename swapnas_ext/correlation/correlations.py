@@ -88,12 +88,10 @@ def _scores(rows: Sequence[ScoredRow]) -> dict[str, list[float]]:
     measured where that is something else; of each of several measures, NaN where it is missing."""
     several = [row.candidate.by_measure for row in rows]
     if any(several):
-        names = dict.fromkeys(name for found in several for name in found)
+        titles = measures.titles_of(dict.fromkeys(name for found in several for name in found))
         return {
-            measures.title_of(name): [
-                found.get(name, {}).get("log_score", math.nan) for found in several
-            ]
-            for name in names
+            title: [found.get(name, {}).get("log_score", math.nan) for found in several]
+            for name, title in titles.items()
         }
     values = {}
     if not any(math.isnan(row.candidate.patterns) for row in rows):
@@ -180,9 +178,10 @@ def calibrated(rows: Sequence[ScoredRow]) -> Control | None:
     """
     try:
         name, log_scores = next(iter(_scores(rows).items()))
+        known = [place for place, score in enumerate(log_scores) if math.isfinite(score)]
         return size_control.for_ranking(
-            log_scores,
-            [row.parameters for row in rows],
+            [log_scores[place] for place in known],
+            [rows[place].parameters for place in known],
             heavy_tails=name != RAW and any(row.candidate.has_heavy_tails for row in rows),
         )
     except ValueError:

@@ -130,7 +130,16 @@ def choose(values: Values, accuracies: Values, top: int) -> Chosen:
 
 def spearman(x: Values, y: Values) -> float:
     """Spearman's rho; NaN for fewer than three pairs, and where all ``x`` or all ``y`` are the same."""
-    return float(_functions()[0](x, y)) if not _undefined(x, y) else np.nan
+    if _undefined(x, y):
+        return np.nan
+    return float(np.corrcoef(_average_ranks(x), _average_ranks(y))[0, 1])
+
+
+def _average_ranks(values: Values) -> Values:
+    """Ranks from 1; equal values share the mean of theirs."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Values = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    return ranks
 
 
 def check_scipy() -> None:
@@ -160,7 +169,7 @@ def _functions() -> tuple[Correlation, ...]:
     def statistic_of(test: Callable[[Values, Values], Any]) -> Correlation:
         return lambda x, y: float(test(x, y).statistic)
 
-    return tuple(map(statistic_of, (stats.spearmanr, stats.kendalltau, stats.pearsonr)))
+    return (spearman, *map(statistic_of, (stats.kendalltau, stats.pearsonr)))
 
 
 def _coefficient(x: Values, y: Values, function: Correlation, seed: int) -> Coefficient:

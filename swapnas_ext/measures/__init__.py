@@ -20,12 +20,14 @@ from swapnas_ext.measures.prepared_network import (
 )
 from swapnas_ext.measures.registry import (
     DEFAULT,
+    SIZES,
     AnyMeasure,
     get,
     names,
     recommended,
     register,
     title_of,
+    titles_of,
 )
 from swapnas_ext.measures.saturation import SATURATED
 
@@ -34,6 +36,7 @@ for _name in sorted((module.name for module in pkgutil.iter_modules(__path__)), 
 
 __all__ = [
     "SATURATED",
+    "SIZES",
     "AnyMeasure",
     "Arguments",
     "Counters",
@@ -49,4 +52,5 @@ __all__ = [
     "recommended",
     "register",
     "title_of",
+    "titles_of",
 ]

@@ -17,6 +17,8 @@ from swapnas_ext.patterns import NanActivationError
 
 BY_MEASURE = "measures"
 """The detail with what each measure found."""
+SCORE_OF = "score_of"
+"""The detail with the name of the measure that the score is of, where the first has none."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class _Missing:
 
 class Panel(Measure[dict[str, Any]]):
     """Reads several measures from the same weights, in as few passes as they need. The score is that of the first
-    measure that has one; ``details["measures"]`` has them all. A measure that can't read a network is missing, with the
-    reason.
+    measure; ``details["measures"]`` has them all. A measure that can't read a network is missing, with the reason.
+    Where the first is, the score is that of the next one, and ``details["score_of"]`` says so.
 
     Args:
         members: the measures.
@@ -67,7 +69,7 @@ class Panel(Measure[dict[str, Any]]):
 
     def summary(self, readings: Sequence[dict[str, Any]], network: PreparedNetwork) -> Measurement:
         details: dict[str, Any] = {}
-        first: Measurement | None = None
+        first: tuple[str, Measurement] | None = None
         problems: list[Exception] = []
         for member in self.members:
             of_member = [reading[member.name] for reading in readings]
@@ -77,7 +79,11 @@ class Panel(Measure[dict[str, Any]]):
                 details[member.name] = {"error": missing.text}
                 continue
             told = member.summary(of_member, network)
-            first = first or told
+            if not math.isfinite(told.log_value):
+                problems.append(ValueError(f"the score is {told.value}"))
+                details[member.name] = {"error": str(problems[-1])}
+                continue
+            first = first or (member.name, told)
             details[member.name] = {
                 "score": told.value if math.isfinite(told.value) else None,  # for JSON
                 "log_score": told.log_value,
@@ -86,10 +92,27 @@ class Panel(Measure[dict[str, Any]]):
             }
         if first is None:
             raise problems[0]
-        known = {
-            name: value for name, value in first.details.items() if name in ("flops", "heavy_tails")
+        score_of, told = first
+        known: dict[str, Any] = {
+            name: value for name, value in told.details.items() if name in ("flops", "heavy_tails")
         }
-        return replace(first, parts=tuple(readings), details={**known, BY_MEASURE: details})
+        if score_of != self.members[0].name:
+            known[SCORE_OF] = score_of
+        return replace(
+            told,
+            parts=tuple(readings),
+            details={**known, BY_MEASURE: details},
+            notes=(*told.notes, *_notes(details, score_of)),
+        )
+
+
+def _notes(details: Mapping[str, Mapping[str, Any]], score_of: str) -> list[str]:
+    """What is missing; ahead of the measure that the score is of, where the first is missing."""
+    missing = [name for name, found in details.items() if "error" in found]
+    notes = [f"no {name}: {details[name]['error']}" for name in missing]
+    if next(iter(details)) != score_of:
+        notes.append(f"the score is that of {score_of}, the first measure that has one")
+    return notes
 
 
 def _or_missing(read: Callable[[], Any]) -> Any:

@@ -5,7 +5,8 @@ Packages offer theirs in the entry-point group ``swapnas_ext.measures``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, TypeVar
 
 from swapnas_ext._util import Registry
@@ -18,6 +19,9 @@ DEFAULT = "patterns"
 
 recommended = "capacity"
 """The name of the measure to rank networks of any kind by: docs/capacity.md tells how well it does."""
+
+SIZES = ("params", "flops")
+"""The names of the measures that are sizes."""
 
 _ALSO = {"swap": "patterns"}
 """Other names of measures."""
@@ -70,6 +74,13 @@ def title_of(name: str) -> str:
         return get(name).title
     except (ValueError, TypeError, ImportError):
         return name
+
+
+def titles_of(names: Iterable[str]) -> dict[str, str]:
+    """The titles of several measures by name; the name itself where several have one title."""
+    titles = {name: title_of(name) for name in names}
+    counts = Counter(titles.values())
+    return {name: title if counts[title] == 1 else name for name, title in titles.items()}
 
 
 def _made(measure: Any) -> Measure[Any]:

@@ -136,6 +136,17 @@ class Candidate:
         return found
 
     @property
+    def score_of(self) -> str | None:
+        """Name of the measure that the score is of; None without a score."""
+        if self.outcome is None or self.outcome.measure is None:
+            return None
+        if not self.by_measure:
+            return self.outcome.measure
+        first = next(iter(self.by_measure))
+        name: str = self.outcome.details.get("score_of", first)
+        return name
+
+    @property
     def log_score(self) -> float:
         """Natural logarithm of ``score``; NaN without a score."""
         known = None if self.outcome is None else self.outcome.log_score

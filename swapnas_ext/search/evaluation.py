@@ -41,6 +41,8 @@ class Evaluator:
         max_flops, max_latency: limits for one sample through the final network (see `SearchSpace.final`), in
             operations, and in seconds on ``device`` with one thread. Networks beyond a limit are not scored.
         count_flops: whether to count the operations of the scored networks.
+        ranks: whether the scores will be ranked. Of several measures the first ranks, and a network that it can't read
+            can't be scored; otherwise the score is that of the next one.
         quiet: shared by the workers of a search, so that no other worker works while latency is measured.
     """
 
@@ -50,6 +52,7 @@ class Evaluator:
     max_flops: float | None = None
     max_latency: float | None = None
     count_flops: bool = False
+    ranks: bool = True
     quiet: Quiet | None = None
 
     def __call__(self, architectures: Sequence[str]) -> list[Outcome]:
@@ -89,6 +92,9 @@ class Evaluator:
             elif counted is not None:
                 flops = counted.per_sample(self.scorer.samples)
             json.dumps(dict(measured.details), allow_nan=False)  # as the run file keeps them
+            if self.ranks and "score_of" in measured.details:
+                first, found = next(iter(measured.details["measures"].items()))
+                raise ValueError(f"no {first}: {found['error']}")
             if not math.isfinite(score.log_value):
                 raise ValueError(f"the score is {score.value}, from {measured}")
         except BaseException as error:  # the network's code may raise anything, even SystemExit

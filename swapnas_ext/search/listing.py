@@ -52,7 +52,7 @@ def score_listed(
     """
     on_progress = renamed(on_progress, report, to="on_progress", was="report")
     torch.empty(0, device=device)  # raises if there is no such device
-    evaluator = Evaluator(space, scorer, device, count_flops=True)
+    evaluator = Evaluator(space, scorer, device, count_flops=True, ranks=False)
     about = {
         "space": describe_space(space),
         "scorer": describe_scorer(scorer),

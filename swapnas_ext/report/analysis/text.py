@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING
 
 from swapnas_ext.correlation import analysis
 from swapnas_ext.measures import SATURATED
-from swapnas_ext.report.shared.text import columns_text
+from swapnas_ext.report.shared.text import architectures_text, columns_text
 
 if TYPE_CHECKING:
-    from swapnas_ext.correlation import OperationEffect, Repeatability, Saturation, ScoredRun
+    from swapnas_ext.correlation import (
+        Agreement,
+        OperationEffect,
+        Repeatability,
+        Saturation,
+        ScoredRun,
+    )
 
 
 def operations_text(effects: Sequence[OperationEffect], shown: int = 10) -> str:
@@ -77,6 +83,74 @@ def repeats_line(told: Repeatability | None, repeats: int) -> str:
     )
 
 
+def agreement_columns(told: Agreement) -> dict[str, list[str]]:
+    """Columns of cells by heading: how far each of several measures can be trusted. What is not known of any has no
+    column."""
+    measures = told.measures
+    columns = {
+        "measure": [one.title for one in measures],
+        "scored": [f"{one.scored:,}" for one in measures],
+        "rho with the others": [_or_dash(one.with_others) for one in measures],
+    }
+    if any(one.repeatability for one in measures):
+        columns["two rankings agree"] = [
+            "-"
+            if (known := one.repeatability) is None
+            else f"{known.agreement_of(known.repeats):.3f}"
+            for one in measures
+        ]
+    if any(one.saturated for one in measures):
+        columns["saturated"] = [f"{one.saturated:,}" for one in measures]
+    columns[f"of the best tenth by {measures[0].title}"] = [
+        "-" if math.isnan(one.shared) else f"{one.shared:.0%}" for one in measures
+    ]
+    return columns
+
+
+def rho_columns(told: Agreement) -> dict[str, list[str]]:
+    """Columns of cells by heading: Spearman's rho of each measure with each, and with the number of parameters."""
+    columns = {"rho": list(told.titles)}
+    for place, name in enumerate(told.titles):
+        columns[name] = [_or_dash(line[place], digits=2) for line in told.rho]
+    return columns
+
+
+def best_columns(told: Agreement) -> dict[str, list[str]]:
+    """Columns of cells by heading: the architecture that is best by each measure."""
+    known = [one for one in told.measures if one.best]
+    return {
+        "the best by": [one.title for one in known],
+        "architecture": [one.best for one in known],
+    }
+
+
+def missing_lines(told: Agreement, total: int) -> list[str]:
+    """A line for each measure that could not read some of the networks, with the most frequent reason."""
+    return [
+        f"no {one.title} for {total - one.scored:,} of {total:,}: {one.missing}"
+        for one in told.measures
+        if one.missing
+    ]
+
+
+def agreement_text(told: Agreement, total: int) -> str:
+    """How far several measures agree, which can be trusted, and which architecture is the best by each.
+
+    Args:
+        total: how many networks were scored.
+    """
+    tables = [
+        columns_text(agreement_columns(told)),
+        columns_text(rho_columns(told)),
+        architectures_text(best_columns(told)),
+    ]
+    return "\n".join(tables) + "".join(f"{line}\n" for line in missing_lines(told, total))
+
+
+def _or_dash(value: float, digits: int = 3) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
 def runs_text(runs: Sequence[ScoredRun]) -> str:
     """A line for each run. The last run is the one that the others are compared with."""
     columns = {
@@ -89,7 +163,5 @@ def runs_text(runs: Sequence[ScoredRun]) -> str:
         columns["saturated"] = ["-" if share is None else f"{share:.1%}" for share in saturated]
     columns["ms a network"] = [f"{run.milliseconds:.0f}" for run in runs]
     agreements = [run.agreement(runs[-1]) for run in runs]
-    columns[f"rho with {runs[-1].name}"] = [
-        "-" if math.isnan(rho) else f"{rho:.3f}" for rho in agreements
-    ]
+    columns[f"rho with {runs[-1].name}"] = [_or_dash(rho) for rho in agreements]
     return columns_text(columns)

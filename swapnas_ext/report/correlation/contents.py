@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from swapnas_ext.correlation import agreement
+from swapnas_ext.report.analysis.text import missing_lines
+
 if TYPE_CHECKING:
     from swapnas_ext.correlation import Chosen, Coefficient, Comparison, Correlations, Ranking
 
@@ -28,9 +31,6 @@ def coefficient_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
     cells = {"predictor": [ranking.name for ranking in rankings]}
     for name, heading in headings.items():
         cells[heading] = [coefficient_text(getattr(ranking, name)) for ranking in rankings]
-    for name, heading in {"ndcg": "nDCG, top 5 %", "precision": "precision, top 5 %"}.items():
-        values = [getattr(ranking, name) for ranking in rankings]
-        cells[heading] = ["-" if math.isnan(value) else f"{value:.3f}" for value in values]
     return cells
 
 
@@ -50,9 +50,12 @@ def coefficient_text(coefficient: Coefficient) -> str:
     return f"{coefficient.value:.3f} [{coefficient.low:.3f}, {coefficient.high:.3f}]"
 
 
-def chosen_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
-    """Columns of cells by heading: for each predictor, the most accurate architecture among its highest."""
+def top_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
+    """Columns of cells by heading: for each predictor, the most accurate architecture among its highest, and how well
+    it ranks the most accurate twentieth. Empty where no predictor ranks."""
     rankings = [ranking for ranking in rankings if ranking.chosen]
+    if not rankings:
+        return {}
     cells = {"predictor": [ranking.name for ranking in rankings]}
     for top in dict.fromkeys(chosen.top for ranking in rankings for chosen in ranking.chosen):
         heading = "the highest" if top == 1 else f"best of {top} highest"
@@ -60,6 +63,8 @@ def chosen_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
         for ranking in rankings:
             found = [chosen for chosen in ranking.chosen if chosen.top == top]
             cells[heading].append(chosen_text(found[0]) if found else "-")
+    cells["nDCG, top 5 %"] = [f"{ranking.ndcg:.3f}" for ranking in rankings]
+    cells["of the top 5 %"] = [f"{ranking.precision:.0%}" for ranking in rankings]
     return cells
 
 
@@ -71,14 +76,17 @@ def chosen_text(chosen: Chosen) -> str:
 def notes(found: Correlations) -> list[str]:
     """Lines about predictors that are missing, undefined, or not known for all rows."""
     lines = [f"{ranking.name}: {ranking.note}" for ranking in found.rankings if ranking.note]
+    total = len(found.rows)
+    told = agreement([row.candidate for row in found.rows], found.repeats)
+    missing = {one.title for one in told.measures if one.missing} if told else set()
+    lines += missing_lines(told, total) if told else []
     if found.control is None:
         lines.append(
             "no size-regularised score: it can't be calibrated, since all sizes or all scores are the same"
         )
-    total = len(found.rows)
     lines += [
         f"{ranking.name}: {total - ranking.rows:,} of {total:,} rows have no value"
         for ranking in found.rankings
-        if ranking.rows < total
+        if ranking.rows < total and ranking.name not in missing
     ]
     return lines

@@ -19,7 +19,8 @@ def to_csv(found: Correlations) -> str:
     """A header line, and a line for each row of the benchmark table; those that could not be scored come last.
 
     There are columns of patterns where they were counted, of what was measured where that is something else, and of
-    saturation where the measure tells it. Columns of predictors have the values of `Correlations.predictors`.
+    saturation where the measure tells it. Columns of predictors have the values of `Correlations.predictors`. The last
+    column tells why a row, or one of several measures of it, has no score.
     """
     measured = _measured([row.candidate for row in found.rows])
     predictors = found.predictors
@@ -46,7 +47,7 @@ def to_csv(found: Correlations) -> str:
             *(column[place] for column in measured.values()),
             *(scored.parameters, outcome.flops, outcome.seconds),
             *("" if math.isnan(number) else f"{number:.9g}" for number in numbers),
-            "",
+            _missing(scored.candidate),
         ]
         writer.writerow(map(quoted, cells))
     for scored in found.failed:
@@ -81,6 +82,15 @@ def _std(outcome: Outcome) -> float | None:
     if outcome.spread is None or outcome.score is None:
         return None
     return outcome.spread * outcome.score
+
+
+def _missing(candidate: Candidate) -> str:
+    """Which of several measures could not read the network, and why."""
+    return "; ".join(
+        f"no {name}: {found['error']}"
+        for name, found in candidate.by_measure.items()
+        if "error" in found
+    )
 
 
 def _outcome(candidate: Candidate) -> Outcome:

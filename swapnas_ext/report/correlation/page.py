@@ -5,14 +5,15 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from swapnas_ext.correlation import analysis
+from swapnas_ext.correlation import analysis, caveats
 from swapnas_ext.report.analysis.page import analysis_parts
 from swapnas_ext.report.correlation.contents import (
-    chosen_columns,
     coefficient_columns,
     coefficient_text,
+    comparison_columns,
     notes,
     summary,
+    top_columns,
 )
 from swapnas_ext.report.shared.charts import draw_scatter
 from swapnas_ext.report.shared.page import figure, html_table, page, paragraph, settings_details
@@ -37,14 +38,26 @@ def to_page(found: Correlations, made_with: dict[str, Any], space: SearchSpace) 
         html_table(_escaped(coefficient_columns(found.rankings))),
         paragraph("With bootstrap 95 % intervals. Scores, parameters and FLOPs as logarithms."),
     ]
-    chosen = chosen_columns(found.rankings)
-    if len(chosen) > 1:
+    top = top_columns(found.rankings)
+    if top:
         parts += [
             "<h2>How accurate the highest are</h2>",
-            html_table(_escaped(chosen)),
-            paragraph("Accuracy, how far it is below the best of the table, and its rank."),
+            html_table(_escaped(top)),
+            paragraph(
+                "Accuracy, how far it is below the best of the table, and its rank. Of the highest twentieth: "
+                "normalised discounted cumulative gain, and the part that is among the most accurate twentieth."
+            ),
         ]
-    parts += [paragraph(line) for line in notes(found)]
+    if found.comparisons:
+        parts += [
+            "<h2>Better than what?</h2>",
+            html_table(_escaped(comparison_columns(found.comparisons))),
+            paragraph(
+                "Differences of Spearman's rho on the same rows, with intervals over the same resamples of the rows."
+            ),
+        ]
+    candidates = [row.candidate for row in found.rows]
+    parts += [paragraph(line) for line in (*notes(found), *caveats(candidates))]
     if "pilot" in made_with:
         parts.append(paragraph(made_with["pilot"]["sentence"]))
     parts += ["<h2>Against accuracy</h2>", _scatter_plots(found), *_analysis(found, space)]
@@ -66,16 +79,22 @@ def _scatter_plots(found: Correlations) -> str:
 
 
 def _analysis(found: Correlations, space: SearchSpace) -> list[str]:
-    architectures = [row.row.architecture for row in found.rows]
+    alike = analysis.scored_alike([row.candidate for row in found.rows])
+    of_score = {candidate.form for candidate in alike}
+    rows = [row for row in found.rows if row.candidate.form in of_score]
     effects = {
         "score": analysis.operation_effects(
-            space, architectures, [row.candidate.log_score for row in found.rows]
+            space,
+            [row.row.architecture for row in rows],
+            [row.candidate.log_score for row in rows],
         ),
         found.table.accuracy: analysis.operation_effects(
-            space, architectures, [row.row.accuracy for row in found.rows]
+            space,
+            [row.row.architecture for row in found.rows],
+            [row.row.accuracy for row in found.rows],
         ),
     }
-    candidates = list({row.candidate.form: row.candidate for row in found.rows}.values())
+    candidates = list({candidate.form: candidate for candidate in alike}.values())
     return analysis_parts(effects, candidates, found.repeats)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swapnas_ext.report.correlation.contents import (
-    chosen_columns,
     coefficient_columns,
     comparison_columns,
     notes,
     summary,
+    top_columns,
 )
 from swapnas_ext.report.shared.text import columns_text
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def to_text(found: Correlations) -> str:
-    """A summary, the coefficients of each predictor, how accurate its highest are, and notes."""
+    """A summary, the coefficients of each predictor, how accurate its highest are, comparisons, and notes."""
     parts = [f"{summary(found)}\n\n", columns_text(coefficient_columns(found.rankings))]
-    chosen = chosen_columns(found.rankings)
-    if len(chosen) > 1:
-        parts += ["\n", columns_text(chosen)]
+    top = top_columns(found.rankings)
+    if top:
+        parts += ["\n", columns_text(top)]
     if found.comparisons:
         parts += ["\n", columns_text(comparison_columns(found.comparisons))]
     parts += [f"{line}\n" for line in notes(found)]

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from swapnas_ext.measures import titles_of
 from swapnas_ext.report.scores.rows import ScoreRow
 from swapnas_ext.report.shared.text import architectures_text, kind_text
 
 
 def to_text(rows: Sequence[ScoreRow], first_rank: int = 1) -> str:
-    """A line for each row, with its rank, its score and its architecture.
+    """A line for each row, with its rank, its score and its architecture. Of several measures, the logarithm of each
+    score is there, which is what the papers of some of them call the score.
 
     The kind of patterns is there where patterns were counted and some are ternary; saturation where a measure tells
     it.
     """
-    columns = {
-        "rank": [str(rank) for rank in range(first_rank, first_rank + len(rows))],
-        "score": [f"{row.score:.6g}{_spread_text(row.score_std)}" for row in rows],
-        "neurons": [f"{row.neurons:,}" for row in rows],
-    }
+    columns = {"rank": [str(rank) for rank in range(first_rank, first_rank + len(rows))]}
+    titles = titles_of(dict.fromkeys(name for row in rows for name in row.log_scores))
+    if titles:
+        for name, title in titles.items():
+            log_scores = [row.log_scores.get(name) for row in rows]
+            columns[f"ln {title}"] = ["-" if one is None else f"{one:.6g}" for one in log_scores]
+    else:
+        columns["score"] = [f"{row.score:.6g}{_spread_text(row.score_std)}" for row in rows]
+    columns["neurons"] = [f"{row.neurons:,}" for row in rows]
     if any(row.ternary and row.patterns_mean is not None for row in rows):
         columns["patterns"] = [
             "" if row.patterns_mean is None else kind_text(row.ternary) for row in rows

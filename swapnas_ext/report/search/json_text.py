@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from swapnas_ext.correlation import caveats
 from swapnas_ext.report.shared.json_text import json_text
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ def to_json(
     """An object with what the search found, and how it went.
 
     ``best`` has the highest scores, best first. ``family`` has the best for each size that was wanted, in the order
-    of the sizes. ``front`` has the architectures that no other beats in both size and score. What was not measured
-    is null.
+    of the sizes. ``front`` has the architectures that no other beats in both size and score. ``caveats`` are sentences
+    about where the scores are weak. What was not measured is null.
     """
     family = [
         {"target_params": target, **_entry(row, space)}
@@ -45,6 +46,7 @@ def to_json(
             for candidate in result.over
             if candidate.outcome is not None
         ],
+        "caveats": caveats(result.ranked()),
         "interrupted": result.interrupted,
         "exhausted": result.exhausted,
         "settings": about["settings"],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from swapnas_ext.correlation import caveats
 from swapnas_ext.report.search.contents import (
     best_so_far,
     columns,
@@ -40,7 +41,8 @@ def to_page(
     Architectures are drawn, and written in the formats of other code bases, where their ``space`` is known.
     """
     rows, targets = shown_rows(result, top)
-    parts = [paragraph(line) for line in head(result, about)]
+    lines = (*head(result, about), *caveats(result.ranked()))
+    parts = [paragraph(line) for line in lines]
     if rows:
         parts += [_best(rows, targets), _charts(result, rows)]
         if space is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from swapnas_ext.correlation import caveats
 from swapnas_ext.report.search.contents import (
     best_so_far,
     columns,
@@ -40,6 +41,7 @@ def to_text(
     parts = [f"{lines}\n\n", best, f"\n{as_text(_curve(result))}", f"\n{as_text(_front(result))}"]
     if space is not None and rows:
         parts.append(_formats(rows[0], space))
+    parts += [f"\n{line}\n" for line in caveats(result.ranked())]
     return "".join([*parts, _failures(result)])
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from swapnas_ext.report.shared.drawing import ACCENT, INK, MUTED
 
 if TYPE_CHECKING:
-    from swapnas_ext.correlation import OperationEffect, Repeatability
+    from swapnas_ext.correlation import Agreement, OperationEffect, Repeatability
 
 _MANY = 5000
 """With more points, a picture of them takes less room than the points themselves."""
@@ -119,4 +121,22 @@ def draw_repeats(told: Repeatability) -> Figure:
     repeats = list(range(1, most + 1))
     axes.plot(repeats, [told.agreement_of(count) for count in repeats], color=ACCENT, lw=1.6)
     axes.set_ylim(top=1.0)
+    return figure
+
+
+def draw_agreement(told: Agreement) -> Figure:
+    """Spearman's rho of each measure with each, as a map."""
+    side = 0.55 * len(told.titles) + 1.6
+    figure = Figure(figsize=(side, side))
+    axes = figure.add_subplot()
+    axes.imshow(np.array(told.rho), vmin=-1, vmax=1, cmap="RdBu")
+    places = range(len(told.titles))
+    axes.set_xticks(places, told.titles, rotation=60, ha="right", fontsize=8, parse_math=False)
+    axes.set_yticks(places, told.titles, fontsize=8, parse_math=False)
+    axes.spines[:].set_visible(False)
+    for y, line in enumerate(told.rho):
+        for x, rho in enumerate(line):
+            if not math.isnan(rho):
+                color = "white" if abs(rho) > 0.6 else INK
+                axes.text(x, y, f"{rho:.2f}", ha="center", va="center", fontsize=7, color=color)
     return figure

@@ -12,11 +12,8 @@ if TYPE_CHECKING:
 
 
 def other_measure(candidates: Iterable[Candidate]) -> str:
-    """Title of the measure that gave the candidates' scores; empty where it is the default measure."""
-    names = dict.fromkeys(
-        candidate.outcome.measure
-        for candidate in candidates
-        if candidate.outcome is not None and candidate.outcome.measure is not None
-    )
+    """Title of the measure that the candidates' scores are of; empty where it is the default measure."""
+    of_scores = dict.fromkeys(candidate.score_of for candidate in candidates)
+    names = [name for name in of_scores if name is not None]
     default = measures.names()[0]
     return ", ".join(measures.title_of(name) for name in names if name != default)
