@@ -165,6 +165,12 @@ def judged(
     )
 
 
+def unsaturated_samples(trial: Trial, neurons: float) -> int:
+    """More samples, for a setting that is saturated since all patterns that are possible occur: so many that as many
+    patterns are possible as there are neurons."""
+    return max(trial.samples + 1, round(math.log2(max(neurons, 2))))
+
+
 def untried(setting: Setting, repeats: int | None) -> Trial:
     """A setting that there was no time to try."""
     return Trial(

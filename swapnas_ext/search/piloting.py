@@ -89,6 +89,9 @@ def pilot(
     if chosen is None or (chosen.size < sizes[-1] and chosen.is_unproven):
         samples = counts[0] if chosen is None else chosen.samples
         chosen = pilot_choice.untried(Setting(samples, sizes[-1]), repeats)
+    elif chosen.problem is Problem.SATURATED and not is_complete and len(counts) > 1:
+        samples = ladder.unsaturated_samples(chosen)
+        chosen = pilot_choice.untried(Setting(samples, chosen.size), repeats)
     return Pilot(
         samples=chosen.samples,
         repeats=chosen.repeats,
@@ -314,6 +317,16 @@ class _Ladder:
         neurons = statistics.median(outcome.neurons or 2 for outcome in saturated)
         return min(max(1, round(math.log2(neurons))), setting.samples - 1)
 
+    def unsaturated_samples(self, trial: Trial) -> int:
+        """How many samples should not be saturated where ``trial`` is; as many where more can't be had."""
+        setting = Setting(trial.samples, trial.size)
+        if self._fewer_samples(setting) is not None:
+            return trial.samples
+        neurons = [outcome.neurons or 2 for outcome in self._readings[setting, 0]]
+        samples = pilot_choice.unsaturated_samples(trial, statistics.median(neurons))
+        more = Setting(samples, trial.size)
+        return samples if self._has_inputs(more, optional=True) else trial.samples
+
     def _read(self, setting: Setting, part: int, most: int | None = None) -> list[Outcome]:
         """A reading, of as many architectures as there is time for."""
         known = self._readings.setdefault((setting, part), [])
@@ -376,18 +389,18 @@ def _sentence(
 ) -> str:
     """What was chosen, and why."""
     size = f"{chosen.size} x {chosen.size}" if unit == "pixels" else f"{chosen.size} {unit}"
-    text = (
-        f"pilot ({chosen.architectures} architectures, {seconds:.0f} s): S = {chosen.samples}, "
-        f"R = {chosen.repeats}, {size}: "
-    )
+    tried = f"{chosen.architectures} architectures, " if chosen.architectures else ""
+    text = f"pilot ({tried}{seconds:.0f} s): S = {chosen.samples}, R = {chosen.repeats}, {size}: "
     reasons = []
-    if chosen.agreement is None:
+    if not chosen.architectures:
+        reasons.append("expected to do, not tried")
+    elif chosen.agreement is None:
         reasons.append("no two readings were compared")
     else:
         reasons.append(f"agreement between two readings {chosen.agreement:.2f}")
         if chosen.repeats > 1:
             reasons[0] += f", of {chosen.repeats} repeats {chosen.reached:.2f}"
-    if not chosen.is_good:
+    if not chosen.is_good and chosen.architectures:
         reasons.append(f"no setting was shown to be good, this one is {_told(chosen)}")
     reasons += [
         f"at S = {trial.samples}, {trial.size}{' px' if unit == 'pixels' else ''}, {_told(trial)}"

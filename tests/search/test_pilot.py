@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import swapnas_ext as swap
 from swapnas_ext.measures import PreparedNetwork
 from swapnas_ext.patterns import Observer
-from swapnas_ext.search import pilot
+from swapnas_ext.search import pilot, piloting
 from swapnas_ext.search.pilot_choice import (
     MOST_REPEATS,
     Problem,
@@ -216,6 +216,18 @@ def test_a_saturated_space_gets_other_samples(
     assert fewest <= found.samples <= most
     assert found.trials[-1].saturated == 0
     assert f"at S = 16, {first.size} px, {first.saturated} of 24 are saturated" in found.sentence
+
+
+def test_a_saturated_space_gets_more_samples_when_the_time_is_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        piloting._Ladder, "_has_time", lambda self, setting, _: setting.samples == 16
+    )
+    found = pilot(ManyNeurons(), {"measure": "swap", "init": "gaussian"}, seconds=60)
+    assert [trial.problem for trial in found.trials] == [Problem.SATURATED]
+    assert 17 <= found.samples <= 19
+    assert "expected to do, not tried; at S = 16, 32 px, 24 of 24 are saturated" in found.sentence
 
 
 @pytest.mark.parametrize("repeats", [1, None])
