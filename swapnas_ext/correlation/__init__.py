@@ -16,9 +16,9 @@ from __future__ import annotations
 from swapnas_ext.correlation import analysis
 from swapnas_ext.correlation.accuracy_table import AccuracyTable, read_table, tell_faults
 from swapnas_ext.correlation.analysis import OperationEffect, Repeatability, Saturation, ScoredRun
-from swapnas_ext.correlation.comparisons import Comparison
+from swapnas_ext.correlation.comparisons import Comparison, compare
 from swapnas_ext.correlation.correlations import Correlations, correlate
-from swapnas_ext.correlation.ranking import Chosen, Coefficient, Ranking, check_scipy
+from swapnas_ext.correlation.ranking import Chosen, Coefficient, Ranking, check_scipy, rank
 
 __all__ = [
     "AccuracyTable",
@@ -33,7 +33,9 @@ __all__ = [
     "ScoredRun",
     "analysis",
     "check_scipy",
+    "compare",
     "correlate",
+    "rank",
     "read_table",
     "tell_faults",
 ]
