@@ -56,7 +56,7 @@ Examples:
     type=click.FloatRange(0, min_open=True),
     default=20.0,
     show_default=True,
-    help="How long all of it may take.",
+    help="How long all of it may take; no network is begun later.",
 )
 @click.option(
     "--size",
@@ -143,6 +143,13 @@ def validate(
             err=True,
         )
         sys.exit(INTERRUPTED)
+    if not found.complete:
+        click.echo(
+            f"the time was over after {len(found.networks)} of {found.chosen} networks, which are in {shown}; the same "
+            "command trains the others",
+            err=True,
+        )
+        return
     click.echo(f"recorded in {shown}", err=True)
 
 

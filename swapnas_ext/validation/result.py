@@ -54,7 +54,7 @@ class Validation:
         size: sides of the images, in pixels.
         space: name of the space of the trained networks.
         device: what trained them.
-        seconds: how long everything took, that of earlier, interrupted calls included.
+        seconds: how long timing and training took, that of earlier calls included.
         interrupted: whether Ctrl-C ended it before all were trained.
         seed: of weights, mini-batches and intervals.
     """
@@ -73,6 +73,11 @@ class Validation:
     seconds: float
     interrupted: bool
     seed: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether all chosen networks were trained, or failed."""
+        return len(self.networks) == self.chosen
 
     @property
     def trained(self) -> list[Trained]:

@@ -16,7 +16,7 @@ from swapnas_ext.data import LabelledImages, labelled_images
 from swapnas_ext.models import own_random_state
 from swapnas_ext.search import SearchResult, describe_space
 from swapnas_ext.spaces import SearchSpace
-from swapnas_ext.validation.choosing import Choice, choose
+from swapnas_ext.validation.choosing import FEWEST, Choice, choose
 from swapnas_ext.validation.heads import with_classes
 from swapnas_ext.validation.plan import Pace, Plan, pace_of, plan
 from swapnas_ext.validation.recipe import RECIPE, accuracy, train
@@ -64,8 +64,9 @@ def validate(
     """Trains networks of the best, middle and worst scores of a run on images, and tells how well the scores rank their
     accuracies on held-out images.
 
-    All are trained with the same recipe, for as many mini-batches as fit into the time. Ctrl-C ends the validation and
-    returns the result so far, once a network is trained. Every network has its weights and its dropout from ``seed``;
+    All are trained with the same recipe, for as many mini-batches as should fit into the time. If they take longer, the
+    validation ends after the network at which the time is over. Ctrl-C ends it at once. Both return the result so far,
+    Ctrl-C only once a network is trained. Every network has its weights and its dropout from ``seed``;
     on a CPU, one seed, plan and number of threads give one result.
 
     Args:
@@ -115,12 +116,11 @@ def validate(
     }
     path = None if record is None else Path(record)
     with opened(path, settings, again=again) as kept:
-        before = kept.seconds
         interrupted = False
         try:
             if kept.plan is None:
                 _make_plan(kept, trainer, choices, start, 60 * minutes, on_progress)
-            _train_all(kept, trainer, choices, start - before, on_progress)
+            _train_all(kept, trainer, choices, start, 60 * minutes, on_progress)
         except KeyboardInterrupt:
             if kept.plan is None or not any(one.accuracy is not None for one in kept.trained):
                 raise
@@ -138,7 +138,7 @@ def validate(
             size,
             str(describe_space(final)["name"]),
             _device_name(trainer.device),
-            before + time.perf_counter() - start,
+            kept.seconds,
             interrupted,
             seed,
         )
@@ -223,11 +223,14 @@ def _train_all(
     trainer: _Trainer,
     choices: Sequence[Choice],
     start: float,
+    budget: float,
     on_progress: OnProgress,
 ) -> None:
-    """Trains the networks that are not recorded yet. ``start`` is when all calls together would have begun."""
+    """Trains the networks that are not recorded yet. After the time is over, it begins no other, unless there would be
+    too few to tell a ranking."""
     assert record.plan is not None
     steps = record.plan.steps
+    before, begun = record.seconds, time.perf_counter()
     done = {one.place for one in record.trained}
     total = len(choices) * steps
 
@@ -238,9 +241,12 @@ def _train_all(
     tell(0)
     for choice in choices:
         if choice.place not in done:
+            over = time.perf_counter() - start > budget
+            if over and sum(one.accuracy is not None for one in record.trained) >= FEWEST:
+                break
             trained = trainer.trained(choice, steps, tell)
             record.trained.append(trained)
-            record.seconds = time.perf_counter() - start
+            record.seconds = before + time.perf_counter() - begun
             record.save()
             tell(0)
 
