@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -121,6 +123,26 @@ def test_continues_after_an_interruption(run: SearchResult, images: Path, tmp_pa
     again = validated(run, images, record=record, on_progress=calls.append)
     assert accuracies(again) == accuracies(whole)
     assert [call.done for call in calls if call.phase == "training"] == [12]
+
+
+def test_the_time_is_over(
+    run: SearchResult, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    clock = SimpleNamespace(perf_counter=lambda: now)
+    monkeypatch.setattr(sys.modules[validate.__module__], "time", clock)
+
+    def pass_time(progress: Progress) -> None:
+        nonlocal now
+        now += 400.0 if progress.phase == "training" and progress.done % 3 == 0 else 0.0
+
+    options: dict[str, Any] = {"networks": 6, "record": tmp_path / "record.json"}
+    part = validated(run, images, **options, on_progress=pass_time)
+    assert len(part.networks) == 3 and not part.interrupted and not part.complete
+    assert {one.group for one in part.networks} == {"best", "middle", "worst"}
+    rest = validated(run, images, **options)
+    assert rest.complete and len(rest.networks) == 6
+    assert set(accuracies(part)) < set(accuracies(rest))
 
 
 def test_an_early_interruption_is_one(run: SearchResult, images: Path) -> None:
