@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from click.testing import CliRunner, Result
 from support.classes import write_classes
 
 from swapnas_ext.cli import main
-from swapnas_ext.cli import validate as command
+from swapnas_ext.correlation import ranking
 from swapnas_ext.search import RunFile
 from swapnas_ext.validation import Progress
 from swapnas_ext.validation import plan as planning
@@ -27,6 +28,7 @@ def run(*arguments: object) -> Result:
 @pytest.fixture(autouse=True)
 def three_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "_MOST_EPOCHS", 3)
+    monkeypatch.setattr(ranking, "_MANY", 0)  # fewer resamples
     monkeypatch.setattr(planning, "FEWEST_STEPS", 1)
 
 
@@ -96,6 +98,7 @@ def test_ctrl_c_and_the_same_command(folder: Path, monkeypatch: pytest.MonkeyPat
         3,
     )
     arguments += ("--output", folder / "stopped.json")
+    command = sys.modules["swapnas_ext.cli.validate"]
     train = command.run_validation
 
     def interrupted(*given: object, **options: object) -> object:

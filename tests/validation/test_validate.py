@@ -17,6 +17,7 @@ from support.searches import drive, small_space
 from torch import Tensor, nn
 
 import swapnas_ext as swap
+from swapnas_ext.correlation import ranking
 from swapnas_ext.search import SearchResult, SearchSettings
 from swapnas_ext.validation import Progress, Validation, validate
 from swapnas_ext.validation import plan as planning
@@ -26,6 +27,7 @@ from swapnas_ext.validation import plan as planning
 def three_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time decides nothing then."""
     monkeypatch.setattr(planning, "_MOST_EPOCHS", 3)
+    monkeypatch.setattr(ranking, "_MANY", 0)  # fewer resamples
     monkeypatch.setattr(planning, "FEWEST_STEPS", 1)
 
 
