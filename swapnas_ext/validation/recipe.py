@@ -23,7 +23,7 @@ RECIPE = {
 }
 """What accuracies depend on, besides images, steps and seed. A change needs another version."""
 
-_STATISTICS_BATCHES = 16
+STATISTICS_BATCHES = 16
 """Mini-batches that the statistics of batch normalisation are estimated from after training."""
 _CHECKED_EVERY = 10
 """Steps. Each check waits for the device."""
@@ -132,7 +132,7 @@ def accuracy(network: nn.Module, split: Split) -> float:
     size = batch_of(split)
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(len(split.train), generator=generator).to(split.train.device)
-    rows = [part for part in torch.split(order, size)[:_STATISTICS_BATCHES] if len(part) == size]
+    rows = [part for part in torch.split(order, size)[:STATISTICS_BATCHES] if len(part) == size]
     torch.optim.swa_utils.update_bn((split.normalized(split.train[part]) for part in rows), network)
     network.eval()
     correct = torch.zeros((), dtype=torch.long, device=split.held_out.device)

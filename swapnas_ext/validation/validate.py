@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -207,6 +207,10 @@ def _make_plan(
             seconds = time.perf_counter() - begun
             error = _error_text(problem)
             failed.append(_outcome(choice, choice.ranked.parameters, None, seconds, error))
+        if len(paces) == FEWEST:  # one of each group: too large networks are found out soon
+            mean = Pace(*(sum(parts) / FEWEST for parts in zip(*map(astuple, paces), strict=True)))
+            rest = [mean] * (len(choices) - number - 1)
+            plan([*paces, *rest], trainer.split, budget - (time.perf_counter() - start))
     if not paces:
         raise RuntimeError(
             f"none of the {len(choices)} networks can be trained on images of {trainer.split.train.shape[-1]} pixels; "

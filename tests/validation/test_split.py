@@ -53,3 +53,9 @@ def test_grey_and_constant_images() -> None:
     flat = LabelledImages(torch.full_like(given.pixels, 9), given.labels, given.classes, 20)
     parts = split(flat, 3)
     assert parts.normalized(parts.train).abs().max() < 1e-3
+
+
+def test_large_folders_hold_out_no_more_than_needed() -> None:
+    parts = split(images([9000, 6000]), 3)
+    assert parts.held_out_labels.bincount().tolist() == [1200, 800]
+    assert len(parts.train) == 13_000

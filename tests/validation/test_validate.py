@@ -147,6 +147,16 @@ def test_the_time_is_over(
     assert set(accuracies(part)) < set(accuracies(rest))
 
 
+def test_networks_that_are_far_too_large_are_found_out_soon(
+    run: SearchResult, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "FEWEST_STEPS", 10**6)
+    calls: list[Progress] = []
+    with pytest.raises(ValueError, match="of 9 networks; 1000000 are the least"):
+        validated(run, images, networks=9, minutes=1, on_progress=calls.append)
+    assert [call.done for call in calls if call.phase == "timing"] == [0, 1, 2]
+
+
 def test_an_early_interruption_is_one(run: SearchResult, images: Path) -> None:
     def interrupt(progress: Progress) -> None:
         if progress.phase == "timing":
