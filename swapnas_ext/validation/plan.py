@@ -19,6 +19,8 @@ _MOST_EPOCHS = 100
 _RESERVE = 0.15
 """Part of the time that is not planned, since later steps may be slower than those that were timed."""
 _PILOT_STEPS = 2
+_LONG = 5.0
+"""Seconds. What the first step takes besides, such as imports and memory, matters little then."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +50,24 @@ class Pace:
 
 
 def pace_of(network: nn.Module, split: Split, *, flip: bool) -> Pace:
-    """Times two steps of training after a first one, and a forward pass. Leaves the network changed."""
+    """Times two steps of training after a first one, or the first alone if it is long, and a forward pass. Leaves the
+    network changed."""
+    start = _now(split)
     with suppress(DivergedError):  # the first steps of a longer training are gentler
         train(network, split, 1, 0, flip=flip)
-    start = _now(split)
-    with suppress(DivergedError):
-        train(network, split, _PILOT_STEPS, 0, flip=flip)
     trained = _now(split)
+    step = trained - start
+    if step < _LONG:
+        with suppress(DivergedError):
+            train(network, split, _PILOT_STEPS, 0, flip=flip)
+        step = (_now(split) - trained) / _PILOT_STEPS
+        trained = _now(split)
     batch = batch_of(split)
     with torch.no_grad():
         network(split.normalized(split.train[:batch]))
     forward = _now(split) - trained
     passes = min(STATISTICS_BATCHES, len(split.train) // batch) + len(split.held_out) / batch
-    return Pace((trained - start) / _PILOT_STEPS, forward * passes)
+    return Pace(step, forward * passes)
 
 
 def plan(paces: Sequence[Pace], split: Split, seconds: float) -> Plan:

@@ -78,11 +78,12 @@ def opened(path: Path | None, settings: Mapping[str, Any], *, again: bool) -> It
     except OSError as error:
         raise RuntimeError(f"can't write beside {path}: {error.strerror or error}") from error
     try:
-        if path.exists() and not again:
-            record = _read(path)
-            _check_same(record, settings)
+        record = Record(path, settings)
+        found = _read(path) if path.exists() and not again else record
+        if found.plan is not None:  # otherwise it ended before anything was trained
+            _check_same(found, settings)
+            record = found
         else:
-            record = Record(path, settings)
             record.save()  # fails here if the file can't be written
         yield record
     finally:

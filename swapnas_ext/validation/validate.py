@@ -18,7 +18,7 @@ from swapnas_ext.search import SearchResult, describe_space
 from swapnas_ext.spaces import SearchSpace
 from swapnas_ext.validation.choosing import FEWEST, Choice, choose
 from swapnas_ext.validation.heads import with_classes
-from swapnas_ext.validation.plan import Pace, Plan, pace_of, plan
+from swapnas_ext.validation.plan import FEWEST_STEPS, Pace, Plan, pace_of, plan
 from swapnas_ext.validation.recipe import RECIPE, accuracy, train
 from swapnas_ext.validation.record import Record, opened
 from swapnas_ext.validation.result import Trained, Validation
@@ -207,14 +207,16 @@ def _make_plan(
             seconds = time.perf_counter() - begun
             error = _error_text(problem)
             failed.append(_outcome(choice, choice.ranked.parameters, None, seconds, error))
-        if len(paces) == FEWEST:  # one of each group: too large networks are found out soon
-            mean = Pace(*(sum(parts) / FEWEST for parts in zip(*map(astuple, paces), strict=True)))
-            rest = [mean] * (len(choices) - number - 1)
-            plan([*paces, *rest], trainer.split, budget - (time.perf_counter() - start))
+        left = budget - (time.perf_counter() - start)
+        # Networks that are far too large are found out soon: at the latest after one of each group.
+        if len(paces) == FEWEST or FEWEST_STEPS * sum(pace.step for pace in paces) > left:
+            count = len(paces)
+            mean = Pace(*(sum(parts) / count for parts in zip(*map(astuple, paces), strict=True)))
+            plan([*paces, *[mean] * (len(choices) - number - 1)], trainer.split, left)
     if not paces:
         raise RuntimeError(
             f"none of the {len(choices)} networks can be trained on images of {trainer.split.train.shape[-1]} pixels; "
-            f"the first: {failed[0].error}"
+            f"try another size; the first: {failed[0].error}"
         )
     record.plan = plan(paces, trainer.split, budget - (time.perf_counter() - start))
     record.trained = failed

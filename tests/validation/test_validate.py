@@ -148,13 +148,18 @@ def test_the_time_is_over(
 
 
 def test_networks_that_are_far_too_large_are_found_out_soon(
-    run: SearchResult, images: Path, monkeypatch: pytest.MonkeyPatch
+    run: SearchResult, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "FEWEST_STEPS", 10**6)
+    """Their record is no obstacle to another try."""
+    record = tmp_path / "record.json"
     calls: list[Progress] = []
-    with pytest.raises(ValueError, match="of 9 networks; 1000000 are the least"):
-        validated(run, images, networks=9, minutes=1, on_progress=calls.append)
-    assert [call.done for call in calls if call.phase == "timing"] == [0, 1, 2]
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.modules[validate.__module__], "FEWEST_STEPS", 10**6)
+        patched.setattr(planning, "FEWEST_STEPS", 10**6)
+        with pytest.raises(ValueError, match="of 9 networks; 1000000 are the least"):
+            validated(run, images, networks=9, minutes=1, record=record, on_progress=calls.append)
+    assert [call.done for call in calls if call.phase == "timing"] == [0]
+    assert validated(run, images, networks=3, record=record).complete
 
 
 def test_an_early_interruption_is_one(run: SearchResult, images: Path) -> None:
@@ -240,7 +245,7 @@ def test_nothing_can_be_trained(run: SearchResult, images: Path) -> None:
 
     with pytest.raises(
         RuntimeError,
-        match=r"none of the 4 networks can be .* of 8 pixels; the first: RuntimeError",
+        match=r"none of the 4 networks can be .* of 8 pixels; try another size; the first: Run",
     ):
         validate(run, Flat("", ""), images, networks=4, size=8)
 
