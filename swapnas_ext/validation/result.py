@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from swapnas_ext.correlation import Comparison, Ranking, compare, rank
+from swapnas_ext.validation.chance import p_value
 from swapnas_ext.validation.choosing import Group
 from swapnas_ext.validation.plan import Plan
 
 SCORE = "score"
 PARAMETERS = "parameters"
+_SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -109,13 +111,20 @@ class Validation:
         values, accuracies = self._columns
         return compare(SCORE, PARAMETERS, values, accuracies, self.seed)
 
+    @cached_property
+    def p_value(self) -> float:
+        """How often chance ranks as well as the score, either way round; NaN where rho is not defined."""
+        values, accuracies = self._columns
+        return p_value(values[SCORE], accuracies, self.seed)
+
     @property
     def verdict(self) -> str:
-        """What the interval of Spearman's rho says."""
+        """What the interval of Spearman's rho and the p-value say. Both have to exclude chance."""
         rho = self.rankings[0].rho
-        if rho.low > 0:
+        likely = not self.p_value <= _SIGNIFICANT
+        if rho.low > 0 and not likely:
             return "the score ranks on these images"
-        if rho.high < 0:
+        if rho.high < 0 and not likely:
             return "the score ranks these networks the wrong way round"
         return "no evidence that the score ranks on these images"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -259,12 +260,15 @@ def test_scores_that_rank(run: SearchResult, images: Path) -> None:
     assert good.rankings[0].rho.value == pytest.approx(1)
     bad = with_networks(found, [replace(one, accuracy=50 + one.place) for one in found.networks])
     assert bad.verdict == "the score ranks these networks the wrong way round"
+    three = with_networks(found, good.networks[::2])
+    assert three.rankings[0].rho.value == pytest.approx(1)
+    assert three.verdict.startswith("no evidence")
     same = with_networks(found, [replace(one, accuracy=50.0) for one in found.networks])
     assert same.verdict.startswith("no evidence")
     assert same.comparison is None
 
 
-def with_networks(found: Validation, networks: list[Any]) -> Validation:
+def with_networks(found: Validation, networks: Sequence[Any]) -> Validation:
     return replace(found, networks=networks)
 
 

@@ -40,7 +40,10 @@ def verdict(found: Validation) -> str:
     count = len(found.trained)
     if math.isnan(rho.value):
         return f"no verdict on {count} networks: {found.rankings[0].note}"
-    return f"rho = {rho.value:.2f} [{rho.low:.2f}, {rho.high:.2f}] on {count} networks: {found.verdict}"
+    return (
+        f"rho = {rho.value:.2f} [{rho.low:.2f}, {rho.high:.2f}], p = {found.p_value:.2g}, on {count} networks: "
+        f"{found.verdict}"
+    )
 
 
 def cost(found: Validation) -> str:

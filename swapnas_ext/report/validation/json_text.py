@@ -36,6 +36,7 @@ def to_json(found: Validation) -> str:
             for ranking in found.rankings
         },
         "score_minus_parameters": None if comparison is None else asdict(comparison.difference),
+        "p_value": found.p_value,
         "verdict": verdict(found),
         "remarks": remarks(found),
         "seconds": found.seconds,
