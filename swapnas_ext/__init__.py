@@ -26,7 +26,7 @@ from swapnas_ext.scoring import Scorer, ScoreWarning, SwapScore, regularization,
 from swapnas_ext.version import __version__
 
 if TYPE_CHECKING:
-    from swapnas_ext import compat, correlation, search, testing, text
+    from swapnas_ext import compat, correlation, search, testing, text, validation
 
 # Search takes a tenth of a second to import, and most programs only score.
 _IMPORTED_WHEN_USED = {
@@ -35,6 +35,7 @@ _IMPORTED_WHEN_USED = {
     "search": "swapnas_ext.search",
     "testing": "swapnas_ext.testing",
     "text": "swapnas_ext.text",
+    "validation": "swapnas_ext.validation",
 }
 
 
@@ -71,4 +72,5 @@ __all__ = [
     "spaces",
     "testing",
     "text",
+    "validation",
 ]

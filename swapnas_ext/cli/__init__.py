@@ -18,6 +18,7 @@ from swapnas_ext.cli.score import score
 from swapnas_ext.cli.search import search
 from swapnas_ext.cli.show import show
 from swapnas_ext.cli.spaces import spaces
+from swapnas_ext.cli.validate import validate
 from swapnas_ext.patterns import build_info
 from swapnas_ext.version import __version__
 
@@ -49,5 +50,5 @@ def info() -> None:
     click.echo(json.dumps(build_info(), indent=2))
 
 
-for command in (score, search, show, calibrate, correlate, analyze, spaces, measures):
+for command in (score, search, show, calibrate, correlate, analyze, validate, spaces, measures):
     main.add_command(command)

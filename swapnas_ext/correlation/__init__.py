@@ -18,9 +18,9 @@ from swapnas_ext.correlation.accuracy_table import AccuracyTable, read_table, te
 from swapnas_ext.correlation.agreement import Agreement, agreement
 from swapnas_ext.correlation.analysis import OperationEffect, Repeatability, Saturation, ScoredRun
 from swapnas_ext.correlation.caveats import Standing, caveats
-from swapnas_ext.correlation.comparisons import Comparison
+from swapnas_ext.correlation.comparisons import Comparison, compare
 from swapnas_ext.correlation.correlations import Correlations, correlate
-from swapnas_ext.correlation.ranking import Chosen, Coefficient, Ranking, check_scipy
+from swapnas_ext.correlation.ranking import Chosen, Coefficient, Ranking, check_scipy, rank
 
 __all__ = [
     "AccuracyTable",
@@ -39,7 +39,9 @@ __all__ = [
     "analysis",
     "caveats",
     "check_scipy",
+    "compare",
     "correlate",
+    "rank",
     "read_table",
     "tell_faults",
 ]

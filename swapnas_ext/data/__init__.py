@@ -6,8 +6,19 @@ deviation.
 
 from __future__ import annotations
 
+from swapnas_ext.data.classes import LabelledImages, labelled_images
 from swapnas_ext.data.loaders import first_batch
 from swapnas_ext.data.pixels import MEAN, STD
 from swapnas_ext.data.sources import DEFAULT_SIZE, images, photograph
 
-__all__ = ["DEFAULT_SIZE", "MEAN", "STD", "first_batch", "images", "photograph", "text"]
+__all__ = [
+    "DEFAULT_SIZE",
+    "MEAN",
+    "STD",
+    "LabelledImages",
+    "first_batch",
+    "images",
+    "labelled_images",
+    "photograph",
+    "text",
+]

@@ -13,7 +13,7 @@ from torch import Tensor
 from swapnas_ext._util import warn
 from swapnas_ext.data.picture import Cut, batch, central_square, open_picture
 
-_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _OF_SYSTEMS = frozenset({"__MACOSX", "@eaDir"})
 """Folders of thumbnails and the like, which macOS archives and Synology servers add."""
 _SEED = 0
@@ -25,12 +25,12 @@ def read_folder(folder: Path, samples: int, size: int) -> Tensor:
     Raises:
         ValueError: fewer than ``samples`` images can be read.
     """
-    folders = list(_image_files(folder))
+    folders = list(image_files(folder))
     count = sum(map(len, folders))
     if count < samples:
         raise ValueError(
             f"{folder} has {count} images, {samples} samples are wanted: expected files that end in "
-            f"{', '.join(sorted(_SUFFIXES))}, in it or in its subfolders; names that begin with a dot are left out"
+            f"{', '.join(sorted(SUFFIXES))}, in it or in its subfolders; names that begin with a dot are left out"
         )
     if len(folders) > 1:
         rng = random.Random(_SEED)
@@ -58,7 +58,7 @@ def read_folder(folder: Path, samples: int, size: int) -> Tensor:
     return batch([square for _, square in taken], folder)
 
 
-def _image_files(folder: Path) -> Iterator[list[Path]]:
+def image_files(folder: Path) -> Iterator[list[Path]]:
     """The image files of each folder, sorted by name. A folder that several links lead to comes once."""
     seen: set[str] = set()
     for place, subfolders, names in os.walk(folder, followlinks=True):
@@ -67,18 +67,18 @@ def _image_files(folder: Path) -> Iterator[list[Path]]:
             subfolders.clear()
             continue
         seen.add(real)
-        subfolders[:] = sorted(name for name in subfolders if _is_shown(name))
+        subfolders[:] = sorted(name for name in subfolders if is_shown(name))
         files = [Path(place, name) for name in sorted(names) if _is_image(name)]
         if files:
             yield files
 
 
-def _is_shown(name: str) -> bool:
+def is_shown(name: str) -> bool:
     return not name.startswith(".") and name not in _OF_SYSTEMS
 
 
 def _is_image(name: str) -> bool:
-    return _is_shown(name) and os.path.splitext(name)[1].lower() in _SUFFIXES
+    return is_shown(name) and os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def _readable(

@@ -99,7 +99,16 @@ def patches(picture: Picture, samples: int, size: int, source: Path) -> Tensor:
 
 
 def batch(cuts: Sequence[Cut], source: Path) -> Tensor:
-    """A mini-batch, float32 ``[N, 3, size, size]``, in which all cuts have the same white.
+    """A normalised mini-batch, float32 ``[N, 3, size, size]``, of the pixels that `scaled` returns.
+
+    Raises:
+        ValueError: it is unknown which value is white.
+    """
+    return normalized(np.stack(scaled(cuts, source)))
+
+
+def scaled(cuts: Sequence[Cut], source: Path) -> list[np.ndarray[Any, Any]]:
+    """The pixels of each cut, ``[size, size, 3]`` in 0..255, with the same white for all.
 
     Dark images then stay dark among brighter ones of the same camera.
 
@@ -123,9 +132,9 @@ def batch(cuts: Sequence[Cut], source: Path) -> Tensor:
         if part.pixels.ndim == 3:
             pixels.append(part.pixels)
         else:
-            scaled = to_255(part.pixels, whites[_is_floating(part.values)])
-            pixels.append(np.repeat(scaled[..., None], 3, axis=2))
-    return normalized(np.stack(pixels))
+            grey_pixels = to_255(part.pixels, whites[_is_floating(part.values)])
+            pixels.append(np.repeat(grey_pixels[..., None], 3, axis=2))
+    return pixels
 
 
 def _is_floating(values: Values) -> bool:

@@ -26,6 +26,7 @@ ROOMS = (  # from the ground up
     "spaces",
     "search",
     "correlation",
+    "validation",
     "report",
     "compat",
     "testing",
