@@ -64,7 +64,7 @@ def top_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
             found = [chosen for chosen in ranking.chosen if chosen.top == top]
             cells[heading].append(chosen_text(found[0]) if found else "-")
     cells["nDCG, top 5 %"] = [f"{ranking.ndcg:.3f}" for ranking in rankings]
-    cells["of the top 5 %"] = [f"{ranking.precision:.0%}" for ranking in rankings]
+    cells["precision, top 5 %"] = [f"{ranking.precision:.0%}" for ranking in rankings]
     return cells
 
 
