@@ -162,7 +162,7 @@ def test_an_analysis_says_nothing_of_saturation_that_is_not_told() -> None:
 
 def test_a_measure_that_tells_only_which_scores_are_saturated() -> None:
     run = run_of([*MINE[:-1], replace(MINE[-1], saturated=True)])
-    line = "saturation: 1 of 12 are saturated, of the best tenth 1; more --samples tell them apart"
+    line = "saturation: 1 of 12 are saturated, of the best tenth 1"
     assert saturation_line(saturation(run.candidates)) == line
     assert run.saturated == pytest.approx(1 / 12)
     page = analysis_page.to_page(run, [])

@@ -58,7 +58,7 @@ def saturation_line(told: Saturation) -> str:
     if told.best is not None:
         at_least = "at least " if told.best == SATURATED else ""
         line += f"; the highest score is {at_least}{told.best:.1%} of what it could be"
-    return line + ("; more --samples tell them apart" if told.among_best else "")
+    return line
 
 
 def repeats_line(told: Repeatability | None, repeats: int) -> str:
