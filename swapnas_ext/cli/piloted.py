@@ -28,7 +28,7 @@ def piloted(
     """The scoring with numbers where it had ``auto``, and the pilot that chose them, for JSON; None without one.
 
     The pilot runs in local processes. What it chose is printed. A run file that has begun keeps what its pilot chose:
-    measured times, and so the choice, may be others the next time.
+    measured times, and so the choice, may be others the next time. Of several measures, the pilot is about the first.
 
     Args:
         workers: local processes; by default one per core.
@@ -43,7 +43,7 @@ def piloted(
     with progress_bar("pilot", 1) as on_progress:
         found = pilot(
             space,
-            scoring.options(seed),
+            dataclasses.replace(scoring, measure=scoring.measure.partition(",")[0]).options(seed),
             samples=_number(scoring.samples),
             size=scoring.size,
             repeats=_number(scoring.repeats),

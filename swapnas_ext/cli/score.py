@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import sys
 import time
@@ -28,11 +27,11 @@ from swapnas_ext.cli.scoring import Scoring, scoring_options
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
 from swapnas_ext.cli.worker_options import local_workers, workers_option
 from swapnas_ext.correlation import Standing
-from swapnas_ext.models import initialization
+from swapnas_ext.models import OWN
 from swapnas_ext.report.scores.profile import profile_text
 from swapnas_ext.report.scores.rows import ScoreRow, best_first, score_row, to_csv, to_json
 from swapnas_ext.report.scores.text import to_text
-from swapnas_ext.scoring import Scorer, ScoreWarning, SwapScore
+from swapnas_ext.scoring import Scorer, ScoreWarning, SeededBuilds, SwapScore
 from swapnas_ext.search import Progress, Survey, run_file_of, survey_csv
 from swapnas_ext.spaces import SearchSpace
 
@@ -128,7 +127,7 @@ def score(
         texts = [*archs, *(_lines(arch_file) if arch_file else ())]
         space = None if choice.name is None else choice.get()
         _check_goes_together(choice, texts, factories, everything=everything, scoring=scoring)
-        initialized = not initialization.is_known(initialization.get(scoring.initialization))
+        initialized = scoring.initialization in ("keep", OWN)
         candidates = _candidates(space, texts, factories, initialized)
         target = torch.empty(0, device=scoring.device).device
         if output is not None:
@@ -255,9 +254,9 @@ def _scored(
         warnings.simplefilter("ignore", ScoreWarning)  # shown with each model
         task = progress.add_task("", total=len(candidates), state="")
         for candidate in candidates:
-            seeds = itertools.count(seed)  # for weights that the model draws itself
+            build = SeededBuilds(partial(_built, candidate, device), seed, torch.manual_seed)
             try:
-                result = scorer(partial(_built, candidate, device, seeds))
+                result = scorer(build)
             except (Exception, SystemExit) as error:  # the model's code may raise anything
                 kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
                 raise RuntimeError(f"{candidate.name}: {kind}{error}") from error
@@ -266,8 +265,7 @@ def _scored(
             progress.update(task, advance=1, state=f"best {best:.6g}")
 
 
-def _built(candidate: Named, device: torch.device, seeds: Iterator[int]) -> nn.Module:
-    torch.manual_seed(next(seeds))
+def _built(candidate: Named, device: torch.device) -> nn.Module:
     model: object = candidate.build()
     if not isinstance(model, nn.Module):
         raise TypeError(f"expected a torch module, got {type(model).__name__}")

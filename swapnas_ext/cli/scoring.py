@@ -74,7 +74,8 @@ class Scoring:
     )
     init: str | None = field(
         metadata=_option(
-            "Weight initialisation; keep: the model's own. Default: that of the measure, see 'swapnas measures'.",
+            "Weight initialisation; keep: the model's own. Default: that of the measure (of several: of each), see "
+            "'swapnas measures'.",
             type=click.Choice(initialization.NAMES),
         )
     )
@@ -102,7 +103,8 @@ class Scoring:
     )
     measure: str = field(
         metadata=_option(
-            f"The measure: {', '.join(measures.names())}, or MODULE:NAME of your own; see 'swapnas measures'.",
+            f"The measure: {', '.join(measures.names())}, or MODULE:NAME of your own; see "
+            "'swapnas measures'. Several with commas: swap,capacity.",
             metavar="NAME",
             default="patterns",
             callback=_known_measure,

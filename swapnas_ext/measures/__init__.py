@@ -10,6 +10,7 @@ import pkgutil
 
 from swapnas_ext.measures.measure import FunctionMeasure, Measure
 from swapnas_ext.measures.measurement import Measurement
+from swapnas_ext.measures.panel import Panel
 from swapnas_ext.measures.prepared_network import (
     Arguments,
     Counters,
@@ -45,6 +46,7 @@ __all__ = [
     "Measure",
     "Measurement",
     "NeedsTernary",
+    "Panel",
     "PreparedNetwork",
     "Remembered",
     "get",

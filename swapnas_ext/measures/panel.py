@@ -13,6 +13,7 @@ from swapnas_ext.measures.measure import Measure
 from swapnas_ext.measures.measurement import Measurement
 from swapnas_ext.measures.on_samples import OnSamples, can_share, run_together
 from swapnas_ext.measures.prepared_network import PreparedNetwork
+from swapnas_ext.models import OWN
 from swapnas_ext.patterns import NanActivationError
 
 BY_MEASURE = "measures"
@@ -48,11 +49,21 @@ class Panel(Measure[dict[str, Any]]):
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise ValueError(f"measures are given twice: {', '.join(sorted(twice))}")
-        inits = {member.default_init for member in members}
         self.members = tuple(members)
         self.name = ",".join(names)  # type: ignore[misc]  # of these members
         self.title = ", ".join(member.title for member in members)  # type: ignore[misc]  # likewise
-        self.default_init = inits.pop() if len(inits) == 1 else "keep"  # type: ignore[misc]  # likewise
+        self.default_init = OWN if len(self.by_init) > 1 else members[0].default_init  # type: ignore[misc]  # likewise
+
+    @property
+    def by_init(self) -> dict[str, Panel]:
+        """The measures by the initialiser that each is defined for."""
+        inits = dict.fromkeys(member.default_init for member in self.members)
+        if len(inits) == 1:
+            return dict.fromkeys(inits, self)
+        return {
+            init: Panel([member for member in self.members if member.default_init == init])
+            for init in inits
+        }
 
     def read(self, network: PreparedNetwork) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -69,6 +80,7 @@ class Panel(Measure[dict[str, Any]]):
 
     def summary(self, readings: Sequence[dict[str, Any]], network: PreparedNetwork) -> Measurement:
         details: dict[str, Any] = {}
+        flops: dict[str, int] = {}
         first: tuple[str, Measurement] | None = None
         problems: list[Exception] = []
         for member in self.members:
@@ -84,6 +96,8 @@ class Panel(Measure[dict[str, Any]]):
                 details[member.name] = {"error": str(problems[-1])}
                 continue
             first = first or (member.name, told)
+            if "flops" in told.details:
+                flops = {"flops": told.details["flops"]}
             details[member.name] = {
                 "score": told.value if math.isfinite(told.value) else None,  # for JSON
                 "log_score": told.log_value,
@@ -93,17 +107,45 @@ class Panel(Measure[dict[str, Any]]):
         if first is None:
             raise problems[0]
         score_of, told = first
-        known: dict[str, Any] = {
-            name: value for name, value in told.details.items() if name in ("flops", "heavy_tails")
-        }
-        if score_of != self.members[0].name:
-            known[SCORE_OF] = score_of
-        return replace(
-            told,
-            parts=tuple(readings),
-            details={**known, BY_MEASURE: details},
-            notes=(*told.notes, *_notes(details, score_of)),
+        tails = {name: told.details[name] for name in ("heavy_tails",) if name in told.details}
+        told = replace(told, parts=tuple(readings), details={**flops, **tails, BY_MEASURE: details})
+        return self._of(score_of, told)
+
+    def merged(self, found: Mapping[str, Measurement | Exception]) -> Measurement:
+        """The measurement of all, from those of `by_init`, or what happened to them."""
+        details: dict[str, Any] = {}
+        scores: dict[str, Measurement] = {}
+        for init, panel in self.by_init.items():
+            told = found[init]
+            for member in panel.members:
+                if isinstance(told, Exception):
+                    details[member.name] = {"error": _Missing(told).text}
+                    continue
+                details[member.name] = told.details[BY_MEASURE][member.name]
+                if "error" not in details[member.name]:
+                    scores.setdefault(init, told)
+        details = {member.name: details[member.name] for member in self.members}
+        first = next((one for one in self.members if "error" not in details[one.name]), None)
+        if first is None:
+            raise next(told for told in found.values() if isinstance(told, Exception))
+        told = scores[first.default_init]
+        of_missing = _notes(
+            told.details[BY_MEASURE],
+            told.details.get(SCORE_OF, next(iter(told.details[BY_MEASURE]))),
         )
+        notes = tuple(note for note in told.notes if note not in of_missing)
+        flops = [one.details["flops"] for one in scores.values() if "flops" in one.details]
+        known = {**told.details, **({"flops": flops[0]} if flops else {}), BY_MEASURE: details}
+        known.pop(SCORE_OF, None)
+        return self._of(first.name, replace(told, details=known, notes=notes))
+
+    def _of(self, score_of: str, told: Measurement) -> Measurement:
+        """The measurement of one of the measures, with what all found among its details."""
+        details = dict(told.details)
+        if score_of != self.members[0].name:
+            details[SCORE_OF] = score_of
+        notes = (*told.notes, *_notes(details[BY_MEASURE], score_of))
+        return replace(told, details=details, notes=notes)
 
 
 def _notes(details: Mapping[str, Mapping[str, Any]], score_of: str) -> list[str]:

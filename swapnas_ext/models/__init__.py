@@ -6,7 +6,7 @@ from swapnas_ext.models import initialization, running_statistics
 from swapnas_ext.models.block_state import Arguments, BlockState
 from swapnas_ext.models.disposable import OF_A_VARIABLE, is_disposable
 from swapnas_ext.models.flops import FlopCount
-from swapnas_ext.models.initialization import Initializer, Reach
+from swapnas_ext.models.initialization import OWN, Initializer, Reach
 from swapnas_ext.models.inputs import Inputs, MiniBatch
 from swapnas_ext.models.inventory import Inventory, Path, name_of, take_inventory
 from swapnas_ext.models.nested import (
@@ -22,6 +22,7 @@ from swapnas_ext.models.scoring_mode import set_scoring_mode, uncompiled
 
 __all__ = [
     "OF_A_VARIABLE",
+    "OWN",
     "Arguments",
     "BlockState",
     "FlopCount",

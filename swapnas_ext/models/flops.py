@@ -7,6 +7,7 @@ NAS-Bench-201.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,14 @@ _COUNTED = (*CONVOLUTIONS, nn.Linear)
 _RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 
 
+@dataclass
+class _Pass:
+    """A forward pass, with as many rows as its first input has, and the operations of all."""
+
+    rows: int | None
+    operations: int = 0
+
+
 class FlopCount:
     """Counts the operations of those layers of a network whose weights `initialization` draws.
 
@@ -29,15 +38,14 @@ class FlopCount:
     """
 
     def __init__(self) -> None:
-        self._total = 0
-        self._forwards = 0
+        self._passes: list[_Pass] = []
         self._hooks: list[Any] = []
 
     def watch(self, network: nn.Module) -> nn.Module:
         """Adds hooks to a network, which stay until `close`, and returns it."""
         if _is_scripted(network):  # does not take these hooks
             return network
-        self._hooks.append(network.register_forward_pre_hook(self._begin))
+        self._hooks.append(network.register_forward_pre_hook(self._begin, with_kwargs=True))
         for module in network.modules():
             if _is_scripted(module):
                 continue
@@ -55,11 +63,18 @@ class FlopCount:
         self._hooks.clear()
 
     def per_sample(self, samples: int) -> int | None:
-        """Operations of one sample in one forward pass of ``samples`` samples; None where no pass was observed."""
-        return self._total // (self._forwards * samples) if self._forwards else None
+        """Operations of one sample in one forward pass of ``samples`` samples; None where no pass was observed. Passes
+        of other numbers of rows, which a measure may make besides, do not count where there is one of so many."""
+        counted = [one for one in self._passes if one.rows == samples] or self._passes
+        return (
+            sum(one.operations for one in counted) // (len(counted) * samples) if counted else None
+        )
 
-    def _begin(self, module: nn.Module, args: Any) -> None:
-        self._forwards += 1
+    def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        elements = main_input(args, kwargs)
+        self._passes.append(
+            _Pass(len(elements) if elements is not None and elements.dim() else None)
+        )
 
     def _add(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
@@ -71,7 +86,7 @@ class FlopCount:
         if elements is None:
             return
         weight: Tensor = module.weight  # type: ignore[assignment] # of a convolution or linear layer
-        self._total += 2 * elements.numel() * (weight.numel() // weight.shape[0])
+        self._passes[-1].operations += 2 * elements.numel() * (weight.numel() // weight.shape[0])
 
     def _add_other(
         self,
@@ -81,7 +96,7 @@ class FlopCount:
         kwargs: dict[str, Any],
         output: Any,
     ) -> None:
-        self._total += 2 * count(args, kwargs, output)
+        self._passes[-1].operations += 2 * count(args, kwargs, output)
 
 
 _Count = Callable[[tuple[Any, ...], dict[str, Any], Any], int]

@@ -52,6 +52,8 @@ def _draw_kaiming(weight: Tensor, generator: torch.Generator, fan_in: int | None
 _BY_NAME: dict[str, Initializer] = {"gaussian": gaussian_, "kaiming": kaiming_}
 _DRAWS: dict[Initializer, Draw] = {gaussian_: _draw_gaussian, kaiming_: _draw_kaiming}
 NAMES = (*_BY_NAME, "keep")
+OWN = "own"
+"""Stands for the initialiser that a measure is defined for."""
 
 
 def get(init: str | Initializer | None) -> Initializer | None:

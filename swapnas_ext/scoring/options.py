@@ -12,7 +12,7 @@ import torch
 from swapnas_ext import measures
 from swapnas_ext.capture import Mode, Plan, Select, UserRules
 from swapnas_ext.measures import AnyMeasure, Measure
-from swapnas_ext.models import Initializer, initialization
+from swapnas_ext.models import OWN, Initializer, initialization
 from swapnas_ext.patterns import NanPolicy
 from swapnas_ext.scoring import regularization
 
@@ -107,8 +107,10 @@ class Options:
         Raises:
             TypeError, ValueError: an option that can't be, or some that don't go together.
         """
+        measure = measures.get(given["measure"])
+        init = measure.default_init if given["init"] == OWN else given["init"]
         return cls(
-            initialize=initialization.get(given["init"]),
+            initialize=initialization.get(None if init == OWN else init),
             repeats=given["repeats"],
             seed=given["seed"],
             mu=given["mu"],
@@ -119,7 +121,7 @@ class Options:
             autocast=given["autocast"],
             channels_last=given["channels_last"],
             plan=Plan(given["capture"], given["rules"] or {}, given["select"]),
-            measure=measures.get(given["measure"]),
+            measure=measure,
         )
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,19 +15,22 @@ from torch import Tensor, nn
 
 from swapnas_ext._torch_private import uncompiled
 from swapnas_ext._util import ByClasses, warn
-from swapnas_ext.measures import Measurement, Remembered
+from swapnas_ext.measures import Measurement, Panel, Remembered
 from swapnas_ext.models import (
     OF_A_VARIABLE,
+    OWN,
     Inputs,
     MiniBatch,
+    initialization,
     is_disposable,
     take_inventory,
 )
-from swapnas_ext.patterns import NanPolicy, PatternCounter
+from swapnas_ext.patterns import NanActivationError, NanPolicy, PatternCounter
 from swapnas_ext.scoring import regularization
 from swapnas_ext.scoring.options import Options, ScoringOptions, signature, with_defaults
 from swapnas_ext.scoring.readings import Readings
 from swapnas_ext.scoring.repeats import Repeats
+from swapnas_ext.scoring.seeded_builds import SeededBuilds
 from swapnas_ext.scoring.swap_score import Result, ScoreWarning, SwapScore, Timing, mixed_text
 from swapnas_ext.scoring.turns import one_at_a_time
 
@@ -50,7 +54,8 @@ class Scorer:
             builds the model: it is called for each repeat. Its weights are those that it draws from the global
             random numbers: call ``torch.manual_seed`` first to get the same score again.
         init: ``"gaussian"`` (published), ``"kaiming"``, a function ``(model, generator)`` that
-            overwrites weights in place, or ``None`` / ``"keep"`` for the weights as they are. The first two draw
+            overwrites weights in place, ``None`` / ``"keep"`` for the weights as they are, or ``"own"``: what the
+            measure is defined for, of several measures each its own. The first two draw
             the weights of layers, also of those that libraries write themselves, and what weights are
             computed from (``weight_norm``, ``prune``); ``notes`` name what they leave, such as embeddings.
         mu, sigma: regularise by size, in thousands (squared thousands) of parameters: see
@@ -72,7 +77,8 @@ class Scorer:
         measure: ``"patterns"`` or ``"swap"``: the published score; ``"capacity"``: ranks spaces of all kinds, see
             docs/capacity.md, and takes about twice as long; ``"composite"``: see docs/composite.md; or a measure
             of your own: a name from the registry of `measures`, ``MODULE:NAME``, a `Measure`, or a function from a
-            `PreparedNetwork` to the logarithm of a score.
+            `PreparedNetwork` to the logarithm of a score. Several names with commas between them: the score is that
+            of the first, and ``measurement.details["measures"]`` has all.
 
     Batch normalisation uses the statistics of the mini-batch, as published; dropout is off. The model
     comes back exactly as it was: weights, buffers, modes, hooks, and the global random state.
@@ -95,8 +101,25 @@ class Scorer:
         self._remembered = ByClasses(Remembered)
         self._warned: set[str] = set()
         self._patterns_seen: dict[bool, str] = {}  # ternary or not: a model that has them
+        self._by_init: dict[str, Scorer] = {}
+        measure = self.options.measure
+        if given["init"] == OWN and isinstance(measure, Panel) and measure.default_init == OWN:
+            self._by_init = {init: self._for(init, of) for init, of in measure.by_init.items()}
         # Raises its errors before any model runs.
         PatternCounter(self.samples, nan_policy=self.options.nan_policy)
+
+    def _for(self, init: str, measure: Panel) -> Scorer:
+        """A scorer on the same mini-batch."""
+        other = copy(self)
+        initialize = initialization.get(init)
+        other.options = replace(self.options, initialize=initialize, measure=measure)
+        other._remembered = ByClasses(Remembered)
+        return other
+
+    @property
+    def draws_for_each(self) -> bool:
+        """Whether each of several measures reads weights of its own initialiser."""
+        return bool(self._by_init)
 
     @property
     def mu(self) -> float | None:
@@ -134,6 +157,8 @@ class Scorer:
 
     def _build_and_score(self, model: Model) -> SwapScore:
         options = self.options
+        if self._by_init:
+            return self._score_by_init(model)
         if options.initialize is not None or options.repeats == 1:
             repeats = self._built(model, options)
             return self._score(repeats, repeats.measured(), repeats.timing)
@@ -143,6 +168,35 @@ class Scorer:
                 "'gaussian', or a function that builds the model, which is called for each repeat"
             )
         return self._score_builds(model)
+
+    def _score_by_init(self, model: Model) -> SwapScore:
+        """The score of several measures, each on weights of its own initialiser."""
+        measure = self.options.measure
+        assert isinstance(measure, Panel)
+        scores: list[SwapScore] = []
+        found: dict[str, Measurement | Exception] = {}
+        for init, scorer in self._by_init.items():
+            if isinstance(model, SeededBuilds):
+                model.start_over()
+            try:
+                scores.append(scorer._build_and_score(model))
+                found[init] = scores[-1].measurement
+            except NanActivationError:
+                raise
+            except Exception as error:  # its measures are missing
+                found[init] = error
+        measurement = measure.merged(found)
+        notes = [n for one in scores for n in one.notes if n not in one.measurement.notes]
+        shown = max(scores, key=lambda one: one.neurons)
+        return SwapScore(
+            replace(
+                Result(**vars(shown)),
+                measure=measure.name,
+                measurement=measurement,
+                notes=(*dict.fromkeys(notes), *measurement.notes),
+                timing=sum((one.timing for one in scores), Timing()),
+            )
+        )
 
     def _score_builds(self, build: Callable[[], nn.Module]) -> SwapScore:
         """The score over repeats whose weights the model draws while it is built."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from swapnas_ext.models import OWN, Initializer
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.spaces import SearchSpace, name_of
 
@@ -23,7 +24,7 @@ def describe_scorer(scorer: Scorer) -> dict[str, Any]:
         "measure": settings.measure.name,
         "samples": scorer.samples,
         "repeats": settings.repeats,
-        "init": "keep" if initialize is None else initialize.__name__.rstrip("_"),
+        "init": OWN if scorer.draws_for_each else _init_name(initialize),
         "seed": settings.seed,
         "tolerance": settings.tolerance,
         "capture": settings.plan.mode,
@@ -33,6 +34,10 @@ def describe_scorer(scorer: Scorer) -> dict[str, Any]:
         "mu": scorer.mu,
         "sigma": scorer.sigma,
     }
+
+
+def _init_name(initialize: Initializer | None) -> str:
+    return "keep" if initialize is None else initialize.__name__.rstrip("_")
 
 
 def describe_space(space: SearchSpace) -> dict[str, Any]:

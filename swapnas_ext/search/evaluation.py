@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import itertools
 import json
 import math
 import multiprocessing
@@ -14,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypedDict
 
 import torch
@@ -23,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from swapnas_ext._util import keep_freed_memory
 from swapnas_ext.models import FlopCount, initialization, own_random_state
-from swapnas_ext.scoring import Scorer, ScoreWarning, SwapScore, one_at_a_time
+from swapnas_ext.scoring import Scorer, ScoreWarning, SeededBuilds, SwapScore, one_at_a_time
 from swapnas_ext.search.candidate import Outcome
 from swapnas_ext.search.latency import Latency, Quiet, measure
 from swapnas_ext.spaces import SearchSpace
@@ -80,12 +79,8 @@ class Evaluator:
                     return _over("latency", start, flops=flops, latency=latency)
             counted = FlopCount() if self.count_flops else None
             with self._working():
-                seeds = itertools.count(
-                    self.scorer.options.seed
-                )  # of each repeat, where it is built again
-                score = self.scorer(
-                    lambda: self._network(architecture, lambda: seed(next(seeds)), counted)
-                )
+                build = partial(self._network, architecture, counted)
+                score = self.scorer(SeededBuilds(build, self.scorer.options.seed, seed))
             measured = score.measurement
             if "flops" in measured.details:  # the network runs more often than once
                 flops = measured.details["flops"]
@@ -118,11 +113,8 @@ class Evaluator:
     def _working(self) -> AbstractContextManager[None]:
         return nullcontext() if self.quiet is None else self.quiet.working()
 
-    def _network(
-        self, architecture: str, seed: Callable[[], None], counted: FlopCount | None
-    ) -> nn.Module:
+    def _network(self, architecture: str, counted: FlopCount | None) -> nn.Module:
         overwritten = initialization.is_known(self.scorer.options.initialize)
-        seed()  # for weights that the scorer leaves as they are
         network = self.space.build(architecture, initialized=not overwritten)
         if counted is not None:
             counted.watch(network)

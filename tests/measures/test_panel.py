@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from torch import nn
 
 import swapnas_ext as swap
 from swapnas_ext import measures
+from swapnas_ext.scoring import SeededBuilds
 
 NAMES = "patterns", "capacity", "nwot", "composite", "params", "jacov"
 
@@ -70,8 +72,64 @@ def test_a_measure_that_cannot_read_a_network_is_missing() -> None:
 def test_names() -> None:
     assert measures.get("swap, nwot").name == "patterns,nwot"
     assert measures.get("nwot,capacity").default_init == "keep"
-    assert measures.get("patterns,capacity").default_init == "keep"
+    assert measures.get("patterns,zen").default_init == "gaussian"
+    assert measures.get("patterns,capacity").default_init == "own"
     with pytest.raises(ValueError, match="given twice: patterns"):
         measures.get("swap,patterns")
     with pytest.raises(ValueError, match="'nwott'"):
         measures.get("swap,nwott")
+
+
+def built() -> SeededBuilds:
+    return SeededBuilds(net, 5, torch.manual_seed)
+
+
+@pytest.mark.parametrize("make", [built, net])
+def test_each_reads_weights_of_its_own_initialiser(make: Callable[[], Any]) -> None:
+    names = "nwot", "patterns", "capacity", "zen", "params"
+    model = make()
+    found = panel(model, ",".join(names), init="own", seed=5)
+    assert tuple(found) == names
+    for name in names:
+        own, by_name = (
+            swap.score(make() if make is built else model, IMAGES, measure=name, init=init, seed=5)
+            for init in ("own", measures.get(name).default_init)
+        )
+        assert own == by_name
+        assert found[name]["log_score"] == pytest.approx(own.log_value, abs=1e-6), name
+
+
+def test_a_score_by_own_initialisers_has_what_others_have() -> None:
+    score = swap.score(net(), IMAGES, measure="nwot,patterns", init="own")
+    assert score.neurons == swap.score(net(), IMAGES).neurons
+    assert score.timing.forward > 0
+
+
+def test_repeats_of_own_initialisers() -> None:
+    found = panel(built(), "patterns,nwot", init="own", seed=5, repeats=3)
+    for name in ("patterns", "nwot"):
+        alone = swap.score(built(), IMAGES, measure=name, init="own", seed=5, repeats=3)
+        assert found[name]["log_score"] == pytest.approx(alone.log_value, abs=1e-6)
+        assert found[name]["spread"] == pytest.approx(alone.measurement.spread, rel=1e-3)
+
+
+def test_what_is_missing_of_own_initialisers() -> None:
+    tokens = torch.arange(12).reshape(4, 3)
+    model = nn.Sequential(nn.Embedding(12, 5), nn.Linear(5, 6), nn.ReLU())
+    score = swap.score(model, tokens, measure="synflow,zen,patterns,params", init="own")
+    found = score.measurement.details
+    assert found["score_of"] == "patterns"
+    assert [name for name, one in found["measures"].items() if "error" in one] == ["synflow", "zen"]
+    missing = [note for note in score.notes if note.startswith("no ")]
+    assert [note.partition(":")[0] for note in missing] == ["no synflow", "no zen"]
+    assert sum("the score is that of" in note for note in score.notes) == 1
+    with pytest.raises(ValueError, match="SynFlow sends ones"):
+        swap.score(model, tokens, measure="synflow,zen", init="own")
+
+
+def test_operations_are_those_of_the_samples() -> None:
+    model = net()
+    expected = swap.score(model, IMAGES, measure="flops").measurement.details["flops"]
+    for names in ("patterns,synflow,zen,flops", "flops,zen", "capacity,patterns"):
+        found = swap.score(model, IMAGES, measure=names, init="own").measurement.details
+        assert found["flops"] == expected
