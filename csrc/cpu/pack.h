@@ -36,8 +36,8 @@ using Transpose = void (*)(const uint64_t* rows, int64_t stride, int64_t row_cou
 // Bits that are set in `count` words.
 using CountBits = uint64_t (*)(const uint64_t* words, int64_t count);
 
-// `rows`: bit rows of `word_count` words, `stride` words apart. Adds to differences[t] the number of
-// bits in which row `row` differs from row t, for each t below `row`.
+// `rows`: bit rows of `word_count` words, `stride` words apart. Adds to differences[t] the number
+// of bits in which row `row` differs from row t, for each t below `row`.
 using AddDifferences = void (*)(const uint64_t* rows, int64_t stride, int64_t row,
                                 int64_t word_count, int64_t* differences);
 
