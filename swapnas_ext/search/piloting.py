@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from swapnas_ext.measures import SATURATED
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import pilot_choice
 from swapnas_ext.search.candidate import Outcome
@@ -32,6 +31,7 @@ _MOST, _FEWEST = 24, 6  # architectures
 _DRAWS = 50  # for each architecture, to find as many different ones
 _SMALLEST = 32  # pixels; DARTS networks rank worse with less
 _HALVINGS = 2
+_NEARLY_SATURATED = 0.9  # a search finds higher scores than random architectures have
 _OTHER_WEIGHTS = 1_000_003  # far from the seeds of a reading's own repeats
 
 
@@ -51,10 +51,10 @@ def pilot(
     """Chooses S, R and the size of images for a space and a measure. It scores 8 to 24 random architectures, with
     other weights and other images each time, and needs no accuracies.
 
-    A setting is good if at most one of 20 architectures is saturated; if two independent readings agree, with enough
-    repeats, to a Spearman's rho of 0.95; and, with images smaller than the space's own, if images twice as large
-    rank the same weights alike (0.98). The cheapest good one is chosen, by measured times, and the best of them if none
-    is good. Architectures and weights depend on the seed only; which setting is the cheapest, and how many are tried
+    A setting is good if at most one of 20 architectures is saturated, or nearly (at 90 % of the highest possible); if
+    two independent readings agree, with enough repeats, to a Spearman's rho of 0.95; and, with images smaller than the
+    space's own, if images twice as large rank the same weights alike (0.98). The cheapest good one is chosen, by
+    measured times, and the best of them if none is good. Architectures and weights depend on the seed only; which setting is the cheapest, and how many are tried
     within ``seconds``, also depend on the machine.
 
     Args:
@@ -284,14 +284,14 @@ class _Ladder:
         if not scored:
             self._error = self._error or first[0].error
             return None
-        saturated = [outcome.is_saturated for outcome in scored]
+        saturated = [_is_saturated(outcome) for outcome in scored]
         pairs: list[tuple[float, float]] = []
         kept, needs_kept = None, False
         if not pilot_choice.is_saturated(sum(saturated), len(saturated)):
             pairs = _pairs(first, self._read(setting, 1))
             if larger is not None:
                 on_larger = self._read(larger, 0)
-                crowded = sum(outcome.is_saturated for outcome in on_larger)
+                crowded = sum(map(_is_saturated, on_larger))
                 # A saturated order is none to keep.
                 needs_kept = not pilot_choice.is_saturated(crowded, len(on_larger))
                 kept = pilot_choice.spearman(_pairs(first, on_larger)) if needs_kept else None
@@ -308,9 +308,10 @@ class _Ladder:
     def _fewer_samples(self, setting: Setting) -> int | None:
         """How many samples make about as many patterns possible as there are neurons, if most saturated networks have
         a pattern for nearly each neuron; otherwise None."""
-        saturated = [o for o in self._readings[setting, 0] if o.is_saturated and o.neurons]
+        saturated = [o for o in self._readings[setting, 0] if _is_saturated(o) and o.neurons]
         own = [
-            o.patterns is not None and o.patterns >= SATURATED * (o.neurons or 0) for o in saturated
+            o.patterns is not None and o.patterns >= _NEARLY_SATURATED * (o.neurons or 0)
+            for o in saturated
         ]
         if 2 * sum(own) <= len(own):
             return None
@@ -372,6 +373,14 @@ def _is_worse(other: Setting, saturated: Setting, fewer: int | None) -> bool:
     if fewer is None:  # all patterns that are possible occur, and do among more neurons
         return other.samples <= saturated.samples and other.size >= saturated.size
     return other.samples >= saturated.samples and other.size <= saturated.size
+
+
+def _is_saturated(outcome: Outcome) -> bool:
+    """Whether a score is saturated, or nearly. Where patterns are only a part of the score, they tell nothing of it."""
+    if outcome.is_saturated:
+        return True
+    of_score = outcome.patterns is not None and outcome.patterns == outcome.score
+    return of_score and (outcome.saturation or 0) >= _NEARLY_SATURATED
 
 
 def _pairs(first: Sequence[Outcome], second: Sequence[Outcome]) -> list[tuple[float, float]]:
