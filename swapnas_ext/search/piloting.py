@@ -54,8 +54,8 @@ def pilot(
     A setting is good if at most one of 20 architectures is saturated, or nearly (at 90 % of the highest possible); if
     two independent readings agree, with enough repeats, to a Spearman's rho of 0.95; and, with images smaller than the
     space's own, if images twice as large rank the same weights alike (0.98). The cheapest good one is chosen, by
-    measured times, and the best of them if none is good. Architectures and weights depend on the seed only; which setting is the cheapest, and how many are tried
-    within ``seconds``, also depend on the machine.
+    measured times, and the best of them if none is good. Architectures and weights depend on the seed only; which
+    setting is the cheapest, and how many are tried within ``seconds``, also depend on the machine.
 
     Args:
         options: those of the scorer, such as ``{"measure": "capacity", "init": "keep"}``, with the seed. Of several
