@@ -96,7 +96,7 @@ def _report(results: dict[str, Any]) -> None:
                 ),
             ]
         )
-    headings = ["table", "measure", "pilot", "chosen", "rows", "ρ, auto", "ρ, S = 16, R = 1"]
+    headings = ["table", "measure", "pilot", "chosen", "rows", "rho, auto", "rho, S = 16, R = 1"]
     rewrite(_PAGE, {"pilot": table(headings, rows)})
 
 
