@@ -55,8 +55,8 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
         if drawn is not None:
             effects = analysis.operation_effects(
                 drawn,
-                [candidate.architecture for candidate in first.candidates],
-                [candidate.log_score for candidate in first.candidates],
+                [candidate.architecture for candidate in first.alike],
+                [candidate.log_score for candidate in first.alike],
             )
         if effects:
             click.echo(operations_text(effects))

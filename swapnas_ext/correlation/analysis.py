@@ -228,9 +228,14 @@ class ScoredRun:
         return cls(path.name, samples, repeats, candidates)
 
     @property
+    def alike(self) -> list[Candidate]:
+        """Those whose score is of the same measure: see `scored_alike`."""
+        return scored_alike(self.candidates)
+
+    @property
     def saturated(self) -> float | None:
         """The share of saturated architectures; None where the measure does not tell a saturation."""
-        told = saturation(self.candidates)
+        told = saturation(self.alike)
         return told.architectures / told.total if told.is_known else None
 
     @property
@@ -243,7 +248,7 @@ class ScoredRun:
 
         NaN where they share fewer than three, or where the scores of a run are all the same.
         """
-        mine, others = ({c.form: c.log_score for c in run.candidates} for run in (self, other))
+        mine, others = ({c.form: c.log_score for c in run.alike} for run in (self, other))
         both = sorted(mine.keys() & others.keys())
         return spearman(
             np.array([mine[form] for form in both]), np.array([others[form] for form in both])

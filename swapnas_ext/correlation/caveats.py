@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,8 +70,10 @@ def caveats(networks: Iterable[Candidate | Ranked | Standing]) -> list[str]:
 
 
 def _saturated(standings: Sequence[Standing]) -> list[str]:
-    counts = {"": sum(one.saturated for one in standings)}
-    for name in _names(standings)[1:]:
+    names = _names(standings)
+    by_score = [one for one in standings if not names or one.measure == names[0]]
+    counts = {"": sum(one.saturated for one in by_score)}
+    for name in names[1:]:
         counts[f" by {title_of(name)}"] = sum(
             bool(one.by_measure.get(name, {}).get("saturated")) for one in standings
         )
@@ -91,7 +94,10 @@ def _mixed(standings: Sequence[Standing]) -> list[str]:
 
 def _size(standings: Sequence[Standing]) -> list[str]:
     """One sentence, about what comes nearest to the ranking. Sizes as scores are no news."""
-    if any(one.measure in SIZES for one in standings):
+    measures = Counter(one.measure for one in standings)
+    most = [measure for measure, _ in measures.most_common(1)]
+    standings = [one for one in standings if one.measure in most]  # others don't compare with them
+    if any(measure in SIZES for measure in most):
         return []
     sizes = {
         "parameters": [float(one.parameters) for one in standings],

@@ -111,7 +111,12 @@ def _files_of_classes(folder: Path) -> dict[str, list[Path]]:
         raise ValueError(
             f"{folder} is a file: expected a folder with a subfolder of images for each class"
         )
-    subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and is_shown(path.name))
+    around = (folder.resolve(), *folder.resolve().parents)  # a link to one of them is no class
+    subfolders = sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and is_shown(path.name) and path.resolve() not in around
+    )
     inside = {
         path.name: [file for files in image_files(path) for file in files] for path in subfolders
     }

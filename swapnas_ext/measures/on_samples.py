@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,11 +31,12 @@ class OnSamples:
 def run_together(network: PreparedNetwork, wanted: Sequence[OnSamples]) -> None:
     """Runs the network once, for all of them."""
 
-    def hooks() -> AbstractContextManager[Any]:
-        stack = ExitStack()
-        for one in wanted:
-            stack.enter_context(one.hooks())
-        return stack
+    @contextmanager
+    def hooks() -> Iterator[None]:
+        with ExitStack() as stack:
+            for one in wanted:
+                stack.enter_context(one.hooks())
+            yield
 
     observers = [one.observer for one in wanted]
     network.run(observers[0] if len(observers) == 1 else _Several(observers), hooks=hooks)

@@ -30,7 +30,23 @@ class _Missing:
 
     @property
     def text(self) -> str:
-        return f"{type(self.error).__name__}: {self.error}"
+        """In one line: notes, tables and pages show it."""
+        return " ".join(f"{type(self.error).__name__}: {self.error}".split())
+
+
+class _NoneReadError(ValueError):
+    """None of several measures could read a network.
+
+    Args:
+        reasons: why, by the name of each measure.
+    """
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        super().__init__(reasons)  # so that it can be pickled
+        self.reasons = reasons
+
+    def __str__(self) -> str:
+        return "; ".join(f"no {name}: {reason}" for name, reason in self.reasons.items())
 
 
 class Panel(Measure[dict[str, Any]]):
@@ -82,18 +98,14 @@ class Panel(Measure[dict[str, Any]]):
         details: dict[str, Any] = {}
         flops: dict[str, int] = {}
         first: tuple[str, Measurement] | None = None
-        problems: list[Exception] = []
+        reasons: dict[str, str] = {}
         for member in self.members:
             of_member = [reading[member.name] for reading in readings]
             missing = next((found for found in of_member if isinstance(found, _Missing)), None)
-            if missing is not None:
-                problems.append(missing.error)
-                details[member.name] = {"error": missing.text}
-                continue
-            told = member.summary(of_member, network)
-            if not math.isfinite(told.log_value):
-                problems.append(ValueError(f"the score is {told.value}"))
-                details[member.name] = {"error": str(problems[-1])}
+            told = missing or _or_missing(partial(_finite, member, of_member, network))
+            if isinstance(told, _Missing):
+                reasons[member.name] = told.text
+                details[member.name] = {"error": told.text}
                 continue
             first = first or (member.name, told)
             if "flops" in told.details:
@@ -105,7 +117,7 @@ class Panel(Measure[dict[str, Any]]):
                 **({"spread": told.spread} if told.repeats > 1 else {}),
             }
         if first is None:
-            raise problems[0]
+            raise _NoneReadError(reasons)
         score_of, told = first
         tails = {name: told.details[name] for name in ("heavy_tails",) if name in told.details}
         told = replace(told, parts=tuple(readings), details={**flops, **tails, BY_MEASURE: details})
@@ -119,7 +131,8 @@ class Panel(Measure[dict[str, Any]]):
             told = found[init]
             for member in panel.members:
                 if isinstance(told, Exception):
-                    details[member.name] = {"error": _Missing(told).text}
+                    reasons = told.reasons if isinstance(told, _NoneReadError) else {}
+                    details[member.name] = {"error": reasons.get(member.name, _Missing(told).text)}
                     continue
                 details[member.name] = told.details[BY_MEASURE][member.name]
                 if "error" not in details[member.name]:
@@ -127,7 +140,7 @@ class Panel(Measure[dict[str, Any]]):
         details = {member.name: details[member.name] for member in self.members}
         first = next((one for one in self.members if "error" not in details[one.name]), None)
         if first is None:
-            raise next(told for told in found.values() if isinstance(told, Exception))
+            raise _NoneReadError({name: one["error"] for name, one in details.items()})
         told = scores[first.default_init]
         of_missing = _notes(
             told.details[BY_MEASURE],
@@ -155,6 +168,15 @@ def _notes(details: Mapping[str, Mapping[str, Any]], score_of: str) -> list[str]
     if next(iter(details)) != score_of:
         notes.append(f"the score is that of {score_of}, the first measure that has one")
     return notes
+
+
+def _finite(
+    measure: Measure[Any], readings: Sequence[Any], network: PreparedNetwork
+) -> Measurement:
+    told = measure.summary(readings, network)
+    if not math.isfinite(told.log_value):
+        raise ValueError(f"the score is {told.value}")
+    return told
 
 
 def _or_missing(read: Callable[[], Any]) -> Any:

@@ -24,7 +24,7 @@ def opened(path: Path | None, about: dict[str, Any]) -> Iterator[RunFile]:
             made_with = run_file.settings
             search = _not_below_begun(about["search"], run_file)
             _check_same(made_with, {**about, "search": search}, path)
-            command = about["command"] or made_with.get("command")
+            command = _with_pilot(about["command"], made_with.get("command"))
             run_file.write_about(
                 settings={**made_with, "search": search, "command": command}, ended=""
             )
@@ -37,6 +37,15 @@ def opened(path: Path | None, about: dict[str, Any]) -> Iterator[RunFile]:
         run_file.close(discard=not any(candidate.scored for candidate in run_file.candidates()))
         raise
     run_file.close()
+
+
+def _with_pilot(
+    command: dict[str, Any] | None, before: dict[str, Any] | None
+) -> dict[str, Any] | None:
+    """The command, with the pilot of the one before: the scorer is the same, which that pilot chose."""
+    if not command or not before:
+        return command or before
+    return {**command, "pilot": before["pilot"]} if "pilot" in before else command
 
 
 def _not_below_begun(search: dict[str, Any], run_file: RunFile) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal
 
+from swapnas_ext.correlation import analysis
 from swapnas_ext.search import Ranked, SearchResult
 
 Group = Literal["best", "middle", "worst"]
@@ -30,14 +31,18 @@ def choose(result: SearchResult, networks: int) -> list[Choice]:
     """A third each from the top, the middle and the bottom of the ranking, or all candidates where there are no more.
     They come in the order of training: best, worst, middle, and again, so that an early end leaves a spread.
 
-    Architectures with the same canonical form count once.
+    Architectures with the same canonical form count once. Where the first of several measures could not read some,
+    their scores are of another measure, and they are left out.
 
     Raises:
         ValueError: fewer than three ``networks``, or fewer than three scored candidates, or all with one score.
     """
     if networks < FEWEST:
         raise ValueError(f"networks must be at least {FEWEST}, got {networks}")
-    rows = list({row.candidate.form: row for row in reversed(result.ranked())}.values())[::-1]
+    ranked = result.ranked()
+    alike = {one.number for one in analysis.scored_alike([row.candidate for row in ranked])}
+    ranked = [row for row in ranked if row.candidate.number in alike]
+    rows = list({row.candidate.form: row for row in reversed(ranked)}.values())[::-1]
     if len(rows) < FEWEST:
         raise ValueError(
             f"the run has {len(rows)} scored architectures: expected at least {FEWEST}; search for more"

@@ -126,7 +126,9 @@ def _check_same(record: Record, settings: Mapping[str, Any]) -> None:
     for name in {**settings, **record.settings}:
         was, wanted = record.settings.get(name), settings.get(name)
         if was != wanted:
-            short = isinstance(wanted, str | int | float) and isinstance(was, str | int | float)
+            short = name != "images" and all(
+                isinstance(v, str | int | float) for v in (was, wanted)
+            )
             values = f" ({was}, not {wanted})" if short else ""
             raise ValueError(
                 f"{record.path} has a validation with another setting of {name}{values}: choose another file, or start "

@@ -106,8 +106,8 @@ def validate(
         "architectures": [choice.ranked.architecture for choice in choices],
         "scores": [choice.ranked.log_score for choice in choices],
         "space": describe_space(final),
-        "images": read.digest,
         "size": size,
+        "images": read.digest,  # of that size
         "minutes": minutes,
         "flip": flip,
         "seed": seed,

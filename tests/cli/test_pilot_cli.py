@@ -104,6 +104,13 @@ def test_correlate_keeps_the_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     again = run(*command)
     assert again.exit_code == 0, again.output
     assert again.stdout == first.stdout
+    with RunFile.read(tmp_path / "found.db") as run_file:
+        chosen = run_file.pilot
+    numbers = ("--samples", chosen["samples"], "--repeats", chosen["repeats"])
+    by_hand = run(*command, *numbers)
+    assert by_hand.exit_code == 0, by_hand.output
+    with RunFile.read(tmp_path / "found.db") as run_file:
+        assert run_file.pilot == chosen
 
 
 def test_calibrate_tells_it() -> None:

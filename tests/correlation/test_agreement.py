@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from swapnas_ext.correlation import agreement
-from swapnas_ext.correlation.analysis import scored_alike
-from swapnas_ext.report.analysis.text import agreement_text
+from swapnas_ext.correlation.analysis import ScoredRun, scored_alike
+from swapnas_ext.report.analysis.text import agreement_text, trust_text
 from swapnas_ext.report.shared.charts import draw_agreement
 from swapnas_ext.search import Candidate, Outcome
 
@@ -29,7 +29,8 @@ def candidate(place: int, **found: dict[str, Any]) -> Candidate:
     outcome = Outcome(
         measure=",".join(found),
         score=1.0,
-        log_score=first.get("log_score", 0.0),
+        log_score=first.get("log_score", 100.0 + place),
+        spread=0.1,
         details={"measures": found, **score_of},
     )
     return Candidate(place, 0, f"text {place}", f"form {place}", (), 1000 + place, outcome)
@@ -116,3 +117,7 @@ def test_scores_of_another_measure_are_not_compared_with_the_rest() -> None:
     assert [one.score_of for one in others] == ["nwot"] * 3
     assert scored_alike([*others, *CANDIDATES]) == CANDIDATES
     assert scored_alike([]) == []
+    run, mixed = (ScoredRun("run", 16, 4, own) for own in (CANDIDATES, [*others, *CANDIDATES]))
+    assert trust_text(mixed) == trust_text(run)
+    assert mixed.saturated == run.saturated
+    assert mixed.agreement(run) == pytest.approx(1)

@@ -111,3 +111,15 @@ def test_candidates_and_what_a_search_ranks() -> None:
     ]
     of_one_size = [Ranked(one, -((one.parameters - 1012) ** 2)) for one in candidates]
     assert len(caveats(of_one_size)) == 1  # what is ranked is the regularised score
+
+
+def test_scores_of_several_measures_are_told_apart() -> None:
+    found = {"synflow": {"error": "no"}, "patterns": {"log_score": 2.0, "saturated": True}}
+    others = standings(by_measure=found, measure="patterns", saturated=True)[:4]
+    of_first = {"synflow": {"log_score": 1.0}, "patterns": {"log_score": 1.0}}
+    alike = standings(ANY, increasing(ANY), by_measure=of_first, measure="synflow")
+    lines = caveats([*alike, *others])
+    assert [line.partition(",")[0] for line in lines[:-1]] == [
+        f"4 of {COUNT + 4} are saturated by SWAP-Score"
+    ]
+    assert "rho 1.00" in lines[-1]

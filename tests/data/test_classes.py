@@ -22,6 +22,7 @@ def test_images_and_their_classes(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(folder / ".hidden" / "a.png")
     Image.new("RGB", (8, 8)).save(folder / "beside.png")
     (folder / "empty").mkdir()
+    (folder / "again").symlink_to(folder)
     calls: list[tuple[int, int]] = []
     found = labelled_images(folder, 8, on_progress=lambda *call: calls.append(call))
     assert found.classes == tuple(sorted(COLOURS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -133,3 +133,29 @@ def test_operations_are_those_of_the_samples() -> None:
     for names in ("patterns,synflow,zen,flops", "flops,zen", "capacity,patterns"):
         found = swap.score(model, IMAGES, measure=names, init="own").measurement.details
         assert found["flops"] == expected
+
+
+@pytest.mark.parametrize("init", ["own", "keep"])
+def test_the_reason_of_each_that_is_missing(init: str) -> None:
+    tokens = torch.arange(12).reshape(4, 3)
+    model = nn.Sequential(nn.Embedding(12, 5), nn.Linear(5, 6), nn.ReLU())
+    score = swap.score(model, tokens, measure="jacov,synflow,patterns", init=init)
+    found = score.measurement.details["measures"]
+    for name in ("jacov", "synflow"):
+        with pytest.raises(ValueError) as alone:
+            swap.score(model, tokens, measure=name)
+        assert found[name] == {"error": f"ValueError: {alone.value}"}
+
+
+class Broken(measures.FunctionMeasure):
+    """Fails after its readings."""
+
+    def summary(self, readings: Sequence[float], network: measures.PreparedNetwork) -> Any:
+        raise RuntimeError("two\nlines")
+
+
+def test_a_measure_that_fails_in_its_summary_is_missing() -> None:
+    both = measures.Panel([Broken(lambda network: 1.0, "broken"), measures.get("patterns")])
+    score = swap.score(net(), IMAGES, measure=both)
+    assert score == swap.score(net(), IMAGES)
+    assert score.measurement.details["measures"]["broken"] == {"error": "RuntimeError: two lines"}

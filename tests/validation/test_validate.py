@@ -19,9 +19,11 @@ from torch import Tensor, nn
 
 import swapnas_ext as swap
 from swapnas_ext.correlation import ranking
+from swapnas_ext.report.validation.text import to_text
 from swapnas_ext.search import SearchResult, SearchSettings
 from swapnas_ext.validation import Progress, Validation, validate
 from swapnas_ext.validation import plan as planning
+from swapnas_ext.validation.choosing import choose
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +73,30 @@ def test_what_is_told(run: SearchResult, images: Path) -> None:
     phases = [call.phase for call in calls]
     assert list(dict.fromkeys(phases)) == ["reading images", "timing", "training"]
     assert calls[-1].done == calls[-1].total == 18
+
+
+def test_advice_on_wide_intervals(run: SearchResult, images: Path) -> None:
+    few = validated(run, images, networks=3)
+    assert "more --networks make" in to_text(few)
+    begun = to_text(replace(few, networks=few.networks[:2]))
+    assert "intervals are wide" in begun and "narrower" not in begun
+    assert "more candidates in the run make" in to_text(validated(run, images, networks=20))
+
+
+def test_scores_of_another_measure_are_not_ranked(run: SearchResult) -> None:
+    worst = run.ranked()[-1].candidate
+    assert worst.outcome is not None
+    found = {"measures": {"zen": {"error": "no"}, "patterns": {}}, "score_of": "patterns"}
+    first = {"measures": {"zen": {}, "patterns": {}}}
+    candidates = [
+        replace(one, outcome=replace(one.outcome, details=found if one is worst else first))
+        for one in run.candidates
+        if one.outcome is not None
+    ]
+    places = [
+        choice.ranked.architecture for choice in choose(SearchResult(candidates, run.controls), 20)
+    ]
+    assert len(places) == 11 and worst.architecture not in places
 
 
 def test_one_seed_one_result(run: SearchResult, images: Path) -> None:
@@ -178,13 +204,16 @@ def test_a_record_of_other_settings(run: SearchResult, images: Path, tmp_path: P
     before = record.read_bytes()
     for options, problem in (
         ({"minutes": 1.0}, r"another setting of minutes \(20.0, not 1.0\)"),
-        ({"size": 9}, "another setting of images"),
+        ({"size": 9}, r"another setting of size \(8, not 9\)"),
         ({"seed": 1}, r"seed \(0, not 1\)"),
         ({"networks": 4}, "architectures: choose another file, or start over"),
     ):
         with pytest.raises(ValueError, match=problem):
             validated(run, images, **{"networks": 3, "record": record, **options})
         assert record.read_bytes() == before
+    more = write_classes(tmp_path / "more", images=21)
+    with pytest.raises(ValueError, match="another setting of images: choose another file"):
+        validated(run, more, networks=3, record=record)
     other = validated(run, images, networks=3, seed=1, record=record, again=True)
     assert other.seed == 1 and len(other.networks) == len(first.networks)
     assert record.read_bytes() != before

@@ -49,10 +49,11 @@ def analysis_parts(
             "mean by how often an operation occurs, in standard deviations from the mean of all"
         )
         parts.append(figure(draw_operations(known), caption))
-    sizes = [(candidate.parameters, candidate.score) for candidate in candidates]
+    alike = analysis.scored_alike(candidates)
+    sizes = [(candidate.parameters, candidate.score) for candidate in alike]
     parts.append(figure(draw_sizes(sizes), "score against size"))
     parts.append("<h2>How far the score tells architectures apart</h2>")
-    parts += [*_saturation(candidates), _repeats(candidates, repeats)]
+    parts += [*_saturation(alike), _repeats(alike, repeats)]
     return [*parts, *_agreement(candidates, repeats)]
 
 

@@ -41,8 +41,8 @@ def operations_text(effects: Sequence[OperationEffect], shown: int = 10) -> str:
 def trust_text(run: ScoredRun) -> str:
     """How far the scores of a run can be trusted: a line about saturation and a line about repeats."""
     lines = [
-        saturation_line(analysis.saturation(run.candidates)),
-        repeats_line(analysis.repeatability(run.candidates, run.repeats), run.repeats),
+        saturation_line(analysis.saturation(run.alike)),
+        repeats_line(analysis.repeatability(run.alike, run.repeats), run.repeats),
     ]
     return "".join(f"{line}\n" for line in lines if line)
 

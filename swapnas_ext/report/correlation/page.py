@@ -94,7 +94,7 @@ def _analysis(found: Correlations, space: SearchSpace) -> list[str]:
             [row.row.accuracy for row in found.rows],
         ),
     }
-    candidates = list({candidate.form: candidate for candidate in alike}.values())
+    candidates = list({row.candidate.form: row.candidate for row in found.rows}.values())
     return analysis_parts(effects, candidates, found.repeats)
 
 

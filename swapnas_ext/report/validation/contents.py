@@ -60,7 +60,9 @@ def remarks(found: Validation) -> list[str]:
     if found.failed:
         lines.append(f"{len(found.failed)} could not be trained, and have no part in the numbers")
     if len(found.trained) < _FEW:
-        lines.append("intervals are wide with so few networks: more --networks make them narrower")
+        more = "--networks" if found.chosen < found.among else "candidates in the run"
+        advice = f": more {more} make them narrower" if found.complete else ""
+        lines.append(f"intervals are wide with so few networks{advice}")
     if found.plan.epochs < _FEW_EPOCHS:
         lines.append(
             f"fewer than {_FEW_EPOCHS} epochs leave accuracies noisy: more --minutes, or a smaller --size, train longer"
