@@ -37,7 +37,7 @@ Examples:
 @click.option("--space", metavar="MODULE:CLASS", help="Your own search space, for its operations.")
 def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> None:
     """Shows which operations score high, which scores are saturated, and how many repeats make a ranking stable.
-    Of several measures (correlate --measure swap,capacity,nwot) it shows which agree, and how their best differ. With
+    Of several measures (--measure swap,capacity,nwot) it shows which agree, and how their best differ. With
     several run files of the same architectures, it also shows how far their scores agree.
 
     RUNS are run files of `swapnas correlate` and `swapnas search`. No accuracies are needed.

@@ -103,7 +103,7 @@ class Scoring:
     )
     measure: str = field(
         metadata=_option(
-            f"The measure: {', '.join(measures.names())}, or MODULE:NAME of your own; see "
+            f"The measure: {', '.join(measures.names())}, swap (the same as patterns), or MODULE:NAME of your own; see "
             "'swapnas measures'. Several with commas: swap,capacity.",
             metavar="NAME",
             default="patterns",

@@ -124,14 +124,12 @@ def _apart(standings: Sequence[Standing]) -> list[str]:
     }
     first, *others = names
     agreements = {name: _agreement(values[first], values[name]) for name in others}
-    apart = [
-        f"{title_of(name)} ({rho:.2f})" for name, rho in agreements.items() if rho < _DIFFERENT
-    ]
+    apart = [f"{title_of(name)} {rho:.2f}" for name, rho in agreements.items() if rho < _DIFFERENT]
     if not apart:
         return []
     return [
-        f"{title_of(first)} ranks these unlike {', '.join(apart)} (Spearman's rho): one of them is weak here; "
-        "'swapnas validate' trains a few to tell, 'swapnas analyze' shows which agree"
+        f"other measures rank these unlike {title_of(first)} (Spearman's rho: {', '.join(apart)}): not all can be "
+        "right; 'swapnas validate' trains a few to tell"
     ]
 
 

@@ -136,6 +136,11 @@ class Candidate:
         return found
 
     @property
+    def log_scores(self) -> dict[str, float | None]:
+        """Natural logarithms of the scores of several measures, by name; None where one is missing."""
+        return {name: found.get("log_score") for name, found in self.by_measure.items()}
+
+    @property
     def score_of(self) -> str | None:
         """Name of the measure that the score is of; None without a score."""
         if self.outcome is None or self.outcome.measure is None:

@@ -48,7 +48,7 @@ def pilot(
     seconds: float = 25.0,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Pilot:
-    """Chooses S, R and the size of images for a space and a measure. It scores 8 to 24 random architectures, with
+    """Chooses S, R and the size of images for a space and a measure. It scores 6 to 24 random architectures, with
     other weights and other images each time, and needs no accuracies.
 
     A setting is good if at most one of 20 architectures is saturated, or nearly (at 90 % of the highest possible); if

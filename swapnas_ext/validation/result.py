@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from swapnas_ext.correlation import Comparison, Ranking, compare, rank
@@ -59,6 +60,8 @@ class Validation:
         seconds: how long timing and training took, that of earlier calls included.
         interrupted: whether Ctrl-C ended it before all were trained.
         seed: of weights, mini-batches and intervals.
+        other_scores: of a run with several measures, the log-scores of those that do not rank it, by title and by the
+            rank of the network; NaN where one is missing.
     """
 
     networks: Sequence[Trained]
@@ -75,6 +78,7 @@ class Validation:
     seconds: float
     interrupted: bool
     seed: int
+    other_scores: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -97,19 +101,23 @@ class Validation:
         return self.plan.steps * self.plan.batch * len(self.trained) / seconds if seconds else 0.0
 
     @cached_property
-    def rankings(self) -> tuple[Ranking, Ranking]:
-        """How well the score, and the number of parameters alone, rank the accuracies."""
+    def rankings(self) -> tuple[Ranking, ...]:
+        """How well the score ranks the accuracies, the other measures of the run, and at last the number of parameters
+        alone."""
         values, accuracies = self._columns
-        score, parameters = (
-            rank(name, values[name], accuracies, self.seed) for name in (SCORE, PARAMETERS)
-        )
-        return score, parameters
+        return tuple(rank(name, values[name], accuracies, self.seed) for name in values)
 
     @cached_property
-    def comparison(self) -> Comparison | None:
-        """The score against the number of parameters, on the same networks; None where one of them does not rank."""
+    def comparisons(self) -> list[Comparison]:
+        """The score, and each other measure, against the number of parameters, on the same networks; without those
+        that do not rank."""
         values, accuracies = self._columns
-        return compare(SCORE, PARAMETERS, values, accuracies, self.seed)
+        found = (
+            compare(name, PARAMETERS, values, accuracies, self.seed)
+            for name in values
+            if name != PARAMETERS
+        )
+        return [one for one in found if one is not None]
 
     @cached_property
     def p_value(self) -> float:
@@ -133,6 +141,10 @@ class Validation:
         rows = [(row, row.accuracy) for row in self.networks if row.accuracy is not None]
         values = {
             SCORE: [row.log_score for row, _ in rows],
+            **{
+                title: [scores.get(row.place, math.nan) for row, _ in rows]
+                for title, scores in self.other_scores.items()
+            },
             PARAMETERS: [float(row.parameters) for row, _ in rows],
         }
         return values, [accuracy for _, accuracy in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
@@ -13,6 +14,7 @@ from torch import nn
 
 from swapnas_ext.correlation import check_scipy
 from swapnas_ext.data import LabelledImages, labelled_images
+from swapnas_ext.measures import SIZES, titles_of
 from swapnas_ext.models import own_random_state
 from swapnas_ext.search import SearchResult, describe_space
 from swapnas_ext.spaces import SearchSpace
@@ -141,6 +143,7 @@ def validate(
             kept.seconds,
             interrupted,
             seed,
+            _other_scores(choices),
         )
 
 
@@ -255,6 +258,21 @@ def _train_all(
             record.seconds = before + time.perf_counter() - begun
             record.save()
             tell(0)
+
+
+def _other_scores(choices: Sequence[Choice]) -> dict[str, dict[int, float]]:
+    """The log-scores of measures that do not rank the run and are no sizes, by title and rank."""
+    found = {choice.place: choice.ranked.candidate for choice in choices}
+    names = dict.fromkeys(name for one in found.values() for name in one.by_measure)
+    ranking = {one.score_of for one in found.values()}
+    titles = titles_of(name for name in names if name not in (*ranking, *SIZES))
+    return {
+        title: {
+            place: one.by_measure.get(name, {}).get("log_score", math.nan)
+            for place, one in found.items()
+        }
+        for name, title in titles.items()
+    }
 
 
 def _outcome(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import re
@@ -119,11 +120,16 @@ def test_search_and_show_tell_that_measures_disagree() -> None:
     options = ("--strategy", "random", "--candidates", "24", "--workers", "1", "--run", "run.db")
     result = run("search", *SCORING, *options, "--measure", f"swap,{SMALLNESS}")
     assert result.exit_code == 0, result.output
-    line = "SWAP-Score ranks these unlike smallness ("
+    line = "other measures rank these unlike SWAP-Score (Spearman's rho: smallness -"
     assert line in result.stderr
-    assert line in run("show", "run.db").stdout
+    shown = run("show", "run.db").stdout
+    assert line in shown
+    assert re.search(r"^rank +score +params +ln smallness +architecture$", shown, re.M)
+    best = json.loads(run("show", "run.db", "--json").stdout)["best"][0]
+    assert best["log_scores"]["smallness"] < 0
+    assert best["log_scores"]["patterns"] == pytest.approx(best["log_score"])
     assert run("show", "run.db", "--html", "run.html").exit_code == 0
-    assert line in Path("run.html").read_text()
+    assert html.escape(line) in Path("run.html").read_text()
     result = run("analyze", "run.db", "--html", "analysis.html")
     assert line in result.stderr
     assert re.search(r"^SWAP-Score +24 +-0\.\d+ +-$", result.stdout, re.M), result.stdout

@@ -78,7 +78,9 @@ def test_measures_that_disagree() -> None:
         for first, other in zip(ANY, OTHER, strict=True)
     ]
     (line,) = caveats(told)
-    assert line.startswith("SWAP-Score ranks these unlike Zen-Score (")
+    assert line.startswith(
+        "other measures rank these unlike SWAP-Score (Spearman's rho: Zen-Score "
+    )
     assert "NWOT" not in line
     assert "parameters" not in line
     assert caveats(told[:9]) == []

@@ -294,7 +294,7 @@ def test_scores_that_rank(run: SearchResult, images: Path) -> None:
     assert three.verdict.startswith("no evidence")
     same = with_networks(found, [replace(one, accuracy=50.0) for one in found.networks])
     assert same.verdict.startswith("no evidence")
-    assert same.comparison is None
+    assert same.comparisons == []
 
 
 def with_networks(found: Validation, networks: Sequence[Any]) -> Validation:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from swapnas_ext import measures
 from swapnas_ext.report.shared.measured import other_measure
 from swapnas_ext.report.shared.text import kind_text
 from swapnas_ext.search import limits_text, recorded_pilot
@@ -83,7 +84,20 @@ def columns(rows: Sequence[Ranked], targets: Sequence[float]) -> dict[str, list[
         values = [getattr(row.candidate.outcome, name) for row in rows]
         if any(value is not None for value in values):
             cells[heading] = ["" if value is None else f"{value / unit:.4g}" for value in values]
-    return cells | {"architecture": [row.architecture for row in rows]}
+    return cells | _others(rows) | {"architecture": [row.architecture for row in rows]}
+
+
+def _others(rows: Sequence[Ranked]) -> dict[str, list[str]]:
+    """Columns of the logarithms of further measures' scores, where the search recorded several."""
+    scores = [row.candidate.log_scores for row in rows]
+    ranking = {row.candidate.score_of for row in rows}
+    names = dict.fromkeys(name for found in scores for name in found if name not in ranking)
+    return {
+        f"ln {title}": [
+            "-" if (value := found.get(name)) is None else f"{value:.6g}" for found in scores
+        ]
+        for name, title in measures.titles_of(names).items()
+    }
 
 
 def best_so_far(result: SearchResult) -> list[tuple[int, float]]:

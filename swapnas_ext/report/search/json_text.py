@@ -19,7 +19,8 @@ def to_json(
 
     ``best`` has the highest scores, best first. ``family`` has the best for each size that was wanted, in the order
     of the sizes. ``front`` has the architectures that no other beats in both size and score. ``caveats`` are sentences
-    about where the scores are weak. What was not measured is null.
+    about where the scores are weak. ``log_scores`` of an architecture are those of several measures. What was not
+    measured is null.
     """
     family = [
         {"target_params": target, **_entry(row, space)}
@@ -73,6 +74,8 @@ def _entry(row: Ranked, space: SearchSpace | None) -> dict[str, Any]:
         "number": row.candidate.number,
         "parents": list(row.candidate.parents),
     }
+    if row.candidate.log_scores:
+        entry["log_scores"] = row.candidate.log_scores
     if space is not None:
         entry["formats"] = space.formats(row.architecture)
     return entry

@@ -11,10 +11,10 @@ from rich.table import Table
 
 
 def columns_text(columns: Mapping[str, Sequence[str]]) -> str:
-    """Columns of cells by heading. The first column is aligned to the left."""
+    """Columns of cells by heading. The first column, and one without a heading, are aligned to the left."""
     table = Table(box=None, pad_edge=False)
     for place, heading in enumerate(columns):
-        table.add_column(heading, justify="right" if place else "left")
+        table.add_column(heading, justify="right" if place and heading else "left")
     return _filled(table, columns)
 
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 _FEW = 20
 """With fewer networks, intervals are wide."""
 _FEW_EPOCHS = 5
+_FEW_IMAGES = 200
+"""With fewer held-out images, accuracies are uncertain."""
 
 
 def plan_text(plan: Plan) -> str:
@@ -63,6 +65,12 @@ def remarks(found: Validation) -> list[str]:
         more = "--networks" if found.chosen < found.among else "candidates in the run"
         advice = f": more {more} make them narrower" if found.complete else ""
         lines.append(f"intervals are wide with so few networks{advice}")
+    if found.held_out_images < _FEW_IMAGES:
+        points = 100 * math.sqrt(0.25 / found.held_out_images)
+        lines.append(
+            f"with {found.held_out_images} held-out images an accuracy is uncertain by up to {points:.0f} points (its "
+            "standard error), which lowers rho: more images tell more"
+        )
     if found.plan.epochs < _FEW_EPOCHS:
         lines.append(
             f"fewer than {_FEW_EPOCHS} epochs leave accuracies noisy: more --minutes, or a smaller --size, train longer"

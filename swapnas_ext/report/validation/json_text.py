@@ -17,7 +17,6 @@ def to_json(found: Validation) -> str:
 
     Accuracies are in percent of the held-out images. What is not defined is null.
     """
-    comparison = found.comparison
     content: dict[str, Any] = {
         "space": found.space,
         "networks": [asdict(one) for one in found.networks],
@@ -35,7 +34,7 @@ def to_json(found: Validation) -> str:
             ranking.name: {"rho": asdict(ranking.rho), "tau": asdict(ranking.tau)}
             for ranking in found.rankings
         },
-        "score_minus_parameters": None if comparison is None else asdict(comparison.difference),
+        "minus_parameters": {one.name: asdict(one.difference) for one in found.comparisons},
         "p_value": found.p_value,
         "verdict": verdict(found),
         "remarks": remarks(found),

@@ -21,8 +21,8 @@ def to_text(found: Validation) -> str:
         "Kendall's tau": [coefficient_text(ranking.tau) for ranking in rankings],
     }
     parts = [f"{summary(found)}\n\n", _networks(found), "\n", columns_text(coefficients)]
-    if found.comparison is not None:
-        parts += ["\n", columns_text(comparison_columns([found.comparison]))]
+    if found.comparisons:
+        parts += ["\n", columns_text(comparison_columns(found.comparisons))]
     parts.append(f"\n{verdict(found)}\n{cost(found)}\n")
     parts += [f"{line}\n" for line in remarks(found)]
     parts += [f"  {one.architecture}: {one.error}\n" for one in found.failed]
