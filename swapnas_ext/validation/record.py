@@ -131,6 +131,6 @@ def _check_same(record: Record, settings: Mapping[str, Any]) -> None:
             )
             values = f" ({was}, not {wanted})" if short else ""
             raise ValueError(
-                f"{record.path} has a validation with another setting of {name}{values}: choose another file, or start "
-                "over"
+                f"{record.path} has a validation with another setting of {name}{values}: give the same to continue it, "
+                "choose another file (--output), or start over (--again)"
             )

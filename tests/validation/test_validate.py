@@ -20,7 +20,7 @@ from torch import Tensor, nn
 import swapnas_ext as swap
 from swapnas_ext.correlation import ranking
 from swapnas_ext.report.validation.text import to_text
-from swapnas_ext.search import SearchResult, SearchSettings
+from swapnas_ext.search import Candidate, SearchResult, SearchSettings
 from swapnas_ext.validation import Progress, Validation, validate
 from swapnas_ext.validation import plan as planning
 from swapnas_ext.validation.choosing import choose
@@ -206,13 +206,13 @@ def test_a_record_of_other_settings(run: SearchResult, images: Path, tmp_path: P
         ({"minutes": 1.0}, r"another setting of minutes \(20.0, not 1.0\)"),
         ({"size": 9}, r"another setting of size \(8, not 9\)"),
         ({"seed": 1}, r"seed \(0, not 1\)"),
-        ({"networks": 4}, "architectures: choose another file, or start over"),
+        ({"networks": 4}, "architectures: give the same to continue it, choose another file"),
     ):
         with pytest.raises(ValueError, match=problem):
             validated(run, images, **{"networks": 3, "record": record, **options})
         assert record.read_bytes() == before
     more = write_classes(tmp_path / "more", images=21)
-    with pytest.raises(ValueError, match="another setting of images: choose another file"):
+    with pytest.raises(ValueError, match="another setting of images: give the same"):
         validated(run, more, networks=3, record=record)
     other = validated(run, images, networks=3, seed=1, record=record, again=True)
     assert other.seed == 1 and len(other.networks) == len(first.networks)
@@ -295,6 +295,30 @@ def test_scores_that_rank(run: SearchResult, images: Path) -> None:
     same = with_networks(found, [replace(one, accuracy=50.0) for one in found.networks])
     assert same.verdict.startswith("no evidence")
     assert same.comparisons == []
+
+
+def test_other_measures_of_the_run(run: SearchResult, images: Path) -> None:
+    """Each has a line of its own; one that is missing for a network has no part there."""
+    worst = run.ranked()[-1].architecture
+
+    def with_others(candidate: Candidate) -> Candidate:
+        assert candidate.outcome is not None
+        log_score = candidate.outcome.log_score or 0
+        small = {"error": "no"} if candidate.architecture == worst else {"log_score": -log_score}
+        found = {
+            candidate.outcome.measure: {"log_score": log_score},
+            "smallness": small,
+            "params": {"log_score": 1.0},
+        }
+        return replace(candidate, outcome=replace(candidate.outcome, details={"measures": found}))
+
+    several = replace(run, candidates=[with_others(one) for one in run.candidates])
+    found = validated(several, images, networks=6)
+    assert [one.name for one in found.rankings] == ["score", "smallness", "parameters"]
+    assert [one.rows for one in found.rankings] == [6, 5, 6]
+    good = with_networks(found, [replace(one, accuracy=100 - one.place) for one in found.networks])
+    assert [one.rho.value for one in good.rankings[:2]] == pytest.approx([1, -1])
+    assert "smallness - parameters" in to_text(good)
 
 
 def with_networks(found: Validation, networks: Sequence[Any]) -> Validation:
