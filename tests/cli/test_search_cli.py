@@ -268,7 +268,7 @@ def test_a_search_by_the_composite_score(tmp_path: Path) -> None:
 
 
 def test_more_workers_than_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(workers, "_cores", lambda: 1)
+    monkeypatch.setattr(workers, "cores", lambda: 1)
     result = run(
         *("search", *SMALL[:-2], "--candidates", 6, "--workers", 99),
         *("--run", tmp_path / "run.db"),
