@@ -84,7 +84,13 @@ class Panel(Measure[dict[str, Any]]):
     def read(self, network: PreparedNetwork) -> dict[str, Any]:
         found: dict[str, Any] = {}
         with ExitStack() as stack:
-            wanted = {member.name: member.on_samples(network, stack) for member in self.members}
+            wanted: dict[str, OnSamples | None] = {}
+            for member in self.members:
+                one = _or_missing(partial(member.on_samples, network, stack))
+                if isinstance(one, _Missing):
+                    found[member.name] = one
+                else:
+                    wanted[member.name] = one
             for passes in _shared(wanted):
                 ran = _or_missing(partial(run_together, network, list(passes.values())))
                 for name, one in passes.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from torch import nn
 
 import swapnas_ext as swap
 from swapnas_ext import measures
+from swapnas_ext.measures import PreparedNetwork
+from swapnas_ext.measures.on_samples import OnSamples
 from swapnas_ext.scoring import SeededBuilds
 
 NAMES = "patterns", "capacity", "nwot", "composite", "params", "jacov"
@@ -159,3 +162,25 @@ def test_a_measure_that_fails_in_its_summary_is_missing() -> None:
     score = swap.score(net(), IMAGES, measure=both)
     assert score == swap.score(net(), IMAGES)
     assert score.measurement.details["measures"]["broken"] == {"error": "RuntimeError: two lines"}
+
+
+class Unready(measures.Measure[float]):
+    """Fails before its pass begins."""
+
+    name = title = "unready"
+
+    def on_samples(self, network: PreparedNetwork, stack: ExitStack) -> OnSamples | None:
+        raise RuntimeError("not now")
+
+    def read(self, network: PreparedNetwork) -> float:
+        return 1.0
+
+    def summary(self, readings: Sequence[float], network: PreparedNetwork) -> measures.Measurement:
+        return measures.Measurement.of_logarithms(readings)
+
+
+def test_a_measure_that_fails_before_its_pass_is_missing() -> None:
+    found = swap.score(net(), IMAGES, measure=measures.Panel([Unready(), measures.get("nwot")]))
+    told = found.measurement.details
+    assert told["measures"]["unready"]["error"] == "RuntimeError: not now"
+    assert told["score_of"] == "nwot"
