@@ -82,9 +82,8 @@ class Trial:
         return None if self.agreement is None else spearman_brown(self.agreement, self.repeats)
 
     @property
-    def is_unproven(self) -> bool:
-        """Whether it is not known how smaller images rank."""
-        return self.problem in (Problem.NOT_READ_TWICE, Problem.NOT_COMPARED, Problem.OTHER_ORDER)
+    def is_saturated(self) -> bool:
+        return self.problem is Problem.SATURATED
 
     @property
     def is_good(self) -> bool:

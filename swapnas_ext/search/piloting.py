@@ -86,12 +86,17 @@ def pilot(
         crew.close()
     took = time.monotonic() - start
     chosen = pilot_choice.best(trials) if trials else None
-    if chosen is None or (chosen.size < sizes[-1] and chosen.is_unproven):
-        samples = counts[0] if chosen is None else chosen.samples
-        chosen = pilot_choice.untried(Setting(samples, sizes[-1]), repeats)
-    elif chosen.problem is Problem.SATURATED and not is_complete and len(counts) > 1:
-        samples = ladder.unsaturated_samples(chosen)
-        chosen = pilot_choice.untried(Setting(samples, chosen.size), repeats)
+    if chosen is None:
+        chosen = pilot_choice.untried(Setting(counts[0], sizes[-1]), repeats)
+    elif not chosen.is_good and (chosen.size < sizes[-1] or chosen.is_saturated):
+        is_open = (
+            chosen.is_saturated
+            and len(counts) > 1
+            and not (is_complete and chosen.size == sizes[-1])
+        )
+        samples = ladder.unsaturated_samples(chosen) if is_open else chosen.samples
+        if Setting(samples, sizes[-1]) != Setting(chosen.samples, chosen.size):
+            chosen = pilot_choice.untried(Setting(samples, sizes[-1]), repeats)
     return Pilot(
         samples=chosen.samples,
         repeats=chosen.repeats,
@@ -402,7 +407,7 @@ def _sentence(
     text = f"pilot ({tried}{seconds:.0f} s): S = {chosen.samples}, R = {chosen.repeats}, {size}: "
     reasons = []
     if not chosen.architectures:
-        reasons.append("expected to do, not tried")
+        reasons.append("not tried")
     elif chosen.agreement is None:
         reasons.append("no two readings were compared")
     else:

@@ -227,7 +227,7 @@ def test_a_saturated_space_gets_more_samples_when_the_time_is_up(
     found = pilot(ManyNeurons(), {"measure": "swap", "init": "gaussian"}, seconds=60)
     assert [trial.problem for trial in found.trials] == [Problem.SATURATED]
     assert 17 <= found.samples <= 19
-    assert "expected to do, not tried; at S = 16, 32 px, 24 of 24 are saturated" in found.sentence
+    assert "not tried; at S = 16, 32 px, 24 of 24 are saturated" in found.sentence
 
 
 @pytest.mark.parametrize("repeats", [1, None])
