@@ -7,6 +7,7 @@ from swapnas_ext._util.csv_cell import quoted, unquoted
 from swapnas_ext._util.ctrl_c import ctrl_c_ignored, ctrl_c_later, is_main_thread
 from swapnas_ext._util.import_by_name import named
 from swapnas_ext._util.malloc import keep_freed_memory
+from swapnas_ext._util.rank_correlation import Values, rank_correlation
 from swapnas_ext._util.registry import Registry, full_name
 from swapnas_ext._util.text_file import decoded, parsed_json, read_text
 from swapnas_ext._util.warn import renamed, warn
@@ -15,6 +16,7 @@ __all__ = [
     "ByClass",
     "ByClasses",
     "Registry",
+    "Values",
     "ctrl_c_ignored",
     "ctrl_c_later",
     "decoded",
@@ -24,6 +26,7 @@ __all__ = [
     "named",
     "parsed_json",
     "quoted",
+    "rank_correlation",
     "read_text",
     "renamed",
     "unquoted",

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from swapnas_ext._util import Values
 from swapnas_ext.correlation.analysis import Repeatability, repeatability_of
-from swapnas_ext.correlation.ranking import Values, spearman
+from swapnas_ext.correlation.ranking import spearman
 from swapnas_ext.measures import SIZES, titles_of
 from swapnas_ext.search import Candidate
 

@@ -11,7 +11,8 @@ from typing import TypeGuard
 
 import numpy as np
 
-from swapnas_ext.correlation.ranking import Values, spearman
+from swapnas_ext._util import Values
+from swapnas_ext.correlation.ranking import spearman
 from swapnas_ext.measures import SATURATED
 from swapnas_ext.search import Candidate, Outcome, RunFile, RunFileError
 from swapnas_ext.spaces import SearchSpace

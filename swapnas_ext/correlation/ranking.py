@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
+from swapnas_ext._util import Values, rank_correlation
+
 Correlation = Callable[[Values, Values], float]
 
 _FEW = 10
@@ -130,16 +130,7 @@ def choose(values: Values, accuracies: Values, top: int) -> Chosen:
 
 def spearman(x: Values, y: Values) -> float:
     """Spearman's rho; NaN for fewer than three pairs, and where all ``x`` or all ``y`` are the same."""
-    if _undefined(x, y):
-        return np.nan
-    return float(np.corrcoef(_average_ranks(x), _average_ranks(y))[0, 1])
-
-
-def _average_ranks(values: Values) -> Values:
-    """Ranks from 1; equal values share the mean of theirs."""
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Values = (np.cumsum(counts) - (counts - 1) / 2)[places]
-    return ranks
+    return np.nan if _undefined(x, y) else rank_correlation(x, y)
 
 
 def check_scipy() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
+
+import numpy as np
+
+from swapnas_ext._util import rank_correlation
 
 WANTED = 0.95
 """The wanted agreement between two independent rankings. A correlation with anything else, such as accuracy, is that of
@@ -208,19 +211,9 @@ def best(trials: Sequence[Trial]) -> Trial:
 
 def spearman(pairs: Sequence[tuple[float, float]]) -> float | None:
     """Spearman's rho; None for fewer than two pairs, and where all values on one side are the same."""
-    first, second = [one for one, _ in pairs], [other for _, other in pairs]
-    try:
-        return statistics.correlation(_ranks(first), _ranks(second))
-    except statistics.StatisticsError:
-        return None
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    """The rank of each value; equal values share the mean of their ranks."""
-    ordered = sorted(values)
-    first = {value: place for place, value in reversed(list(enumerate(ordered)))}
-    last = {value: place for place, value in enumerate(ordered)}
-    return [(first[value] + last[value]) / 2 for value in values]
+    columns = np.array(pairs, dtype=float).reshape(-1, 2)
+    rho = rank_correlation(columns[:, 0], columns[:, 1])
+    return None if math.isnan(rho) else rho
 
 
 def spearman_brown(agreement: float, repeats: int) -> float:
