@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import swapnas_ext as swap
 from swapnas_ext.measures import PreparedNetwork
 from swapnas_ext.patterns import Observer
-from swapnas_ext.search import pilot, piloting
+from swapnas_ext.search import pilot, pilot_ladder
 from swapnas_ext.search.pilot_choice import (
     MOST_REPEATS,
     Problem,
@@ -222,7 +222,7 @@ def test_a_saturated_space_gets_more_samples_when_the_time_is_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        piloting._Ladder, "_has_time", lambda self, setting, _: setting.samples == 16
+        pilot_ladder.Ladder, "_has_time", lambda self, setting, _: setting.samples == 16
     )
     found = pilot(ManyNeurons(), {"measure": "swap", "init": "gaussian"}, seconds=60)
     assert [trial.problem for trial in found.trials] == [Problem.SATURATED]
