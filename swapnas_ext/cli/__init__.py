@@ -11,6 +11,7 @@ import click
 from swapnas_ext._util import keep_freed_memory
 from swapnas_ext.cli.analyze import analyze
 from swapnas_ext.cli.calibrate import calibrate
+from swapnas_ext.cli.command import Group
 from swapnas_ext.cli.correlate import correlate
 from swapnas_ext.cli.interrupted import INTERRUPTED, ctrl_c_once, finish_after_ctrl_c
 from swapnas_ext.cli.measures import measures
@@ -23,7 +24,7 @@ from swapnas_ext.patterns import build_info
 from swapnas_ext.version import __version__
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             with ctrl_c_once():

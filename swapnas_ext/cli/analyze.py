@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.space_choice import space_of_run
@@ -27,7 +28,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=Command, epilog=EXAMPLES)
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option(
     "--html",

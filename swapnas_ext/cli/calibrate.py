@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.messages import EXPECTED, fail
 from swapnas_ext.cli.option_types import COUNT
 from swapnas_ext.cli.piloted import piloted
@@ -25,7 +26,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=Command, epilog=EXAMPLES)
 @space_options
 @click.option(
     "--architectures", default=200, show_default=True, help="Number of random architectures."
@@ -54,10 +55,12 @@ def calibrate(
     try:
         space = choice.get()
         scoring, found_by_pilot = piloted(scoring, space, seed=seed, workers=workers)
+        scorer = scoring.scorer(space, seed=seed)
+        click.echo(scoring.sentence(scorer), err=True)
         with progress_bar("calibrating", architectures) as on_progress:
             control, result = run_calibration(
                 space,
-                scoring.scorer(space, seed=seed),
+                scorer,
                 samples=architectures,
                 target_params=target_params,
                 seed=seed,
@@ -86,4 +89,6 @@ def calibrate(
         f"{len(sizes)} architectures of {sizes[0]:,} to {sizes[-1]:,} parameters, median "
         f"{statistics.median(sizes):,.0f}"
     )
-    click.echo(f"--mu {control.mu:.6g} --sigma {control.sigma:.6g}    (thousands of parameters)")
+    click.echo(
+        f"--measure {scoring.measure} --mu {control.mu:.6g} --sigma {control.sigma:.6g}    (thousands of parameters)"
+    )

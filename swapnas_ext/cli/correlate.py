@@ -8,11 +8,13 @@ from pathlib import Path
 
 import click
 
+from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
 from swapnas_ext.cli.output import check_writable, write
-from swapnas_ext.cli.piloted import as_recorded, piloted
+from swapnas_ext.cli.piloted import piloted
 from swapnas_ext.cli.progress import bar, progress_bar
+from swapnas_ext.cli.recorded_command import as_recorded
 from swapnas_ext.cli.scoring import Scoring, scoring_options
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
 from swapnas_ext.cli.worker_options import Hands, workers_options
@@ -34,7 +36,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=Command, epilog=EXAMPLES)
 @space_options
 @click.option(
     "--table",
@@ -145,6 +147,7 @@ def correlate(
             scoring, space, seed=seed, workers=hands.workers, run=files["db"]
         )
         scorer = scoring.scorer(space, seed=seed)
+        click.echo(scoring.sentence(scorer), err=True)
         with progress_bar("scoring", len(table.rows)) as on_progress:
             scores = score_listed(
                 space,
@@ -155,7 +158,21 @@ def correlate(
                 history=files["db"],
                 device=scoring.device,
                 on_progress=on_progress,
-                command=as_recorded(choice, scoring, found_by_pilot),
+                command=as_recorded(
+                    "correlate",
+                    choice,
+                    scoring,
+                    found_by_pilot,
+                    table=str(path.resolve()),
+                    architecture=architecture,
+                    accuracy=accuracy,
+                    baseline=list(baselines),
+                    skip_bad=skip_bad,
+                    limit=limit,
+                    seed=seed,
+                    mu=mu,
+                    sigma=sigma,
+                ),
             )
         if scores.interrupted:
             finish_after_ctrl_c()

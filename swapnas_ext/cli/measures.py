@@ -9,10 +9,11 @@ import click
 from rich.table import Table
 
 from swapnas_ext import measures as all_measures
+from swapnas_ext.cli.command import Command
 from swapnas_ext.report.shared.text import as_text
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Prints JSON.")
 def measures(as_json: bool) -> None:
     """Lists the measures that --measure takes, the recommended one first."""

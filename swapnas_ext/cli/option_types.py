@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_args
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., Any])
 """The function of a command, which decorators give options."""
 
 
@@ -59,3 +59,12 @@ def plain_type(annotation: Any) -> type[int | float | str]:
     """The type of an option for a field with this annotation, such as ``int | None``."""
     kinds = (annotation, *get_args(annotation))
     return next(kind for kind in (int, float, str) if kind in kinds)
+
+
+def completing(names: Callable[[], Sequence[str]]) -> Callable[..., list[str]]:
+    """Completes the names of an option in the shell."""
+
+    def complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+        return [name for name in names() if name.startswith(begun)]
+
+    return complete

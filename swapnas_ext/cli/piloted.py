@@ -11,7 +11,6 @@ import click
 from swapnas_ext.cli.option_types import AUTO
 from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.cli.scoring import Scoring
-from swapnas_ext.cli.space_choice import SpaceChoice
 from swapnas_ext.cli.worker_options import cores
 from swapnas_ext.search import RunFile, is_taken, pilot
 from swapnas_ext.spaces import SearchSpace
@@ -74,14 +73,3 @@ def _recorded(run: Path | None) -> dict[str, Any] | None:
         return None
     with RunFile.read(run) as run_file:
         return run_file.pilot
-
-
-def as_recorded(
-    choice: SpaceChoice, scoring: Scoring, found_by_pilot: dict[str, Any] | None
-) -> dict[str, Any]:
-    """The command as run files record it. It has a pilot only where one ran."""
-    recorded: dict[str, Any] = {
-        "space": dataclasses.asdict(choice),
-        "scoring": dataclasses.asdict(scoring),
-    }
-    return recorded if found_by_pilot is None else {**recorded, "pilot": found_by_pilot}

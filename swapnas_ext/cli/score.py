@@ -18,11 +18,13 @@ from torch import nn
 
 from swapnas_ext import spaces
 from swapnas_ext._util import decoded, named
+from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
 from swapnas_ext.cli.output import check_writable, write
-from swapnas_ext.cli.piloted import as_recorded, piloted
+from swapnas_ext.cli.piloted import piloted
 from swapnas_ext.cli.progress import bar, progress_bar
+from swapnas_ext.cli.recorded_command import as_recorded
 from swapnas_ext.cli.scoring import Scoring, scoring_options
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
 from swapnas_ext.cli.worker_options import local_workers, workers_option
@@ -56,7 +58,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=Command, epilog=EXAMPLES)
 @space_options
 @click.option(
     "--arch", "archs", multiple=True, metavar="STRING", help="An architecture. Repeatable."
@@ -139,8 +141,18 @@ def score(
                 scoring, space, seed=seed, workers=workers, run=run_file_of(path)
             )
             scorer = scoring.scorer(space, seed=seed, mu=mu, sigma=sigma)
+            click.echo(scoring.sentence(scorer), err=True)
             survey = Survey(name, choice.renamed(), scorer, path)
-            command = as_recorded(choice, scoring, found_by_pilot)
+            command = as_recorded(
+                "score",
+                choice,
+                scoring,
+                found_by_pilot,
+                all=True,
+                seed=seed,
+                mu=mu,
+                sigma=sigma,
+            )
             _survey(survey, local_workers(workers), command)
             return
         if scoring.is_auto:
@@ -149,6 +161,7 @@ def score(
                 "score --all have them; give a number here"
             )
         scorer = scoring.scorer(space, seed=seed, mu=mu, sigma=sigma)
+        click.echo(scoring.sentence(scorer), err=True)
     except EXPECTED as error:
         fail(error)
 

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from swapnas_ext import data, measures
 from swapnas_ext.capture import MODES, Mode
+from swapnas_ext.cli.command import option_group
 from swapnas_ext.cli.messages import EXPECTED
-from swapnas_ext.cli.option_types import AUTO, Command, NumberOrAuto, plain_type
-from swapnas_ext.models import initialization
+from swapnas_ext.cli.option_types import AUTO, Function, NumberOrAuto, completing, plain_type
+from swapnas_ext.models import OWN, initialization
 from swapnas_ext.scoring import Scorer, ScoringOptions
 from swapnas_ext.spaces import SearchSpace
 
@@ -30,6 +31,14 @@ def _known_measure(context: click.Context, parameter: click.Parameter, value: st
     except EXPECTED as error:
         raise click.BadParameter(str(error), context, parameter) from error
     return value
+
+
+_WEIGHTS = {
+    "keep": "weights as built",
+    "gaussian": "Gaussian weights",
+    "kaiming": "Kaiming weights",
+    OWN: "weights of each measure's own",
+}
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,7 @@ class Scoring:
             "'swapnas measures'. Several with commas: swap,capacity.",
             metavar="NAME",
             default="patterns",
+            shell_complete=completing(measures.names),
             callback=_known_measure,
         )
     )
@@ -122,6 +132,19 @@ class Scoring:
     @property
     def initialization(self) -> str:
         return self.init or measures.get(self.measure).default_init
+
+    def sentence(self, scorer: Scorer) -> str:
+        """What the scorer measures, of which weights, on which inputs."""
+        options = scorer.options
+        init = OWN if scorer.draws_for_each else self.initialization
+        (inputs, *_), _ = scorer.batch.on(torch.device("cpu"))
+        shape = " x ".join(map(str, inputs.shape[1:]))
+        source = self.images or ("the bundled photograph" if inputs.ndim == 4 else "bundled texts")
+        repeats = "1 repeat" if options.repeats == 1 else f"{options.repeats} repeats"
+        return (
+            f"measure {options.measure.name}, {_WEIGHTS[init]}, seed {options.seed}, {scorer.samples} samples of "
+            f"{source} ({shape}), {repeats}"
+        )
 
     def inputs(self, space: SearchSpace | None) -> Tensor:
         assert isinstance(self.samples, int), "a pilot is to choose it first"
@@ -161,7 +184,8 @@ class Scoring:
         }
 
 
-def scoring_options(command: Command, **defaults: Any) -> Command:
+@option_group("Scoring")
+def scoring_options(command: Function, **defaults: Any) -> Function:
     """Gives a command ``scoring``, a `Scoring`. ``defaults`` are the command's own, by the name of the field."""
 
     @functools.wraps(command)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
@@ -14,17 +14,20 @@ from typing import Any, get_origin, get_type_hints
 import click
 
 from swapnas_ext import measures, spaces
+from swapnas_ext.cli.command import Command, option_group
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
-from swapnas_ext.cli.option_types import AUTO, COUNT, SECONDS, Command, plain_type
-from swapnas_ext.cli.piloted import as_recorded, piloted
+from swapnas_ext.cli.option_types import AUTO, COUNT, SECONDS, Function, completing, plain_type
+from swapnas_ext.cli.piloted import piloted
 from swapnas_ext.cli.progress import progress_bar
+from swapnas_ext.cli.recorded_command import as_recorded
 from swapnas_ext.cli.scoring import Scoring, scoring_options
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
 from swapnas_ext.cli.worker_options import Hands, workers_options
 from swapnas_ext.report.search.text import to_text
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import (
+    STRATEGIES,
     RunFile,
     SearchResult,
     SearchSettings,
@@ -57,24 +60,29 @@ class _Counts(click.ParamType):  # type: ignore[type-arg]  # is no generic class
         return tuple(COUNT.convert(part, param, ctx) for part in value.split(","))
 
 
+_GIVEN = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.DEFAULT_MAP)
+"""Where options come from that users gave: the command line, and --config."""
+
 _OF_SEARCH = {
     setting.name: setting for setting in fields(SearchSettings) if setting.metadata["option"]
 }
 
 
-def _search_options(command: Command) -> Command:
-    """An option for each field of `SearchSettings`, with its type, default and help."""
+def _search_options(command: Function) -> Function:
+    """An option for each field of `SearchSettings`, with its type, default, help and group."""
     types = get_type_hints(SearchSettings)
     for name, setting in reversed(_OF_SEARCH.items()):
         unset = setting.default in (None, ())
-        command = click.option(
+        option: Callable[[Function], Function] = click.option(
             f"--{name.replace('_', '-')}",
             type=_type(types[name], setting.metadata["unit"]),
             default=setting.default,
             show_default=not unset,
             metavar="NAME|MODULE:NAME" if name == "strategy" else None,
+            shell_complete=completing(lambda: tuple(STRATEGIES)) if name == "strategy" else None,
             help=setting.metadata["help"],
-        )(command)
+        )
+        command = option_group(setting.metadata["group"])(option)(command)
     return command
 
 
@@ -87,7 +95,7 @@ def _type(annotation: Any, unit: str) -> Any:
     return plain_type(annotation)
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=Command, epilog=EXAMPLES)
 @space_options
 @_search_options
 @click.option(
@@ -121,8 +129,6 @@ def search(
     far. --resume continues it, and reaches exactly the uninterrupted result. Of architectures that compute the
     same function, only one is scored.
     """
-    if scoring.images is not None:  # --resume may be called in another folder
-        scoring = dataclasses.replace(scoring, images=str(Path(scoring.images).resolve()))
     try:
         if resume is not None:
             if run is not None:
@@ -148,6 +154,7 @@ def search(
         elif found_by_pilot is not None:
             click.echo(found_by_pilot["sentence"], err=True)
         scorer = _scorer(scoring, space, settings, resume)
+        click.echo(scoring.sentence(scorer), err=True)
         with progress_bar("searching", settings.candidates) as on_progress:
             found = run_search(
                 space,
@@ -157,7 +164,7 @@ def search(
                 history=path,
                 device=scoring.device,
                 on_progress=on_progress,
-                command=as_recorded(choice, scoring, found_by_pilot),
+                command=as_recorded("search", choice, scoring, found_by_pilot),
             )
     except EXPECTED as error:
         fail(error)
@@ -213,11 +220,7 @@ def _as_made(
     made_with: dict[str, Any],
 ) -> tuple[SpaceChoice, Scoring, SearchSettings]:
     command = made_with["command"]
-    given = {
-        name
-        for name in context.params
-        if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
-    }
+    given = {name for name in context.params if context.get_parameter_source(name) in _GIVEN}
     was = SpaceChoice(**command["space"])
     if choice.name not in (None, was.name):
         raise ValueError(f"{path} is a run of the space {was.name}, not of {choice.name}")

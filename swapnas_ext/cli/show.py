@@ -6,12 +6,18 @@ from pathlib import Path
 
 import click
 
-from swapnas_ext.cli.messages import EXPECTED, fail
+from swapnas_ext.cli import config_file
+from swapnas_ext.cli.command import Command
+from swapnas_ext.cli.messages import EXPECTED, CommandError, fail
 from swapnas_ext.cli.output import check_writable, write
+from swapnas_ext.cli.recorded_command import config_of
 from swapnas_ext.cli.space_choice import space_of_run
 from swapnas_ext.report.search.json_text import to_json
 from swapnas_ext.report.search.text import to_text
-from swapnas_ext.search import RunFile, SearchResult
+from swapnas_ext.search import RunFile, RunFileError, SearchResult
+
+_OF_RUN = "\0"
+"""Stands for --config without a file."""
 
 EXAMPLES = """
 \b
@@ -19,10 +25,26 @@ Examples:
   swapnas show run.db
   swapnas show run.db --json | python -c 'import json, sys; print(json.load(sys.stdin)["best"][0])'
   swapnas show run.db --html page.html
+  swapnas show run.db --config > run.toml && swapnas search --config run.toml --run again.db
 """
 
 
-@click.command(epilog=EXAMPLES)
+def _config(context: click.Context, parameter: click.Parameter, value: str | None) -> bool:
+    """Reads options from a file, or returns True where no file is named."""
+    if value is None or value == _OF_RUN:
+        return value is not None
+    path = Path(value)
+    try:
+        RunFile.read(path).close()
+    except (OSError, RunFileError):
+        config_file.read(path, context)
+        return False
+    raise CommandError(
+        f"--config {path} is a run file; its configuration: swapnas show {path} --config"
+    )
+
+
+@click.command(cls=Command, epilog=EXAMPLES)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Prints JSON.")
 @click.option(
@@ -34,17 +56,37 @@ Examples:
 @click.option(
     "--space", metavar="MODULE:CLASS", help="Your own search space, for its drawings and formats."
 )
-def show(run: Path, as_json: bool, html: Path | None, top: int, space: str | None) -> None:
+@click.option(
+    "--config",
+    "prints_config",
+    is_flag=False,
+    flag_value=_OF_RUN,
+    is_eager=True,
+    callback=_config,
+    metavar="[FILE]",
+    help="Prints a TOML file that repeats the run. With a file: takes options from it.",
+)
+def show(
+    run: Path,
+    as_json: bool,
+    html: Path | None,
+    top: int,
+    space: str | None,
+    prints_config: bool,
+) -> None:
     """Shows the results in a run file: the best architectures, in the formats of other code bases too, the progress
     of the search, and pictures.
 
     A search may be writing to the file meanwhile.
     """
     try:
-        if as_json and html is not None:
-            raise ValueError("give --json or --html, not both")
+        if as_json + prints_config + (html is not None) > 1:
+            raise ValueError("give one of --json, --html and --config")
         if top < 1:
             raise ValueError(f"--top must be at least 1, got {top}")
+        if prints_config:
+            click.echo(config_of(run), nl=False)
+            return
         if html is not None:
             check_writable(html, "--html")
         with RunFile.read(run) as run_file:

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from swapnas_ext import spaces
-from swapnas_ext.cli.option_types import Command
+from swapnas_ext.cli.command import option_group
+from swapnas_ext.cli.option_types import Function, completing
 from swapnas_ext.spaces import SearchSpace
 
 
@@ -58,12 +59,14 @@ _WHOLE = (int, "int", "int | None")
 """Annotations of parameters that take whole numbers."""
 
 
-def space_options(command: Command) -> Command:
+@option_group("Search space")
+def space_options(command: Function) -> Function:
     """Gives a command ``choice``, a `SpaceChoice`."""
 
     @click.option(
         "--space",
         metavar="NAME",
+        shell_complete=completing(spaces.names),
         help=f"Search space: {', '.join(spaces.names())}, or MODULE:CLASS of your own.",
     )
     @click.option("--dataset", help="For nasbench201: cifar10 (default), cifar100, imagenet16-120.")

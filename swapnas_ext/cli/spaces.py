@@ -10,10 +10,11 @@ import click
 from rich.table import Table
 
 from swapnas_ext import spaces as all_spaces
+from swapnas_ext.cli.command import Command
 from swapnas_ext.report.shared.text import as_text
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Prints JSON.")
 def spaces(as_json: bool) -> None:
     """Lists the search spaces, their options, and an architecture of each."""

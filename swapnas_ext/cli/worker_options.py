@@ -9,11 +9,13 @@ from typing import Any
 
 import click
 
-from swapnas_ext.cli.option_types import Command
+from swapnas_ext.cli.command import option_group
+from swapnas_ext.cli.option_types import Function
 from swapnas_ext.search import RayCluster, Workers
 
 
-def workers_option(command: Command) -> Command:
+@option_group("Workers")
+def workers_option(command: Function) -> Function:
     return click.option(
         "--workers",
         type=click.IntRange(1),
@@ -55,7 +57,8 @@ class Hands:
         return RayCluster(self.workers, self.ray_address)
 
 
-def workers_options(command: Command) -> Command:
+@option_group("Workers")
+def workers_options(command: Function) -> Function:
     """Gives a command ``hands``, a `Hands`."""
 
     @workers_option

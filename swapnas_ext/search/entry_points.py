@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 
+from swapnas_ext import measures
 from swapnas_ext._util import ctrl_c_ignored, renamed
+from swapnas_ext.models import OWN
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import size_control
 from swapnas_ext.search.description import describe_scorer, describe_space
@@ -27,8 +29,8 @@ from swapnas_ext.spaces import SearchSpace
 
 def search(
     space: SearchSpace,
-    scorer: Scorer,
-    settings: SearchSettings,
+    scorer: Scorer | None = None,
+    settings: SearchSettings | None = None,
     *,
     workers: Workers = None,
     history: str | Path | None = None,
@@ -43,8 +45,9 @@ def search(
 
     Args:
         space: the space to search.
-        scorer: scores the networks.
-        settings: how to search.
+        scorer: scores the networks. None: as `swapnas search` does: with the recommended measure, on weights of its
+            own initialiser, 16 samples of the bundled photograph, and the seed of the settings.
+        settings: how to search; by default as `SearchSettings()` says.
         workers: where networks are scored. None: in this process. A number: in so many local processes, with one
             thread each. An executor: of `concurrent.futures`, Dask or submitit, or any object whose ``submit``
             returns a future; it stays open, and threads of one process take turns. A `RayCluster`. A `Worker` or
@@ -63,6 +66,8 @@ def search(
         RuntimeError: the workers can't work, or no candidate could be scored.
     """
     on_progress = renamed(on_progress, report, to="on_progress", was="report")
+    settings = SearchSettings() if settings is None else settings
+    scorer = _recommended_scorer(space, settings.seed) if scorer is None else scorer
     if scorer.mu is not None:
         raise ValueError(
             "a search regularises scores itself, by the size of the final networks: give mu and sigma to "
@@ -104,9 +109,13 @@ def search(
             quiet.remove()
 
 
+def _recommended_scorer(space: SearchSpace, seed: int) -> Scorer:
+    return Scorer(space.inputs(16), measure=measures.recommended, init=OWN, seed=seed)
+
+
 def evolve(
     space: SearchSpace,
-    scorer: Scorer,
+    scorer: Scorer | None = None,
     *,
     population: int = 64,
     cycles: int = 200,

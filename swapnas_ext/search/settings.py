@@ -13,10 +13,15 @@ from swapnas_ext.search.strategies import (
     strategy_name,
 )
 
+_SIZE = "Size and limits"
 
-def _about(help: str, *, unit: str = "", option: bool = True) -> dict[str, Any]:
-    """The metadata of a setting: its help, the unit of its numbers, and whether it is an ``option`` of the command."""
-    return {"help": help, "unit": unit, "option": option}
+
+def _about(
+    help: str, *, unit: str = "", option: bool = True, group: str = "Strategy"
+) -> dict[str, Any]:
+    """The metadata of a setting: its help, the unit of its numbers, whether it is an ``option`` of the command, and
+    its group."""
+    return {"help": help, "unit": unit, "option": option, "group": group}
 
 
 @dataclass(frozen=True)
@@ -76,12 +81,13 @@ class SearchSettings:
     )
     mu: float | None = field(
         default=None,
-        metadata=_about("Target size, in thousands of parameters; needs sigma."),
+        metadata=_about("Target size, in thousands of parameters; needs sigma.", group=_SIZE),
     )
     sigma: float | None = field(
         default=None,
         metadata=_about(
-            "Width around mu, in squared thousands of parameters: see swapnas calibrate."
+            "Width around mu, in squared thousands of parameters: see swapnas calibrate.",
+            group=_SIZE,
         ),
     )
     target_params: tuple[float, ...] = field(
@@ -90,18 +96,22 @@ class SearchSettings:
             "Target size, in parameters of the final network, such as 1.5M. Several sizes, such as 1M,2M,4M, "
             "give a family of models. Replaces mu and sigma.",
             unit="parameters",
+            group=_SIZE,
         ),
     )
     calibration: int = field(
         default=64,
         metadata=_about(
-            "Number of random architectures that sigma is calibrated with, for target sizes."
+            "Number of random architectures that sigma is calibrated with, for target sizes.",
+            group=_SIZE,
         ),
     )
     max_params: float | None = field(
         default=None,
         metadata=_about(
-            "Largest number of parameters of the final network, such as 3.3M.", unit="parameters"
+            "Largest number of parameters of the final network, such as 3.3M.",
+            unit="parameters",
+            group=_SIZE,
         ),
     )
     max_flops: float | None = field(
@@ -110,6 +120,7 @@ class SearchSettings:
             "Largest number of operations of the final network on one sample, such as 600M. A multiplication "
             "with addition counts as two.",
             unit="operations",
+            group=_SIZE,
         ),
     )
     max_latency: float | None = field(
@@ -118,6 +129,7 @@ class SearchSettings:
             "Longest time that the final network takes for one sample, on one thread here, such as 20ms (2 is two "
             "seconds). While one is measured, no other worker works. Such a search can't be repeated exactly.",
             unit="seconds",
+            group=_SIZE,
         ),
     )
 

@@ -197,7 +197,7 @@ def constant(network: PreparedNetwork) -> float:
 
 
 def test_a_repeatable_measure_of_a_space() -> None:
-    found = pilot(small_space(), {"measure": "params"}, seconds=60)
+    found = pilot(small_space(), {"measure": "params"}, seconds=600)
     assert (found.samples, found.repeats, found.size) == (16, 1, None)
     assert [found.trials[0].agreement] == [pytest.approx(1)]
     assert "S = 16, R = 1, 32 x 32: agreement between two readings 1.00" in found.sentence
