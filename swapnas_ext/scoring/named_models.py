@@ -52,11 +52,14 @@ def _each(models: Iterable[Any]) -> Iterator[tuple[Any, str | None, str]]:
 
 @contextmanager
 def said_of(which: str) -> Iterator[None]:
-    """Makes the text of an error begin with the model that it is about. Its class stays the same."""
+    """Makes the text of an error begin with the model that it is about. Its class stays the same where that can be."""
     try:
         yield
     except Exception as error:
-        first = error.args[0] if error.args else ""
-        if isinstance(first, str):
-            error.args = (f"{which}: {first}".rstrip(": "), *error.args[1:])
+        if not error.args or not isinstance(error.args[0], str):
+            general = next(
+                (kind for kind in (ValueError, TypeError) if isinstance(error, kind)), RuntimeError
+            )
+            raise general(f"{which}: {str(error) or type(error).__name__}") from error
+        error.args = (f"{which}: {error.args[0]}", *error.args[1:])
         raise

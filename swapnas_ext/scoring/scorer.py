@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext._torch_private import uncompiled
-from swapnas_ext._util import ByClasses, warn
+from swapnas_ext._util import ByClasses, notebook_facts, warn
 from swapnas_ext.measures import Measurement, Panel, Remembered
 from swapnas_ext.models import (
     KEEP,
@@ -29,7 +29,7 @@ from swapnas_ext.models import (
 from swapnas_ext.patterns import NanActivationError, NanPolicy, PatternCounter
 from swapnas_ext.scoring import regularization
 from swapnas_ext.scoring.named_models import listed, said_of
-from swapnas_ext.scoring.options import Options, ScoringOptions, signature, with_defaults
+from swapnas_ext.scoring.options import DEFAULTS, Options, ScoringOptions, signature, with_defaults
 from swapnas_ext.scoring.readings import Readings
 from swapnas_ext.scoring.repeats import Repeats
 from swapnas_ext.scoring.seeded_builds import SeededBuilds
@@ -145,6 +145,42 @@ class Scorer:
             "_warned": self._warned.copy(),
             "_patterns_seen": self._patterns_seen.copy(),
         }
+
+    def _facts(self) -> dict[str, object]:
+        """What it scores with: the options that are not the defaults."""
+        options = self.options
+        init = options.initialize
+        own = OWN if self.draws_for_each else KEEP
+        told: dict[str, object] = {
+            "inputs": self.batch.shapes(),
+            "samples": self.samples,
+            "measure": options.measure.name,
+            "init": own if init is None else getattr(init, "__name__", repr(init)).rstrip("_"),
+            "repeats": options.repeats,
+            "seed": options.seed,
+        }
+        others = (
+            "mu",
+            "sigma",
+            "nan_policy",
+            "tolerance",
+            "max_memory",
+            "autocast",
+            "channels_last",
+        )
+        for name in others:
+            value = getattr(options, name)
+            if value != DEFAULTS[name]:  # type: ignore[literal-required] # they are keys
+                told[name] = value
+        if options.plan.mode != DEFAULTS["capture"]:
+            told["capture"] = options.plan.mode
+        return told
+
+    def __repr__(self) -> str:
+        return f"Scorer({', '.join(f'{name}={value}' for name, value in self._facts().items())})"
+
+    def _repr_html_(self) -> str:
+        return notebook_facts("Scorer", self._facts())
 
     def __call__(self, model: Model) -> SwapScore:
         """The score of ``model``, or of what ``model()`` builds, where it is a function.

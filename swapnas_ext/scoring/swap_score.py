@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from swapnas_ext._util import data_frame
+from swapnas_ext._util import data_frame, json_document, notebook_facts, read_document
+from swapnas_ext.capture import Layer
+from swapnas_ext.measures import Measurement, part_classes
 
 if TYPE_CHECKING:
     import pandas
 
-    from swapnas_ext.capture import Layer
-    from swapnas_ext.measures import Measurement
+
+_NAME = "SwapScore"
 
 
 class ScoreWarning(UserWarning):
@@ -57,7 +59,7 @@ class Result:
     layers: tuple[Layer, ...]
     missed: tuple[str, ...]
     notes: tuple[str, ...]
-    timing: Timing = field(repr=False)
+    timing: Timing
 
 
 class SwapScore(float):
@@ -110,9 +112,39 @@ class SwapScore(float):
             f"saturation={self.saturation:.3f}, parameters={self.parameters})"
         )
 
+    def _repr_html_(self) -> str:
+        facts: dict[str, object] = {"measure": self.measure}
+        if not math.isnan(self.spread):
+            facts["standard deviation"] = f"{self.spread:.4g}, of {self.repeats} repeats"
+        if self.patterns:
+            facts["patterns"] = f"{self.mean:,.6g}"
+        if self.log_factor:
+            facts["before size control"] = f"{self.measured:.6g}"
+        facts["neurons"] = f"{self.neurons:,} in {len(self.layers)} layers"
+        facts["samples"] = f"{self.samples}{', ternary' if self.ternary else ''}"
+        if not math.isnan(self.saturation):
+            facts["saturation"] = f"{self.saturation:.1%}"
+        facts["parameters"] = f"{self.parameters:,}"
+        facts["time"] = f"{1e3 * self.timing.total:.1f} ms"
+        if self.missed:
+            facts["not captured"] = "; ".join(self.missed)
+        if self.notes:
+            facts["notes"] = "; ".join(self.notes)
+        return notebook_facts(f"SwapScore {self.value:.6g}", facts)
+
     def with_note(self, note: str) -> SwapScore:
         """The same score with one note more."""
         return SwapScore(replace(Result(**self.__dict__), notes=(*self.notes, note)))
+
+    def to_json(self) -> str:
+        """All of the score as JSON, see `from_json`. Raises TypeError if the measure has left something in it that JSON
+        does not have."""
+        return json_document(Result(**self.__dict__), part_classes(), name=_NAME)
+
+    @classmethod
+    def from_json(cls, text: str) -> SwapScore:
+        """The score that `to_json` wrote. Raises ValueError for any other text, naming the field that is wrong."""
+        return cls(read_document(text, Result, part_classes(), name=_NAME)[0])
 
     def to_frame(self) -> pandas.DataFrame:
         """The layers as a data frame: a row for each, in the order in which they ran.

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from swapnas_ext._util import (
+    SameWithNan,
+    json_document,
+    notebook_facts,
+    notebook_table,
+    read_document,
+    shortened,
+)
 from swapnas_ext.search.candidate import Candidate
 from swapnas_ext.search.distinct import APART, Distinct, distinct_of
 from swapnas_ext.search.final_networks import FinalNetworks
 from swapnas_ext.search.frame import candidates_frame
+from swapnas_ext.search.recorded_space import recorded_space
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.size_control import Control
 from swapnas_ext.spaces import SearchSpace
@@ -21,8 +30,11 @@ from swapnas_ext.spaces import SearchSpace
 if TYPE_CHECKING:
     import pandas
 
+_SHOWN = 10
+"""How many architectures a notebook shows."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Ranked:
     """A candidate with its score, regularised by size if the search is.
 
@@ -69,6 +81,21 @@ class Ranked:
         ValueError as `build` does."""
         return self.final.latency(self.candidate)
 
+    def __repr__(self) -> str:
+        told = f"{self.score:.6g}, parameters={self.parameters:,}, number={self.candidate.number}"
+        return f"Ranked({told}, {shortened(self.architecture)!r})"
+
+    def to_json(self) -> str:
+        """The candidate with its score as JSON, and the settings of its search; see `from_json`."""
+        return json_document(self, settings=dict(self.final.settings))
+
+    @classmethod
+    def from_json(cls, text: str, space: SearchSpace | str | None = None) -> Ranked:
+        """What `to_json` wrote. ``space`` and its errors as for `load`. Raises ValueError for any other text, naming
+        the field that is wrong."""
+        found, others = read_document(text, cls, others=["settings"])
+        return replace(found, final=_final_networks(others["settings"], space))
+
     def build(self) -> nn.Module:
         """The final network, with the weights that it draws from torch's random numbers.
 
@@ -78,8 +105,8 @@ class Ranked:
         return self.final.build(self.architecture)
 
 
-@dataclass(frozen=True)
-class SearchResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class SearchResult(SameWithNan):
     """The candidates of a search, by number, and their ranking.
 
     Attributes:
@@ -98,7 +125,7 @@ class SearchResult:
     interrupted: bool = False
     exhausted: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
-    space: SearchSpace | None = field(default=None, compare=False)
+    space: SearchSpace | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, run_file: RunFile, space: SearchSpace | None = None) -> SearchResult:
@@ -116,6 +143,36 @@ class SearchResult:
             about["settings"],
             space,
         )
+
+    def _facts(self) -> dict[str, object]:
+        """How many candidates of what there are, and the best."""
+        name = (self.settings.get("space") or {}).get("name")
+        facts: dict[str, object] = {
+            "space": name or ("unknown" if self.space is None else repr(self.space)),
+            "candidates": f"{len(self.candidates):,}",
+            "scored": f"{len(self._as_searched):,}",
+        }
+        for what, count in (("failed", len(self.failed)), ("beyond a limit", len(self.over))):
+            if count:
+                facts[what] = f"{count:,}"
+        if self.interrupted or self.exhausted:
+            facts["ended"] = "interrupted" if self.interrupted else "exhausted"
+        return facts
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}: {value}" for name, value in self._facts().items())
+        best = f"; best {self.best!r}" if self._as_searched else ""
+        return f"<SearchResult {told}{best}>"
+
+    def _repr_html_(self) -> str:
+        shown = self._as_searched[:_SHOWN]
+        columns = {
+            "rank": [str(place) for place in range(1, len(shown) + 1)],
+            "score": [f"{row.score:.6g}" for row in shown],
+            "parameters": [f"{row.parameters:,}" for row in shown],
+            "architecture": [shortened(row.architecture) for row in shown],
+        }
+        return notebook_facts("SearchResult", self._facts()) + notebook_table("the best", columns)
 
     def __getstate__(self) -> dict[str, Any]:
         return {one.name: getattr(self, one.name) for one in fields(self)}
@@ -184,6 +241,17 @@ class SearchResult:
                 front.append(row)
         return front
 
+    def to_json(self) -> str:
+        """All of the result as JSON, see `from_json`."""
+        return json_document(self)
+
+    @classmethod
+    def from_json(cls, text: str, space: SearchSpace | str | None = None) -> SearchResult:
+        """The result that `to_json` wrote. ``space`` and its errors as for `load`. Raises ValueError for any other
+        text, naming the field that is wrong."""
+        found, _ = read_document(text, cls)
+        return replace(found, space=recorded_space(found.settings, space, source="the JSON"))
+
     def to_frame(self) -> pandas.DataFrame:
         """The candidates as a data frame: a row for each, by number.
 
@@ -213,3 +281,9 @@ class SearchResult:
     def over(self) -> list[Candidate]:
         """The candidates beyond a limit, which are not scored. ``candidate.outcome.over`` names the limit."""
         return [c for c in self.candidates if c.outcome is not None and c.outcome.over]
+
+
+def _final_networks(settings: object, space: SearchSpace | str | None) -> FinalNetworks:
+    if not isinstance(settings, dict):
+        raise ValueError(f"the settings in the JSON must be an object, got {settings!r:.100}")
+    return FinalNetworks(recorded_space(settings, space, source="the JSON"), settings)

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext import data
+from swapnas_ext._util import notebook_facts, shortened
 from swapnas_ext.spaces.differing import differing, has_structure, tokens
+from swapnas_ext.spaces.options import options_of
 from swapnas_ext.spaces.part_copies import parts_copied
 
 
@@ -158,6 +160,22 @@ class SearchSpace(ABC):
     def formats(self, architecture: str) -> dict[str, str]:
         """The architecture as other code bases write it: texts by the name of the code base."""
         return {}
+
+    def __repr__(self) -> str:
+        options = options_of(type(self), vars(self))
+        told = ", ".join(f"{name}={shortened(repr(value))}" for name, value in options.items())
+        return f"{type(self).__name__}({told})"
+
+    def _repr_html_(self) -> str:
+        facts: dict[str, object] = {
+            name: shortened(repr(value))
+            for name, value in options_of(type(self), vars(self)).items()
+        }
+        if hasattr(self, "input_size"):
+            facts["input"] = " x ".join(map(str, self.input_size))
+        if hasattr(self, "__len__"):
+            facts["architectures"] = f"{len(self):,}"
+        return notebook_facts(type(self).__name__, facts)
 
     def graphs(self, architecture: str) -> list[Graph]:
         """Drawings of the architecture; none by default."""

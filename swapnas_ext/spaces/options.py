@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from swapnas_ext.spaces.base import SearchSpace
+if TYPE_CHECKING:
+    from swapnas_ext.spaces.base import SearchSpace
 
 _SIDES = ("image_size", "resolution")
 """Options for the sides of the images, which spaces keep as their ``input_size``."""

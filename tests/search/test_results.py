@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import math
+import pickle
 import random
 import sys
 from dataclasses import replace
@@ -291,3 +294,88 @@ def test_distinct_has_the_best_of_each_group() -> None:
         result.distinct(apart=0)
     with pytest.raises(ValueError, match="give it, as in"):
         replace(result, space=None).distinct()
+
+
+def several_outcomes() -> SearchResult:
+    space = small_space()
+    rng = random.Random(0)
+    outcomes = (
+        Outcome.of_patterns(5.0, 0.5, saturation=0.25, flops=9, latency=0.01, ternary=False),
+        Outcome("far", math.inf, 800.0, details={"measures": {"a": {"log_score": 1.5}}}),
+        Outcome(over="latency", latency=2.0),
+        Outcome(error="ValueError: <b>no</b>"),
+    )
+    candidates = [
+        Candidate(number, -1, space.sample(rng), f"form {number}", (0, 1), 10, outcome, 2.5)
+        for number, outcome in enumerate(outcomes)
+    ]
+    settings = {"space": describe_space(space), "search": {"strategy": "random", "seed": 0}}
+    return SearchResult(
+        candidates,
+        (Control(2.0, 1.0),),
+        interrupted=True,
+        settings=json.loads(json.dumps(settings)),
+        space=space,
+    )
+
+
+def test_copies_are_equal() -> None:
+    result = several_outcomes()
+    for thing in (result, result.best, result.candidates[0], result.distinct()[0], result.family):
+        assert pickle.loads(pickle.dumps(thing)) == thing
+        assert copy.deepcopy(thing) == thing
+    for thing in (result, result.best, result.candidates[0]):
+        assert type(thing).from_json(thing.to_json()) == thing
+    for one in (pickle.loads(pickle.dumps(result)), SearchResult.from_json(result.to_json())):
+        assert isinstance(one.best.build(), nn.Module)
+        assert describe_space(one.space) == describe_space(small_space())
+    assert isinstance(Ranked.from_json(result.best.to_json()).build(), nn.Module)
+    assert replace(result, interrupted=False) != result
+    unfinished = replace(result.candidates[0], outcome=None, finished=None)
+    assert Candidate.from_json(unfinished.to_json()) == unfinished
+
+
+def test_other_json_is_refused() -> None:
+    result = several_outcomes()
+    record = json.loads(result.to_json())
+    candidate = record["candidates"][0]
+    for changed, message in (
+        ({"colour": 1}, "SearchResult has the unknown field colour"),
+        ({"candidates": [{**candidate, "number": "1"}]}, r"candidates\[0\].number must be int"),
+        ({"controls": [{"mu": 1.0}]}, r"controls\[0\] has no field sigma"),
+        ({"settings": []}, "SearchResult.settings must be"),
+        (
+            {"settings": {**record["settings"], "space": {"name": "darts", "layers": -1}}},
+            "the JSON records options that the space darts does not take",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            SearchResult.from_json(json.dumps({**record, **changed}))
+    with pytest.raises(ValueError, match="is a run of the space nasbench201, not of darts"):
+        SearchResult.from_json(result.to_json(), "darts")
+    with pytest.raises(ValueError, match="expected the JSON of a Ranked"):
+        Ranked.from_json(result.to_json())
+
+
+def test_a_result_is_shown_in_a_few_lines() -> None:
+    result = several_outcomes()
+    text = repr(result)
+    assert len(text) < 500 and "\n" not in text
+    assert "space: nasbench201, candidates: 4, scored: 2, failed: 1, beyond a limit: 1" in text
+    assert "ended: interrupted; best Ranked(" in text and result.best.architecture in text
+    html = result._repr_html_()
+    assert "<script" not in html and html.count("<tr>") == 6 + 1 + 2
+    many = SearchResult([result.candidates[0]] * 1000, ())
+    assert len(repr(many)) < 500 and len(many._repr_html_()) < 10_000
+    assert "space: unknown" in repr(many)
+    assert repr(SearchResult([], ())) == "<SearchResult space: unknown, candidates: 0, scored: 0>"
+
+
+@pytest.mark.parametrize("name", swap.spaces.names())
+def test_a_space_is_shown_with_its_options(name: str) -> None:
+    options = OTHER_OPTIONS[name]
+    space = swap.spaces.get(name, **options)
+    for option, value in options.items():
+        assert f"{option}={value!r}" in repr(space)
+        assert f">{option}</th>" in space._repr_html_()
+    assert ("architectures" in space._repr_html_()) == hasattr(space, "__len__")
