@@ -11,10 +11,9 @@ from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.messages import EXPECTED, CommandError, fail
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.recorded_command import config_of
-from swapnas_ext.cli.space_choice import space_of_run
 from swapnas_ext.report.search.json_text import to_json
 from swapnas_ext.report.search.text import to_text
-from swapnas_ext.search import RunFile, RunFileError, SearchResult
+from swapnas_ext.search import APART, RunFile, RunFileError, SearchResult, recorded_space
 
 _OF_RUN = "\0"
 """Stands for --config without a file."""
@@ -23,6 +22,7 @@ EXAMPLES = """
 \b
 Examples:
   swapnas show run.db
+  swapnas show run.db --distinct --top 5                 # of similar architectures only the best
   swapnas show run.db --json | python -c 'import json, sys; print(json.load(sys.stdin)["best"][0])'
   swapnas show run.db --html page.html
   swapnas show run.db --config > run.toml && swapnas search --config run.toml --run again.db
@@ -54,6 +54,17 @@ def _config(context: click.Context, parameter: click.Parameter, value: str | Non
 )
 @click.option("--top", default=10, show_default=True, help="Number of the best to show.")
 @click.option(
+    "--distinct",
+    is_flag=True,
+    help="Shows only the best of architectures that are alike, and how many it stands for.",
+)
+@click.option(
+    "--apart",
+    type=click.IntRange(min=1),
+    metavar="CHOICES",
+    help=f"In how many choices architectures differ that are not alike; default {APART}. Implies --distinct.",
+)
+@click.option(
     "--space", metavar="MODULE:CLASS", help="Your own search space, for its drawings and formats."
 )
 @click.option(
@@ -71,6 +82,8 @@ def show(
     as_json: bool,
     html: Path | None,
     top: int,
+    distinct: bool,
+    apart: int | None,
     space: str | None,
     prints_config: bool,
 ) -> None:
@@ -91,16 +104,24 @@ def show(
             check_writable(html, "--html")
         with RunFile.read(run) as run_file:
             about = run_file.about
-            result = SearchResult.of(run_file)
-        drawn = space_of_run(space, about)
+            drawn = recorded_space(about["settings"], space, source=run)
+            result = SearchResult.of(run_file, drawn)
+        groups = None
+        if distinct or apart is not None:
+            if drawn is None:
+                name = about["settings"]["space"]["name"]
+                raise ValueError(f"--distinct needs the space of the run: give --space {name}")
+            groups = result.distinct(top, apart=apart or APART)
         if html is not None:
             from swapnas_ext.report.search.page import to_page  # brings matplotlib
 
-            write(html, to_page(result, about, drawn, top=top))
+            write(html, to_page(result, about, drawn, top=top, distinct=groups))
             click.echo(f"wrote {html}", err=True)
         elif as_json:
-            click.echo(to_json(result, about, drawn, top=top), nl=False)
+            click.echo(to_json(result, about, drawn, top=top, distinct=groups), nl=False)
         else:
-            click.echo(to_text(result, top=top, about=about, space=drawn), nl=False)
+            click.echo(
+                to_text(result, top=top, about=about, space=drawn, distinct=groups), nl=False
+            )
     except EXPECTED as error:
         fail(error)

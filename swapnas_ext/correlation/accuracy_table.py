@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from swapnas_ext._util import parsed_json, read_text
+from swapnas_ext._util import SameWithNan, parsed_json, read_text
 from swapnas_ext.correlation.accuracy_column import accuracy_column
 from swapnas_ext.correlation.csv_table import read_csv
 from swapnas_ext.spaces import ArchitectureError, SearchSpace
@@ -21,8 +21,8 @@ _LISTED = 5
 """How many rows an error lists of each kind of fault."""
 
 
-@dataclass(frozen=True)
-class Row:
+@dataclass(frozen=True, eq=False)
+class Row(SameWithNan):
     """One architecture of a benchmark table.
 
     Attributes:
@@ -47,8 +47,8 @@ class Fault:
     reason: str
 
 
-@dataclass(frozen=True)
-class AccuracyTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class AccuracyTable(SameWithNan):
     """A benchmark table: architectures of a space with their accuracies.
 
     Attributes:
@@ -62,6 +62,9 @@ class AccuracyTable:
     accuracy: str
     rows: Sequence[Row]
     faults: Sequence[Fault]
+
+    def __repr__(self) -> str:
+        return f"<AccuracyTable {self.name}, {self.accuracy}: {len(self.rows):,} rows, {len(self.faults):,} left out>"
 
     def sampled(self, limit: int | None, seed: int) -> AccuracyTable:
         """A table of at most ``limit`` random rows, in their order. A larger limit keeps these and adds more."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from swapnas_ext import measures
-from swapnas_ext._util import renamed
+from swapnas_ext._util import SameWithNan, json_document, notebook_table, read_document, renamed
 from swapnas_ext.correlation.accuracy_table import AccuracyTable, Row
 from swapnas_ext.correlation.comparisons import Comparison, compare
 from swapnas_ext.correlation.ranking import Ranking, rank
@@ -34,8 +34,8 @@ class ScoredRow:
     parameters: int
 
 
-@dataclass(frozen=True)
-class Correlations:
+@dataclass(frozen=True, eq=False, repr=False)
+class Correlations(SameWithNan):
     """How well the scores of a benchmark table's architectures rank its accuracies.
 
     Attributes:
@@ -54,6 +54,33 @@ class Correlations:
     repeats: int
     rankings: Sequence[Ranking]
     comparisons: Sequence[Comparison] = ()
+
+    def _title(self) -> str:
+        failed = f", {len(self.failed):,} failed" if self.failed else ""
+        return f"Correlations {self.table.name}, {self.table.accuracy}: {len(self.rows):,} rows{failed}"
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{ranking.name} {ranking.rho}" for ranking in self.rankings)
+        return f"<{self._title()}; Spearman's rho: {told}>"
+
+    def _repr_html_(self) -> str:
+        columns = {
+            "predictor": [ranking.name for ranking in self.rankings],
+            "rows": [f"{ranking.rows:,}" for ranking in self.rankings],
+            "Spearman's rho": [str(ranking.rho) for ranking in self.rankings],
+            "Kendall's tau": [str(ranking.tau) for ranking in self.rankings],
+            "Pearson's r": [str(ranking.r) for ranking in self.rankings],
+        }
+        return notebook_table(self._title(), columns)
+
+    def to_json(self) -> str:
+        """All of the correlations as JSON, see `from_json`."""
+        return json_document(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> Correlations:
+        """What `to_json` wrote. Raises ValueError for any other text, naming the field that is wrong."""
+        return read_document(text, cls)[0]
 
     @property
     def predictors(self) -> dict[str, list[float]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from swapnas_ext._util import Values, rank_correlation
+from swapnas_ext._util import SameWithNan, Values, rank_correlation
 
 Correlation = Callable[[Values, Values], float]
 
@@ -19,13 +19,18 @@ _MANY = 5000
 """With more rows, fewer resamples are enough."""
 
 
-@dataclass(frozen=True)
-class Coefficient:
+@dataclass(frozen=True, eq=False)
+class Coefficient(SameWithNan):
     """A correlation coefficient with its bootstrap 95 % interval; NaN where it is not defined."""
 
     value: float
     low: float
     high: float
+
+    def __str__(self) -> str:
+        return (
+            "-" if np.isnan(self.value) else f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        )
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,8 @@ class Chosen:
     rank: int
 
 
-@dataclass(frozen=True)
-class Ranking:
+@dataclass(frozen=True, eq=False)
+class Ranking(SameWithNan):
     """How well one predictor ranks the accuracies.
 
     Attributes:

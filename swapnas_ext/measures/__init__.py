@@ -11,6 +11,7 @@ import pkgutil
 from swapnas_ext.measures.measure import FunctionMeasure, Measure
 from swapnas_ext.measures.measurement import Measurement
 from swapnas_ext.measures.panel import Panel
+from swapnas_ext.measures.part_classes import part_classes
 from swapnas_ext.measures.prepared_network import (
     Arguments,
     Counters,
@@ -51,6 +52,7 @@ __all__ = [
     "Remembered",
     "get",
     "names",
+    "part_classes",
     "recommended",
     "register",
     "title_of",

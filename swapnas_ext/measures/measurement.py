@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from swapnas_ext._util import SameWithNan
 
-@dataclass(frozen=True)
-class Measurement:
+
+@dataclass(frozen=True, eq=False)
+class Measurement(SameWithNan):
     """The score of one network before size control, and details about it.
 
     Attributes:

@@ -23,15 +23,14 @@ SCORE_OF = "score_of"
 
 
 @dataclass(frozen=True)
-class _Missing:
-    """Why a measure could not read a network."""
+class Missing:
+    """Why a measure could not read a network, in one line: notes, tables and pages show it."""
 
-    error: Exception
+    text: str
 
-    @property
-    def text(self) -> str:
-        """In one line: notes, tables and pages show it."""
-        return " ".join(f"{type(self.error).__name__}: {self.error}".split())
+    @classmethod
+    def of(cls, error: Exception) -> Missing:
+        return cls(" ".join(f"{type(error).__name__}: {error}".split()))
 
 
 class _NoneReadError(ValueError):
@@ -87,14 +86,14 @@ class Panel(Measure[dict[str, Any]]):
             wanted: dict[str, OnSamples | None] = {}
             for member in self.members:
                 one = _or_missing(partial(member.on_samples, network, stack))
-                if isinstance(one, _Missing):
+                if isinstance(one, Missing):
                     found[member.name] = one
                 else:
                     wanted[member.name] = one
             for passes in _shared(wanted):
                 ran = _or_missing(partial(run_together, network, list(passes.values())))
                 for name, one in passes.items():
-                    found[name] = ran if isinstance(ran, _Missing) else _or_missing(one.finish)
+                    found[name] = ran if isinstance(ran, Missing) else _or_missing(one.finish)
         for member in self.members:
             if member.name not in found:
                 found[member.name] = _or_missing(partial(member.read, network))
@@ -107,9 +106,9 @@ class Panel(Measure[dict[str, Any]]):
         reasons: dict[str, str] = {}
         for member in self.members:
             of_member = [reading[member.name] for reading in readings]
-            missing = next((found for found in of_member if isinstance(found, _Missing)), None)
+            missing = next((found for found in of_member if isinstance(found, Missing)), None)
             told = missing or _or_missing(partial(_finite, member, of_member, network))
-            if isinstance(told, _Missing):
+            if isinstance(told, Missing):
                 reasons[member.name] = told.text
                 details[member.name] = {"error": told.text}
                 continue
@@ -138,7 +137,9 @@ class Panel(Measure[dict[str, Any]]):
             for member in panel.members:
                 if isinstance(told, Exception):
                     reasons = told.reasons if isinstance(told, _NoneReadError) else {}
-                    details[member.name] = {"error": reasons.get(member.name, _Missing(told).text)}
+                    details[member.name] = {
+                        "error": reasons.get(member.name, Missing.of(told).text)
+                    }
                     continue
                 details[member.name] = told.details[BY_MEASURE][member.name]
                 if "error" not in details[member.name]:
@@ -191,7 +192,7 @@ def _or_missing(read: Callable[[], Any]) -> Any:
     except NanActivationError:
         raise
     except Exception as error:
-        return _Missing(error)
+        return Missing.of(error)
 
 
 def _shared(wanted: Mapping[str, OnSamples | None]) -> list[dict[str, OnSamples]]:

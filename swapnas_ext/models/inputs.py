@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from swapnas_ext import data
 from swapnas_ext._torch_private import version_of
+from swapnas_ext._util import shortened
 from swapnas_ext.models.bundles import bundle_of
 from swapnas_ext.models.nested import PLAIN, copied, holders, mapped, rebuilt, tensors_in
 from swapnas_ext.models.sample_count import is_one_argument, sample_tensors, samples_of
@@ -125,6 +126,15 @@ class MiniBatch:
                 "it is one argument"
             )
         return None
+
+    def shapes(self) -> str:
+        """Shapes and types of its tensors, for people."""
+        tensors = tensors_in((*self.args, *self.kwargs.values()))
+        shown = [
+            f"{str(one.dtype).removeprefix('torch.')}[{', '.join(map(str, one.shape))}]"
+            for one in tensors
+        ]
+        return shortened(" ".join(shown) or "no tensors")
 
     def dtypes(self) -> set[torch.dtype]:
         """The dtypes of the floating-point tensors."""

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from swapnas_ext._util import data_frame, json_document, notebook_facts, read_document
+from swapnas_ext.capture import Layer
+from swapnas_ext.measures import Measurement, part_classes
+
 if TYPE_CHECKING:
-    from swapnas_ext.capture import Layer
-    from swapnas_ext.measures import Measurement
+    import pandas
+
+
+_NAME = "SwapScore"
 
 
 class ScoreWarning(UserWarning):
@@ -53,7 +59,7 @@ class Result:
     layers: tuple[Layer, ...]
     missed: tuple[str, ...]
     notes: tuple[str, ...]
-    timing: Timing = field(repr=False)
+    timing: Timing
 
 
 class SwapScore(float):
@@ -106,9 +112,65 @@ class SwapScore(float):
             f"saturation={self.saturation:.3f}, parameters={self.parameters})"
         )
 
+    def _repr_html_(self) -> str:
+        facts: dict[str, object] = {"measure": self.measure}
+        if not math.isnan(self.spread):
+            facts["standard deviation"] = f"{self.spread:.4g}, of {self.repeats} repeats"
+        if self.patterns:
+            facts["patterns"] = f"{self.mean:,.6g}"
+        if self.log_factor:
+            facts["before size control"] = f"{self.measured:.6g}"
+        facts["neurons"] = f"{self.neurons:,} in {len(self.layers)} layers"
+        facts["samples"] = f"{self.samples}{', ternary' if self.ternary else ''}"
+        if not math.isnan(self.saturation):
+            facts["saturation"] = f"{self.saturation:.1%}"
+        facts["parameters"] = f"{self.parameters:,}"
+        facts["time"] = f"{1e3 * self.timing.total:.1f} ms"
+        if self.missed:
+            facts["not captured"] = "; ".join(self.missed)
+        if self.notes:
+            facts["notes"] = "; ".join(self.notes)
+        return notebook_facts(f"SwapScore {self.value:.6g}", facts)
+
     def with_note(self, note: str) -> SwapScore:
         """The same score with one note more."""
         return SwapScore(replace(Result(**self.__dict__), notes=(*self.notes, note)))
+
+    def to_json(self) -> str:
+        """All of the score as JSON, see `from_json`. Raises TypeError if the measure has left something in it that JSON
+        does not have."""
+        return json_document(Result(**self.__dict__), part_classes(), name=_NAME)
+
+    @classmethod
+    def from_json(cls, text: str) -> SwapScore:
+        """The score that `to_json` wrote. Raises ValueError for any other text, naming the field that is wrong."""
+        return cls(read_document(text, Result, part_classes(), name=_NAME)[0])
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The layers as a data frame: a row for each, in the order in which they ran.
+
+        Its columns: ``name``, ``kind``, ``captured_as`` (module or operator), ``neurons``, ``new_patterns`` (in the
+        first repeat, on CPU; otherwise missing), ``seconds`` (of counting), and of the rule that the patterns are by:
+        ``ternary``, ``signed``, ``of_input`` and ``upper``.
+
+        Raises:
+            ImportError: pandas is not installed: ``pip install 'swapnas-ext[pandas]'``.
+        """
+        layers = self.layers
+        return data_frame(
+            {
+                "name": ("string", [layer.name for layer in layers]),
+                "kind": ("string", [layer.kind for layer in layers]),
+                "captured_as": ("string", [layer.how for layer in layers]),
+                "neurons": ("Int64", [layer.neurons for layer in layers]),
+                "new_patterns": ("Int64", [layer.new_patterns for layer in layers]),
+                "seconds": ("float64", [layer.seconds for layer in layers]),
+                "ternary": ("boolean", [layer.rule.ternary for layer in layers]),
+                "signed": ("boolean", [layer.rule.signed for layer in layers]),
+                "of_input": ("boolean", [layer.rule.of_input for layer in layers]),
+                "upper": ("float64", [layer.rule.upper for layer in layers]),
+            }
+        )
 
     @property
     def value(self) -> float:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from swapnas_ext._util import json_document, read_document
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -108,6 +110,15 @@ class Candidate:
     parameters: int
     outcome: Outcome | None = None
     finished: float | None = None
+
+    def to_json(self) -> str:
+        """The candidate as JSON, see `from_json`."""
+        return json_document(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> Candidate:
+        """The candidate that `to_json` wrote. Raises ValueError for any other text, naming the field that is wrong."""
+        return read_document(text, cls)[0]
 
     @property
     def scored(self) -> bool:

@@ -3,20 +3,50 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
+from swapnas_ext._util import (
+    SameWithNan,
+    json_document,
+    notebook_facts,
+    notebook_table,
+    read_document,
+    shortened,
+)
 from swapnas_ext.search.candidate import Candidate
+from swapnas_ext.search.distinct import APART, Distinct, distinct_of
+from swapnas_ext.search.final_networks import FinalNetworks
+from swapnas_ext.search.frame import candidates_frame
+from swapnas_ext.search.recorded_space import recorded_space
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.size_control import Control
+from swapnas_ext.spaces import SearchSpace
+
+if TYPE_CHECKING:
+    import pandas
+
+_SHOWN = 10
+"""How many architectures a notebook shows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ranked:
-    """A candidate with its score, regularised by size if the search is."""
+    """A candidate with its score, regularised by size if the search is.
+
+    Attributes:
+        candidate: the architecture and its outcome.
+        log_factor: -(Theta - mu)^2 / sigma, by which the logarithm of the score is regularised.
+        final: builds the final network, see `SearchSpace.final`.
+    """
 
     candidate: Candidate
     log_factor: float
+    final: FinalNetworks = field(default=FinalNetworks(None, {}), compare=False, repr=False)
 
     @property
     def architecture(self) -> str:
@@ -36,9 +66,47 @@ class Ranked:
         """Number of parameters of the final network."""
         return self.candidate.parameters
 
+    @property
+    def flops(self) -> int:
+        """Operations of the final network on one sample; a multiplication with addition counts as two. Recorded if the
+        search had a limit on them; otherwise counted, once for an architecture of a result. Raises ValueError as
+        `build` does."""
+        return self.final.flops(self.candidate)
 
-@dataclass(frozen=True)
-class SearchResult:
+    @property
+    def latency(self) -> float:
+        """Seconds of one forward pass of the final network on one sample, the median of several. Recorded if the search
+        had a limit on it. Otherwise it is measured when it is first asked for, **on this machine**, with one thread, on
+        the device of the search, once for an architecture of a result; other work on the machine disturbs it. Raises
+        ValueError as `build` does."""
+        return self.final.latency(self.candidate)
+
+    def __repr__(self) -> str:
+        told = f"{self.score:.6g}, parameters={self.parameters:,}, number={self.candidate.number}"
+        return f"Ranked({told}, {shortened(self.architecture)!r})"
+
+    def to_json(self) -> str:
+        """The candidate with its score as JSON, and the settings of its search; see `from_json`."""
+        return json_document(self, settings=dict(self.final.settings))
+
+    @classmethod
+    def from_json(cls, text: str, space: SearchSpace | str | None = None) -> Ranked:
+        """What `to_json` wrote. ``space`` and its errors as for `load`. Raises ValueError for any other text, naming
+        the field that is wrong."""
+        found, others = read_document(text, cls, others=["settings"])
+        return replace(found, final=_final_networks(others["settings"], space))
+
+    def build(self) -> nn.Module:
+        """The final network, with the weights that it draws from torch's random numbers.
+
+        Raises:
+            ValueError: the space is not known: give it to `load` as ``space=``.
+        """
+        return self.final.build(self.architecture)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SearchResult(SameWithNan):
     """The candidates of a search, by number, and their ranking.
 
     Attributes:
@@ -47,6 +115,8 @@ class SearchResult:
         targets: the target sizes, in parameters; empty without ``target_params``.
         interrupted: whether Ctrl-C ended the search before all candidates were tried.
         exhausted: whether the search ended because it found no new architectures.
+        settings: what the run file records: ``space``, ``scorer``, ``search``, ``device`` and ``command``.
+        space: the space that was searched; None if it is not known, see `load`.
     """
 
     candidates: Sequence[Candidate]
@@ -54,37 +124,101 @@ class SearchResult:
     targets: tuple[float, ...] = ()
     interrupted: bool = False
     exhausted: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    space: SearchSpace | None = field(default=None, compare=False, repr=False)
 
     @classmethod
-    def of(cls, run_file: RunFile) -> SearchResult:
-        """The result in a run file."""
+    def of(cls, run_file: RunFile, space: SearchSpace | None = None) -> SearchResult:
+        """The result in a run file. `load` also finds its space."""
         about = run_file.about
         controls = tuple(Control(*pair) for pair in about.get("controls", []))
         targets = tuple(about["settings"].get("search", {}).get("target_params", ()))
         ended = about.get("ended", "")
         return cls(
-            run_file.candidates(), controls, targets, ended == "interrupted", ended == "exhausted"
+            run_file.candidates(),
+            controls,
+            targets,
+            ended == "interrupted",
+            ended == "exhausted",
+            about["settings"],
+            space,
         )
+
+    def _facts(self) -> dict[str, object]:
+        """How many candidates of what there are, and the best."""
+        name = (self.settings.get("space") or {}).get("name")
+        facts: dict[str, object] = {
+            "space": name or ("unknown" if self.space is None else repr(self.space)),
+            "candidates": f"{len(self.candidates):,}",
+            "scored": f"{len(self._as_searched):,}",
+        }
+        for what, count in (("failed", len(self.failed)), ("beyond a limit", len(self.over))):
+            if count:
+                facts[what] = f"{count:,}"
+        if self.interrupted or self.exhausted:
+            facts["ended"] = "interrupted" if self.interrupted else "exhausted"
+        return facts
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}: {value}" for name, value in self._facts().items())
+        best = f"; best {self.best!r}" if self._as_searched else ""
+        return f"<SearchResult {told}{best}>"
+
+    def _repr_html_(self) -> str:
+        shown = self._as_searched[:_SHOWN]
+        columns = {
+            "rank": [str(place) for place in range(1, len(shown) + 1)],
+            "score": [f"{row.score:.6g}" for row in shown],
+            "parameters": [f"{row.parameters:,}" for row in shown],
+            "architecture": [shortened(row.architecture) for row in shown],
+        }
+        return notebook_facts("SearchResult", self._facts()) + notebook_table("the best", columns)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def ranked(self, control: Control | None = None) -> list[Ranked]:
         """The scored candidates, best first. Scores are regularised by ``control``; by default as in the search, or not
         at all if the search is for a family of sizes."""
         if control is None:
-            control = self.controls[0] if len(self.controls) == 1 else Control()
+            return list(self._as_searched)
         rows = [
-            Ranked(candidate, control.log_factor(candidate.parameters))
+            Ranked(candidate, control.log_factor(candidate.parameters), self._final)
             for candidate in self.candidates
             if candidate.scored
         ]
         return sorted(rows, key=lambda row: (-row.log_score, row.candidate.number))
 
+    @cached_property
+    def _as_searched(self) -> list[Ranked]:
+        return self.ranked(self.controls[0] if len(self.controls) == 1 else Control())
+
+    @cached_property
+    def _final(self) -> FinalNetworks:
+        return FinalNetworks(self.space, self.settings)
+
     @property
     def best(self) -> Ranked:
         """The best candidate. Raises ValueError if nothing is scored."""
-        ranked = self.ranked()
-        if not ranked:
+        if not self._as_searched:
             raise ValueError("no candidate was scored")
-        return ranked[0]
+        return self._as_searched[0]
+
+    def distinct(self, top: int = 10, *, apart: int = APART) -> list[Distinct]:
+        """The best of each group of architectures that are alike, best first: of the ranking, those that differ from
+        every better one here in at least ``apart`` choices (`SearchSpace.distance`).
+
+        Args:
+            top: how many; fewer where the best 5,000 have no more groups.
+            apart: choices; 1 gives the ranking itself.
+
+        Raises:
+            ValueError: the space is not known (see `load`), or a number is not positive.
+        """
+        for name, value in (("top", top), ("apart", apart)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        return distinct_of(self._as_searched, self._final.searched, top=top, apart=apart)
 
     @property
     def family(self) -> list[Ranked]:
@@ -107,6 +241,32 @@ class SearchResult:
                 front.append(row)
         return front
 
+    def to_json(self) -> str:
+        """All of the result as JSON, see `from_json`."""
+        return json_document(self)
+
+    @classmethod
+    def from_json(cls, text: str, space: SearchSpace | str | None = None) -> SearchResult:
+        """The result that `to_json` wrote. ``space`` and its errors as for `load`. Raises ValueError for any other
+        text, naming the field that is wrong."""
+        found, _ = read_document(text, cls)
+        return replace(found, space=recorded_space(found.settings, space, source="the JSON"))
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The candidates as a data frame: a row for each, by number.
+
+        Its columns: ``number``, ``rank`` (1 is the best; missing without a score), ``architecture``, ``score`` and
+        ``log_score`` (regularised as in `ranked`), ``unregularised_score``, ``spread``, ``measure``, ``parameters``,
+        ``flops``, ``latency_seconds`` with the ends of its interval, ``patterns``, ``neurons``, ``ternary``,
+        ``saturation``, ``saturated``, ``phase``, ``parents``, ``form``, ``over``, ``error``, ``seconds`` (of work) and
+        ``finished`` (a time in UTC); of several measures a column ``log_score_NAME`` each. What they mean: `Candidate`
+        and `Outcome`.
+
+        Raises:
+            ImportError: pandas is not installed: ``pip install 'swapnas-ext[pandas]'``.
+        """
+        return candidates_frame(self.candidates, self._as_searched)
+
     @property
     def scored(self) -> list[Candidate]:
         """The candidates with a score, by number."""
@@ -121,3 +281,9 @@ class SearchResult:
     def over(self) -> list[Candidate]:
         """The candidates beyond a limit, which are not scored. ``candidate.outcome.over`` names the limit."""
         return [c for c in self.candidates if c.outcome is not None and c.outcome.over]
+
+
+def _final_networks(settings: object, space: SearchSpace | str | None) -> FinalNetworks:
+    if not isinstance(settings, dict):
+        raise ValueError(f"the settings in the JSON must be an object, got {settings!r:.100}")
+    return FinalNetworks(recorded_space(settings, space, source="the JSON"), settings)

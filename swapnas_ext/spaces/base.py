@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext import data
+from swapnas_ext._util import notebook_facts, shortened
+from swapnas_ext.spaces.differing import differing, has_structure, tokens
+from swapnas_ext.spaces.options import options_of
 from swapnas_ext.spaces.part_copies import parts_copied
 
 
@@ -117,6 +120,23 @@ class SearchSpace(ABC):
     def crossover(self, first: str, second: str, rng: random.Random) -> str:
         """An architecture that takes each choice from one of the two parents at random."""
 
+    def distance(self, first: str, second: str) -> int:
+        """In how many single choices two architectures differ: about the number of mutations that lead from one to the
+        other. 0 for an architecture and itself, and symmetric.
+
+        By default, the values that differ between what `parse` returns for them; if that is a text or an object that
+        can't be looked into, the words and numbers that differ between their strings. A list that is longer than the
+        other counts one for its length. Spaces whose architectures can be written in several ways, or whose mutations
+        change several values, do better with a distance of their own.
+
+        Raises:
+            ArchitectureError: one of the strings is not an architecture of this space.
+        """
+        parsed = self.parse(first), self.parse(second)
+        if all(map(has_structure, parsed)):
+            return differing(*parsed)
+        return differing(*(tokens(self.format(one)) for one in parsed))
+
     def inputs(
         self, samples: int, source: str | Path | None = None, size: int | None = None
     ) -> Tensor:
@@ -140,6 +160,22 @@ class SearchSpace(ABC):
     def formats(self, architecture: str) -> dict[str, str]:
         """The architecture as other code bases write it: texts by the name of the code base."""
         return {}
+
+    def __repr__(self) -> str:
+        options = options_of(type(self), vars(self))
+        told = ", ".join(f"{name}={shortened(repr(value))}" for name, value in options.items())
+        return f"{type(self).__name__}({told})"
+
+    def _repr_html_(self) -> str:
+        facts: dict[str, object] = {
+            name: shortened(repr(value))
+            for name, value in options_of(type(self), vars(self)).items()
+        }
+        if hasattr(self, "input_size"):
+            facts["input"] = " x ".join(map(str, self.input_size))
+        if hasattr(self, "__len__"):
+            facts["architectures"] = f"{len(self):,}"
+        return notebook_facts(type(self).__name__, facts)
 
     def graphs(self, architecture: str) -> list[Graph]:
         """Drawings of the architecture; none by default."""

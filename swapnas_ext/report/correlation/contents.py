@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -45,9 +44,7 @@ def comparison_columns(comparisons: Sequence[Comparison]) -> dict[str, list[str]
 
 def coefficient_text(coefficient: Coefficient) -> str:
     """The coefficient and its interval; a dash where it is not defined."""
-    if math.isnan(coefficient.value):
-        return "-"
-    return f"{coefficient.value:.3f} [{coefficient.low:.3f}, {coefficient.high:.3f}]"
+    return str(coefficient)
 
 
 def top_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
