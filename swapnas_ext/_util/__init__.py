@@ -11,6 +11,7 @@ from swapnas_ext._util.rank_correlation import Values, rank_correlation
 from swapnas_ext._util.registry import Registry, full_name
 from swapnas_ext._util.text_file import decoded, parsed_json, read_text
 from swapnas_ext._util.warn import renamed, warn
+from swapnas_ext._util.whole_file import is_replaceable, replacing, temporary_beside
 
 __all__ = [
     "ByClass",
@@ -22,6 +23,7 @@ __all__ = [
     "decoded",
     "full_name",
     "is_main_thread",
+    "is_replaceable",
     "keep_freed_memory",
     "named",
     "parsed_json",
@@ -29,6 +31,8 @@ __all__ = [
     "rank_correlation",
     "read_text",
     "renamed",
+    "replacing",
+    "temporary_beside",
     "unquoted",
     "warn",
 ]
