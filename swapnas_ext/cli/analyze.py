@@ -8,7 +8,6 @@ import click
 
 from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
 from swapnas_ext.cli.output import check_writable, write
-from swapnas_ext.cli.space_choice import space_of_run
 from swapnas_ext.correlation import agreement, analysis, check_scipy
 from swapnas_ext.report.analysis.text import (
     agreement_text,
@@ -16,7 +15,7 @@ from swapnas_ext.report.analysis.text import (
     runs_text,
     trust_text,
 )
-from swapnas_ext.search import RunFile
+from swapnas_ext.search import RunFile, recorded_space
 
 EXAMPLES = """
 \b
@@ -48,7 +47,7 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
             check_writable(html, "--html")
         found = [analysis.ScoredRun.read(path) for path in runs]
         with RunFile.read(runs[0]) as run_file:
-            drawn = space_of_run(space, run_file.about)
+            drawn = recorded_space(run_file.settings, space, source=runs[0])
             found_by_pilot = run_file.pilot
         first = found[0]
         effects = []

@@ -8,10 +8,9 @@ import click
 
 from swapnas_ext.cli.messages import EXPECTED, fail
 from swapnas_ext.cli.output import check_writable, write
-from swapnas_ext.cli.space_choice import space_of_run
 from swapnas_ext.report.search.json_text import to_json
 from swapnas_ext.report.search.text import to_text
-from swapnas_ext.search import RunFile, SearchResult
+from swapnas_ext.search import RunFile, SearchResult, recorded_space
 
 EXAMPLES = """
 \b
@@ -49,8 +48,8 @@ def show(run: Path, as_json: bool, html: Path | None, top: int, space: str | Non
             check_writable(html, "--html")
         with RunFile.read(run) as run_file:
             about = run_file.about
-            result = SearchResult.of(run_file)
-        drawn = space_of_run(space, about)
+            drawn = recorded_space(about["settings"], space, source=run)
+            result = SearchResult.of(run_file, drawn)
         if html is not None:
             from swapnas_ext.report.search.page import to_page  # brings matplotlib
 

@@ -122,12 +122,3 @@ def _value(text: str) -> int | float | str:
         except ValueError:
             pass
     return text
-
-
-def space_of_run(given: str | None, about: dict[str, Any]) -> SearchSpace | None:
-    """The space of a run file, for formats and drawings: the given one, or the recorded one if it is of this package;
-    otherwise None. A run file is data, so no other module that it names is imported."""
-    if given is not None:
-        return spaces.get(given)
-    name = about["settings"]["space"]["name"]
-    return spaces.get(name) if name in spaces.names() else None

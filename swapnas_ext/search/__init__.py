@@ -17,9 +17,11 @@ from swapnas_ext.search.entry_points import calibrate, evolve, search
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.limits import limits_text
 from swapnas_ext.search.listing import score_listed
+from swapnas_ext.search.loading import load
 from swapnas_ext.search.pilot_choice import Pilot, Trial
 from swapnas_ext.search.piloting import pilot
 from swapnas_ext.search.progress import Progress
+from swapnas_ext.search.recorded_space import recorded_space
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.run_file_access import RunFileError, is_taken
 from swapnas_ext.search.run_file_checks import recorded_pilot
@@ -81,9 +83,11 @@ __all__ = [
     "evolve",
     "is_taken",
     "limits_text",
+    "load",
     "make_strategy",
     "pilot",
     "recorded_pilot",
+    "recorded_space",
     "register_strategy",
     "register_workers",
     "run_file_of",

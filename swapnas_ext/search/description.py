@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from swapnas_ext._util import full_name
 from swapnas_ext.models import OWN, Initializer
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.spaces import SearchSpace, name_of
@@ -42,10 +43,13 @@ def _init_name(initialize: Initializer | None) -> str:
 
 def describe_space(space: SearchSpace) -> dict[str, Any]:
     """The name of a space and its attributes that are plain values, for JSON."""
-    kind = type(space)
     attributes = {name: value for name, value in vars(space).items() if _is_plain(value)}
-    name = name_of(space) or f"{kind.__module__}:{kind.__qualname__}"
-    return {"name": name, **attributes}
+    return {"name": space_name(type(space)), **attributes}
+
+
+def space_name(kind: type[SearchSpace]) -> str:
+    """The name of a class of spaces in run files."""
+    return name_of(kind) or full_name(kind)
 
 
 def _is_plain(value: Any) -> bool:

@@ -108,7 +108,12 @@ class Driver:
     def result(self) -> SearchResult:
         """The result so far: all candidates with an outcome."""
         known = [candidate for candidate in self._candidates.values() if candidate.outcome]
-        return SearchResult(known, tuple(self.controls), self._settings.target_params)
+        return SearchResult(
+            known,
+            tuple(self.controls),
+            self._settings.target_params,
+            space=self._space,
+        )
 
     def _calibrate(self) -> None:
         settings = self._settings

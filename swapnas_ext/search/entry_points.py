@@ -97,6 +97,7 @@ def search(
                 driver.result(),
                 interrupted=ended == "interrupted",
                 exhausted=ended == "exhausted",
+                settings=run_file.settings,
             )
     finally:
         crew.close()

@@ -10,21 +10,22 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from swapnas_ext._util import keep_freed_memory
 from swapnas_ext.models import FlopCount, initialization, own_random_state
 from swapnas_ext.scoring import Scorer, ScoreWarning, SeededBuilds, SwapScore, one_at_a_time
 from swapnas_ext.search.candidate import Outcome
+from swapnas_ext.search.final_networks import count_flops
 from swapnas_ext.search.latency import Latency, Quiet, measure
+from swapnas_ext.search.one_thread import one_thread
 from swapnas_ext.spaces import SearchSpace
 
 
@@ -82,7 +83,9 @@ class Evaluator:
                 build = partial(self._network, architecture, counted)
                 score = self.scorer(SeededBuilds(build, self.scorer.options.seed, seed))
             measured = score.measurement
-            if "flops" in measured.details:  # the network runs more often than once
+            if flops is not None:
+                pass  # of the final network
+            elif "flops" in measured.details:  # the network runs more often than once
                 flops = measured.details["flops"]
             elif counted is not None:
                 flops = counted.per_sample(self.scorer.samples)
@@ -128,12 +131,7 @@ class Evaluator:
 
     def _flops(self, architecture: str) -> int:
         final, sample = self._final
-        with torch.device("meta"):
-            network = final.build(architecture).eval()
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            network(sample.to("meta"))
-        flops: int = counter.get_total_flops()
-        return flops
+        return count_flops(final, sample, architecture)
 
     def _latency(self, architecture: str) -> Latency:
         final, sample = self._final
@@ -201,18 +199,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Makes torch use one thread. With more threads convolutions may round differently, and scores must not depend on
-    the machine; several workers are also faster than several threads."""
-    threads = torch.get_num_threads()
-    if threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -82,7 +82,13 @@ def score_listed(
                 run_file.write_about(
                     ended="interrupted" if interrupted else "complete", controls=[(None, None)]
                 )
-            return SearchResult(known, (Control(),), interrupted=interrupted)
+            return SearchResult(
+                known,
+                (Control(),),
+                interrupted=interrupted,
+                settings=run_file.settings,
+                space=space,
+            )
     finally:
         crew.close()
 

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+from torch import nn
 
 from swapnas_ext.search.candidate import Candidate
+from swapnas_ext.search.final_networks import FinalNetworks
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.size_control import Control
+from swapnas_ext.spaces import SearchSpace
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """A candidate with its score, regularised by size if the search is."""
+    """A candidate with its score, regularised by size if the search is.
+
+    Attributes:
+        candidate: the architecture and its outcome.
+        log_factor: -(Theta - mu)^2 / sigma, by which the logarithm of the score is regularised.
+        final: builds the final network, see `SearchSpace.final`.
+    """
 
     candidate: Candidate
     log_factor: float
+    final: FinalNetworks = field(default=FinalNetworks(None, {}), compare=False, repr=False)
 
     @property
     def architecture(self) -> str:
@@ -36,6 +49,29 @@ class Ranked:
         """Number of parameters of the final network."""
         return self.candidate.parameters
 
+    @property
+    def flops(self) -> int:
+        """Operations of the final network on one sample; a multiplication with addition counts as two. Recorded if the
+        search had a limit on them; otherwise counted, once for an architecture of a result. Raises ValueError as
+        `build` does."""
+        return self.final.flops(self.candidate)
+
+    @property
+    def latency(self) -> float:
+        """Seconds of one forward pass of the final network on one sample, the median of several. Recorded if the search
+        had a limit on it. Otherwise it is measured when it is first asked for, **on this machine**, with one thread, on
+        the device of the search, once for an architecture of a result; other work on the machine disturbs it. Raises
+        ValueError as `build` does."""
+        return self.final.latency(self.candidate)
+
+    def build(self) -> nn.Module:
+        """The final network, with the weights that it draws from torch's random numbers.
+
+        Raises:
+            ValueError: the space is not known: give it to `load` as ``space=``.
+        """
+        return self.final.build(self.architecture)
+
 
 @dataclass(frozen=True)
 class SearchResult:
@@ -47,6 +83,8 @@ class SearchResult:
         targets: the target sizes, in parameters; empty without ``target_params``.
         interrupted: whether Ctrl-C ended the search before all candidates were tried.
         exhausted: whether the search ended because it found no new architectures.
+        settings: what the run file records: ``space``, ``scorer``, ``search``, ``device`` and ``command``.
+        space: the space that was searched; None if it is not known, see `load`.
     """
 
     candidates: Sequence[Candidate]
@@ -54,37 +92,55 @@ class SearchResult:
     targets: tuple[float, ...] = ()
     interrupted: bool = False
     exhausted: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    space: SearchSpace | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, run_file: RunFile) -> SearchResult:
-        """The result in a run file."""
+    def of(cls, run_file: RunFile, space: SearchSpace | None = None) -> SearchResult:
+        """The result in a run file. `load` also finds its space."""
         about = run_file.about
         controls = tuple(Control(*pair) for pair in about.get("controls", []))
         targets = tuple(about["settings"].get("search", {}).get("target_params", ()))
         ended = about.get("ended", "")
         return cls(
-            run_file.candidates(), controls, targets, ended == "interrupted", ended == "exhausted"
+            run_file.candidates(),
+            controls,
+            targets,
+            ended == "interrupted",
+            ended == "exhausted",
+            about["settings"],
+            space,
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def ranked(self, control: Control | None = None) -> list[Ranked]:
         """The scored candidates, best first. Scores are regularised by ``control``; by default as in the search, or not
         at all if the search is for a family of sizes."""
         if control is None:
-            control = self.controls[0] if len(self.controls) == 1 else Control()
+            return list(self._as_searched)
         rows = [
-            Ranked(candidate, control.log_factor(candidate.parameters))
+            Ranked(candidate, control.log_factor(candidate.parameters), self._final)
             for candidate in self.candidates
             if candidate.scored
         ]
         return sorted(rows, key=lambda row: (-row.log_score, row.candidate.number))
 
+    @cached_property
+    def _as_searched(self) -> list[Ranked]:
+        return self.ranked(self.controls[0] if len(self.controls) == 1 else Control())
+
+    @cached_property
+    def _final(self) -> FinalNetworks:
+        return FinalNetworks(self.space, self.settings)
+
     @property
     def best(self) -> Ranked:
         """The best candidate. Raises ValueError if nothing is scored."""
-        ranked = self.ranked()
-        if not ranked:
+        if not self._as_searched:
             raise ValueError("no candidate was scored")
-        return ranked[0]
+        return self._as_searched[0]
 
     @property
     def family(self) -> list[Ranked]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from swapnas_ext._util import named
 from swapnas_ext.spaces.base import ArchitectureError, Graph, SearchSpace
+from swapnas_ext.spaces.options import options_of
 
 _CLASSES = {
     "darts": ("darts", "DARTS"),
@@ -52,9 +53,9 @@ def space_class(name: str) -> type[SearchSpace]:
     return found
 
 
-def name_of(space: SearchSpace) -> str | None:
-    """The name that `get` knows a space by; None for a space of one's own."""
-    kind = type(space)
+def name_of(space: SearchSpace | type[SearchSpace]) -> str | None:
+    """The name that `get` knows a space or its class by; None for a space of one's own."""
+    kind = space if isinstance(space, type) else type(space)
     for name, (module_name, class_name) in _CLASSES.items():
         if (kind.__module__, kind.__name__) == (f"swapnas_ext.spaces.{module_name}", class_name):
             return name
@@ -71,4 +72,13 @@ def get(name: str, **options: Any) -> SearchSpace:
     return space_class(name)(**options)
 
 
-__all__ = ["ArchitectureError", "Graph", "SearchSpace", "get", "name_of", "names", "space_class"]
+__all__ = [
+    "ArchitectureError",
+    "Graph",
+    "SearchSpace",
+    "get",
+    "name_of",
+    "names",
+    "options_of",
+    "space_class",
+]

@@ -1,0 +1,85 @@
+"""The space that a run file records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from swapnas_ext import spaces
+from swapnas_ext.search.description import describe_space, space_name
+from swapnas_ext.spaces import SearchSpace, options_of, space_class
+
+_SCRIPT = "__main__"
+
+
+def recorded_space(
+    settings: Mapping[str, Any],
+    given: SearchSpace | str | None = None,
+    *,
+    source: object = "the run",
+) -> SearchSpace | None:
+    """The space of a run: the given one, or the recorded one where it is of this package; otherwise None.
+
+    A run file is data, so no other module that it names is imported.
+
+    Args:
+        settings: those of the run file.
+        given: the space, or its name for `spaces.get`. A name is made with the recorded options.
+        source: what errors call the run.
+
+    Raises:
+        TypeError: ``given`` is neither a space nor a name.
+        ValueError: the space is not the one that was searched, or can't be made with the recorded options.
+        ImportError: ``given`` names a module that can't be imported.
+    """
+    recorded = json.loads(json.dumps(settings.get("space") or {}))
+    name = recorded.get("name")
+    if given is None:
+        return _made(space_class(name), recorded, source) if name in spaces.names() else None
+    if isinstance(given, str):
+        kind = space_class(given)
+        _check_name(space_name(kind), name, source)
+        return _made(kind, recorded, source)
+    if not isinstance(given, SearchSpace):
+        raise TypeError(
+            "space must be a SearchSpace or a name, such as darts or my_module:MySpace, got "
+            f"{type(given).__name__}"
+        )
+    _check_fits(given, recorded, source)
+    return given
+
+
+def _made(kind: type[SearchSpace], recorded: Mapping[str, Any], source: object) -> SearchSpace:
+    try:
+        space = kind(**options_of(kind, recorded))
+    except (TypeError, ValueError, LookupError) as error:
+        raise ValueError(
+            f"{source} records options that the space {space_name(kind)} does not take: {error}; give the space "
+            "itself, as space="
+        ) from error
+    _check_fits(space, recorded, source)
+    return space
+
+
+def _check_name(name: str, recorded: str | None, source: object) -> None:
+    if recorded is None or name == recorded:
+        return
+    module, _, qualname = name.partition(":")
+    was, _, recorded_qualname = recorded.partition(":")
+    # A script that searched is imported by its own name later.
+    if qualname and qualname == recorded_qualname and _SCRIPT in (module, was):
+        return
+    raise ValueError(f"{source} is a run of the space {recorded}, not of {name}")
+
+
+def _check_fits(space: SearchSpace, recorded: Mapping[str, Any], source: object) -> None:
+    """Raises ValueError unless a space is as the run records it."""
+    found = json.loads(json.dumps(describe_space(space)))
+    _check_name(found["name"], recorded.get("name"), source)
+    for option, value in recorded.items():
+        if option != "name" and found.get(option) != value:
+            raise ValueError(
+                f"{source} was made with {option}={value} of the space {recorded.get('name')}, not "
+                f"{found.get(option)}; give the space that was searched"
+            )

@@ -1,0 +1,197 @@
+"""Results that are held: loaded with their space, and the networks of their architectures."""
+
+from __future__ import annotations
+
+import random
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.searches import SMALL, MadeUpWorker, small_scorer, small_space
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import swapnas_ext as swap
+from swapnas_ext.search import (
+    Candidate,
+    Control,
+    Outcome,
+    Ranked,
+    RunFile,
+    SearchResult,
+    SearchSettings,
+    describe_space,
+    final_networks,
+    recorded_space,
+    search,
+)
+from swapnas_ext.search.latency import Latency
+from swapnas_ext.spaces import SearchSpace
+from swapnas_ext.spaces.nasbench201 import NASBench201
+
+OTHER_OPTIONS: dict[str, dict[str, Any]] = {
+    "darts": {"network": "cifar10", "channels": 8, "layers": 3, "classes": 7},
+    "nasbench101": {"channels": 16, "stacks": 2, "cells": 1, "classes": 3},
+    "nasbench201": {"dataset": "cifar100", "channels": 4, "cells": 2},
+    "transnas-micro": {"channels": 8, "image_size": 64, "classes": 5},
+    "transnas-macro": {"channels": 8, "image_size": 64, "classes": 5},
+    "mobilenet": {"classes": 5, "resolution": 96},
+    "flexibert": {"vocabulary": 100, "sequence_length": 16},
+    "nasbench-macro": {"classes": 5, "resolution": 16},
+    "efficientnet": {"classes": 5, "resolution": 64},
+    "autoformer": {"supernet": "small", "classes": 5, "resolution": 32},
+}
+
+
+class OwnSpace(NASBench201):
+    """A space that this package does not know by name."""
+
+
+def made_up_run(path: Path, space: SearchSpace | None = None, **settings: Any) -> SearchResult:
+    made = SearchSettings(candidates=30, **SMALL, **settings)
+    return search(
+        space or small_space(), small_scorer(), made, workers=MadeUpWorker(), history=path
+    )
+
+
+def test_load_gives_what_the_search_gave(tmp_path: Path) -> None:
+    found = made_up_run(tmp_path / "run.db")
+    loaded = swap.search.load(tmp_path / "run.db")
+    by_text = swap.search.load(str(tmp_path / "run.db"))
+    assert loaded.settings == by_text.settings == found.settings
+    assert sorted(loaded.candidates, key=lambda one: one.number) == list(found.candidates)
+    assert loaded.best == found.best and loaded.front == found.front
+    assert describe_space(loaded.space) == describe_space(small_space())  # type: ignore[arg-type]
+    assert found.space is not None and found.settings["device"] == "cpu"
+
+
+@pytest.mark.parametrize("name", swap.spaces.names())
+def test_every_named_space_is_made_again_with_its_options(name: str) -> None:
+    for options in ({}, OTHER_OPTIONS[name]):
+        space = swap.spaces.get(name, **options)
+        recorded = {"space": describe_space(space)}
+        again = recorded_space(recorded)
+        assert again is not None and describe_space(again) == describe_space(space)
+        assert describe_space(again.final()) == describe_space(space.final())
+
+
+def of_one(space: SearchSpace | None, outcome: Outcome, **settings: Any) -> SearchResult:
+    """The result of a search that has found one architecture of a small space."""
+    architecture = small_space().sample(random.Random(0))
+    candidate = Candidate(0, 0, architecture, "form", (), 7, outcome)
+    return SearchResult([candidate], (Control(),), settings=settings, space=space)
+
+
+def test_the_best_builds_the_final_network() -> None:
+    space = swap.spaces.get("darts")
+    architecture = space.sample(random.Random(0))
+    parameters = space.final().size(architecture)
+    candidate = Candidate(0, 0, architecture, "form", (), parameters, Outcome.of_patterns(5.0))
+    result = SearchResult([candidate], (Control(),), space=space)
+    network = result.best.build()
+    assert sum(one.numel() for one in network.parameters()) == result.best.parameters
+    assert all(one.device.type == "cpu" for one in network.parameters())
+
+
+def test_without_a_space_the_error_says_what_to_give(tmp_path: Path) -> None:
+    found = made_up_run(tmp_path / "run.db", OwnSpace(channels=2, cells=1))
+    loaded = swap.search.load(tmp_path / "run.db")
+    assert loaded.space is None and loaded.best == found.best
+    for use in (Ranked.build, lambda row: row.flops, lambda row: row.latency):
+        with pytest.raises(ValueError, match=r"space='.*:OwnSpace'"):
+            use(loaded.best)
+    with pytest.raises(ValueError, match="give it, as in"):
+        of_one(None, Outcome.of_patterns(5.0)).best.build()
+
+
+def test_a_space_of_ones_own_is_given_as_object_or_by_name(tmp_path: Path) -> None:
+    space = OwnSpace(channels=2, cells=1)
+    made_up_run(tmp_path / "run.db", space)
+    for given in (space, f"{__name__}:OwnSpace"):
+        loaded = swap.search.load(tmp_path / "run.db", space=given)
+        assert describe_space(loaded.space) == describe_space(space)  # type: ignore[arg-type]
+        assert isinstance(loaded.best.build(), nn.Module)
+
+
+def test_a_space_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    made_up_run(tmp_path / "run.db")
+    for given, message in (
+        (swap.spaces.get("nasbench201"), "made with channels=2 of the space nasbench201, not 16"),
+        ("darts", "run.db is a run of the space nasbench201, not of darts"),
+        (OwnSpace(), "is a run of the space nasbench201, not of .*:OwnSpace"),
+        ("no_such_space", "unknown search space 'no_such_space'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            swap.search.load(tmp_path / "run.db", space=given)
+    with pytest.raises(TypeError, match=r"a SearchSpace or a name, .*, got ABCMeta"):
+        swap.search.load(tmp_path / "run.db", space=NASBench201)  # type: ignore[arg-type]
+
+
+def test_a_space_of_a_script_may_be_imported_by_its_name_later() -> None:
+    recorded = {"space": {**describe_space(OwnSpace()), "name": "__main__:OwnSpace"}}
+    assert isinstance(recorded_space(recorded, OwnSpace()), OwnSpace)
+    recorded["space"]["name"] = "elsewhere:OwnSpace"
+    with pytest.raises(ValueError, match="is a run of the space elsewhere:OwnSpace"):
+        recorded_space(recorded, OwnSpace())
+
+
+def test_no_module_that_a_run_file_names_is_imported(tmp_path: Path) -> None:
+    settings = made_up_run(tmp_path / "run.db").settings
+    with RunFile.resume(tmp_path / "run.db") as run_file:
+        run_file.write_about(settings={**settings, "space": {"name": "antigravity:Space"}})
+    assert swap.search.load(tmp_path / "run.db").space is None
+    assert "antigravity" not in sys.modules
+
+
+def test_options_that_the_space_refuses_are_told(tmp_path: Path) -> None:
+    settings = made_up_run(tmp_path / "run.db").settings
+    with RunFile.resume(tmp_path / "run.db") as run_file:
+        damaged = {**settings["space"], "channels": -1}
+        run_file.write_about(settings={**settings, "space": damaged})
+    with pytest.raises(
+        ValueError, match="records options that the space nasbench201 does not take"
+    ):
+        swap.search.load(tmp_path / "run.db")
+
+
+def test_flops_are_those_of_the_final_network() -> None:
+    space = small_space()
+    architecture = space.sample(random.Random(0))
+    with FlopCounterMode(display=False) as counter:
+        space.build(architecture)(space.inputs(1))
+    counted = counter.get_total_flops()
+    of_scored = of_one(space, Outcome.of_patterns(5.0, flops=7), search={"max_flops": None})
+    assert of_scored.best.flops == counted
+    recorded = of_one(None, Outcome.of_patterns(5.0, flops=7), search={"max_flops": 9.0})
+    assert recorded.best.flops == 7
+
+
+def test_a_limit_on_flops_records_those_of_the_final_network() -> None:
+    """Also for a measure that counts operations itself."""
+    made = SearchSettings(candidates=4, strategy="random", max_flops=1e12)
+    found = search(small_space(), small_scorer(measure="flops"), made)
+    for row in found.ranked():
+        assert row.candidate.outcome is not None
+        counted = of_one(found.space, row.candidate.outcome)
+        final = replace(row.candidate, outcome=None)
+        assert row.flops == counted.best.final.flops(final)
+
+
+def test_what_is_measured_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = of_one(small_space(), Outcome.of_patterns(5.0))
+    measured: list[object] = []
+    monkeypatch.setattr(
+        final_networks,
+        "measure",
+        lambda *given: measured.append(given) or Latency(0.5, 0.4, 0.6),  # type: ignore[func-returns-value]
+    )
+    assert result.best.latency == result.front[0].latency == 0.5
+    assert len(measured) == 1
+    recorded = of_one(None, Outcome.of_patterns(5.0, latency=0.25))
+    assert recorded.best.latency == 0.25
+
+
+def test_latency_is_measured_where_none_is_recorded() -> None:
+    assert of_one(small_space(), Outcome.of_patterns(5.0)).best.latency > 0
