@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from swapnas_ext.cli.messages import EXPECTED, fail
 from swapnas_ext.cli.output import check_writable, write
@@ -20,7 +20,7 @@ from swapnas_ext.cli.space_of_run import space_to_build
 from swapnas_ext.export import Checkpoint, Exported, check_onnx, describe, to_onnx, to_torch
 from swapnas_ext.models import own_random_state
 from swapnas_ext.report.shared.json_text import json_text
-from swapnas_ext.search import Ranked, RunFile, SearchResult
+from swapnas_ext.search import Ranked, load
 from swapnas_ext.spaces import SearchSpace
 
 EXAMPLES = """
@@ -116,12 +116,13 @@ def export(
                     raise ValueError(
                         f"--output {path} would overwrite the {what}: choose another name"
                     )
-        network, about = _built(chosen, weights, seed)
+        network, inputs, about = _built(chosen, weights, seed)
         notes = json_text(
             describe(
                 chosen.space,
                 chosen.architecture,
                 network=network,
+                inputs=inputs,
                 ranked=chosen.ranked,
                 rank=chosen.rank,
                 settings=chosen.settings,
@@ -137,7 +138,7 @@ def export(
             return
         to_file = to_onnx if output_format == "onnx" else to_torch
         with _shown(_PHASES[output_format]) as on_phase:
-            found = to_file(network, chosen.space.inputs(2), path, notes=notes, on_phase=on_phase)
+            found = to_file(network, inputs, path, notes=notes, on_phase=on_phase)
     except EXPECTED as error:
         fail(error)
     click.echo(_told(found, network, trained=weights is not None))
@@ -167,10 +168,13 @@ def _chosen(run: Path | None, rank: int | None, arch: str | None, choice: SpaceC
         space = choice.get().final()
         space.check(arch)
         return Chosen(space, arch)
-    with RunFile.read(run) as run_file:
-        settings = run_file.settings
-        ranked = SearchResult.of(run_file).ranked()
-    space = space_to_build(choice, settings, run).final()
+    result = load(run, None if choice.options else choice.name)
+    ranked, settings = result.ranked(), dict(result.settings)
+    searched = space_to_build(choice, settings, run) if choice.options else result.space
+    if searched is None:
+        name = settings["space"]["name"]
+        raise ValueError(f"{run} is a run of the space {name}: give --space {name} too")
+    space = searched.final()
     if arch is not None:
         space.check(arch)
         rank = next((k for k, row in enumerate(ranked, 1) if row.architecture == arch), None)
@@ -196,22 +200,25 @@ def _path(
     return Path(name + _ENDINGS[output_format])
 
 
-def _built(chosen: Chosen, weights: Path | None, seed: int) -> tuple[nn.Module, dict[str, Any]]:
-    """The network, and where its weights are from."""
+def _built(
+    chosen: Chosen, weights: Path | None, seed: int
+) -> tuple[nn.Module, Tensor, dict[str, Any]]:
+    """The network, two of its inputs, and where its weights are from."""
+    checkpoint = None if weights is None else Checkpoint.read(weights)
     with own_random_state(torch.device("cpu")) as reseed:
         reseed(seed)
         network = chosen.space.build(chosen.architecture)
-        if weights is None:
-            return network, {"trained": False, "seed": seed}
-        checkpoint = Checkpoint.read(weights)
+        if checkpoint is None:
+            return network, chosen.space.inputs(2), {"trained": False, "seed": seed}
         of = checkpoint.told.get("architecture", chosen.architecture)
         if of != chosen.architecture:
             raise ValueError(
                 f"{weights} has the weights of another architecture: give --arch '{of}'"
             )
-        network = checkpoint.into(network, chosen.space.inputs(2))
+        inputs = chosen.space.inputs(2, size=checkpoint.told.get("size"))
+        network = checkpoint.into(network, inputs)
     told = {name: value for name, value in checkpoint.told.items() if name != "architecture"}
-    return network, {"trained": True, "file": weights.name, **told}
+    return network, inputs, {"trained": True, "file": checkpoint.path.name, **told}
 
 
 @contextmanager

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from swapnas_ext.data import MEAN, STD
 from swapnas_ext.export.exported import dtype_name
 from swapnas_ext.export.traced import BATCH, evaluating
-from swapnas_ext.models import FlopCount
 from swapnas_ext.search import Ranked, describe_space
 from swapnas_ext.spaces import SearchSpace
 from swapnas_ext.version import __version__
@@ -25,6 +25,7 @@ def describe(
     architecture: str,
     *,
     network: nn.Module | None = None,
+    inputs: Tensor | None = None,
     ranked: Ranked | None = None,
     rank: int | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -35,6 +36,7 @@ def describe(
     Args:
         space: the space whose networks are to be used: of a run, that of the `final` networks.
         network: the network, if it is built already.
+        inputs: what it takes, ``[samples, ...]``, where that is not ``space.inputs``, such as larger images.
         ranked, rank, settings: the candidate of a run, its place (1 is the best), and the settings of the run.
         weights: where the network's weights are from, as plain values. Its ``mean`` and ``std`` of the images take the
             place of those that scores are made with.
@@ -43,7 +45,7 @@ def describe(
         ArchitectureError: not an architecture of the space.
     """
     network = space.build(architecture) if network is None else network
-    inputs = space.inputs(1)
+    inputs = (space.inputs(1) if inputs is None else inputs)[:1]
     weights = dict(weights or {})
     content: dict[str, Any] = {
         "swapnas_export": FORMAT,
@@ -81,12 +83,8 @@ def describe(
     return content
 
 
-def _flops(network: nn.Module, inputs: torch.Tensor) -> int | None:
-    count = FlopCount()
-    count.watch(network)
-    try:
-        with torch.no_grad(), evaluating(network):
-            network(inputs)
-    finally:
-        count.close()
-    return count.per_sample(len(inputs))
+def _flops(network: nn.Module, inputs: Tensor) -> int:
+    """Operations of one sample, as limits of a search count them."""
+    with torch.no_grad(), evaluating(network), FlopCounterMode(display=False) as counter:
+        network(inputs)
+    return int(counter.get_total_flops()) // len(inputs)

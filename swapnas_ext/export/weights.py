@@ -15,14 +15,14 @@ from swapnas_ext.validation import with_classes
 
 _STATES = ("network", "model", "state_dict")
 """Where training scripts keep the weights in a checkpoint."""
-_TOLD = ("architecture", "classes", "mean", "std", "epoch", "held_out_accuracy")
+_TOLD = ("architecture", "classes", "mean", "std", "size", "epoch", "held_out_accuracy")
 _MOST_SHOWN = 3
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """Weights by name, and what the file tells of the training: of ``architecture``, ``classes`` (names), ``mean`` and
-    ``std`` (of the images), ``epoch`` and ``held_out_accuracy`` those that it has."""
+    ``std`` (of the images), ``size`` (in pixels), ``epoch`` and ``held_out_accuracy`` those that it has."""
 
     path: Path
     weights: Mapping[str, Tensor]
