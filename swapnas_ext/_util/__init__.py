@@ -5,6 +5,8 @@ from __future__ import annotations
 from swapnas_ext._util.by_class import ByClass, ByClasses
 from swapnas_ext._util.csv_cell import quoted, unquoted
 from swapnas_ext._util.ctrl_c import ctrl_c_ignored, ctrl_c_later, is_main_thread
+from swapnas_ext._util.data_frame import ColumnType, data_frame
+from swapnas_ext._util.garbage import garbage_kept
 from swapnas_ext._util.import_by_name import named
 from swapnas_ext._util.malloc import keep_freed_memory
 from swapnas_ext._util.rank_correlation import Values, rank_correlation
@@ -16,12 +18,15 @@ from swapnas_ext._util.whole_file import is_replaceable, replacing, temporary_be
 __all__ = [
     "ByClass",
     "ByClasses",
+    "ColumnType",
     "Registry",
     "Values",
     "ctrl_c_ignored",
     "ctrl_c_later",
+    "data_frame",
     "decoded",
     "full_name",
+    "garbage_kept",
     "is_main_thread",
     "is_replaceable",
     "keep_freed_memory",

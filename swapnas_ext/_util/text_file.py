@@ -64,6 +64,8 @@ def parsed_json(text: str, name: object) -> Any:
         ) from error
     except ValueError as error:
         raise ValueError(f"can't read {name} as JSON: {error}") from error
+    if text.count("[") + text.count("{") <= _DEEPEST:
+        return value
     level, depth = [value], 0
     while level:
         depth += 1

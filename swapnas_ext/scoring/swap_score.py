@@ -7,7 +7,11 @@ import statistics
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from swapnas_ext._util import data_frame
+
 if TYPE_CHECKING:
+    import pandas
+
     from swapnas_ext.capture import Layer
     from swapnas_ext.measures import Measurement
 
@@ -109,6 +113,32 @@ class SwapScore(float):
     def with_note(self, note: str) -> SwapScore:
         """The same score with one note more."""
         return SwapScore(replace(Result(**self.__dict__), notes=(*self.notes, note)))
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The layers as a data frame: a row for each, in the order in which they ran.
+
+        Its columns: ``name``, ``kind``, ``captured_as`` (module or operator), ``neurons``, ``new_patterns`` (in the
+        first repeat, on CPU; otherwise missing), ``seconds`` (of counting), and of the rule that the patterns are by:
+        ``ternary``, ``signed``, ``of_input`` and ``upper``.
+
+        Raises:
+            ImportError: pandas is not installed: ``pip install 'swapnas-ext[pandas]'``.
+        """
+        layers = self.layers
+        return data_frame(
+            {
+                "name": ("string", [layer.name for layer in layers]),
+                "kind": ("string", [layer.kind for layer in layers]),
+                "captured_as": ("string", [layer.how for layer in layers]),
+                "neurons": ("Int64", [layer.neurons for layer in layers]),
+                "new_patterns": ("Int64", [layer.new_patterns for layer in layers]),
+                "seconds": ("float64", [layer.seconds for layer in layers]),
+                "ternary": ("boolean", [layer.rule.ternary for layer in layers]),
+                "signed": ("boolean", [layer.rule.signed for layer in layers]),
+                "of_input": ("boolean", [layer.rule.of_input for layer in layers]),
+                "upper": ("float64", [layer.rule.upper for layer in layers]),
+            }
+        )
 
     @property
     def value(self) -> float:

@@ -8,11 +8,11 @@ from typing import Any
 from swapnas_ext._util import parsed_json
 from swapnas_ext.search.candidate import Candidate, Outcome
 
-_TEXTS = ("measure", "over", "error")
-_LIMITS = (None, "flops", "latency")
+TEXTS = ("measure", "over", "error")
+LIMITS = (None, "flops", "latency")
 BOOLEANS = ("ternary", "saturated")
 _NEEDED = (("space", "name", str), ("search", "strategy", str), ("search", "seed", int))
-_NUMBERS_OF_DETAILS = ("patterns", "patterns_std", "saturation")
+NUMBERS_OF_DETAILS = ("patterns", "patterns_std", "saturation")
 
 
 def checked_candidate(
@@ -54,15 +54,15 @@ def _is_outcome(outcome: Outcome | None) -> bool:
             continue
         if name == "score" and value == math.inf:  # its logarithm is finite, and ranks
             continue
-        kind = str if name in _TEXTS else bool if name in BOOLEANS else None
+        kind = str if name in TEXTS else bool if name in BOOLEANS else None
         if not (is_number(value) if kind is None else type(value) is kind):
             return False
-    details = [outcome.details.get(name) for name in _NUMBERS_OF_DETAILS]
+    details = [outcome.details.get(name) for name in NUMBERS_OF_DETAILS]
     if not all(value is None or is_number(value) for value in details):
         return False
     is_whole = (outcome.score is None) == (outcome.log_score is None) == (outcome.measure is None)
     return (
-        is_whole and outcome.over in _LIMITS and (outcome.patterns is None or outcome.patterns > 0)
+        is_whole and outcome.over in LIMITS and (outcome.patterns is None or outcome.patterns > 0)
     )
 
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from swapnas_ext._util import parsed_json
+from swapnas_ext._util import garbage_kept, parsed_json
 from swapnas_ext.search.candidate import Candidate, Outcome
 from swapnas_ext.search.run_file_checks import BOOLEANS, checked_candidate
+from swapnas_ext.search.run_file_rows import read_at_once
 from swapnas_ext.version import __version__
 
 FORMAT = 3
@@ -74,7 +75,9 @@ def problem_of_tables(connection: sqlite3.Connection) -> str | None:
 def read(connection: sqlite3.Connection) -> list[Candidate]:
     """All recorded candidates, by number. Raises ValueError or TypeError if a row is not as `insert` writes it."""
     query = f"SELECT {', '.join(_COLUMNS)} FROM candidate ORDER BY number"
-    return [_candidate(row) for row in connection.execute(query)]
+    with garbage_kept():
+        found = read_at_once(connection.execute(query).fetchall(), _COLUMNS, _OUTCOME)
+    return [_candidate(row) for row in connection.execute(query)] if found is None else found
 
 
 def insert(

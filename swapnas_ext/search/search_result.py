@@ -6,15 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from swapnas_ext.search.candidate import Candidate
 from swapnas_ext.search.final_networks import FinalNetworks
+from swapnas_ext.search.frame import candidates_frame
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.size_control import Control
 from swapnas_ext.spaces import SearchSpace
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,21 @@ class SearchResult:
             if not front or row.log_score > front[-1].log_score:
                 front.append(row)
         return front
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The candidates as a data frame: a row for each, by number.
+
+        Its columns: ``number``, ``rank`` (1 is the best; missing without a score), ``architecture``, ``score`` and
+        ``log_score`` (regularised as in `ranked`), ``unregularised_score``, ``spread``, ``measure``, ``parameters``,
+        ``flops``, ``latency_seconds`` with the ends of its interval, ``patterns``, ``neurons``, ``ternary``,
+        ``saturation``, ``saturated``, ``phase``, ``parents``, ``form``, ``over``, ``error``, ``seconds`` (of work) and
+        ``finished`` (a time in UTC); of several measures a column ``log_score_NAME`` each. What they mean: `Candidate`
+        and `Outcome`.
+
+        Raises:
+            ImportError: pandas is not installed: ``pip install 'swapnas-ext[pandas]'``.
+        """
+        return candidates_frame(self.candidates, self._as_searched)
 
     @property
     def scored(self) -> list[Candidate]:

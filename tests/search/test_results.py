@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from support.searches import SMALL, MadeUpWorker, small_scorer, small_space
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -25,9 +27,11 @@ from swapnas_ext.search import (
     describe_space,
     final_networks,
     recorded_space,
+    run_file_tables,
     search,
 )
 from swapnas_ext.search.latency import Latency
+from swapnas_ext.search.run_file_rows import read_at_once
 from swapnas_ext.spaces import SearchSpace
 from swapnas_ext.spaces.nasbench201 import NASBench201
 
@@ -195,3 +199,68 @@ def test_what_is_measured_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_latency_is_measured_where_none_is_recorded() -> None:
     assert of_one(small_space(), Outcome.of_patterns(5.0)).best.latency > 0
+
+
+def test_a_frame_has_every_candidate_once_by_number() -> None:
+    pandas = pytest.importorskip("pandas")
+    several = {"measures": {"swap": {"log_score": 1.5}, "nwot": {"error": "no"}}}
+    outcomes = (
+        Outcome.of_patterns(5.0, flops=9, latency=0.01, seconds=0.5, neurons=7, ternary=True),
+        Outcome(over="flops", flops=2_000),
+        Outcome(error="ValueError: no"),
+        Outcome("swap", 8.0, math.log(8.0), details=several),
+    )
+    candidates = [
+        Candidate(number, 0, f"arch {number}", f"form {number}", (0,), 1_000, outcome, 1e9 + number)
+        for number, outcome in enumerate(outcomes)
+    ]
+    result = SearchResult(candidates[::-1], (Control(2.0, 1.0),))
+    frame = result.to_frame()
+    assert list(frame["number"]) == [0, 1, 2, 3]
+    assert list(frame["rank"].dropna()) == [2, 1]
+    assert list(frame["score"].dropna()) == [result.ranked()[1].score, result.ranked()[0].score]
+    assert list(frame["unregularised_score"].dropna()) == [5.0, 8.0]
+    assert frame["flops"].to_list() == [9, 2_000, pandas.NA, pandas.NA]
+    assert frame["latency_seconds"][0] == 0.01 and math.isnan(frame["latency_seconds"][1])
+    assert frame["log_score_swap"][3] == 1.5 and math.isnan(frame["log_score_nwot"][3])
+    assert frame["over"][1] == "flops" and frame["error"][2] == "ValueError: no"
+    assert frame["finished"][1] == pandas.Timestamp(1e9 + 1, unit="s", tz="UTC")
+    assert frame["parents"][0] == (0,) and frame["parameters"].sum() == 4_000
+    assert len(SearchResult([], ()).to_frame()) == 0
+
+
+def test_without_pandas_a_frame_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r"pip install 'swapnas-ext\[pandas\]'"):
+        SearchResult([], ()).to_frame()
+    with pytest.raises(ImportError, match=r"pip install 'swapnas-ext\[pandas\]'"):
+        swap.score(nn.Sequential(nn.Flatten(), nn.ReLU()), torch.randn(4, 3)).to_frame()
+
+
+def test_rows_read_at_once_are_those_read_one_by_one(tmp_path: Path) -> None:
+    found = made_up_run(tmp_path / "run.db")
+    with RunFile.read(tmp_path / "run.db") as run_file:
+        query = f"SELECT {', '.join(run_file_tables._COLUMNS)} FROM candidate ORDER BY number"
+        rows = run_file._connection.execute(query).fetchall()
+    names, of_outcome = run_file_tables._COLUMNS, run_file_tables._OUTCOME
+    at_once = read_at_once(rows, names, of_outcome)
+    assert at_once == [run_file_tables._candidate(row) for row in rows]
+    assert at_once == sorted(found.candidates, key=lambda one: one.number)
+    assert read_at_once([], names, of_outcome) == []
+    damages = {
+        "number": ("1", 1.0, None),
+        "architecture": (None, b"x"),
+        "parents": ("[1.0]", "{}", "[", "1], [2", None, "[" * 101 + "]" * 101),
+        "parameters": (2.5,),
+        "score": (None, "5", math.nan),
+        "measure": (None, 5),
+        "details": ("[]", "{", "{}, {}", '{"patterns": "5"}', '{"patterns": -1}'),
+        "ternary": (2,),
+        "seconds": (None,),
+        "over": ("size",),
+        "finished": (None, math.inf),
+    }
+    for name, values in damages.items():
+        for value in values:
+            row = [value if one == name else old for one, old in zip(names, rows[1], strict=True)]
+            assert read_at_once([rows[0], tuple(row)], names, of_outcome) is None, (name, value)
