@@ -10,12 +10,13 @@ from swapnas_ext.cli.messages import EXPECTED, fail
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.report.search.json_text import to_json
 from swapnas_ext.report.search.text import to_text
-from swapnas_ext.search import RunFile, SearchResult, recorded_space
+from swapnas_ext.search import APART, RunFile, SearchResult, recorded_space
 
 EXAMPLES = """
 \b
 Examples:
   swapnas show run.db
+  swapnas show run.db --distinct --top 5                 # of similar architectures only the best
   swapnas show run.db --json | python -c 'import json, sys; print(json.load(sys.stdin)["best"][0])'
   swapnas show run.db --html page.html
 """
@@ -31,9 +32,28 @@ Examples:
 )
 @click.option("--top", default=10, show_default=True, help="Number of the best to show.")
 @click.option(
+    "--distinct",
+    is_flag=True,
+    help="Shows only the best of architectures that are alike, and how many it stands for.",
+)
+@click.option(
+    "--apart",
+    type=click.IntRange(min=1),
+    metavar="CHOICES",
+    help=f"In how many choices architectures differ that are not alike; default {APART}. Implies --distinct.",
+)
+@click.option(
     "--space", metavar="MODULE:CLASS", help="Your own search space, for its drawings and formats."
 )
-def show(run: Path, as_json: bool, html: Path | None, top: int, space: str | None) -> None:
+def show(
+    run: Path,
+    as_json: bool,
+    html: Path | None,
+    top: int,
+    distinct: bool,
+    apart: int | None,
+    space: str | None,
+) -> None:
     """Shows the results in a run file: the best architectures, in the formats of other code bases too, the progress
     of the search, and pictures.
 
@@ -50,14 +70,22 @@ def show(run: Path, as_json: bool, html: Path | None, top: int, space: str | Non
             about = run_file.about
             drawn = recorded_space(about["settings"], space, source=run)
             result = SearchResult.of(run_file, drawn)
+        groups = None
+        if distinct or apart is not None:
+            if drawn is None:
+                name = about["settings"]["space"]["name"]
+                raise ValueError(f"--distinct needs the space of the run: give --space {name}")
+            groups = result.distinct(top, apart=apart or APART)
         if html is not None:
             from swapnas_ext.report.search.page import to_page  # brings matplotlib
 
-            write(html, to_page(result, about, drawn, top=top))
+            write(html, to_page(result, about, drawn, top=top, distinct=groups))
             click.echo(f"wrote {html}", err=True)
         elif as_json:
-            click.echo(to_json(result, about, drawn, top=top), nl=False)
+            click.echo(to_json(result, about, drawn, top=top, distinct=groups), nl=False)
         else:
-            click.echo(to_text(result, top=top, about=about, space=drawn), nl=False)
+            click.echo(
+                to_text(result, top=top, about=about, space=drawn, distinct=groups), nl=False
+            )
     except EXPECTED as error:
         fail(error)

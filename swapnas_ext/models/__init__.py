@@ -6,7 +6,7 @@ from swapnas_ext.models import initialization, running_statistics
 from swapnas_ext.models.block_state import Arguments, BlockState
 from swapnas_ext.models.disposable import OF_A_VARIABLE, is_disposable
 from swapnas_ext.models.flops import FlopCount
-from swapnas_ext.models.initialization import OWN, Initializer, Reach
+from swapnas_ext.models.initialization import KEEP, OWN, Initializer, Reach
 from swapnas_ext.models.inputs import Inputs, MiniBatch
 from swapnas_ext.models.inventory import Inventory, Path, name_of, take_inventory
 from swapnas_ext.models.nested import (
@@ -21,6 +21,7 @@ from swapnas_ext.models.restoring import NothingToRestore, Restoring
 from swapnas_ext.models.scoring_mode import set_scoring_mode, uncompiled
 
 __all__ = [
+    "KEEP",
     "OF_A_VARIABLE",
     "OWN",
     "Arguments",

@@ -51,7 +51,8 @@ def _draw_kaiming(weight: Tensor, generator: torch.Generator, fan_in: int | None
 
 _BY_NAME: dict[str, Initializer] = {"gaussian": gaussian_, "kaiming": kaiming_}
 _DRAWS: dict[Initializer, Draw] = {gaussian_: _draw_gaussian, kaiming_: _draw_kaiming}
-NAMES = (*_BY_NAME, "keep")
+KEEP = "keep"
+NAMES = (*_BY_NAME, KEEP)
 OWN = "own"
 """Stands for the initialiser that a measure is defined for."""
 
@@ -62,7 +63,7 @@ def get(init: str | Initializer | None) -> Initializer | None:
     Raises:
         ValueError: an unknown name.
     """
-    if init is None or init == "keep":
+    if init is None or init == KEEP:
         return None
     if callable(init):
         return init

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from swapnas_ext._torch_private import uncompiled
 from swapnas_ext._util import ByClasses, warn
 from swapnas_ext.measures import Measurement, Panel, Remembered
 from swapnas_ext.models import (
+    KEEP,
     OF_A_VARIABLE,
     OWN,
     Inputs,
@@ -27,6 +28,7 @@ from swapnas_ext.models import (
 )
 from swapnas_ext.patterns import NanActivationError, NanPolicy, PatternCounter
 from swapnas_ext.scoring import regularization
+from swapnas_ext.scoring.named_models import listed, said_of
 from swapnas_ext.scoring.options import Options, ScoringOptions, signature, with_defaults
 from swapnas_ext.scoring.readings import Readings
 from swapnas_ext.scoring.repeats import Repeats
@@ -102,6 +104,7 @@ class Scorer:
         self._warned: set[str] = set()
         self._patterns_seen: dict[bool, str] = {}  # ternary or not: a model that has them
         self._by_init: dict[str, Scorer] = {}
+        self._name: str | None = None  # of the model that is being scored
         measure = self.options.measure
         if given["init"] == OWN and isinstance(measure, Panel) and measure.default_init == OWN:
             self._by_init = {init: self._for(init, of) for init, of in measure.by_init.items()}
@@ -293,25 +296,76 @@ class Scorer:
         self._warn(repeats.model, score)
         return score
 
-    def rank(self, models: Iterable[RankedModel]) -> list[tuple[SwapScore, RankedModel]]:
-        """Scores all the models; returns (score, model) pairs, best first.
+    @overload
+    def rank(self, models: Mapping[str, Model] | nn.ModuleDict) -> list[tuple[SwapScore, str]]: ...
+
+    @overload
+    def rank(self, models: Iterable[tuple[str, Model]]) -> list[tuple[SwapScore, str]]: ...
+
+    @overload
+    def rank(self, models: Iterable[RankedModel]) -> list[tuple[SwapScore, RankedModel]]: ...
+
+    def rank(self, models: Any) -> list[tuple[SwapScore, Any]]:
+        """Scores all the models; returns (score, model) pairs, best first. Of models with names, it returns
+        (score, name) pairs, and warnings and errors say the names.
+
+        Without an ``init``, models are scored with the weights that they have. If the measure is defined for drawn
+        weights, as the published score is, a warning and the notes of the scores say that this compares weights too.
+
+        Args:
+            models: models, or functions that build them; or models by name: a mapping, an ``nn.ModuleDict``, or
+                (name, model) pairs.
 
         Raises:
             TypeError: a single model, or something else that is not several models.
+            ValueError: two models have one name.
+
+        Other errors are those of a call, and begin with the model that they are about.
         """
-        is_module = isinstance(models, nn.Module) and not isinstance(models, nn.ModuleList)
-        if is_module or (callable(models) and not isinstance(models, Iterable)):
-            name = models.__name__ if isinstance(models, type) else type(models).__name__
-            raise TypeError(
-                f"rank takes several models, such as a list of them, got {name}; for one model call the scorer itself"
+        scored: list[tuple[SwapScore, Any]] = []
+        kept = 0
+        for model, name, which in listed(models):
+            with said_of(which):
+                score = self._score_named(model, name)
+            if self._keeps_weights_of(model):
+                kept += 1
+                score = score.with_note(f"scored with the weights that it has; {self._instead}")
+            scored.append((score, model if name is None else name))
+        if kept:
+            warn(
+                f"{kept} of {len(scored)} models are scored with the weights that they have, so that the ranking "
+                f"compares weights too; {self._instead}",
+                ScoreWarning,
             )
-        scored = [(self(model), model) for model in models]
         return sorted(scored, key=lambda pair: pair[0].log_value, reverse=True)
+
+    def _score_named(self, model: Model, name: str | None) -> SwapScore:
+        with one_at_a_time():
+            scorers = (self, *self._by_init.values())
+            for scorer in scorers:
+                scorer._name = name
+            try:
+                return self._build_and_score(model)
+            finally:
+                for scorer in scorers:
+                    scorer._name = None
+
+    def _keeps_weights_of(self, model: Model) -> bool:
+        """Whether a model is scored with the weights that it has, although the measure is defined for others. Functions
+        that build models draw new ones."""
+        keeps = self.options.initialize is None and not self.draws_for_each
+        return keeps and isinstance(model, nn.Module) and self.options.measure.default_init != KEEP
+
+    @property
+    def _instead(self) -> str:
+        return f"init={self.options.measure.default_init!r} compares architectures"
 
     def _warn(self, model: nn.Module, score: SwapScore) -> None:
         """Warns once for each kind of trouble, since a scorer sees thousands of models. ``notes`` and ``missed`` of
         each score tell everything."""
         kind = type(model).__name__
+        if self._name is not None:
+            kind = f"{self._name} ({kind})"
         for note in score.measurement.notes:
             if score.is_saturated and "saturated" not in self._warned:
                 self._warned.add("saturated")
@@ -321,7 +375,7 @@ class Scorer:
             self._warned.add("mixed")
             text = mixed_text(self._patterns_seen[True], self._patterns_seen[False])
             warn(text, ScoreWarning)
-        missed = f"missed in {kind}"
+        missed = f"missed in {type(model).__name__}"
         if score.missed and missed not in self._warned:
             self._warned.add(missed)
             warn(

@@ -13,6 +13,7 @@ from __future__ import annotations
 from swapnas_ext.search import size_control, strategies, workers
 from swapnas_ext.search.candidate import Candidate, Outcome
 from swapnas_ext.search.description import describe_scorer, describe_space
+from swapnas_ext.search.distinct import APART, Distinct
 from swapnas_ext.search.entry_points import calibrate, evolve, search
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.limits import limits_text
@@ -51,10 +52,12 @@ from swapnas_ext.search.workers import (
 History, HistoryError = RunFile, RunFileError  # the names of version 0.1.0
 
 __all__ = [
+    "APART",
     "STRATEGIES",
     "Admit",
     "Candidate",
     "Control",
+    "Distinct",
     "Evaluator",
     "ExecutorWorker",
     "History",

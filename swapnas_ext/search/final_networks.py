@@ -65,16 +65,21 @@ class FinalNetworks:
     def _had_limit(self, name: str) -> bool:
         return (self.settings.get("search") or {}).get(name) is not None
 
-    @cached_property
-    def _final(self) -> SearchSpace:
+    @property
+    def searched(self) -> SearchSpace:
+        """The space that was searched. Raises ValueError if it is not known."""
         if self.space is None:
             name = (self.settings.get("space") or {}).get("name")
             which = f"the space {name}" if name else "the space"
             raise ValueError(
-                f"{which} of these results is not known here, so no network can be built: give it, as in "
+                f"{which} of these results is not known here: give it, as in "
                 f"swap.search.load('run.db', space={name or 'my_module:MySpace'!r})"
             )
-        return self.space.final()
+        return self.space
+
+    @cached_property
+    def _final(self) -> SearchSpace:
+        return self.searched.final()
 
     @cached_property
     def _sample(self) -> Tensor:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from swapnas_ext.search.candidate import Candidate
+from swapnas_ext.search.distinct import APART, Distinct, distinct_of
 from swapnas_ext.search.final_networks import FinalNetworks
 from swapnas_ext.search.frame import candidates_frame
 from swapnas_ext.search.run_file import RunFile
@@ -145,6 +146,22 @@ class SearchResult:
         if not self._as_searched:
             raise ValueError("no candidate was scored")
         return self._as_searched[0]
+
+    def distinct(self, top: int = 10, *, apart: int = APART) -> list[Distinct]:
+        """The best of each group of architectures that are alike, best first: of the ranking, those that differ from
+        every better one here in at least ``apart`` choices (`SearchSpace.distance`).
+
+        Args:
+            top: how many; fewer where the best 5,000 have no more groups.
+            apart: choices; 1 gives the ranking itself.
+
+        Raises:
+            ValueError: the space is not known (see `load`), or a number is not positive.
+        """
+        for name, value in (("top", top), ("apart", apart)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        return distinct_of(self._as_searched, self._final.searched, top=top, apart=apart)
 
     @property
     def family(self) -> list[Ranked]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext import data
+from swapnas_ext.spaces.differing import differing, has_structure, tokens
 from swapnas_ext.spaces.part_copies import parts_copied
 
 
@@ -116,6 +117,23 @@ class SearchSpace(ABC):
     @abstractmethod
     def crossover(self, first: str, second: str, rng: random.Random) -> str:
         """An architecture that takes each choice from one of the two parents at random."""
+
+    def distance(self, first: str, second: str) -> int:
+        """In how many single choices two architectures differ: about the number of mutations that lead from one to the
+        other. 0 for an architecture and itself, and symmetric.
+
+        By default, the values that differ between what `parse` returns for them; if that is a text or an object that
+        can't be looked into, the words and numbers that differ between their strings. A list that is longer than the
+        other counts one for its length. Spaces whose architectures can be written in several ways, or whose mutations
+        change several values, do better with a distance of their own.
+
+        Raises:
+            ArchitectureError: one of the strings is not an architecture of this space.
+        """
+        parsed = self.parse(first), self.parse(second)
+        if all(map(has_structure, parsed)):
+            return differing(*parsed)
+        return differing(*(tokens(self.format(one)) for one in parsed))
 
     def inputs(
         self, samples: int, source: str | Path | None = None, size: int | None = None

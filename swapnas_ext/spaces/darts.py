@@ -19,6 +19,7 @@ from torch import nn
 from swapnas_ext.spaces.base import Graph, SearchSpace
 from swapnas_ext.spaces.darts_genotype import INPUTS, NODES, Edge, Genotype, format_genotype, parse
 from swapnas_ext.spaces.darts_networks import OPERATIONS, CellNetwork, ImageNetStem, stem
+from swapnas_ext.spaces.differing import differing
 
 NETWORKS = {  # channels, layers, classes, pixels: of each network as published
     "workload": (3, 1, 10, 32),
@@ -197,6 +198,17 @@ class DARTS(SearchSpace):
             )
         return format_genotype(genotype)
 
+    def distance(self, first: str, second: str) -> int:
+        """In how many operations, inputs and nodes of the concatenation two genotypes differ. The two edges of a node
+        have no order. Of a network that has only reduction cells, only these count."""
+        pair = parse(first), parse(second)
+        kinds = ("reduce",) if self._one_cell else ("normal", "reduce")
+        return sum(
+            _cell_distance(*(getattr(one, kind) for one in pair))
+            + len(set.symmetric_difference(*(set(getattr(one, f"{kind}_concat")) for one in pair)))
+            for kind in kinds
+        )
+
     def formats(self, architecture: str) -> dict[str, str]:
         genotype = parse(architecture)
         cells = {
@@ -215,6 +227,15 @@ class DARTS(SearchSpace):
         if genotype[:2] == genotype[2:]:
             return [reduction._replace(title="normal and reduction cell")]
         return [normal, reduction]
+
+
+def _cell_distance(first: tuple[Edge, ...], second: tuple[Edge, ...]) -> int:
+    total = 0
+    for node in range(0, 2 * NODES, 2):
+        one, other = first[node : node + 2], second[node : node + 2]
+        if one != other:
+            total += min(differing(one, other), differing(one, other[::-1]))
+    return total
 
 
 def _random_edge(node: int, rng: random.Random) -> Edge:

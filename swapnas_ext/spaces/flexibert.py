@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from swapnas_ext.data import text as texts
 from swapnas_ext.spaces.base import Graph, SearchSpace
+from swapnas_ext.spaces.differing import differing
 from swapnas_ext.spaces.flexibert_json import (
     DEPTHS,
     HIDDEN_SIZES,
@@ -155,6 +156,10 @@ class FlexiBERT(SearchSpace):
             layers.append(Layer(kind, parameter, *others))
         return format_architecture(Architecture(hidden, tuple(layers)))
 
+    def distance(self, first: str, second: str) -> int:
+        """In how many choices two encoders differ, as of all spaces; an operation with its parameter is one."""
+        return differing(*map(_choices, (parse(first), parse(second))))
+
     def formats(self, architecture: str) -> dict[str, str]:
         hidden, layers = parse(architecture)
         nas_config = {"encoder_layers": [layer._asdict() for layer in layers]}
@@ -187,6 +192,14 @@ class FlexiBERT(SearchSpace):
 def _check_length(name: str, length: int) -> None:
     if not 2 <= length <= POSITIONS:
         raise ValueError(f"{name} must be 2 to {POSITIONS} tokens, got {length}")
+
+
+def _choices(encoder: Architecture) -> tuple[Any, ...]:
+    layers = tuple(
+        (f"{layer.operation_type} {layer.operation_parameter}", *layer[2:])
+        for layer in encoder.encoder_layers
+    )
+    return encoder.hidden_size, layers
 
 
 def _random_layers(count: int, rng: random.Random) -> tuple[Layer, ...]:

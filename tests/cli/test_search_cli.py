@@ -17,7 +17,7 @@ from support.searches import essence
 import swapnas_ext as swap
 from swapnas_ext.cli import main
 from swapnas_ext.cli import worker_options as workers
-from swapnas_ext.search import RunFile
+from swapnas_ext.search import Candidate, Outcome, RunFile
 from swapnas_ext.search.evaluation import one_thread
 
 SPACE = ("--space", "nasbench201", "--channels", "2", "--cells", "1")
@@ -368,3 +368,40 @@ def test_a_space_of_ones_own_by_the_installed_command(tmp_path: Path) -> None:
         [*made, "--run", "run.db"], cwd=tmp_path, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_show_has_distinct_architectures_and_the_front(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    space = swap.spaces.get("nasbench-macro")
+    about = {
+        "space": swap.search.describe_space(space),
+        "search": {"strategy": "listed", "seed": 0},
+    }
+    codes = ("00000000", "00000001", "11100000", "11100001")
+    with RunFile.create(path, about) as run_file:
+        run_file.record(
+            [
+                Candidate(
+                    number, 0, code, code, (), 99 - number, Outcome.of_patterns(90.0 - number), 0.0
+                )
+                for number, code in enumerate(codes)
+            ]
+        )
+    shown = CliRunner().invoke(main, ["show", str(path), "--distinct"])
+    assert shown.exit_code == 0, shown.output
+    best, _, front = shown.output.partition("the front of size and score")
+    assert "others alike" in best and "00000001" not in best and "11100000" in best
+    assert "11100001" in front
+    found = json.loads(
+        CliRunner().invoke(main, ["show", str(path), "--json", "--apart", "9"]).output
+    )
+    assert [
+        (one["architecture"], one["rank"], one["others_alike"]) for one in found["distinct"]
+    ] == [("00000000", 1, 3)]
+    assert [one["architecture"] for one in found["front"]] == list(reversed(codes))
+    page = tmp_path / "page.html"
+    assert (
+        CliRunner().invoke(main, ["show", str(path), "--distinct", "--html", str(page)]).exit_code
+        == 0
+    )
+    assert "others alike" in page.read_text()

@@ -264,3 +264,30 @@ def test_rows_read_at_once_are_those_read_one_by_one(tmp_path: Path) -> None:
         for value in values:
             row = [value if one == name else old for one, old in zip(names, rows[1], strict=True)]
             assert read_at_once([rows[0], tuple(row)], names, of_outcome) is None, (name, value)
+
+
+def of_codes(*codes: str) -> SearchResult:
+    """Architectures of NAS-Bench-Macro, best first."""
+    candidates = [
+        Candidate(number, 0, code, code, (), 1_000 - number, Outcome.of_patterns(900.0 - number))
+        for number, code in enumerate(codes)
+    ]
+    return SearchResult(candidates, (Control(),), space=swap.spaces.get("nasbench-macro"))
+
+
+def test_distinct_has_the_best_of_each_group() -> None:
+    result = of_codes("00000000", "00000001", "00000011", "11100000", "00000111", "11100001")
+    groups = result.distinct()
+    assert [(one.ranked.architecture, one.rank, one.alike) for one in groups] == [
+        ("00000000", 1, 2),
+        ("11100000", 4, 1),
+        ("00000111", 5, 0),
+    ]
+    assert [one.rank for one in result.distinct(2)] == [1, 4]
+    assert [one.alike for one in result.distinct(2)] == [2, 0]  # down to the second of them
+    assert [one.rank for one in result.distinct(apart=1)] == [1, 2, 3, 4, 5, 6]
+    assert len(result.distinct(apart=9)) == 1
+    with pytest.raises(ValueError, match="apart must be at least 1, got 0"):
+        result.distinct(apart=0)
+    with pytest.raises(ValueError, match="give it, as in"):
+        replace(result, space=None).distinct()

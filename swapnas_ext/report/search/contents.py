@@ -12,7 +12,7 @@ from swapnas_ext.report.shared.text import kind_text
 from swapnas_ext.search import limits_text, recorded_pilot
 
 if TYPE_CHECKING:
-    from swapnas_ext.search import Ranked, SearchResult
+    from swapnas_ext.search import Distinct, Ranked, SearchResult
 
 
 def shown_rows(result: SearchResult, top: int) -> tuple[list[Ranked], Sequence[float]]:
@@ -23,6 +23,16 @@ def shown_rows(result: SearchResult, top: int) -> tuple[list[Ranked], Sequence[f
     if len(result.targets) > 1 and result.family:
         return result.family, result.targets
     return result.ranked()[:top], ()
+
+
+def distinct_columns(groups: Sequence[Distinct]) -> dict[str, list[str]]:
+    """The best of each group of architectures that are alike, as `columns` has them, with the rank of each in the whole
+    ranking, and how many it stands for."""
+    cells = columns([group.ranked for group in groups], ())
+    cells["rank"] = [f"{group.rank:,}" for group in groups]
+    architectures = cells.pop("architecture")
+    alike = [f"{group.alike:,}" for group in groups]
+    return {**cells, "others alike": alike, "architecture": architectures}
 
 
 def summary(result: SearchResult, about: dict[str, Any]) -> str:

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from swapnas_ext.correlation import caveats
 from swapnas_ext.report.shared.json_text import json_text
 
 if TYPE_CHECKING:
-    from swapnas_ext.search import Ranked, SearchResult
+    from swapnas_ext.search import Distinct, Ranked, SearchResult
     from swapnas_ext.spaces import SearchSpace
 
 
 def to_json(
-    result: SearchResult, about: dict[str, Any], space: SearchSpace | None, *, top: int
+    result: SearchResult,
+    about: dict[str, Any],
+    space: SearchSpace | None,
+    *,
+    top: int,
+    distinct: Sequence[Distinct] | None = None,
 ) -> str:
     """An object with what the search found, and how it went.
 
-    ``best`` has the highest scores, best first. ``family`` has the best for each size that was wanted, in the order
-    of the sizes. ``front`` has the architectures that no other beats in both size and score. ``caveats`` are sentences
-    about where the scores are weak. ``log_scores`` of an architecture are those of several measures. What was not
-    measured is null.
+    ``best`` has the highest scores, best first. ``distinct``, where it is given, has the best of each group of
+    architectures that are alike, with its rank, and how many it stands for. ``family`` has the best for each size that
+    was wanted, in the order of the sizes. ``front`` has the architectures that no other beats in both size and score.
+    ``caveats`` are sentences about where the scores are weak. ``log_scores`` of an architecture are those of several
+    measures. What was not measured is null.
     """
     family = [
         {"target_params": target, **_entry(row, space)}
         for target, row in zip(result.targets, result.family, strict=False)
     ]
-    content = {
+    content: dict[str, Any] = {
         "best": [_entry(row, space) for row in result.ranked()[:top]],
         "family": family,
         "front": [_entry(row, None) for row in result.front],
@@ -52,6 +59,11 @@ def to_json(
         "exhausted": result.exhausted,
         "settings": about["settings"],
     }
+    if distinct is not None:
+        content["distinct"] = [
+            {"rank": group.rank, "others_alike": group.alike, **_entry(group.ranked, space)}
+            for group in distinct
+        ]
     return json_text(content)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from swapnas_ext.correlation import caveats
 from swapnas_ext.report.search.contents import (
     best_so_far,
     columns,
+    distinct_columns,
     head,
     shown_rows,
 )
@@ -24,7 +25,7 @@ from swapnas_ext.report.shared.page import (
 )
 
 if TYPE_CHECKING:
-    from swapnas_ext.search import Ranked, SearchResult
+    from swapnas_ext.search import Distinct, Ranked, SearchResult
     from swapnas_ext.spaces import SearchSpace
 
 _DRAWN = 3
@@ -34,27 +35,34 @@ _FAILURES = 100
 
 
 def to_page(
-    result: SearchResult, about: dict[str, Any], space: SearchSpace | None, *, top: int
+    result: SearchResult,
+    about: dict[str, Any],
+    space: SearchSpace | None,
+    *,
+    top: int,
+    distinct: Sequence[Distinct] | None = None,
 ) -> str:
     """A page with the best architectures, the course of the search, scores by size, failures and settings.
 
     Architectures are drawn, and written in the formats of other code bases, where their ``space`` is known.
     """
     rows, targets = shown_rows(result, top)
+    shown = columns(rows, targets)
+    if distinct is not None:
+        rows, shown = [group.ranked for group in distinct], distinct_columns(distinct)
     lines = (*head(result, about), *caveats(result.ranked()))
     parts = [paragraph(line) for line in lines]
     if rows:
-        parts += [_best(rows, targets), _charts(result, rows)]
+        parts += [_best(shown), _charts(result, rows)]
         if space is not None:
             parts += [_architecture(place, row, space) for place, row in enumerate(rows)]
     parts += [_failures(result), settings_details(about)]
     return page("SWAP-NAS search", parts)
 
 
-def _best(rows: list[Ranked], targets: Sequence[float]) -> str:
+def _best(shown: Mapping[str, Sequence[str]]) -> str:
     cells = {
-        escape(heading): [escape(text) for text in column]
-        for heading, column in columns(rows, targets).items()
+        escape(heading): [escape(text) for text in column] for heading, column in shown.items()
     }
     cells["architecture"] = [f"<code>{text}</code>" for text in cells["architecture"]]
     return html_table(cells)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -10,13 +11,14 @@ from swapnas_ext.correlation import caveats
 from swapnas_ext.report.search.contents import (
     best_so_far,
     columns,
+    distinct_columns,
     head,
     shown_rows,
 )
 from swapnas_ext.report.shared.text import architectures_text, as_text
 
 if TYPE_CHECKING:
-    from swapnas_ext.search import Ranked, SearchResult
+    from swapnas_ext.search import Distinct, Ranked, SearchResult
     from swapnas_ext.spaces import SearchSpace
 
 _FRONT = 6
@@ -31,14 +33,20 @@ def to_text(
     top: int,
     about: dict[str, Any] | None = None,
     space: SearchSpace | None = None,
+    distinct: Sequence[Distinct] | None = None,
 ) -> str:
-    """The best of a search. With ``about``, also how the search went, its Pareto front and its failures."""
+    """The best of a search. With ``about``, also how the search went, its Pareto front and its failures; with
+    ``distinct``, these instead of the best."""
     rows, targets = shown_rows(result, top)
-    best = architectures_text(columns(rows, targets))
+    if distinct is None:
+        best = architectures_text(columns(rows, targets))
+    else:
+        rows = [group.ranked for group in distinct]
+        best = architectures_text(distinct_columns(distinct))
     if about is None:
         return best
     lines = "\n".join(head(result, about))
-    parts = [f"{lines}\n\n", best, f"\n{as_text(_curve(result))}", f"\n{as_text(_front(result))}"]
+    parts = [f"{lines}\n\n", best, f"\n{as_text(_curve(result))}", f"\n{_front(result)}"]
     if space is not None and rows:
         parts.append(_formats(rows[0], space))
     parts += [f"\n{line}\n" for line in caveats(result.ranked())]
@@ -59,17 +67,18 @@ def _curve(result: SearchResult) -> Table:
     return table
 
 
-def _front(result: SearchResult) -> Table:
+def _front(result: SearchResult) -> str:
     """Some architectures of the Pareto front, from the smallest to the largest."""
     front = result.front
-    table = Table(box=None, pad_edge=False)
-    table.add_column("params", justify="right")
-    table.add_column("best score up to this size", justify="right")
-    shown = min(len(front), _FRONT)
-    for place in range(shown):
-        row = front[round(place * (len(front) - 1) / max(1, shown - 1))]
-        table.add_row(f"{row.parameters:,}", f"{row.candidate.score:.6g}")
-    return table
+    count = min(len(front), _FRONT)
+    shown = [front[round(place * (len(front) - 1) / max(1, count - 1))] for place in range(count)]
+    cells = {
+        "params": [f"{row.parameters:,}" for row in shown],
+        "best score up to this size": [f"{row.candidate.score:.6g}" for row in shown],
+        "architecture": [row.architecture for row in shown],
+    }
+    of_all = f", {count} of {len(front):,}" if count < len(front) else ""
+    return f"the front of size and score{of_all}:\n{architectures_text(cells)}"
 
 
 def _formats(row: Ranked, space: SearchSpace) -> str:
