@@ -26,12 +26,13 @@ from swapnas_ext.scoring import Scorer, ScoreWarning, SwapScore, regularization,
 from swapnas_ext.version import __version__
 
 if TYPE_CHECKING:
-    from swapnas_ext import compat, correlation, search, testing, text, validation
+    from swapnas_ext import compat, correlation, export, search, testing, text, validation
 
 # Search takes a tenth of a second to import, and most programs only score.
 _IMPORTED_WHEN_USED = {
     "compat": "swapnas_ext.compat",
     "correlation": "swapnas_ext.correlation",
+    "export": "swapnas_ext.export",
     "search": "swapnas_ext.search",
     "testing": "swapnas_ext.testing",
     "text": "swapnas_ext.text",
@@ -63,6 +64,7 @@ __all__ = [
     "correlation",
     "count_patterns",
     "data",
+    "export",
     "keep_freed_memory",
     "measures",
     "pack_patterns",

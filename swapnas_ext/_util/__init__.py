@@ -16,6 +16,7 @@ from swapnas_ext._util.registry import Registry, full_name
 from swapnas_ext._util.same_with_nan import SameWithNan
 from swapnas_ext._util.text_file import decoded, parsed_json, read_text
 from swapnas_ext._util.warn import renamed, warn
+from swapnas_ext._util.whole_file import is_replaceable, replacing, temporary_beside
 
 __all__ = [
     "ByClass",
@@ -31,6 +32,7 @@ __all__ = [
     "full_name",
     "garbage_kept",
     "is_main_thread",
+    "is_replaceable",
     "json_document",
     "keep_freed_memory",
     "named",
@@ -42,7 +44,9 @@ __all__ = [
     "read_document",
     "read_text",
     "renamed",
+    "replacing",
     "shortened",
+    "temporary_beside",
     "unquoted",
     "warn",
 ]

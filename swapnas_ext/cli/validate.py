@@ -7,23 +7,21 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
-from swapnas_ext import spaces
 from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.messages import EXPECTED, fail
 from swapnas_ext.cli.output import check_writable
 from swapnas_ext.cli.progress import bar
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
+from swapnas_ext.cli.space_of_run import space_to_build
 from swapnas_ext.correlation import check_scipy
 from swapnas_ext.report.validation.contents import plan_text
 from swapnas_ext.report.validation.json_text import to_json
 from swapnas_ext.report.validation.text import to_text
 from swapnas_ext.search import RunFile, SearchResult
-from swapnas_ext.spaces import SearchSpace
 from swapnas_ext.validation import Progress
 from swapnas_ext.validation import validate as run_validation
 
@@ -112,7 +110,7 @@ def validate(
         check_scipy()
         with RunFile.read(run) as run_file:
             result = SearchResult.of(run_file)
-            space = _space(choice, run_file.settings, run)
+            space = space_to_build(choice, run_file.settings, run)
         check_writable(record, "--output")
         if record.resolve() == run.resolve():
             raise ValueError(f"--output {record} would overwrite the run file: choose another name")
@@ -152,29 +150,6 @@ def validate(
         )
         return
     click.echo(f"recorded in {shown}", err=True)
-
-
-def _space(choice: SpaceChoice, settings: dict[str, Any], run: Path) -> SearchSpace:
-    """The space of the run, or the one that is asked for.
-
-    Raises:
-        ValueError: they differ, or the run file does not tell how its space was made.
-    """
-    name = settings["space"]["name"]
-    if choice.name is not None:
-        if choice.name in spaces.names() and choice.name != name:
-            raise ValueError(f"{run} is a run of the space {name}, not of {choice.name}")
-        return choice.get()
-    command = settings.get("command")
-    if name not in spaces.names() or not isinstance(command, dict):
-        raise ValueError(
-            f"{run} does not tell how its space was made: give --space {name} too, and the options it was made with"
-        )
-    try:
-        made = SpaceChoice(**command["space"])
-        return SpaceChoice(made.name, {**made.options, **choice.options}).get()
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{run} is damaged, or of another version: its space: {error}") from error
 
 
 @contextmanager

@@ -55,7 +55,7 @@ class Tokens(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         patches = self.patches(x).flatten(2).transpose(1, 2)
-        tokens = torch.cat([self.first.expand(len(x), -1, -1), patches], dim=1)
+        tokens = torch.cat([self.first.expand(x.shape[0], -1, -1), patches], dim=1)
         return tokens + self.places
 
 

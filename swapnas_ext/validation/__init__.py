@@ -10,8 +10,21 @@
 
 from __future__ import annotations
 
+from swapnas_ext.validation.heads import logits_of, with_classes
 from swapnas_ext.validation.plan import Plan
 from swapnas_ext.validation.result import Trained, Validation
+from swapnas_ext.validation.split import FEWEST_OF_A_CLASS, Split, split
 from swapnas_ext.validation.validate import Progress, validate
 
-__all__ = ["Plan", "Progress", "Trained", "Validation", "validate"]
+__all__ = [
+    "FEWEST_OF_A_CLASS",
+    "Plan",
+    "Progress",
+    "Split",
+    "Trained",
+    "Validation",
+    "logits_of",
+    "split",
+    "validate",
+    "with_classes",
+]

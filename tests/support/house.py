@@ -27,6 +27,7 @@ ROOMS = (  # from the ground up
     "search",
     "correlation",
     "validation",
+    "export",
     "report",
     "compat",
     "testing",
