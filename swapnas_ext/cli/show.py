@@ -32,7 +32,7 @@ Examples:
 )
 @click.option("--top", default=10, show_default=True, help="Number of the best to show.")
 @click.option(
-    "--space", metavar="MODULE:CLASS", help="Your own search space, for its drawings and formats."
+    "--space", metavar="MODULE:NAME", help="Your own search space, for its drawings and formats."
 )
 def show(run: Path, as_json: bool, html: Path | None, top: int, space: str | None) -> None:
     """Shows the results in a run file: the best architectures, in the formats of other code bases too, the progress

@@ -108,6 +108,7 @@ class Evaluator:
             flops=flops,
             **_of(latency),
             seconds=time.perf_counter() - start,
+            parameters=score.parameters,
         )
 
     def _working(self) -> AbstractContextManager[None]:

@@ -134,7 +134,9 @@ class OneOf(Node):
 
     def __init__(self, **alternatives: Mapping[str, Any]) -> None:
         if not alternatives:
-            raise ValueError("OneOf needs alternatives, such as OneOf(conv={'kernel': (3, 5)}, skip={})")
+            raise ValueError(
+                "OneOf needs alternatives, such as OneOf(conv={'kernel': (3, 5)}, skip={})"
+            )
         for name, choices in alternatives.items():
             if not isinstance(choices, Mapping):
                 raise TypeError(
@@ -199,7 +201,9 @@ class Repeated(Node):
         self._times = Options("times", times)
         for count in self._times.values:
             if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-                raise ValueError(f"times must be numbers of parts, such as (1, 2, 3), got {count!r}")
+                raise ValueError(
+                    f"times must be numbers of parts, such as (1, 2, 3), got {count!r}"
+                )
         self._part = as_node(part, "part")
         self.count = sum(self._part.count**count for count in self._times.values)
 

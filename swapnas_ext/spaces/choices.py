@@ -13,7 +13,7 @@ from swapnas_ext.spaces.base import ArchitectureError
 from swapnas_ext.spaces.choice_hints import hinted
 from swapnas_ext.spaces.choice_text import Scanner
 from swapnas_ext.spaces.choice_tree import Choose, Group
-from swapnas_ext.spaces.decisions import DecisionSpace, Decisions
+from swapnas_ext.spaces.decisions import Decisions, DecisionSpace
 from swapnas_ext.spaces.options import Options
 
 _KEYWORDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -88,7 +88,9 @@ class Choices(DecisionSpace):
         try:
             return bool(self._valid(**given))
         except Exception as error:  # a user's code may raise anything
-            raise RuntimeError(f"valid fails with {given}: {type(error).__name__}: {error}") from error
+            raise RuntimeError(
+                f"valid fails with {given}: {type(error).__name__}: {error}"
+            ) from error
 
     def format(self, parsed: Mapping[str, Any]) -> str:
         """The string of the arguments of ``build``. Raises ValueError if they are no architecture of this space."""
@@ -97,7 +99,7 @@ class Choices(DecisionSpace):
         return self._write(self._checked(_replay(indices), parsed))
 
     def _write(self, decisions: Decisions) -> str:
-        return self._root.write_body(iter([decision.index for decision in decisions]))
+        return self._root.write_body(iter([decision.taken for decision in decisions]))
 
     def _read(self, text: str) -> Decisions:
         scanner = Scanner(text)
@@ -118,16 +120,10 @@ class Choices(DecisionSpace):
         made = self._builder(**self.parse(architecture))
         if not isinstance(made, nn.Module):
             raise TypeError(
-                f"{self.name} must return a network (torch.nn.Module), and returns {type(made).__name__} for {architecture}"
+                f"{self.name} must return a network (torch.nn.Module), and returns {type(made).__name__} for "
+                f"{architecture}"
             )
         return made
-
-    def size(self, architecture: str) -> int:
-        try:
-            return super().size(architecture)
-        except Exception:  # some functions can't work on the meta device; others fail here too
-            network = self._build(architecture)
-        return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _replay(indices: list[int]) -> Choose:
@@ -182,13 +178,17 @@ def _taken_by(valid: Callable[..., bool] | None, names: list[str]) -> list[str]:
     if valid is None:
         return []
     if not callable(valid):
-        raise TypeError(f"valid must be a function that returns whether a combination is allowed, got {valid!r}")
+        raise TypeError(
+            f"valid must be a function that returns whether a combination is allowed, got {valid!r}"
+        )
     parameters = inspect.signature(valid).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return names
     for name, parameter in parameters.items():
         if name not in names and parameter.default is parameter.empty:
-            raise ValueError(f"valid has a parameter {name}, which is no choice; the choices are {', '.join(names)}")
+            raise ValueError(
+                f"valid has a parameter {name}, which is no choice; the choices are {', '.join(names)}"
+            )
     return [name for name in names if name in parameters]
 
 

@@ -21,15 +21,15 @@ _REMEMBERED = 100_000
 
 
 class Decision(NamedTuple):
-    """A decision of an architecture: its name, its options, and the index of the one that was taken."""
+    """A decision of an architecture: its name, its options, and the index of the one taken."""
 
     name: str
     options: Options
-    index: int
+    taken: int
 
     @property
     def text(self) -> str:
-        return self.options.texts[self.index]
+        return self.options.texts[self.taken]
 
 
 Decisions = tuple[Decision, ...]
@@ -147,7 +147,7 @@ class DecisionSpace(SearchSpace):
 
     def _value(self, decisions: Decisions) -> Any:
         indices = iter(decisions)
-        return self.walk(lambda name, options: next(indices).index)
+        return self.walk(lambda name, options: next(indices).taken)
 
     def _checked(self, choose: Choose, parsed: Any) -> Decisions:
         decisions, accepted = self._walked(choose)
@@ -170,7 +170,9 @@ class DecisionSpace(SearchSpace):
         while True:
             free: list[bool] = []
 
-            def choose(name: str, options: Options, forced: list[int] = forced, free: list[bool] = free) -> int:
+            def choose(
+                name: str, options: Options, forced: list[int] = forced, free: list[bool] = free
+            ) -> int:
                 place = len(free)
                 held = options.find(fixed[name]) if name in fixed else None
                 free.append(held is None)
@@ -180,18 +182,17 @@ class DecisionSpace(SearchSpace):
 
             decisions, accepted = self._walked(choose)
             if accepted:
-                text = self._write(decisions)
-                yield text
+                yield self._write(decisions)
             else:
                 yield None
             place = len(decisions) - 1
             while place >= 0 and not (
-                free[place] and decisions[place].index + 1 < len(decisions[place].options)
+                free[place] and decisions[place].taken + 1 < len(decisions[place].options)
             ):
                 place -= 1
             if place < 0:
                 return
-            forced = [d.index for d in decisions[:place]] + [decisions[place].index + 1]
+            forced = [d.taken for d in decisions[:place]] + [decisions[place].taken + 1]
 
     def __iter__(self) -> Iterator[str]:
         return (text for text in self._walks({}) if text is not None)
@@ -252,11 +253,11 @@ class DecisionSpace(SearchSpace):
         for _ in range(_CHANGES):
             decision = rng.choice(open_ones)
             index = rng.randrange(len(decision.options) - 1)
-            wanted = changed(decision, index + (index >= decision.index))
+            wanted = changed(decision, index + (index >= decision.taken))
             text = self._text(lambda name, options, w=wanted: _kept(w, name, options, rng))  # type: ignore[misc]
             if text is not None:
                 return text
-        changes = [(d, i) for d in open_ones for i in range(len(d.options)) if i != d.index]
+        changes = [(d, i) for d in open_ones for i in range(len(d.options)) if i != d.taken]
         rng.shuffle(changes)
         for decision, index in changes:
             for text in islice(self._walks(changed(decision, index)), _COMPLETIONS):
@@ -322,21 +323,21 @@ def _tree(made: Any) -> Graph:
     nodes = ["network"]
     edges: list[tuple[int, int, str]] = []
 
-    def add(value: Any, parent: int, label: str) -> None:
+    def add(value: Any, parent: int, name: str) -> None:
         parts: Sequence[tuple[str, Any]] = ()
-        text = ""
+        label = name
         if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], dict):
-            text, parts = value[0], list(value[1].items())
+            label, parts = f"{name}={value[0]}", list(value[1].items())
         elif isinstance(value, dict):
             parts = list(value.items())
         elif isinstance(value, list):
-            parts = [(str(place), part) for place, part in enumerate(value)]
+            parts = [(name, part) for part in value]
         else:
-            text = value_text(value)
-        nodes.append(text)
-        edges.append((parent, place := len(nodes) - 1, label))
-        for name, part in parts:
-            add(part, place, name)
+            label = f"{name}={value_text(value)}"
+        nodes.append(label)
+        edges.append((parent, place := len(nodes) - 1, ""))
+        for below, part in parts:
+            add(part, place, below)
 
     for name, value in made.items():
         add(value, 0, name)

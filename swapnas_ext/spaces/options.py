@@ -66,7 +66,11 @@ class Options:
         """The texts, for errors: ``one of 3, 5, 7``."""
         if len(self) == 1:
             return self.texts[0]
-        shown = self.texts if len(self) <= _SHOWN else (*self.texts[: _SHOWN - 2], "...", self.texts[-1])
+        shown = (
+            self.texts
+            if len(self) <= _SHOWN
+            else (*self.texts[: _SHOWN - 2], "...", self.texts[-1])
+        )
         return f"one of {', '.join(shown)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from swapnas_ext.search.strategies.base import Admit, Individual, Proposal
+from swapnas_ext.search.strategies.base import Admit, Individual, Proposal, nothing_left
 from swapnas_ext.spaces import SearchSpace
 
 TRIES = 10_000
@@ -41,4 +41,6 @@ def new_sample(space: SearchSpace, rng: random.Random, admit: Admit) -> str | No
         architecture = space.sample(rng)
         if admit(architecture):
             return architecture
+        if nothing_left(admit):
+            return None
     return None
