@@ -67,7 +67,7 @@ class Choices(DecisionSpace):
         )
         self.rule = None if valid is None else full_name(valid)
         self._valid = valid
-        self._valid_takes = _taken_by(valid, list(self._root.nodes))
+        self._valid_takes = frozenset(_taken_by(valid, list(self._root.nodes)))
         self._check_several()
 
     @property

@@ -45,7 +45,7 @@ class DecisionSpace(SearchSpace):
 
     def __init__(self) -> None:
         self._known: dict[str, Decisions] = {}
-        self._few: list[str] | None = None
+        self._few: dict[str, None] = {}  # no list, which a run file would record
 
     @abstractmethod
     def walk(self, choose: Choose) -> Any:
@@ -205,9 +205,11 @@ class DecisionSpace(SearchSpace):
 
     def _listed(self) -> list[str] | None:
         """All architectures; None if they may be many."""
-        if self._few is None and (self.combinations or _SMALL + 1) <= _SMALL:
-            self._few = list(self)
-        return self._few
+        if (self.combinations or _SMALL + 1) > _SMALL:
+            return None
+        if not self._few:
+            self._few = dict.fromkeys(self)
+        return list(self._few)
 
     def _check_several(self) -> None:
         """Raises ValueError unless there are at least two architectures."""
@@ -301,7 +303,7 @@ class DecisionSpace(SearchSpace):
         return [_tree(self.parse(architecture))]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_known": {}, "_few": None}
+        return {**vars(self), "_known": {}, "_few": {}}
 
 
 def _drawn(options: Options, rng: random.Random) -> int:

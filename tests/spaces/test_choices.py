@@ -18,7 +18,7 @@ from torch import nn
 
 import swapnas_ext as swap
 from swapnas_ext.report.search.text import to_text
-from swapnas_ext.search import SearchSettings, admission, search
+from swapnas_ext.search import RunFile, SearchSettings, admission, search
 from swapnas_ext.search.description import describe_space
 from swapnas_ext.spaces import ArchitectureError, Choices, OneOf, Repeated
 from swapnas_ext.testing import check_space
@@ -272,7 +272,7 @@ def test_search_of_a_whole_space_with_failures(tmp_path: Path) -> None:
             assert row.parameters == space.size(row.architecture)
         again = search(space, scorer, options, history=path)
         assert again.candidates == found.candidates
-        shown = to_text(found, top=1)
+        shown = to_text(found, top=1, about=RunFile.read(path).about, space=space)
         assert "6 could not be scored" in shown and shown.count("can't be halved") == 1
         assert "(and 5 alike)" in shown
     other = Choices(fails_for_some, width=range(2, 9), depth=(1, 2))

@@ -38,9 +38,9 @@ def new_samples(space: SearchSpace, rng: random.Random, most: int, admit: Admit)
 def new_sample(space: SearchSpace, rng: random.Random, admit: Admit) -> str | None:
     """Draws a random architecture that is admitted; None if none is found."""
     for _ in range(TRIES):
+        if nothing_left(admit):
+            return None
         architecture = space.sample(rng)
         if admit(architecture):
             return architecture
-        if nothing_left(admit):
-            return None
     return None
