@@ -1,4 +1,8 @@
-"""Your own search space: a stack of convolutions, searched with SWAP-NAS.
+"""Your own search space as a class: a stack of convolutions, searched with SWAP-NAS.
+
+Most spaces need no class: see docs/own-spaces.md and resnet.py. A class is worth it for strings of your own form (those
+of a table or another code base), for mutations that know the space, for several strings of one function, and for
+networks whose scored form is smaller than the trained one.
 
 An architecture is a line such as ``16k3-32k5s-64k3``: for each layer its channels, its kernel size, and ``s``
 if it halves the image. Run it::

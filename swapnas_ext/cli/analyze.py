@@ -34,7 +34,7 @@ Examples:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Writes a self-contained HTML page about the first run file.",
 )
-@click.option("--space", metavar="MODULE:CLASS", help="Your own search space, for its operations.")
+@click.option("--space", metavar="MODULE:NAME", help="Your own search space, for its operations.")
 def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> None:
     """Shows which operations score high, which scores are saturated, and how many repeats make a ranking stable.
     Of several measures (--measure swap,capacity,nwot) it shows which agree, and how their best differ. With

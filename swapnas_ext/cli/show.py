@@ -65,7 +65,7 @@ def _config(context: click.Context, parameter: click.Parameter, value: str | Non
     help=f"In how many choices architectures differ that are not alike; default {APART}. Implies --distinct.",
 )
 @click.option(
-    "--space", metavar="MODULE:CLASS", help="Your own search space, for its drawings and formats."
+    "--space", metavar="MODULE:NAME", help="Your own search space, for its drawings and formats."
 )
 @click.option(
     "--config",

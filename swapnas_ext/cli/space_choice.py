@@ -36,7 +36,7 @@ class SpaceChoice:
     def renamed(self) -> dict[str, Any]:
         """The options by the names of the parameters of the space's class."""
         assert self.name is not None
-        known = inspect.signature(spaces.space_class(self.name)).parameters
+        known = inspect.signature(spaces.maker(self.name)).parameters
         named = {}
         for name, value in self.options.items():
             parameter = _PARAMETERS.get((self.name, name), name)
@@ -67,7 +67,8 @@ def space_options(command: Function) -> Function:
         "--space",
         metavar="NAME",
         shell_complete=completing(spaces.names),
-        help=f"Search space: {', '.join(spaces.names())}, or MODULE:CLASS of your own.",
+        help=f"Search space: {', '.join(spaces.names())}, or MODULE:NAME of your own: a class, "
+        "a space, or a function with type hints.",
     )
     @click.option("--dataset", help="For nasbench201: cifar10 (default), cifar100, imagenet16-120.")
     @click.option(

@@ -1,8 +1,8 @@
 """Makes the score available in other NAS code bases. None of them needs to be installed to import this package.
 
 ``SWAP`` is the class of the published code. There is a module for each other code base: ``foresight``
-(zero-cost-nas), ``naslib``, ``archai``, ``az_nas``, ``deeplite``, ``nni``, ``neps``, ``optuna``, ``ray_tune`` and
-``syne_tune``.
+(zero-cost-nas), ``naslib``, ``archai``, ``az_nas``, ``configspace``, ``deeplite``, ``nni``, ``neps``, ``optuna``,
+``ray_tune`` and ``syne_tune``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from swapnas_ext.compat.swap import SWAP
 _ADAPTERS = (
     "archai",
     "az_nas",
+    "configspace",
     "deeplite",
     "foresight",
     "naslib",

@@ -30,6 +30,7 @@ class Outcome:
             a limit on latency.
         latency_low, latency_high: 95 % confidence interval of the median.
         seconds: time that building, measuring and scoring took.
+        parameters: of the scored network, where the search has to know; not recorded.
         over: the limit that the architecture exceeds; it is not scored then.
         error: why the architecture could not be scored.
     """
@@ -49,6 +50,7 @@ class Outcome:
     seconds: float = 0.0
     over: str | None = None
     error: str | None = None
+    parameters: int | None = field(default=None, compare=False)
 
     @classmethod
     def of_patterns(

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from swapnas_ext._util import ctrl_c_later
 from swapnas_ext.search import size_control
 from swapnas_ext.search.admission import Admission
-from swapnas_ext.search.candidate import Candidate
+from swapnas_ext.search.candidate import Candidate, Outcome
 from swapnas_ext.search.nothing_scored import check_any_scored
 from swapnas_ext.search.progress import Progress
 from swapnas_ext.search.run_file import RunFile
@@ -139,6 +139,9 @@ class Driver:
         asking = True
         while True:
             while asking and len(pending) < self._settings.ahead and self._admit.count < budget:
+                if self._admit.all_asked:
+                    asking = False
+                    break
                 most = budget - self._admit.count
                 with self._strategy_told():
                     proposal = strategy.ask(most, self._admit)
@@ -209,9 +212,13 @@ class Driver:
                 architecture=architecture,
                 form=form,
                 parents=proposal.parents,
-                parameters=self._admit.parameters(architecture),
+                parameters=0
+                if self._admit.sizes_by_building
+                else self._admit.parameters(architecture),
             )
             recorded = self._recorded.get(form)
+            if recorded is not None and self._admit.sizes_by_building:
+                candidate = replace(candidate, parameters=recorded.parameters)
             if recorded is not None:
                 self._check_same(candidate, recorded)
                 candidate = recorded
@@ -239,11 +246,7 @@ class Driver:
     def _collect(self) -> None:
         now = time.time()
         finished = [
-            replace(
-                self._being_scored.pop(chunk.architectures[place]),
-                outcome=chunk.outcomes[place],
-                finished=now,
-            )
+            self._finished(chunk.architectures[place], chunk.outcomes[place], now)
             for chunk, places in self._crew.collect()
             for place in places
         ]
@@ -255,6 +258,15 @@ class Driver:
                 self._count(candidate)
         if self._failed >= _ALL_FAIL and self._all_errors():
             self._check_any_scored()
+
+    def _finished(self, architecture: str, outcome: Outcome | None, now: float) -> Candidate:
+        candidate = self._being_scored.pop(architecture)
+        parameters = candidate.parameters
+        if self._admit.sizes_by_building:
+            assert outcome is not None
+            known = outcome.parameters
+            parameters = self._admit.parameters(architecture) if known is None else known
+        return replace(candidate, parameters=parameters, outcome=outcome, finished=now)
 
     def _count(self, candidate: Candidate) -> None:
         assert candidate.outcome is not None

@@ -111,6 +111,7 @@ class Evaluator:
             flops=flops,
             **_of(latency),
             seconds=time.perf_counter() - start,
+            parameters=score.parameters,
         )
 
     def _working(self) -> AbstractContextManager[None]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from swapnas_ext import spaces
 from swapnas_ext.search.description import describe_space, space_name
-from swapnas_ext.spaces import SearchSpace, options_of, space_class
+from swapnas_ext.spaces import SearchSpace, maker, options_of
 
 _SCRIPT = "__main__"
 
@@ -36,11 +36,12 @@ def recorded_space(
     recorded = json.loads(json.dumps(settings.get("space") or {}))
     name = recorded.get("name")
     if given is None:
-        return _made(space_class(name), recorded, source) if name in spaces.names() else None
+        return _made(maker(name), name, recorded, source) if name in spaces.names() else None
     if isinstance(given, str):
-        kind = space_class(given)
-        _check_name(space_name(kind), name, source)
-        return _made(kind, recorded, source)
+        make = maker(given)
+        if isinstance(make, type):
+            _check_name(space_name(make), name, source)
+        return _made(make, given, recorded, source)
     if not isinstance(given, SearchSpace):
         raise TypeError(
             "space must be a SearchSpace or a name, such as darts or my_module:MySpace, got "
@@ -50,12 +51,14 @@ def recorded_space(
     return given
 
 
-def _made(kind: type[SearchSpace], recorded: Mapping[str, Any], source: object) -> SearchSpace:
+def _made(
+    make: Callable[..., SearchSpace], name: str, recorded: Mapping[str, Any], source: object
+) -> SearchSpace:
     try:
-        space = kind(**options_of(kind, recorded))
+        space = make(**options_of(make, recorded))
     except (TypeError, ValueError, LookupError) as error:
         raise ValueError(
-            f"{source} records options that the space {space_name(kind)} does not take: {error}; give the space "
+            f"{source} records options that the space {name} does not take: {error}; give the space "
             "itself, as space="
         ) from error
     _check_fits(space, recorded, source)

@@ -100,8 +100,12 @@ class SearchSpace(ABC):
 
     def size(self, architecture: str) -> int:
         """Number of parameters of the network."""
-        with torch.device("meta"):
-            return sum(parameter.numel() for parameter in self._build(architecture).parameters())
+        try:
+            with torch.device("meta"):
+                network = self._build(architecture)
+        except Exception:  # some networks can't be built on the meta device; others fail here too
+            network = self._build(architecture)
+        return sum(parameter.numel() for parameter in network.parameters())
 
     def final(self) -> SearchSpace:
         """The space of the networks that will be trained, whose size a search controls. It differs from this

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ _SIDES = ("image_size", "resolution")
 """Options for the sides of the images, which spaces keep as their ``input_size``."""
 
 
-def options_of(kind: type[SearchSpace], attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a space of this class, by the names of its parameters.
+def options_of(make: Callable[..., SearchSpace], attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a space that this class or function makes, by the names of its parameters.
 
     Args:
         attributes: those of a space, or those that a run file records of one. An option is the attribute of its name,
@@ -22,7 +22,7 @@ def options_of(kind: type[SearchSpace], attributes: Mapping[str, Any]) -> dict[s
             Parameters without such an attribute are left out.
     """
     options = {}
-    for parameter in inspect.signature(kind).parameters:
+    for parameter in inspect.signature(make).parameters:
         names = (f"_{parameter}_given", f"_{parameter}", parameter)
         found = next((name for name in names if name in attributes), None)
         if found is not None:

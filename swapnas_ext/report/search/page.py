@@ -14,6 +14,7 @@ from swapnas_ext.report.search.contents import (
     head,
     shown_rows,
 )
+from swapnas_ext.report.search.failures import grouped_failures
 from swapnas_ext.report.shared.charts import draw_curve, draw_sizes
 from swapnas_ext.report.shared.drawing import draw_graph
 from swapnas_ext.report.shared.page import (
@@ -107,8 +108,8 @@ def _failures(result: SearchResult) -> str:
     if not failed:
         return ""
     items = "".join(
-        f"<li><code>{escape(candidate.architecture)}</code>: "
-        f"{escape((candidate.outcome and candidate.outcome.error) or '')}</li>"
-        for candidate in failed[:_FAILURES]
+        f"<li><code>{escape(group.architecture)}</code>"
+        f"{f' (and {group.count - 1:,} alike)' if group.count > 1 else ''}: {escape(group.error)}</li>"
+        for group in grouped_failures(failed)[:_FAILURES]
     )
     return f"<h2>{len(failed)} could not be scored</h2><ul>{items}</ul>"

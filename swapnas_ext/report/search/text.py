@@ -15,6 +15,7 @@ from swapnas_ext.report.search.contents import (
     head,
     shown_rows,
 )
+from swapnas_ext.report.search.failures import grouped_failures
 from swapnas_ext.report.shared.text import architectures_text, as_text
 
 if TYPE_CHECKING:
@@ -94,9 +95,9 @@ def _failures(result: SearchResult) -> str:
     if not failed:
         return ""
     lines = [f"\n{len(failed)} could not be scored:\n"]
-    for candidate in failed[:_FAILURES]:
-        error = (candidate.outcome and candidate.outcome.error) or ""
-        lines.append(f"  {candidate.architecture}: {_first_line(error)}\n")
+    for group in grouped_failures(failed)[:_FAILURES]:
+        alike = f" (and {group.count - 1:,} alike)" if group.count > 1 else ""
+        lines.append(f"  {group.architecture}{alike}: {_first_line(group.error)}\n")
     return "".join(lines)
 
 

@@ -11,7 +11,7 @@ from swapnas_ext.search.strategies.base import (
 )
 from swapnas_ext.search.strategies.evolution import Evolution
 from swapnas_ext.search.strategies.optuna_study import OptunaStudy
-from swapnas_ext.search.strategies.random_search import RandomSearch
+from swapnas_ext.search.strategies.random_search import TRIES, RandomSearch
 from swapnas_ext.search.strategies.registry import (
     STRATEGIES,
     make_strategy,
@@ -22,6 +22,7 @@ from swapnas_ext.search.strategies.registry import (
 
 __all__ = [
     "STRATEGIES",
+    "TRIES",
     "Admit",
     "Evolution",
     "Individual",

@@ -40,6 +40,11 @@ Admit = Callable[[str], bool]
 """Returns whether an architecture may be proposed: its size is within the limit, and its form is new."""
 
 
+def nothing_left(admit: Admit) -> bool:
+    """Whether the search says that drawing on is in vain: `ask` should end then."""
+    return bool(getattr(admit, "nothing_left", False))
+
+
 class Strategy(Protocol):
     """Decides which architectures a search scores. `swapnas_ext.testing.check_strategy` checks one.
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from swapnas_ext.search.strategies.base import Admit, Individual, Proposal
+from swapnas_ext.search.strategies.base import Admit, Individual, Proposal, nothing_left
 from swapnas_ext.spaces import SearchSpace
 
 _TRIES = 1000  # in vain in a row, before the search ends. Each is slower than the one before it
@@ -55,6 +55,8 @@ class OptunaStudy:
             else:
                 self.study.tell(trial, state=self._failed)
                 self._in_vain += 1
+                if nothing_left(admit):
+                    break
         return Proposal(tuple(found)) if found else None
 
     def tell(self, proposal: Proposal, individuals: Sequence[Individual | None]) -> None:

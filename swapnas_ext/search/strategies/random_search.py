@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from swapnas_ext.search.strategies.base import Admit, Individual, Proposal
+from swapnas_ext.search.strategies.base import Admit, Individual, Proposal, nothing_left
 from swapnas_ext.spaces import SearchSpace
 
 TRIES = 10_000
@@ -38,6 +38,8 @@ def new_samples(space: SearchSpace, rng: random.Random, most: int, admit: Admit)
 def new_sample(space: SearchSpace, rng: random.Random, admit: Admit) -> str | None:
     """Draws a random architecture that is admitted; None if none is found."""
     for _ in range(TRIES):
+        if nothing_left(admit):
+            return None
         architecture = space.sample(rng)
         if admit(architecture):
             return architecture

@@ -37,11 +37,20 @@ class Portable:
             unpacked(content)  # what can't be unpacked raises its error here, and once
         except Exception as error:  # code of the space and the scorer may raise anything
             raise TypeError(
-                f"the space and the scorer have to travel to worker processes, and can't: {error}; leave "
-                "out what is bound to this process (open files, locks, generators), or score in this process "
+                f"the space and the scorer have to travel to worker processes, and {self._culprit()} can't: {error}; "
+                "leave out what is bound to this process (open files, locks, generators), or score in this process "
                 "(workers=None)"
             ) from error
         return content
+
+    def _culprit(self) -> str:
+        """The one of the two that can't be sent."""
+        try:
+            cloudpickle.dumps(self._evaluator.scorer)
+        except Exception:
+            return "the scorer"
+        space = self._evaluator.space
+        return f"the space {getattr(space, 'name', type(space).__name__)}"
 
     def __call__(self, architectures: Sequence[str]) -> list[Outcome]:
         return self._evaluator(architectures)
