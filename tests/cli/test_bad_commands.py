@@ -152,7 +152,7 @@ def test_bad_command_lines(folder: Path) -> None:
         (["--space", "bad_imports:Space"], "No module named 'no_such_module_anywhere'"),
         (
             ["--space", "bad_makes:Space"],
-            "bad_makes has no Space; expected a subclass of SearchSpace, a space",
+            "bad_makes:Space is no search space: there are no choices",
         ),
         (["--model", "bad_raises:make"], "bad_raises fails where it is imported"),
         (["--model", "bad_makes:exits"], "bad_makes:exits: SystemExit: 3"),
