@@ -179,6 +179,8 @@ def random_of_size(space: swap.spaces.SearchSpace, architecture: str, seed: int)
 
 def main() -> None:
     args = arguments()
+    if args.epochs < 1:
+        sys.exit(f"--epochs must be at least 1, got {args.epochs}")
     result = swap.search.load(args.run, args.space)
     ranked = result.ranked()
     if not 1 <= args.rank <= len(ranked):
@@ -196,6 +198,7 @@ def main() -> None:
     data = split(images, inputs.shape[1]).to(torch.device(args.device))
     told = {"classes": list(images.classes), "images": images.digest, "epochs": args.epochs}
     told |= {"mean": data.mean.flatten().tolist(), "std": data.std.flatten().tolist()}
+    told |= {"space": swap.search.describe_space(space), "device": torch.device(args.device).type}
     told |= {"size": size, "seed": args.seed, "flip": not args.no_flip}
     print(
         f"{len(data.train):,} training and {len(data.held_out):,} held-out images of {len(images.classes)} classes"
