@@ -67,7 +67,8 @@ def read_at_once(
 
 def _values(texts: Sequence[str]) -> list[Any]:
     """The values of JSON texts, parsed in one call; none where some are not JSON or nested deeply."""
-    if any(text.count("[") + text.count("{") > _FLAT for text in texts):
+    long = (text for text in texts if len(text) > 2 * _FLAT)
+    if any(text.count("[") + text.count("{") > _FLAT for text in long):
         return []
     try:
         found: list[Any] = json.loads(f"[{','.join(texts)}]")

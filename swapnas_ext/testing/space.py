@@ -45,6 +45,7 @@ def check_space(space: SearchSpace, *, seed: int = 0, samples: int = 60, network
             alone == sampled, f"crossover of {sampled!r} with itself gives {alone!r}: both are one"
         )
         require(isinstance(crossed, str), f"crossover gives {crossed!r}, which is no str")
+        _check_distance(space, sampled, mutated, crossed)
     for text in texts[:networks]:
         _check_network(space, text)
         _check_drawings(space, text)
@@ -165,6 +166,18 @@ def _check_drawings(space: SearchSpace, text: str) -> None:
                 f"graphs({text!r}) has an edge from node {begin} to {end} of {len(graph.nodes)}: edges lead "
                 "from earlier nodes to later ones",
             )
+
+
+def _check_distance(space: SearchSpace, sampled: str, mutated: str, crossed: str) -> None:
+    """Requires that distances are numbers of choices: symmetric, and 0 for an architecture and itself."""
+    itself = space.distance(sampled, sampled)
+    require(itself == 0, f"distance from {sampled!r} to itself is {itself!r}: it must be 0")
+    for other in (mutated, crossed):
+        there, back = space.distance(sampled, other), space.distance(other, sampled)
+        require(
+            type(there) is int and there >= 0 and there == back,
+            f"distance from {sampled!r} to {other!r} is {there!r}, and back {back!r}: both must be one whole number",
+        )
 
 
 def _check_forms(space: SearchSpace, texts: Iterable[str], most: int) -> None:
