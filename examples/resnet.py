@@ -30,7 +30,6 @@ def build(depth: Literal[1, 2, 3], width: Annotated[int, range(8, 65, 8)], kerne
 
 if __name__ == "__main__":
     space = swap.spaces.Choices(build)
-    scorer = swap.Scorer(space.inputs(16), init="keep", measure=swap.measures.recommended)
     settings = swap.search.SearchSettings(candidates=40, max_params=1.5e6)
-    for row in swap.search.search(space, scorer, settings).ranked()[:3]:
+    for row in swap.search.search(space, settings=settings).ranked()[:3]:
         print(f"{row.score:10.4g}  {row.parameters:9,} parameters  {row.architecture}")

@@ -18,12 +18,16 @@ from swapnas_ext.cli import main
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "export.md").read_text()
 SPACE = """
+from typing import Literal
+
 from torch import nn
-from examples.own_space import Stack as Large
 
 
-class Stack(Large):
-    input_size = (3, 8, 8)
+def build(width: Literal[4, 6, 8], kernel: Literal[1, 3], depth: Literal[1, 2] = 1):
+    layers = [nn.Conv2d(3, width, kernel, 4), nn.ReLU()]
+    for _ in range(depth):
+        layers += [nn.Conv2d(width, width, kernel, padding=kernel // 2), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10))
 """
 SMALLER = {
     "--candidates 200": "--candidates 6 --samples 4 --workers 1",
@@ -68,11 +72,11 @@ def test_from_a_space_to_onnx(
     for line in example("from space to ONNX").splitlines():
         for large, small in SMALLER.items():
             line = line.replace(large, small)
-        command = line.replace("examples.own_space:Stack", "small_space:Stack")
+        command = line.replace("examples.resnet:build", "small_space:build")
         outputs.append(run(command, monkeypatch, capsys))
     assert '"rank": 1' in outputs[1]
     assert "found: " in outputs[2] and "held-out images of 3 classes" in outputs[2]
-    assert re.search(r"wrote net\.onnx: .* trained parameters, .* \[batch, 3, 8, 8\]", outputs[3])
+    assert re.search(r"wrote net\.onnx: .* trained parameters, .* \[batch, 3, 32, 32\]", outputs[3])
     Path("photos/red/000.png").rename("photo.png")
     exec(compile(example("ONNX in another program"), "docs/export.md", "exec"), {})
     assert capsys.readouterr().out.strip() in ("blue", "green", "red")
