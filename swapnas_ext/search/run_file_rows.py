@@ -16,7 +16,6 @@ from swapnas_ext.search.run_file_checks import (
     LIMITS,
     NUMBERS_OF_DETAILS,
     TEXTS,
-    is_number,
 )
 
 _TRUTH = {None: None, 0: False, 1: True}
@@ -45,7 +44,7 @@ def read_at_once(
     if not all(_fits(name, values) for name, values in columns.items()):
         return None
     parents, details = _values(columns["parents"]), _values(columns["details"])
-    if not all(map(_are_numbers, parents)) or not all(map(_are_details, details)):
+    if not all(map(_are_numbers, parents)) or not _are_details(details):
         return None
     missing = [[one is None for one in columns[name]] for name in ("score", "log_score", "measure")]
     if len(parents) != len(rows) or len(details) != len(rows) or missing[1:] != missing[:2]:
@@ -95,12 +94,13 @@ def _fits(name: str, values: Sequence[Any]) -> bool:
     return types <= _NUMBERS and all(map(math.isfinite, filter(None, values)))
 
 
-def _are_details(details: Any) -> bool:
-    if type(details) is not dict:
+def _are_details(details: Sequence[Any]) -> bool:
+    if not set(map(type, details)) <= {dict}:
         return False
     for name in NUMBERS_OF_DETAILS:
-        value = details.get(name)
-        if value is not None and not is_number(value):
+        values = [of_one.get(name) for of_one in details]
+        if not _fits(name, values):
             return False
-    patterns = details.get("patterns")
-    return patterns is None or patterns > 0
+        if name == "patterns" and any(value is not None and value <= 0 for value in values):
+            return False
+    return True
