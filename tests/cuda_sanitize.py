@@ -1,16 +1,19 @@
 """Compares every CUDA kernel with the reference on a few shapes. Alone it is a quick check of a GPU; under
 compute-sanitizer (``make cuda-sanitize``) it checks memory accesses.
 
-    python tests/cuda_sanitize.py [--device cuda]
+    python tests/cuda_sanitize.py [--device cuda] [--cases few]
 
-`test_simt` runs the same on the emulated GPU, and checks that every kernel runs.
+A sanitizer makes every launch and every allocation slow, so it gets the ``few`` cases: each kernel with as few
+neurons as reach it. `test_simt` runs them on the emulated GPU, and checks that they reach every kernel. The
+reference runs on the CPU. Each case is announced with the time, so that a log shows what took long.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,6 +22,7 @@ from torch import Tensor
 from swapnas_ext.patterns import reference, tables
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+KERNEL_DTYPES = DTYPES[:3]  # both formats of 16 bits have the same kernels
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,9 @@ class Case:
     ternary: bool
 
 
-def small_cases() -> Iterator[Case]:
-    """Enough to reach every kernel, few enough for an emulated GPU."""
-    for dtype in DTYPES:
+def few_cases() -> Iterator[Case]:
+    """Enough to reach every kernel, few enough for an emulated GPU and for a sanitizer."""
+    for dtype in KERNEL_DTYPES:
         # A bitmap, keys of 32 and of 64 bits, and keys of several words.
         for samples, ternary in ((4, False), (24, False), (40, False), (100, False)):
             yield Case(samples, 70, dtype, ternary)
@@ -54,7 +58,10 @@ def small_cases() -> Iterator[Case]:
         yield Case(2, 5000, dtype, True)
 
 
-def large_cases() -> Iterator[Case]:
+def further_cases() -> Iterator[Case]:
+    for case in few_cases():
+        if case.dtype == torch.float16:
+            yield replace(case, dtype=torch.bfloat16)
     for dtype in DTYPES:
         for samples in (16, 20, 32, 64, 129):
             for ternary in (False, True):
@@ -131,7 +138,15 @@ def main() -> None:
     parser.add_argument(
         "--device", default="cuda", help="default: cuda; cpu tests the script itself"
     )
-    device = torch.device(parser.parse_args().device)
+    parser.add_argument(
+        "--cases", choices=["all", "few"], default="all", help="few: for a sanitizer (default: all)"
+    )
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    start = time.monotonic()
+
+    def announce(text: str) -> None:
+        print(f"{time.monotonic() - start:6.1f} s: {text}", flush=True)
 
     def new_table(samples: int, ternary: bool, patterns: int) -> Tensor:
         return tables.new_table(samples, ternary, patterns=patterns, device=device)
@@ -139,9 +154,11 @@ def main() -> None:
     if not tables.has_kernel(device):
         raise SystemExit(f"this swapnas_ext was built without kernels for {device}")
     kernels = Kernels(torch.ops.swapnas, new_table, device)
-    cases = [*small_cases(), *large_cases()]
+    cases = [*few_cases(), *([] if arguments.cases == "few" else further_cases())]
+    announce(f"{len(cases)} cases on {device}")
     mistakes = []
-    for case in cases:
+    for number, case in enumerate(cases, start=1):
+        announce(f"{number} of {len(cases)}: {case}")
         try:
             check(kernels, case)
         except AssertionError as error:

@@ -76,7 +76,7 @@ def gpu() -> EmulatedGpu:
 def test_the_check_of_all_kernels_reaches_all_kernels(gpu: EmulatedGpu) -> None:
     """Of each kernel, every instantiation that is in the library."""
     kernels = cuda_sanitize.Kernels(gpu.ops, gpu.new_table, torch.device("cpu"))
-    for case in cuda_sanitize.small_cases():
+    for case in cuda_sanitize.few_cases():
         gpu.schedule(case.samples)
         cuda_sanitize.check(kernels, case)
     symbols = subprocess.run(
