@@ -11,6 +11,7 @@ reference runs on the CPU. Each case is announced with the time, so that a log s
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from torch import Tensor
 from swapnas_ext.patterns import reference, tables
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+FORMS = ("runs", "single", "split")
 KERNEL_DTYPES = DTYPES[:3]  # both formats of 16 bits have the same kernels
 
 
@@ -41,6 +43,7 @@ class Case:
     neurons: int
     dtype: torch.dtype
     ternary: bool
+    form: str = ""  # of the inserts (csrc/cuda/insert_form.h); the kernels choose if empty
 
 
 def few_cases() -> Iterator[Case]:
@@ -48,14 +51,16 @@ def few_cases() -> Iterator[Case]:
     for dtype in KERNEL_DTYPES:
         # A bitmap, keys of 32 and of 64 bits, and keys of several words.
         for samples, ternary in ((4, False), (24, False), (40, False), (100, False)):
-            yield Case(samples, 70, dtype, ternary)
+            for form in FORMS:
+                yield Case(samples, 72, dtype, ternary, form)
         for samples in (4, 12, 20, 50):
-            yield Case(samples, 70, dtype, True)
+            for form in FORMS:
+                yield Case(samples, 72, dtype, True, form)
         # Few neurons, which share a bitmap, and many, for which each block has its own.
-        yield Case(4, 5, dtype, False)
-        yield Case(4, 5, dtype, True)
-        yield Case(4, 5000, dtype, False)
-        yield Case(2, 5000, dtype, True)
+        for form in FORMS[:2]:
+            yield Case(4, 5000, dtype, False, form)
+            yield Case(2, 5000, dtype, True, form)
+        yield Case(100, 5, dtype, False)
 
 
 def further_cases() -> Iterator[Case]:
@@ -65,6 +70,8 @@ def further_cases() -> Iterator[Case]:
     for dtype in DTYPES:
         for samples in (16, 20, 32, 64, 129):
             for ternary in (False, True):
+                for form in FORMS:
+                    yield Case(samples, 4096, dtype, ternary, form)
                 yield Case(samples, 4097, dtype, ternary)
     # Bitmaps of 8 KiB in shared memory.
     yield Case(16, 1_200_000, torch.float32, False)
@@ -78,6 +85,7 @@ def distinct(packed: Tensor) -> int:
 
 def check(kernels: Kernels, case: Case) -> None:
     """Raises AssertionError if an operator differs from the reference."""
+    os.environ["SWAPNAS_CUDA_FORM"] = case.form
     generator = torch.Generator().manual_seed(case.samples * case.neurons)
     # Every second neuron copies another one, so that patterns repeat.
     half = torch.randn(case.samples, -(-case.neurons // 2), generator=generator)

@@ -24,7 +24,7 @@ def scripts(source: str) -> Iterator[ast.Module]:
     """The strings of a source that are scripts which import the package."""
     for node in ast.walk(ast.parse(source)):
         text = text_of(node)
-        if text is None or f"import {PACKAGE}" not in text and f"from {PACKAGE}" not in text:
+        if text is None or not any(f"{word} {PACKAGE}" in text for word in ("import", "from")):
             continue
         try:
             yield ast.parse(text)
