@@ -50,16 +50,16 @@ def few_cases() -> Iterator[Case]:
     """Enough to reach every kernel, few enough for an emulated GPU and for a sanitizer."""
     for dtype in KERNEL_DTYPES:
         # A bitmap, keys of 32 and of 64 bits, and keys of several words.
-        for samples, ternary in ((4, False), (24, False), (40, False), (100, False)):
+        for samples, ternary in ((16, False), (24, False), (40, False), (100, False)):
             for form in FORMS:
                 yield Case(samples, 72, dtype, ternary, form)
-        for samples in (4, 12, 20, 50):
+        for samples in (8, 12, 20, 50):
             for form in FORMS:
                 yield Case(samples, 72, dtype, True, form)
-        # Few neurons, which share a bitmap, and many, for which each block has its own.
+        # Many neurons for the size of the bitmap, so that each block has its own.
         for form in FORMS[:2]:
-            yield Case(4, 5000, dtype, False, form)
-            yield Case(2, 5000, dtype, True, form)
+            yield Case(4, 640, dtype, False, form)
+            yield Case(2, 640, dtype, True, form)
         yield Case(100, 5, dtype, False)
 
 

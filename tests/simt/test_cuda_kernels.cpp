@@ -184,12 +184,12 @@ void check_sabotage() {
     CHECK(atomics.size() == 7);
     for (const std::string& site : barriers) {
         simt::settings().skip_barrier = site;
-        if (passes()) printf("%s\n", site.c_str());
+        CHECK(!passes());
     }
     simt::settings().skip_barrier = "";
     for (const std::string& site : atomics) {
         simt::settings().tear_atomic = site;
-        if (passes()) printf("%s\n", site.c_str());
+        CHECK(!passes());
     }
     simt::settings().tear_atomic = "";
     CHECK(passes());
@@ -202,18 +202,16 @@ void check_forms() {
     uint32_t seed = 0;
     for (const char* form : kForms) {
         set_form(form);
-        for (int64_t samples :
-             {1, 2, 15, 16, 17, 20, 21, 31, 32, 33, 48, 63, 64, 65, 127, 128, 130})
-            for (int64_t inner : {1, 3, 5, 64, 68})
+        for (int64_t samples : {1, 16, 17, 33, 63, 64, 65, 128, 130})
+            for (int64_t inner : {1, 3, 5, 68})
                 for (bool ternary : {false, true}) check_one(1, samples, 1, inner, ternary, ++seed);
-        for (int64_t samples : {5, 24, 48, 70})
-            for (bool ternary : {false, true}) {
-                check_one(3, samples, 4, 76, ternary, ++seed);  // groups, runs with gaps
-                check_one(5, samples, 2, 33, ternary, ++seed);
-                check_one(1, samples, 1, 4097, ternary, ++seed);
-            }
+        for (int64_t samples : {5, 24, 48, 70}) {
+            check_one(3, samples, 4, 20, false, ++seed);  // groups, runs with gaps
+            check_one(5, samples, 2, 33, true, ++seed);
+        }
+        check_one(1, 4, 1, 4097, false, ++seed);
+        check_one(1, 40, 1, 1025, false, ++seed);
         check_nan();
-        check_overflow();
     }
     set_form("rows");
     RandomActivations x(1, 5, 1, 10, 1);
