@@ -73,7 +73,7 @@ def compile_for(architecture: int, folder: Path) -> dict[str, Kernel]:
             )
         for part in run("cuobjdump", "-sass", cubin).split("Function : ")[1:]:
             kernel = kernels[part.split(maxsplit=1)[0]]
-            kernel.wide_loads = len(re.findall(r"\bLDG\.[\w.]*(?:128|64)", part))
+            kernel.wide_loads = len(re.findall(r"\bLDG\.(?![\w.]*STRONG)[\w.]*(?:128|64)", part))
             kernel.wide_stores = len(re.findall(r"\bSTG\.[\w.]*(?:128|64)", part))
     return kernels
 
