@@ -103,6 +103,9 @@ __device__ bool sign_planes(const T* input, T* output, int64_t sample_stride, in
     using Of = Element<T>;
     constexpr int kRows = cuda::kRows<T, N>;
     bool nan = false;
+    // One predicate a row, in place of a branch.
+    const bool writes = output != nullptr;
+    T* to = writes ? output : const_cast<T*>(input);
     for (int n = 0; n < N; ++n) planes.positive[n] = planes.negative[n] = 0;
 #pragma unroll 1
     for (int first = 0; first < samples; first += kRows) {
@@ -124,16 +127,13 @@ __device__ bool sign_planes(const T* input, T* output, int64_t sample_stride, in
                 nan |= Of::nan(x, infinity);
                 rows[r].values[n] = Of::relu(x, infinity);
             }
-            if (output != nullptr) {
-                if (first + r < samples) rows[r].store(output);
-                output = step(output, sample_stride);
-            }
+            if (writes && first + r < samples) rows[r].store(to);
+            to = step(to, sample_stride);
         }
 #pragma unroll
         for (int n = 0; n < N; ++n) {
             planes.positive[n] |= static_cast<Word>(positive[n]) << first;
-            if (Ternary && output == nullptr)
-                planes.negative[n] |= static_cast<Word>(negative[n]) << first;
+            if (Ternary && !writes) planes.negative[n] |= static_cast<Word>(negative[n]) << first;
         }
     }
     return nan;

@@ -90,13 +90,20 @@ __device__ void insert_parts(const InsertArguments& a, const Table& table,
     }
 }
 
-// Blocks that have to fit a multiprocessor.
-template <bool Ternary, class Set>
-inline constexpr int kSplitBlocks = Ternary || !Set::kWide ? 3 : 4;
+// Blocks that have to fit a multiprocessor. One of Turing has room for 1024 threads.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+inline constexpr int kMostSplitBlocks = 3;
+#else
+inline constexpr int kMostSplitBlocks = 4;
+#endif
+template <class T, bool Ternary, class Set>
+inline constexpr int kSplitBlocks = !Set::kWide                 ? 2
+                                    : Ternary || sizeof(T) == 2 ? 3
+                                                                : kMostSplitBlocks;
 
 // Blocks along y divide the groups, blocks along x the neurons of a group.
 template <class T, bool Ternary, class Set>
-__global__ void __launch_bounds__(kMaxSplitWarps* kSplitNeurons, kSplitBlocks<Ternary, Set>)
+__global__ void __launch_bounds__(kMaxSplitWarps* kSplitNeurons, kSplitBlocks<T, Ternary, Set>)
     split_insert_kernel(const InsertArguments a) {
     constexpr Parts kParts(Set::kWide, Ternary);
     constexpr int kNeurons = kSplitNeurons;
