@@ -211,6 +211,80 @@ def beyond_31_bits(device: Device) -> None:
     measure_insert(device, name, insert, None)
 
 
+# Samples and neurons of activation maps: of NAS-Bench-201, and of the first ReLU of ResNet-50.
+MAPS = ((16, 16_384), (128, 16_384), (128, 4_096), (16, 802_816), (128, 802_816))
+
+
+def maps(device: Device) -> None:
+    """Launches as in a scored forward pass: one after the other in a graph, each with its own map, into one set
+    with room for all of them."""
+    for samples, neurons in MAPS:
+        neurons = device.sized(neurons, neurons // 64)
+        launches = device.sized(20 if neurons < 100_000 else 4, 2)
+        xs = [torch.randn(samples, neurons, device=device.torch) for _ in range(launches)]
+        name = f"ReLU + insert of a map, S={samples} V={neurons:,}"
+        counter = swap.PatternCounter(samples, device=device.torch)
+        counter.reserve(launches * neurons)
+
+        def inserts(xs: list[Tensor] = xs, counter: swap.PatternCounter = counter) -> None:
+            for x in xs:
+                torch.ops.swapnas.relu_insert(counter._table, x, counter.samples, False)
+
+        def relus(xs: list[Tensor] = xs) -> None:
+            for x in xs:
+                torch.relu(x)
+
+        replay, replay_relus = device.captured(inserts), device.captured(relus)
+        counter.reset()
+        replay()
+        packed = [reference.pack_patterns(x, samples) for x in xs]
+        require_equal(f"count of {name}", counter.count(), distinct(packed))
+        bytes_moved = 2 * xs[0].numel() * xs[0].element_size()
+        compare(
+            lambda work, launches=launches: device.kernel_ms(work) / launches,
+            name,
+            replay,
+            {"torch.relu": replay_relus},
+            against="torch.relu",
+            rounds=device.sized(21, 2),
+            before=counter.reset,
+            notes=lambda _, moved=bytes_moved, n=launches: {"bytes": moved, "launches": n},
+        )
+        del xs, packed, replay, replay_relus
+        device.empty_cache()
+
+
+# ---- agreements ----------------------------------------------------------------------------------
+
+
+def agreements(device: Device) -> None:
+    """The kernel of NWOT. It reads the activations once for each 32 samples; a copy reads and writes them once."""
+    for samples, neurons in ((16, 1_605_632), (128, 802_816), (128, 16_384)):
+        neurons = device.sized(neurons, neurons // 64)
+        x = torch.randn(samples, neurons, device=device.torch)
+        found = torch.zeros(samples, samples, dtype=torch.int64, device=device.torch)
+        name = f"agreements S={samples} V={neurons:,}"
+        torch.ops.swapnas.add_agreements_(found, x, samples)
+        expected = reference.agreements(x, samples=samples)
+        require_equal(name, found.tolist(), expected.tolist())
+        copy = torch.empty_like(x)
+        compare(
+            device.kernel_ms,
+            name,
+            lambda found=found, x=x, samples=samples: torch.ops.swapnas.add_agreements_(
+                found, x, samples
+            ),
+            {"copy": lambda copy=copy, x=x: copy.copy_(x)},
+            against="copy",
+            rounds=device.sized(21, 2),
+        )
+        del x, copy
+        device.empty_cache()
+
+
+# ---- profiles ------------------------------------------------------------------------------------
+
+
 def profiled(device: Device, dtype: torch.dtype, samples: int) -> None:
     """For ncu: an insert into an empty set, then the same again."""
     neurons = device.sized(GIB // 4, 1 << 16) // samples // dtype.itemsize
@@ -382,7 +456,7 @@ def repeats(device: Device) -> None:
 
 # ---- searches ------------------------------------------------------------------------------------
 
-SEARCHED = 1000
+SEARCHED = 300
 _START_SECONDS = 8.0  # estimated time for workers to import torch and find the GPU
 
 
@@ -390,13 +464,13 @@ def searches(device: Device, seconds: float) -> None:
     """Uses one seed, so the candidates are the same, except where another device rounds convolutions
     differently. A short search on each device shows how many candidates fit the time."""
     devices = device.sized(("cuda", "cpu"), ("cpu",))
-    crews = device.sized((1, 4, 16), (1,))
+    crews = device.sized((1, 4), (1,))
     deadline = time.monotonic() + seconds
     rates = {
         name: searched(name, 1, device.sized(40, 6))["candidates_per_second"] for name in devices
     }
     left = deadline - time.monotonic() - _START_SECONDS * len(devices) * len(crews)
-    # Assumes that four workers are at least twice as fast as one, and sixteen four times.
+    # Assumes that four workers are at least twice as fast as one.
     each = sum(1 / rate / workers**0.5 for rate in rates.values() for workers in crews)
     candidates = min(device.sized(SEARCHED, 12), max(device.sized(100, 12), int(left / each)))
     print(
@@ -471,6 +545,8 @@ def _named() -> dict[str, Measure]:
         )
         measures[f"profile-{name}"] = lambda device, _, d=dtype, s=samples: profiled(device, d, s)
     measures["beyond-31-bits"] = lambda device, _: beyond_31_bits(device)
+    measures["maps"] = lambda device, _: maps(device)
+    measures["agreements"] = lambda device, _: agreements(device)
     measures["count"] = lambda device, _: counts(device)
     for network in NETWORKS:
         measures[f"forward-{network}"] = lambda device, _, n=network: forwards(device, n)

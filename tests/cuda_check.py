@@ -1,6 +1,6 @@
 """Checks the compiled CUDA kernels without a GPU: registers, shared memory and spills of every kernel
-on every architecture, and the width of their loads. Fails if a kernel spills registers or does not read
-activations 16 bytes at a time, or if an error does not name its kernel. Run by
+on every architecture, and the width of their loads. Fails if a kernel spills registers or does not read runs of
+neurons at once (16 bytes, or 8 of the 16-bit types), or if an error does not name its kernel. Run by
 ``make cuda-check``."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
 # Kernels that read activations or packed patterns in runs; the others read slots or single words.
-READS_RUNS = re.compile(r"insert_kernel<(Narrow|Wide|Packed)Inserter|^pack_kernel<")
+READS_RUNS = re.compile(r"^insert_kernel<(Narrow|Wide)Inserter<.*, [24]> ?>|^pack_kernel<")
 FLAGS = [
     "-std=c++20",
     "-O3",
@@ -34,7 +34,7 @@ class Kernel:
     registers: int
     shared: int
     spilled: int  # bytes
-    wide_loads: int = 0  # of 16 bytes, in the machine code
+    wide_loads: int = 0  # of 8 and 16 bytes, in the machine code
     wide_stores: int = 0
 
 
@@ -73,8 +73,8 @@ def compile_for(architecture: int, folder: Path) -> dict[str, Kernel]:
             )
         for part in run("cuobjdump", "-sass", cubin).split("Function : ")[1:]:
             kernel = kernels[part.split(maxsplit=1)[0]]
-            kernel.wide_loads = len(re.findall(r"\bLDG\.[\w.]*128", part))
-            kernel.wide_stores = len(re.findall(r"\bSTG\.[\w.]*128", part))
+            kernel.wide_loads = len(re.findall(r"\bLDG\.(?![\w.]*STRONG)[\w.]*(?:128|64)", part))
+            kernel.wide_stores = len(re.findall(r"\bSTG\.[\w.]*(?:128|64)", part))
     return kernels
 
 
@@ -107,7 +107,7 @@ def main() -> None:
         errors.result()
     names = readable(sorted({name for kernels in found for name in kernels}))
     print(
-        "\nRegisters on each architecture, bytes of static shared memory, 16-byte loads and stores (sm_90)"
+        "\nRegisters on each architecture, bytes of static shared memory, loads and stores of 8 and 16 bytes (sm_90)"
     )
     print(
         f"{'kernel':<88}" + "".join(f"{one:>5}" for one in ARCHITECTURES) + "  shared  loads stores"
@@ -124,10 +124,10 @@ def main() -> None:
             if kernel.spilled:
                 problems.append(f"{name} spills {kernel.spilled} bytes on sm_{architecture}")
             if READS_RUNS.search(name) and kernel.wide_loads == 0:
-                problems.append(f"{name} has no 16-byte load on sm_{architecture}")
+                problems.append(f"{name} has no load of a run on sm_{architecture}")
     if problems:
         sys.exit("\n".join(["", *problems]))
-    print(f"\n{len(names)} kernels on {len(ARCHITECTURES)} architectures: no spills, 16-byte loads")
+    print(f"\n{len(names)} kernels on {len(ARCHITECTURES)} architectures: no spills, loads of runs")
 
 
 if __name__ == "__main__":

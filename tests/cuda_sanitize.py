@@ -1,16 +1,20 @@
 """Compares every CUDA kernel with the reference on a few shapes. Alone it is a quick check of a GPU; under
 compute-sanitizer (``make cuda-sanitize``) it checks memory accesses.
 
-    python tests/cuda_sanitize.py [--device cuda]
+    python tests/cuda_sanitize.py [--device cuda] [--cases few]
 
-`test_simt` runs the same on the emulated GPU, and checks that every kernel runs.
+A sanitizer makes every launch and every allocation slow, so it gets the ``few`` cases: each kernel with as few
+neurons as reach it. `test_simt` runs them on the emulated GPU, and checks that they reach every kernel. The
+reference runs on the CPU. Each case is announced with the time, so that a log shows what took long.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,6 +23,8 @@ from torch import Tensor
 from swapnas_ext.patterns import reference, tables
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+FORMS = ("runs", "single", "split")
+KERNEL_DTYPES = DTYPES[:3]  # both formats of 16 bits have the same kernels
 
 
 @dataclass(frozen=True)
@@ -37,27 +43,35 @@ class Case:
     neurons: int
     dtype: torch.dtype
     ternary: bool
+    form: str = ""  # of the inserts (csrc/cuda/insert_form.h); the kernels choose if empty
 
 
-def small_cases() -> Iterator[Case]:
-    """Enough to reach every kernel, few enough for an emulated GPU."""
-    for dtype in DTYPES:
+def few_cases() -> Iterator[Case]:
+    """Enough to reach every kernel, few enough for an emulated GPU and for a sanitizer."""
+    for dtype in KERNEL_DTYPES:
         # A bitmap, keys of 32 and of 64 bits, and keys of several words.
-        for samples, ternary in ((4, False), (24, False), (40, False), (100, False)):
-            yield Case(samples, 70, dtype, ternary)
-        for samples in (4, 12, 20, 50):
-            yield Case(samples, 70, dtype, True)
-        # Few neurons, which share a bitmap, and many, for which each block has its own.
-        yield Case(4, 5, dtype, False)
-        yield Case(4, 5, dtype, True)
-        yield Case(4, 5000, dtype, False)
-        yield Case(2, 5000, dtype, True)
+        for samples, ternary in ((16, False), (24, False), (40, False), (100, False)):
+            for form in FORMS:
+                yield Case(samples, 72, dtype, ternary, form)
+        for samples in (8, 12, 20, 50):
+            for form in FORMS:
+                yield Case(samples, 72, dtype, True, form)
+        # Many neurons for the size of the bitmap, so that each block has its own.
+        for form in FORMS[:2]:
+            yield Case(4, 640, dtype, False, form)
+            yield Case(2, 640, dtype, True, form)
+        yield Case(100, 5, dtype, False)
 
 
-def large_cases() -> Iterator[Case]:
+def further_cases() -> Iterator[Case]:
+    for case in few_cases():
+        if case.dtype == torch.float16:
+            yield replace(case, dtype=torch.bfloat16)
     for dtype in DTYPES:
         for samples in (16, 20, 32, 64, 129):
             for ternary in (False, True):
+                for form in FORMS:
+                    yield Case(samples, 4096, dtype, ternary, form)
                 yield Case(samples, 4097, dtype, ternary)
     # Bitmaps of 8 KiB in shared memory.
     yield Case(16, 1_200_000, torch.float32, False)
@@ -71,6 +85,7 @@ def distinct(packed: Tensor) -> int:
 
 def check(kernels: Kernels, case: Case) -> None:
     """Raises AssertionError if an operator differs from the reference."""
+    os.environ["SWAPNAS_CUDA_FORM"] = case.form
     generator = torch.Generator().manual_seed(case.samples * case.neurons)
     # Every second neuron copies another one, so that patterns repeat.
     half = torch.randn(case.samples, -(-case.neurons // 2), generator=generator)
@@ -131,7 +146,15 @@ def main() -> None:
     parser.add_argument(
         "--device", default="cuda", help="default: cuda; cpu tests the script itself"
     )
-    device = torch.device(parser.parse_args().device)
+    parser.add_argument(
+        "--cases", choices=["all", "few"], default="all", help="few: for a sanitizer (default: all)"
+    )
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    start = time.monotonic()
+
+    def announce(text: str) -> None:
+        print(f"{time.monotonic() - start:6.1f} s: {text}", flush=True)
 
     def new_table(samples: int, ternary: bool, patterns: int) -> Tensor:
         return tables.new_table(samples, ternary, patterns=patterns, device=device)
@@ -139,9 +162,11 @@ def main() -> None:
     if not tables.has_kernel(device):
         raise SystemExit(f"this swapnas_ext was built without kernels for {device}")
     kernels = Kernels(torch.ops.swapnas, new_table, device)
-    cases = [*small_cases(), *large_cases()]
+    cases = [*few_cases(), *([] if arguments.cases == "few" else further_cases())]
+    announce(f"{len(cases)} cases on {device}")
     mistakes = []
-    for case in cases:
+    for number, case in enumerate(cases, start=1):
+        announce(f"{number} of {len(cases)}: {case}")
         try:
             check(kernels, case)
         except AssertionError as error:

@@ -60,6 +60,8 @@ def test_a_dry_run_goes_through_everything(tmp_path: Path) -> None:
         "ReLU + insert S=32 bfloat16",
         "no power of two",
         "count S=32",
+        "ReLU + insert of a map, S=128",
+        "agreements S=128",
         *(f"scored forward, {network[0]}" for network in gpu_figures.NETWORKS.values()),
         "as a graph",
         "DARTS workload",

@@ -1,4 +1,4 @@
-// Decisions of every launch on the host: the type for a dtype, whether runs of 16 bytes can be
+// Decisions of every launch on the host: the type for a dtype, whether runs of neurons can be
 // read, and the grid.
 #pragma once
 
@@ -15,7 +15,9 @@ inline constexpr int64_t kMaxBlocks = (int64_t{1} << 31) - 1;
 // Blocks that keep a GPU busy to the end: a few for each that runs at once.
 inline constexpr int64_t kBlocksPerMultiprocessor = 16;
 
-inline bool aligned(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % 16 == 0; }
+inline bool aligned(const void* pointer, int64_t bytes = 16) {
+    return reinterpret_cast<uintptr_t>(pointer) % bytes == 0;
+}
 
 template <class T>
 struct TypeTag {
@@ -35,13 +37,13 @@ void with_element(DType dtype, const Use& use) {
 
 inline uint32_t infinity_of(DType dtype) { return dtype == DType::Float16 ? 0x7C00 : 0x7F80; }
 
-// Whether every run of 16 bytes of every row is aligned.
-inline bool all_aligned(const Activations& a) {
-    const int64_t run = 16 / element_size(a.dtype);
+// Whether every run of `run` neurons of every row is aligned.
+inline bool all_aligned(const Activations& a, int64_t run) {
+    const int64_t bytes = run * element_size(a.dtype);
     const auto steps = [&](int64_t count, int64_t stride) {
         return count == 1 || stride % run == 0;
     };
-    return a.inner >= run && aligned(a.data) && aligned(a.relu_output) &&
+    return a.inner >= run && aligned(a.data, bytes) && aligned(a.relu_output, bytes) &&
            steps(a.groups, a.group_stride) && steps(a.samples, a.sample_stride) &&
            steps(a.outer, a.outer_stride);
 }

@@ -1,4 +1,6 @@
-// The insert kernel: one loop over the neurons for every dtype, layout, source and kind of set.
+// The insert kernel: one loop over the neurons for every dtype, layout, source and kind of set. A
+// thread takes all samples of one neuron, or of a run of 16 bytes (N neurons). Where that is too
+// few threads to hide the latency of memory, split_insert.cuh divides the samples too.
 #pragma once
 
 #include <cstdint>
@@ -22,15 +24,22 @@ struct InsertArguments {
     int bits;           // for packed patterns
     int chunks;         // for wide patterns
     bool ternary;       // for packed wide patterns
-    bool vectorized;    // all runs of 16 bytes are aligned
     int lanes;          // threads of a block that process neurons
+    int parts;          // into which the samples are divided (split_insert.cuh)
 };
 
+// Blocks that have to fit a multiprocessor, which limits the registers of a thread.
+template <class T, bool Ternary, int N>
+inline constexpr int kResidentBlocks = N == 1                      ? (Ternary ? 3 : 4)
+                                       : Ternary || sizeof(T) == 2 ? 2
+                                                                   : 3;
+
 // Activations with patterns of one word.
-template <class T, bool Ternary, class Set>
+template <class T, bool Ternary, class Set, int N>
 class NarrowInserter {
 public:
-    static constexpr int kRun = 16 / sizeof(T);
+    static constexpr int kNeurons = N;
+    static constexpr int kBlocks = kResidentBlocks<T, Ternary, N>;
 
     __device__ NarrowInserter(const InsertArguments& a, const Table& table, int64_t group)
         : a_(a),
@@ -42,7 +51,6 @@ public:
     __device__ void begin() { set_.begin(); }
     __device__ void end() { set_.end(); }
 
-    template <int N>
     __device__ void insert(int64_t offset, Tally& tally) {
         using Word = typename Set::Word;
         SignPlanes<Word, N> planes;
@@ -64,10 +72,11 @@ private:
 };
 
 // Activations with patterns of several chunks, which each thread keeps in shared memory.
-template <class T, bool Ternary>
+template <class T, bool Ternary, int N>
 class WideInserter {
 public:
-    static constexpr int kRun = 16 / sizeof(T);
+    static constexpr int kNeurons = N;
+    static constexpr int kBlocks = kResidentBlocks<T, Ternary, N>;
 
     __device__ WideInserter(const InsertArguments& a, const Table& table, int64_t group)
         : a_(a),
@@ -80,7 +89,6 @@ public:
     __device__ void begin() {}
     __device__ void end() {}
 
-    template <int N>
     __device__ void insert(int64_t offset, Tally& tally) {
         constexpr int kInChunk = samples_in_chunk(Ternary);
         uint64_t hash[N] = {};
@@ -120,25 +128,19 @@ template <class Set>
 class PackedInserter {
 public:
     using Word = typename Set::Word;
-    static constexpr int kRun = 16 / sizeof(Word);
+    static constexpr int kNeurons = 1;
+    static constexpr int kBlocks = 4;
 
     __device__ PackedInserter(const InsertArguments& a, const Table& table, int64_t)
         : a_(a), set_(table), packed_(static_cast<const Word*>(a.data)) {}
     __device__ void begin() { set_.begin(); }
     __device__ void end() { set_.end(); }
 
-    template <int N>
     __device__ void insert(int64_t offset, Tally& tally) {
-        const auto run = Run<Word, N>::load(packed_ + offset);
-        bool stray = false;
-        if (a_.bits < static_cast<int>(8 * sizeof(Word)))
-            for (int n = 0; n < N; ++n) stray |= run.values[n] >> a_.bits != 0;
+        const Word pattern[1] = {load_stream(packed_ + offset)};
+        const bool stray = a_.bits < static_cast<int>(8 * sizeof(Word)) && pattern[0] >> a_.bits;
         tally.stray_bits |= stray;
-        if (!stray) {
-            set_.insert(run.values, tally);
-        } else if constexpr (N > 1) {
-            for (int n = 0; n < N; ++n) insert<1>(offset + n, tally);
-        }
+        if (!stray) set_.insert(pattern, tally);
     }
 
 private:
@@ -150,14 +152,14 @@ private:
 // Packed patterns of several words, split into chunks while being read.
 class PackedWideInserter {
 public:
-    static constexpr int kRun = 1;
+    static constexpr int kNeurons = 1;
+    static constexpr int kBlocks = 4;
 
     __device__ PackedWideInserter(const InsertArguments& a, const Table& table, int64_t)
         : a_(a), set_(table, a.chunks), packed_(static_cast<const uint64_t*>(a.data)) {}
     __device__ void begin() {}
     __device__ void end() {}
 
-    template <int N>
     __device__ void insert(int64_t offset, Tally& tally) {
         const int64_t words = (a_.bits + 63) / 64;
         const uint64_t* packed = packed_ + offset * words;
@@ -179,12 +181,11 @@ private:
     const uint64_t* packed_;
 };
 
-// Blocks along y divide the groups, blocks along x the neurons of a group.
+// Blocks along y divide the groups, blocks along x the neurons of a group. Rows are whole runs.
 template <class Inserter>
-__global__ void __launch_bounds__(kMaxThreads, 1) insert_kernel(const InsertArguments a) {
-    constexpr int kRun = Inserter::kRun;
-    const int width = a.vectorized ? kRun : 1;
-    const int64_t items_per_row = (a.inner + width - 1) / width;
+__global__ void __launch_bounds__(kMaxThreads, Inserter::kBlocks)
+    insert_kernel(const InsertArguments a) {
+    const int64_t items_per_row = a.inner / Inserter::kNeurons;
     const int64_t items = a.outer * items_per_row;
 
     for (int64_t group = blockIdx.y; group < a.groups; group += gridDim.y) {
@@ -197,15 +198,8 @@ __global__ void __launch_bounds__(kMaxThreads, 1) insert_kernel(const InsertArgu
         if (static_cast<int>(threadIdx.x) >= a.lanes) item = items;
         for (; item < items; item += stride) {
             const int64_t row = a.outer == 1 ? 0 : item / items_per_row;
-            const int64_t column = (item - row * items_per_row) * width;
-            const int64_t offset = row * a.outer_stride + column;
-            const int64_t left = a.inner - column;
-            if (a.vectorized && left >= kRun) {
-                inserter.template insert<kRun>(offset, tally);
-            } else {  // a short run at the end of a row, or neurons one by one
-                const int run = left < width ? static_cast<int>(left) : width;
-                for (int i = 0; i < run; ++i) inserter.template insert<1>(offset + i, tally);
-            }
+            const int64_t column = (item - row * items_per_row) * Inserter::kNeurons;
+            inserter.insert(row * a.outer_stride + column, tally);
         }
         inserter.end();
         tally.add_to(table);

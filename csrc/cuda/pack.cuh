@@ -1,10 +1,10 @@
-// Converts activations to sign bits in the registers of one thread. A thread takes a few adjacent
-// neurons (16 bytes) and all their samples, so a warp reads 512 contiguous bytes at a time, and no
-// pattern is spread across threads.
+// Converts activations to sign bits in the registers of one thread. A thread takes one neuron, or a
+// run of adjacent ones (16 bytes), so a warp reads 128 or 512 contiguous bytes at a time.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "activations.h"
 #include "cuda/simt.cuh"
@@ -12,10 +12,16 @@
 
 namespace swapnas::cuda {
 
-// Samples with loads in flight before the first is used: as many as leave registers for at least
-// two blocks on each multiprocessor.
+// Neurons of a run: 16 bytes, or 8 of the 16-bit types, whose patterns would not fit the registers.
+constexpr int run_of(int64_t element_size) { return element_size == 8 ? 2 : 4; }
 template <class T>
-inline constexpr int kRows = sizeof(T) == 2 ? 4 : 8;
+inline constexpr int kRun = run_of(sizeof(T));
+
+// Samples with loads in flight before the first is used.
+template <class T, int N>
+inline constexpr int kRows = N == 1           ? (sizeof(T) == 8 ? 8 : 16)
+                             : sizeof(T) == 2 ? 8
+                                              : 4;
 
 // The bits of IEEE half and bfloat16 are ordered like sign-magnitude integers, so one kernel serves
 // both without conversion. `infinity` is that of the format (unused for other types).
@@ -47,7 +53,8 @@ struct Element<uint16_t> {
 // N adjacent elements, read and written at once.
 template <class T, int N>
 struct Run {
-    static_assert(N == 1 || N * sizeof(T) == 16);
+    using Bits = std::conditional_t<N * sizeof(T) == 16, uint4, uint2>;
+    static_assert(N == 1 || N * sizeof(T) == sizeof(Bits));
     T values[N];
 
     static __device__ Run load(const T* address) {
@@ -55,7 +62,7 @@ struct Run {
         if constexpr (N == 1) {
             run.values[0] = load_stream(address);
         } else {
-            const uint4 bits = load_stream(reinterpret_cast<const uint4*>(address));
+            const Bits bits = load_stream(reinterpret_cast<const Bits*>(address));
             memcpy(&run, &bits, sizeof bits);
         }
         return run;
@@ -64,9 +71,9 @@ struct Run {
         if constexpr (N == 1) {
             store_stream(address, values[0]);
         } else {
-            uint4 bits;
+            Bits bits;
             memcpy(&bits, this, sizeof bits);
-            store_stream(reinterpret_cast<uint4*>(address), bits);
+            store_stream(reinterpret_cast<Bits*>(address), bits);
         }
     }
 };
@@ -78,6 +85,15 @@ struct SignPlanes {
     Word negative[N];  // only if ternary
 };
 
+// address + stride. Otherwise the compiler keeps the multiples of the stride for all rows in
+// registers, in place of rows in flight.
+template <class T>
+__device__ T* step(T* address, int64_t stride) {
+    address += stride;
+    hide_from_compiler(address);
+    return address;
+}
+
 // Reads `samples` samples of N neurons, at most as many as a Word has bits, and writes max(x, 0) to
 // `output` unless it is null; the planes are then those of the output. Returns whether it saw a
 // NaN.
@@ -85,15 +101,20 @@ template <class T, int N, bool Ternary, class Word>
 __device__ bool sign_planes(const T* input, T* output, int64_t sample_stride, int samples,
                             uint32_t infinity, SignPlanes<Word, N>& planes) {
     using Of = Element<T>;
-    constexpr int kRows = cuda::kRows<T>;
+    constexpr int kRows = cuda::kRows<T, N>;
     bool nan = false;
+    // One predicate a row, in place of a branch.
+    const bool writes = output != nullptr;
+    T* to = writes ? output : const_cast<T*>(input);
     for (int n = 0; n < N; ++n) planes.positive[n] = planes.negative[n] = 0;
+#pragma unroll 1
     for (int first = 0; first < samples; first += kRows) {
         Run<T, N> rows[kRows];
 #pragma unroll
         for (int r = 0; r < kRows; ++r) {
             rows[r] = {};
-            if (first + r < samples) rows[r] = Run<T, N>::load(input + (first + r) * sample_stride);
+            if (first + r < samples) rows[r] = Run<T, N>::load(input);
+            input = step(input, sample_stride);
         }
         uint32_t positive[N] = {}, negative[N] = {};
 #pragma unroll
@@ -104,23 +125,15 @@ __device__ bool sign_planes(const T* input, T* output, int64_t sample_stride, in
                 if (Of::positive(x, infinity)) positive[n] |= 1u << r;
                 if (Ternary && Of::negative(x, infinity)) negative[n] |= 1u << r;
                 nan |= Of::nan(x, infinity);
+                rows[r].values[n] = Of::relu(x, infinity);
             }
-        }
-        if (output != nullptr) {
-#pragma unroll
-            for (int r = 0; r < kRows; ++r) {
-#pragma unroll
-                for (int n = 0; n < N; ++n)
-                    rows[r].values[n] = Of::relu(rows[r].values[n], infinity);
-                if (first + r < samples) rows[r].store(output);
-                output += sample_stride;
-            }
+            if (writes && first + r < samples) rows[r].store(to);
+            to = step(to, sample_stride);
         }
 #pragma unroll
         for (int n = 0; n < N; ++n) {
             planes.positive[n] |= static_cast<Word>(positive[n]) << first;
-            if (Ternary && output == nullptr)
-                planes.negative[n] |= static_cast<Word>(negative[n]) << first;
+            if (Ternary && !writes) planes.negative[n] |= static_cast<Word>(negative[n]) << first;
         }
     }
     return nan;

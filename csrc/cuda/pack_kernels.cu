@@ -30,7 +30,7 @@ __device__ void report_nan(bool nan, int64_t* flag) {
 // Patterns of one word. The neurons lie in one row, or are a stride apart (outer).
 template <class T, bool Ternary, class Word>
 __global__ void __launch_bounds__(kMaxThreads, 1) pack_kernel(const PackArguments a) {
-    constexpr int kRun = 16 / sizeof(T);
+    constexpr int kRun = cuda::kRun<T>;
     const T* input = static_cast<const T*>(a.data);
     Word* patterns = static_cast<Word*>(a.patterns);
     const int samples = static_cast<int>(a.samples);
@@ -110,6 +110,7 @@ void pack(const Activations& x, PatternShape shape, void* patterns, int64_t* nan
         throw std::invalid_argument("swapnas: only activations of one group can be packed");
     clear(nan, sizeof *nan, stream);
     const bool wide = shape.words() > 1;
+    const int run_length = run_of(element_size(x.dtype));
     const PackArguments a{.data = x.data,
                           .outer = x.outer,
                           .outer_stride = x.outer_stride,
@@ -117,10 +118,10 @@ void pack(const Activations& x, PatternShape shape, void* patterns, int64_t* nan
                           .sample_stride = x.sample_stride,
                           .samples = x.samples,
                           .infinity = infinity_of(x.dtype),
-                          .vectorized = !wide && all_aligned(x),
+                          .vectorized = !wide && all_aligned(x, run_length),
                           .patterns = patterns,
                           .nan = nan};
-    const int run = a.vectorized ? static_cast<int>(16 / element_size(x.dtype)) : 1;
+    const int run = a.vectorized ? run_length : 1;
     const Grid grid = grid_over(x.outer * ceil_div(x.inner, run), 1);
     const auto launch_with = [&]<class T, bool Ternary>(TypeTag<T>, std::bool_constant<Ternary>,
                                                         const char* dtype) {

@@ -96,6 +96,7 @@ class DirectInL2 {
 public:
     using Word = uint32_t;
     static constexpr const char* kName = "direct, L2";
+    static constexpr bool kWide = false;
 
     __device__ explicit DirectInL2(const Table& table) : bits_(table.payload<uint32_t>()) {}
     __device__ void begin() {}
@@ -218,38 +219,49 @@ private:
 template <class Key>
 class KeySlots {
     static constexpr int kGroup = 16 / sizeof(Key);
+    static constexpr int kFound = -1;
     struct Group {
         Key slots[kGroup];
-        __device__ bool has(Key pattern) const {
-            bool found = false;
+        // kFound; or the first free slot; or kGroup, if the pattern can only be in a later group.
+        __device__ int place_of(Key pattern) const {
+            int place = kGroup;
 #pragma unroll
-            for (int i = 0; i < kGroup; ++i) found |= slots[i] == pattern;
-            return found;
+            for (int i = kGroup - 1; i >= 0; --i) {
+                if (slots[i] == 0) place = i;
+                if (slots[i] == pattern) place = kFound;
+            }
+            return place;
         }
     };
 
 public:
     using Word = Key;
     static constexpr const char* kName = sizeof(Key) == 4 ? "keys of 32 bits" : "keys of 64 bits";
+    static constexpr bool kWide = false;
 
     __device__ explicit KeySlots(const Table& table)
         : table_(table), slots_(table.payload<Word>()) {}
     __device__ void begin() {}
     __device__ void end() {}
 
+    // Every thread with the same pattern probes the slots in the same order, and a taken slot stays
+    // taken. A slot that looked free may have been taken since; the compare-and-swap detects this.
+    //
+    // The patterns are probed together: what a thread waits for is the longest of their probes, not
+    // the sum.
     template <int N>
     __device__ void insert(const Word (&patterns)[N], Tally& tally) {
-        int64_t first[N];  // slot of the group
-        Group found[N];
+        if constexpr (N * sizeof(Word) <= 16) {
+            insert_together(patterns, tally);
+        } else {  // more would not fit the registers
+            constexpr int kHalf = N / 2;
+            Word half[kHalf];
 #pragma unroll
-        for (int n = 0; n < N; ++n) {
-            first[n] = static_cast<int64_t>(mix(patterns[n]) >> table_.shift) & ~(kGroup - 1);
-            load_relaxed_run(slots_ + first[n], found[n].slots);
-        }
+            for (int first = 0; first < N; first += kHalf) {
 #pragma unroll
-        for (int n = 0; n < N; ++n) {
-            if (patterns[n] == 0) tally.zero_pattern = true;
-            else if (!found[n].has(patterns[n])) probe(patterns[n], first[n], found[n], tally);
+                for (int n = 0; n < kHalf; ++n) half[n] = patterns[first + n];
+                insert(half, tally);
+            }
         }
     }
 
@@ -265,27 +277,46 @@ public:
     }
 
 private:
-    // Every thread with the same pattern probes the slots in the same order, and a taken slot
-    // stays taken. A slot that looked free may have been taken since; the compare-and-swap
-    // detects this.
-    __device__ void probe(Word pattern, int64_t first, Group group, Tally& tally) {
-        Probe probing(table_, table_.capacity / kGroup);
-        while (true) {
+    template <int N>
+    __device__ void insert_together(const Word (&patterns)[N], Tally& tally) {
+        int64_t first[N];  // slot of the group to look at
+        bool pending[N];
 #pragma unroll
-            for (int i = 0; i < kGroup; ++i) {
-                Word found = group.slots[i];
-                if (found == 0) {
-                    found = atomic_cas(slots_ + first + i, Word{0}, pattern);
-                    if (found == 0) {
-                        ++tally.added;
-                        return;
-                    }
-                }
-                if (found == pattern) return;
+        for (int n = 0; n < N; ++n) {
+            first[n] = static_cast<int64_t>(mix(patterns[n]) >> table_.shift) & ~(kGroup - 1);
+            pending[n] = patterns[n] != 0;
+            tally.zero_pattern |= patterns[n] == 0;
+        }
+        Probe probing(table_, N * (table_.capacity / kGroup));
+        while (true) {
+            Group group[N];
+#pragma unroll
+            for (int n = 0; n < N; ++n)
+                if (pending[n]) load_relaxed_run(slots_ + first[n], group[n].slots);
+            bool left = false, advances = false;
+            int place[N];
+            Word found[N] = {};
+#pragma unroll
+            for (int n = 0; n < N; ++n) {
+                place[n] = pending[n] ? group[n].place_of(patterns[n]) : kFound;
+                pending[n] = place[n] != kFound;
+                if (pending[n] && place[n] < kGroup)
+                    found[n] = atomic_cas(slots_ + first[n] + place[n], Word{0}, patterns[n]);
             }
-            if (!probing.next()) break;
-            first = (first + kGroup) & (table_.capacity - 1);
-            load_relaxed_run(slots_ + first, group.slots);
+#pragma unroll
+            for (int n = 0; n < N; ++n) {
+                if (!pending[n]) continue;
+                if (place[n] == kGroup) {
+                    first[n] = (first[n] + kGroup) & (table_.capacity - 1);
+                    advances = true;
+                } else {  // else, if it was another pattern's, the same group once more
+                    tally.added += found[n] == 0;
+                    pending[n] = found[n] != 0 && found[n] != patterns[n];
+                }
+                left |= pending[n];
+            }
+            if (!left) return;
+            if (advances && !probing.next()) break;
         }
         tally.overflow = true;
     }
@@ -304,6 +335,7 @@ private:
 class WideSlots {
 public:
     static constexpr const char* kName = "wide";
+    static constexpr bool kWide = true;
 
     __device__ WideSlots(const Table& table, int chunks)
         : table_(table), slots_(table.payload<uint64_t>()), chunks_(chunks) {}
@@ -317,15 +349,26 @@ public:
     // `pattern(c)` is chunk c.
     template <class Pattern>
     __device__ void insert(const Pattern& pattern, uint64_t hash, Tally& tally) {
+        const uint64_t own = pattern(0);
+        const int64_t last = table_.capacity - 1;
         Probe probing(table_, table_.capacity);
         int64_t slot = static_cast<int64_t>(mix(hash) >> table_.shift);
-        while (!take(slot, pattern, tally)) {
-            if (!probing.next()) {
-                tally.overflow = true;
-                return;
+        while (true) {
+            // The first chunks of two slots in flight: neighbours are mostly in one run of 64
+            // bytes.
+            const uint64_t head = load_relaxed(slots_ + slot * chunks_);
+            const uint64_t following = load_relaxed(slots_ + ((slot + 1) & last) * chunks_);
+            const bool here = head == 0 || head == own;
+            const bool next = following == 0 || following == own;
+            if (!here) {
+                if (!probing.next()) break;
+                slot = (slot + 1) & last;
             }
-            slot = (slot + 1) & (table_.capacity - 1);
+            if ((here || next) && take(slot, here ? head : following, pattern, tally)) return;
+            if (!probing.next()) break;
+            slot = (slot + 1) & last;
         }
+        tally.overflow = true;
     }
 
     static __device__ void merge(const Table& into, const Table& from, int chunks, Tally& tally) {
@@ -343,21 +386,38 @@ public:
     }
 
 private:
-    // Whether the slot holds the pattern now.
+    // Whether the slot holds the pattern now. `head` is its first chunk as last seen: the pattern's
+    // own, or zero.
     template <class Pattern>
-    __device__ bool take(int64_t slot, const Pattern& pattern, Tally& tally) {
+    __device__ bool take(int64_t slot, uint64_t head, const Pattern& pattern, Tally& tally) {
         uint64_t* chunks = slots_ + slot * chunks_;
-        bool last_is_new = false;
-        for (int c = 0; c < chunks_; ++c) {
-            const uint64_t own = pattern(c);
-            uint64_t found = load_relaxed(chunks + c);
-            if (found == 0) found = atomic_cas(chunks + c, uint64_t{0}, own);
-            if (found != 0 && found != own) return false;
-            last_is_new = found == 0;
+        if (head == 0) {
+            const uint64_t own = pattern(0);
+            head = atomic_cas(chunks, uint64_t{0}, own);
+            if (head != 0 && head != own) return false;
+        }
+        // In a slot just claimed the others are most likely zero too.
+        const bool claimed = head == 0;
+        bool last_is_new = claimed;
+        for (int first = 1; first < chunks_; first += kAtOnce) {
+            uint64_t found[kAtOnce] = {};
+#pragma unroll
+            for (int i = 0; i < kAtOnce; ++i)
+                if (!claimed && first + i < chunks_) found[i] = load_relaxed(chunks + first + i);
+#pragma unroll
+            for (int i = 0; i < kAtOnce; ++i) {
+                if (first + i >= chunks_) break;
+                const uint64_t own = pattern(first + i);
+                if (found[i] == 0) found[i] = atomic_cas(chunks + first + i, uint64_t{0}, own);
+                if (found[i] != 0 && found[i] != own) return false;
+                last_is_new = found[i] == 0;
+            }
         }
         tally.added += last_is_new;
         return true;
     }
+
+    static constexpr int kAtOnce = 2;  // chunks that a thread reads before it compares one
 
     const Table& table_;
     uint64_t* slots_;

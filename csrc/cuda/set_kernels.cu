@@ -8,8 +8,10 @@
 
 #include "cuda/dispatch.cuh"
 #include "cuda/insert.cuh"
+#include "cuda/insert_form.h"
 #include "cuda/kernels.h"
 #include "cuda/pattern_set.cuh"
+#include "cuda/split_insert.cuh"
 
 namespace swapnas::cuda {
 namespace {
@@ -83,9 +85,10 @@ bool shared_pays(int64_t bits, int64_t neurons) {
     return 4 * words <= kSharedBytes && neurons >= words * multiprocessors() * 4;
 }
 
+// `run`: neurons of a thread.
 void launch_insert(const std::string& name, void (*kernel)(InsertArguments), InsertArguments a,
                    int run, int64_t shared_bytes, Stream stream) {
-    const int64_t items = a.outer * ceil_div(a.inner, a.vectorized ? run : 1);
+    const int64_t items = a.outer * (a.inner / run);
     Grid grid = grid_over(items, a.groups);
     if (shared_bytes > 0) {  // one bitmap per block: as many as run at once, which stay
         grid.threads = kMaxThreads;
@@ -100,34 +103,109 @@ void launch_insert(const std::string& name, void (*kernel)(InsertArguments), Ins
 }
 
 template <class T, bool Ternary, class Set>
-void launch_narrow(const std::string& dtype, const InsertArguments& a, int64_t shared_bytes,
-                   Stream stream) {
-    using Inserter = NarrowInserter<T, Ternary, Set>;
-    launch_insert("insert (" + dtype + ", " + Set::kName + ")", insert_kernel<Inserter>, a,
-                  Inserter::kRun, shared_bytes, stream);
+void launch_narrow(const std::string& name, const InsertArguments& a, Form form,
+                   int64_t shared_bytes, Stream stream) {
+    if (form == Form::Runs)
+        return launch_insert(name + ", runs)",
+                             insert_kernel<NarrowInserter<T, Ternary, Set, kRun<T>>>, a, kRun<T>,
+                             shared_bytes, stream);
+    launch_insert(name + ")", insert_kernel<NarrowInserter<T, Ternary, Set, 1>>, a, 1, shared_bytes,
+                  stream);
 }
 
 // As many threads as shared memory has room for their chunks.
-template <class T, bool Ternary>
-void launch_wide(const std::string& dtype, InsertArguments a, Stream stream) {
-    using Inserter = WideInserter<T, Ternary>;
-    const auto lanes = [&](int run) { return kSharedBytes / (int64_t{8} * a.chunks * run); };
-    a.vectorized &= lanes(Inserter::kRun) >= 32;
-    const int run = a.vectorized ? Inserter::kRun : 1;
-    a.lanes = static_cast<int>(std::min<int64_t>(lanes(run), 128));
+int64_t wide_lanes(const InsertArguments& a, int run) {
+    return std::min<int64_t>(kSharedBytes / (int64_t{8} * a.chunks * run), 128);
+}
+
+template <class T, bool Ternary, int N>
+void launch_wide(const std::string& name, InsertArguments a, Stream stream) {
+    a.lanes = static_cast<int>(wide_lanes(a, N));
     if (a.lanes == 0)
         throw std::invalid_argument("swapnas: patterns of " + std::to_string(a.samples) +
                                     " samples are wider than the CUDA kernels can take, which is " +
                                     std::to_string(kSharedBytes / 8 * samples_in_chunk(Ternary)) +
                                     "; use fewer samples, or count on the CPU");
-    const int64_t items = a.outer * ceil_div(a.inner, run);
+    const int64_t items = a.outer * (a.inner / N);
     const Grid grid{.blocks = std::clamp<int64_t>(ceil_div(items, a.lanes), 1,
                                                   multiprocessors() * kBlocksPerMultiprocessor),
                     .groups = std::min(a.groups, kMaxGridY),
                     .threads = (a.lanes + 31) / 32 * 32,
-                    .shared_bytes = int64_t{8} * a.chunks * run * a.lanes};
-    launch(("insert (" + dtype + ", " + WideSlots::kName + ")").c_str(), insert_kernel<Inserter>,
-           grid, stream, a);
+                    .shared_bytes = int64_t{8} * a.chunks * N * a.lanes};
+    launch(name.c_str(), insert_kernel<WideInserter<T, Ternary, N>>, grid, stream, a);
+}
+
+int64_t split_shared_bytes(int64_t parts) {
+    return parts * kSplitNeurons * int64_t{sizeof(uint32_t)};
+}
+
+template <class T, bool Ternary, class Set>
+void launch_split(const std::string& name, const InsertArguments& a, Stream stream) {
+    const Grid grid{
+        .blocks = std::min(ceil_div(a.outer * a.inner, kSplitNeurons),
+                           multiprocessors() * kBlocksPerMultiprocessor),
+        .groups = std::min(a.groups, kMaxGridY),
+        .threads = static_cast<int>(kSplitNeurons * std::min<int64_t>(a.parts, kMaxSplitWarps)),
+        .shared_bytes = split_shared_bytes(a.parts)};
+    launch((name + ", split)").c_str(), split_insert_kernel<T, Ternary, Set>, grid, stream, a);
+}
+
+template <class T, bool Ternary>
+InsertWork insert_work(const Activations& x, const InsertArguments& a, SetKind kind) {
+    const bool wide = kind == SetKind::Wide;
+    const bool in_runs = all_aligned(x, kRun<T>) && x.inner % kRun<T> == 0 &&
+                         (!wide || wide_lanes(a, kRun<T>) >= kSplitNeurons);
+    // Fewer samples are all in flight in one thread.
+    const bool splits =
+        (wide || kind == SetKind::Key64) && split_shared_bytes(a.parts) <= kSharedBytes;
+    const int64_t bytes_read = x.groups * x.neurons() * x.samples * int64_t{sizeof(T)};
+    return {.bytes = x.relu_output == nullptr ? bytes_read : 2 * bytes_read,
+            .neurons = x.groups * x.neurons(),
+            .samples = x.samples,
+            .run = in_runs ? kRun<T> : 0,
+            .parts = splits ? a.parts : 0,
+            .rows_of_run = kRows<T, kRun<T>>,
+            .rows = kRows<T, 1>,
+            .set_trips = wide                      ? 2 + a.chunks
+                         : kind == SetKind::Direct ? 1
+                                                   : 3,
+            .one_by_one = wide};
+}
+
+template <class T, bool Ternary>
+void launch_of_activations(const Activations& x, InsertArguments a, SetKind kind,
+                           const std::string& dtype, Stream stream) {
+    a.parts = static_cast<int>(Parts(kind == SetKind::Wide, Ternary).of(x.samples));
+    const Form form = choose_form(insert_work<T, Ternary>(x, a, kind));
+    const auto name = [&](const char* set) { return "insert (" + dtype + ", " + set; };
+    switch (kind) {
+        case SetKind::Direct: {
+            using Shared = DirectInShared;
+            if (shared_pays(a.bits, x.neurons()))
+                return launch_narrow<T, Ternary, Shared>(name(Shared::kName), a, form,
+                                                         ceil_div(a.set.capacity, 32) * 4, stream);
+            using L2 = DirectInL2;
+            return launch_narrow<T, Ternary, L2>(name(L2::kName), a, form, 0, stream);
+        }
+        case SetKind::Key32: {
+            using Set = KeySlots<uint32_t>;
+            return launch_narrow<T, Ternary, Set>(name(Set::kName), a, form, 0, stream);
+        }
+        case SetKind::Key64: {
+            using Set = KeySlots<uint64_t>;
+            if (form == Form::Split)
+                return launch_split<T, Ternary, Set>(name(Set::kName), a, stream);
+            return launch_narrow<T, Ternary, Set>(name(Set::kName), a, form, 0, stream);
+        }
+        case SetKind::Wide: {
+            using Set = WideSlots;
+            if (form == Form::Split)
+                return launch_split<T, Ternary, Set>(name(Set::kName), a, stream);
+            if (form == Form::Runs)
+                return launch_wide<T, Ternary, kRun<T>>(name(Set::kName) + ", runs)", a, stream);
+            return launch_wide<T, Ternary, 1>(name(Set::kName) + ")", a, stream);
+        }
+    }
 }
 
 }  // namespace
@@ -158,26 +236,12 @@ void insert(const Activations& x, const GroupTables& tables, Stream stream) {
                             .bits = static_cast<int>(shape.bits()),
                             .chunks = static_cast<int>(chunks(shape)),
                             .ternary = shape.ternary,
-                            .vectorized = all_aligned(x),
-                            .lanes = 0};
-    const auto launch_with = [&]<class T, bool Ternary>(TypeTag<T>, std::bool_constant<Ternary>,
-                                                        const std::string& dtype) {
-        switch (set_kind(shape.bits())) {
-            case SetKind::Direct:
-                if (shared_pays(shape.bits(), x.neurons()))
-                    return launch_narrow<T, Ternary, DirectInShared>(
-                        dtype, a, ceil_div(a.set.capacity, 32) * 4, stream);
-                return launch_narrow<T, Ternary, DirectInL2>(dtype, a, 0, stream);
-            case SetKind::Key32:
-                return launch_narrow<T, Ternary, KeySlots<uint32_t>>(dtype, a, 0, stream);
-            case SetKind::Key64:
-                return launch_narrow<T, Ternary, KeySlots<uint64_t>>(dtype, a, 0, stream);
-            case SetKind::Wide: return launch_wide<T, Ternary>(dtype, a, stream);
-        }
-    };
-    with_element(x.dtype, [&]<class T>(TypeTag<T> element, const char* dtype) {
-        if (shape.ternary) launch_with(element, std::true_type{}, dtype);
-        else launch_with(element, std::false_type{}, dtype);
+                            .lanes = 0,
+                            .parts = 0};
+    const SetKind kind = set_kind(shape.bits());
+    with_element(x.dtype, [&]<class T>(TypeTag<T>, const char* dtype) {
+        if (shape.ternary) launch_of_activations<T, true>(x, a, kind, dtype, stream);
+        else launch_of_activations<T, false>(x, a, kind, dtype, stream);
     });
 }
 
@@ -199,12 +263,12 @@ void insert_packed(const PackedPatterns& patterns, const GroupTables& table, Str
                             .bits = static_cast<int>(shape.bits()),
                             .chunks = static_cast<int>(chunks(shape)),
                             .ternary = shape.ternary,
-                            .vectorized = shape.words() == 1 && aligned(patterns.data),
-                            .lanes = 0};
+                            .lanes = 0,
+                            .parts = 0};
     const auto launch_with = [&]<class Inserter>(TypeTag<Inserter>, const char* set,
                                                  int64_t shared_bytes) {
         launch_insert("insert_packed (" + std::string(set) + ")", insert_kernel<Inserter>, a,
-                      Inserter::kRun, shared_bytes, stream);
+                      Inserter::kNeurons, shared_bytes, stream);
     };
     switch (set_kind(shape.bits())) {
         case SetKind::Direct:

@@ -25,6 +25,12 @@ __device__ SharedPointer<T> shared_memory() {
     return reinterpret_cast<T*>(memory);
 }
 
+// Makes the compiler forget how the address was computed.
+template <class T>
+__device__ void hide_from_compiler(T*& address) {
+    asm("" : "+l"(address));
+}
+
 // Reads of activations and writes of ReLUs: used once, so they leave the caches to the set.
 template <class T>
 __device__ T load_stream(const T* address) {

@@ -17,12 +17,6 @@ namespace {
 using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
 
-Tensor new_table(PatternShape shape, int64_t patterns, const Tensor& like) {
-    auto table = torch::stable::empty({cuda::table_words(shape, patterns)}, ScalarType::Long,
-                                      std::nullopt, like.device());
-    return torch::stable::zero_(table);
-}
-
 #if !defined(SWAPNAS_SIMT)
 // The stable ABI gives a stream's handle from torch 2.13 on; libtorch_cuda always does. It is found
 // in the library that torch loaded, since a torch without CUDA has none to link with.
@@ -82,9 +76,12 @@ void CudaBackend::count_activations(const std::vector<Activations>& xs, PatternS
                                     const Tensor& like, int64_t* counts) const {
     int64_t neurons = 0;
     for (const Activations& x : xs) neurons += x.neurons();
-    const Tensor memory = new_table(shape, neurons, like);
-    const Tables whole =
-        tables(static_cast<uint64_t*>(memory.mutable_data_ptr()), memory.numel(), 1, shape);
+    const int64_t words = cuda::table_words(shape, neurons);
+    const Tensor memory =
+        torch::stable::empty({words}, ScalarType::Long, std::nullopt, like.device());
+    auto* table = static_cast<uint64_t*>(memory.mutable_data_ptr());
+    cuda::clear(table, words * int64_t{sizeof *table}, stream_);  // not zero_: that is a kernel
+    const Tables whole = tables(table, words, 1, shape);
     for (const Activations& x : xs) insert(x, shape, whole);
     count(whole, counts);
 }

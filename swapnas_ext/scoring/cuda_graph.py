@@ -1,7 +1,4 @@
-"""Runs a forward pass as a captured CUDA graph: one launch, however many kernels it has.
-
-Not yet run on hardware.
-"""
+"""Runs a forward pass as a captured CUDA graph: one launch, however many kernels it has."""
 
 from __future__ import annotations
 

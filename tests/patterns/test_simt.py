@@ -4,6 +4,7 @@ the reference over every dtype, layout and edge size."""
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import shutil
 import subprocess
@@ -39,7 +40,8 @@ class EmulatedGpu:
         self._functions = ctypes.CDLL(str(library))
         self._functions.simt_table_words.restype = ctypes.c_int64
 
-    def schedule(self, seed: int, multiprocessors: int = 2) -> None:
+    def schedule(self, seed: int, multiprocessors: int = 2, form: str = "") -> None:
+        os.environ["SWAPNAS_CUDA_FORM"] = form
         self._functions.simt_settings(ctypes.c_uint64(seed), multiprocessors)
 
     def launched_kernels(self) -> set[int]:
@@ -76,7 +78,7 @@ def gpu() -> EmulatedGpu:
 def test_the_check_of_all_kernels_reaches_all_kernels(gpu: EmulatedGpu) -> None:
     """Of each kernel, every instantiation that is in the library."""
     kernels = cuda_sanitize.Kernels(gpu.ops, gpu.new_table, torch.device("cpu"))
-    for case in cuda_sanitize.small_cases():
+    for case in cuda_sanitize.few_cases():
         gpu.schedule(case.samples)
         cuda_sanitize.check(kernels, case)
     symbols = subprocess.run(
@@ -103,15 +105,16 @@ many_cases = settings(
 )
 cases = activations().filter(small)
 seeds = st.integers(0, 2**31)
+forms = st.sampled_from(("", *cuda_sanitize.FORMS))
 
 
 @many_cases
-@given(case=cases, ternary=st.booleans(), seed=seeds)
+@given(case=cases, ternary=st.booleans(), seed=seeds, form=forms)
 def test_insert_and_count_equal_reference(
-    gpu: EmulatedGpu, case: tuple[Tensor, int], ternary: bool, seed: int
+    gpu: EmulatedGpu, case: tuple[Tensor, int], ternary: bool, seed: int, form: str
 ) -> None:
     x, samples = case
-    gpu.schedule(seed)
+    gpu.schedule(seed, form=form)
     expected = [[reference.count_patterns(x, samples=samples, ternary=ternary), 0]]
     table = gpu.new_table(samples, ternary, x.numel() // samples)
     gpu.ops.insert_(table, x, samples, ternary)
@@ -131,12 +134,17 @@ def test_agreements_equal_reference(gpu: EmulatedGpu, case: tuple[Tensor, int], 
 
 
 @many_cases
-@given(case=cases, ternary=st.booleans(), inplace=st.booleans(), seed=seeds)
+@given(case=cases, ternary=st.booleans(), inplace=st.booleans(), seed=seeds, form=forms)
 def test_relu_equals_reference(
-    gpu: EmulatedGpu, case: tuple[Tensor, int], ternary: bool, inplace: bool, seed: int
+    gpu: EmulatedGpu,
+    case: tuple[Tensor, int],
+    ternary: bool,
+    inplace: bool,
+    seed: int,
+    form: str,
 ) -> None:
     x, samples = case
-    gpu.schedule(seed)
+    gpu.schedule(seed, form=form)
     expected, before = torch.relu(x), x.clone()
     table = gpu.new_table(samples, ternary, x.numel() // samples)
     if inplace:

@@ -37,6 +37,9 @@
 #define __device__
 #define __launch_bounds__(...)
 
+struct alignas(8) uint2 {
+    uint32_t x, y;
+};
 struct alignas(16) uint4 {
     uint32_t x, y, z, w;
 };
@@ -212,6 +215,9 @@ template <class T>
 SharedPointer<T> shared_memory() {
     return SharedPointer<T>(reinterpret_cast<T*>(simt::shared_bytes()));
 }
+
+template <class T>
+void hide_from_compiler(T*&) {}
 
 template <class T>
 T load_stream(const T* address, const Location& where = Location::current()) {

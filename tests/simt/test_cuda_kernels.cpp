@@ -1,7 +1,9 @@
 // The CUDA kernels on the emulated GPU: compares insert, ReLU + insert, pack, packed insert, merge
-// and count with std::set, over the sizes of the CPU tests. Then removes every barrier and every
-// atomic operation of the kernels in turn; the emulator must notice each.
+// and count with std::set, over the sizes of the CPU tests and all forms of the insert. Then
+// removes every barrier and every atomic operation of the kernels in turn; the emulator must notice
+// each.
 #include <algorithm>
+#include <cstdlib>
 #include <random>
 #include <set>
 #include <vector>
@@ -15,6 +17,10 @@ using namespace swapnas;
 using cpu::RandomActivations;
 
 namespace {
+
+const std::vector<const char*> kForms = {"", "runs", "single", "split"};
+
+void set_form(const char* form) { setenv("SWAPNAS_CUDA_FORM", form, 1); }
 
 struct Counted {
     int64_t patterns, flags;
@@ -152,7 +158,9 @@ void check_bad_arguments() {
 bool passes() {
     try {
         for (uint32_t seed = 0; seed < 3; ++seed) {
-            for (int64_t samples : {4, 14, 24, 40, 70}) {
+            for (int64_t samples : {4, 14, 24, 40, 70, -70}) {
+                set_form(samples < 0 ? "split" : "single");
+                samples = std::abs(samples);
                 RandomActivations x(1, samples, 1, 3000, seed);
                 simt::settings().seed = seed;
                 Tables tables(1, {samples, false}, 3000);
@@ -172,8 +180,8 @@ void check_sabotage() {
     CHECK(passes());
     const auto barriers = simt::barrier_sites().names();
     const auto atomics = simt::atomic_sites().names();
-    CHECK(barriers.size() == 3);
-    CHECK(atomics.size() == 6);
+    CHECK(barriers.size() == 5);
+    CHECK(atomics.size() == 7);
     for (const std::string& site : barriers) {
         simt::settings().skip_barrier = site;
         CHECK(!passes());
@@ -185,12 +193,36 @@ void check_sabotage() {
     }
     simt::settings().tear_atomic = "";
     CHECK(passes());
+    set_form("");
 }
 
 }  // namespace
 
+void check_forms() {
+    uint32_t seed = 0;
+    for (const char* form : kForms) {
+        set_form(form);
+        for (int64_t samples : {1, 16, 17, 33, 63, 64, 65, 128, 130})
+            for (int64_t inner : {1, 3, 5, 68})
+                for (bool ternary : {false, true}) check_one(1, samples, 1, inner, ternary, ++seed);
+        for (int64_t samples : {5, 24, 48, 70}) {
+            check_one(3, samples, 4, 20, false, ++seed);  // groups, runs with gaps
+            check_one(5, samples, 2, 33, true, ++seed);
+        }
+        check_one(1, 4, 1, 4097, false, ++seed);
+        check_one(1, 40, 1, 1025, false, ++seed);
+        check_nan();
+    }
+    set_form("rows");
+    RandomActivations x(1, 5, 1, 10, 1);
+    Tables tables(1, {5, false}, 10);
+    CHECK_THROWS(cuda::insert(x.view, tables.tables, nullptr));
+    set_form("");
+}
+
 int main() {
     check_sabotage();
+    check_forms();
     uint32_t seed = 0;
     for (int64_t samples : {1, 2, 15, 16, 17, 20, 21, 31, 32, 33, 63, 64, 65, 127, 128, 129, 1000})
         for (int64_t inner : {1, 63, 64, 65, 1000})
