@@ -74,14 +74,16 @@ def gpu() -> str:
             continue
         if not row["bound"] and not work.startswith(("ReLU + insert of", "DARTS", "agreements")):
             continue
-        other = f"{row['against']}, {milliseconds(row['others_ms'][row['against']])}"
+        other = f"{row['against']}, {_short(row['others_ms'][row['against']])}"
         before = f"{first[work]['ratio']:.2f}" if work in first else ""
         missed = "" if row["kept"] else ", missed"
         aim = f"{row['bound']}{missed}" if row["bound"] else ""
-        lines.append(
-            (work, milliseconds(row["ours_ms"]), other, f"{row['ratio']:.2f}", before, aim)
-        )
+        lines.append((work, _short(row["ours_ms"]), other, f"{row['ratio']:.2f}", before, aim))
     return table(("work", "here", "against", "ratio", "first run", "aim"), lines)
+
+
+def _short(value: float) -> str:
+    return f"{1e3 * value:.1f} us" if value < 0.1 else milliseconds(value)
 
 
 def search() -> str:

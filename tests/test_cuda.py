@@ -436,6 +436,7 @@ def test_a_set_beyond_memory_is_refused_before_allocating(cuda: torch.device) ->
     counter = swap.PatternCounter(64, device=cuda)
     x = torch.randn(64, 1000, device=cuda)
     counter.update(x)
+    gc.collect()  # what earlier tests left must not be freed in between
     before = torch.cuda.memory_allocated()
     with pytest.raises(RuntimeError, match="GiB"):
         counter.reserve(1 << 36)

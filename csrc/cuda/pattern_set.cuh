@@ -219,18 +219,13 @@ private:
 template <class Key>
 class KeySlots {
     static constexpr int kGroup = 16 / sizeof(Key);
-    static constexpr int kFound = -1;
     struct Group {
         Key slots[kGroup];
-        // kFound; or the first free slot; or kGroup, if the pattern can only be in a later group.
-        __device__ int place_of(Key pattern) const {
-            int place = kGroup;
+        __device__ bool has(Key pattern) const {
+            bool found = false;
 #pragma unroll
-            for (int i = kGroup - 1; i >= 0; --i) {
-                if (slots[i] == 0) place = i;
-                if (slots[i] == pattern) place = kFound;
-            }
-            return place;
+            for (int i = 0; i < kGroup; ++i) found |= slots[i] == pattern;
+            return found;
         }
     };
 
@@ -244,24 +239,19 @@ public:
     __device__ void begin() {}
     __device__ void end() {}
 
-    // Every thread with the same pattern probes the slots in the same order, and a taken slot stays
-    // taken. A slot that looked free may have been taken since; the compare-and-swap detects this.
-    //
-    // The patterns are probed together: what a thread waits for is the longest of their probes, not
-    // the sum.
     template <int N>
     __device__ void insert(const Word (&patterns)[N], Tally& tally) {
-        if constexpr (N * sizeof(Word) <= 16) {
-            insert_together(patterns, tally);
-        } else {  // more would not fit the registers
-            constexpr int kHalf = N / 2;
-            Word half[kHalf];
+        int64_t first[N];  // slot of the group
+        Group found[N];
 #pragma unroll
-            for (int first = 0; first < N; first += kHalf) {
+        for (int n = 0; n < N; ++n) {
+            first[n] = static_cast<int64_t>(mix(patterns[n]) >> table_.shift) & ~(kGroup - 1);
+            load_relaxed_run(slots_ + first[n], found[n].slots);
+        }
 #pragma unroll
-                for (int n = 0; n < kHalf; ++n) half[n] = patterns[first + n];
-                insert(half, tally);
-            }
+        for (int n = 0; n < N; ++n) {
+            if (patterns[n] == 0) tally.zero_pattern = true;
+            else if (!found[n].has(patterns[n])) probe(patterns[n], first[n], found[n], tally);
         }
     }
 
@@ -277,46 +267,27 @@ public:
     }
 
 private:
-    template <int N>
-    __device__ void insert_together(const Word (&patterns)[N], Tally& tally) {
-        int64_t first[N];  // slot of the group to look at
-        bool pending[N];
-#pragma unroll
-        for (int n = 0; n < N; ++n) {
-            first[n] = static_cast<int64_t>(mix(patterns[n]) >> table_.shift) & ~(kGroup - 1);
-            pending[n] = patterns[n] != 0;
-            tally.zero_pattern |= patterns[n] == 0;
-        }
-        Probe probing(table_, N * (table_.capacity / kGroup));
+    // Every thread with the same pattern probes the slots in the same order, and a taken slot
+    // stays taken. A slot that looked free may have been taken since; the compare-and-swap
+    // detects this.
+    __device__ void probe(Word pattern, int64_t first, Group group, Tally& tally) {
+        Probe probing(table_, table_.capacity / kGroup);
         while (true) {
-            Group group[N];
 #pragma unroll
-            for (int n = 0; n < N; ++n)
-                if (pending[n]) load_relaxed_run(slots_ + first[n], group[n].slots);
-            bool left = false, advances = false;
-            int place[N];
-            Word found[N] = {};
-#pragma unroll
-            for (int n = 0; n < N; ++n) {
-                place[n] = pending[n] ? group[n].place_of(patterns[n]) : kFound;
-                pending[n] = place[n] != kFound;
-                if (pending[n] && place[n] < kGroup)
-                    found[n] = atomic_cas(slots_ + first[n] + place[n], Word{0}, patterns[n]);
-            }
-#pragma unroll
-            for (int n = 0; n < N; ++n) {
-                if (!pending[n]) continue;
-                if (place[n] == kGroup) {
-                    first[n] = (first[n] + kGroup) & (table_.capacity - 1);
-                    advances = true;
-                } else {  // else, if it was another pattern's, the same group once more
-                    tally.added += found[n] == 0;
-                    pending[n] = found[n] != 0 && found[n] != patterns[n];
+            for (int i = 0; i < kGroup; ++i) {
+                Word found = group.slots[i];
+                if (found == 0) {
+                    found = atomic_cas(slots_ + first + i, Word{0}, pattern);
+                    if (found == 0) {
+                        ++tally.added;
+                        return;
+                    }
                 }
-                left |= pending[n];
+                if (found == pattern) return;
             }
-            if (!left) return;
-            if (advances && !probing.next()) break;
+            if (!probing.next()) break;
+            first = (first + kGroup) & (table_.capacity - 1);
+            load_relaxed_run(slots_ + first, group.slots);
         }
         tally.overflow = true;
     }
