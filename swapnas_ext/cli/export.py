@@ -20,7 +20,7 @@ from swapnas_ext.cli.space_of_run import space_to_build
 from swapnas_ext.export import Checkpoint, Exported, check_onnx, describe, to_onnx, to_torch
 from swapnas_ext.models import own_random_state
 from swapnas_ext.report.shared.json_text import json_text
-from swapnas_ext.search import Ranked, load
+from swapnas_ext.search import Ranked, asked_space_name, load
 from swapnas_ext.spaces import SearchSpace
 
 EXAMPLES = """
@@ -172,7 +172,7 @@ def _chosen(run: Path | None, rank: int | None, arch: str | None, choice: SpaceC
     ranked, settings = result.ranked(), dict(result.settings)
     searched = space_to_build(choice, settings, run) if choice.options else result.space
     if searched is None:
-        name = settings["space"]["name"]
+        name = asked_space_name(settings)
         raise ValueError(f"{run} is a run of the space {name}: give --space {name} too")
     space = searched.final()
     if arch is not None:

@@ -177,9 +177,14 @@ class SearchSpace(ABC):
         }
         if hasattr(self, "input_size"):
             facts["input"] = " x ".join(map(str, self.input_size))
-        if hasattr(self, "__len__"):
-            facts["architectures"] = f"{len(self):,}"
+        count = self._told_count()
+        if count:
+            facts["architectures"] = count
         return notebook_facts(type(self).__name__, facts)
+
+    def _told_count(self) -> str:
+        """How many architectures there are, for people; empty if that is not known."""
+        return f"{len(self):,}" if hasattr(self, "__len__") else ""
 
     def graphs(self, architecture: str) -> list[Graph]:
         """Drawings of the architecture; none by default."""
