@@ -12,6 +12,7 @@ import click
 import torch
 from torch import Tensor, nn
 
+from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.messages import EXPECTED, fail
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.progress import bar
@@ -49,7 +50,7 @@ class Chosen:
     settings: Mapping[str, Any] | None = None
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=Command, epilog=EXAMPLES)
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--rank",
