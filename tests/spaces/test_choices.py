@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 import swapnas_ext as swap
 from swapnas_ext.cli import main
@@ -320,6 +321,29 @@ def test_search_of_a_whole_space_with_failures(tmp_path: Path) -> None:
     other = Choices(fails_for_some, width=range(2, 9), depth=(1, 2))
     with pytest.raises(ValueError, match="was made with choices="):
         search(other, scorer, options, history=path)
+
+
+def test_sizes_need_no_weights() -> None:
+    called: list[str] = []
+
+    class Recorded(TorchFunctionMode):
+        def __torch_function__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            called.append(function.__name__)
+            return function(*args, **(kwargs or {}))
+
+    def made(width: int) -> nn.Module:
+        network = build(width=width)
+        nn.init.orthogonal_(tensor=network[0].weight)  # type: ignore[index, arg-type]
+        return network
+
+    space = Choices(made, width=(2, 3))
+    with Recorded():
+        size = space.size("width=3")
+    assert size == sum(parameter.numel() for parameter in space.build("width=3").parameters())
+    assert "empty" in called
+    assert not {"uniform_", "kaiming_uniform_", "orthogonal_", "normal_"} & set(called)
 
 
 def test_most_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
