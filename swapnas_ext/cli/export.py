@@ -208,7 +208,14 @@ def _built(
     checkpoint = None if weights is None else Checkpoint.read(weights)
     with own_random_state(torch.device("cpu")) as reseed:
         reseed(seed)
-        network = chosen.space.build(chosen.architecture)
+        try:
+            network = chosen.space.build(chosen.architecture)
+        except EXPECTED:
+            raise
+        except Exception as error:  # the code of a space of one's own may raise anything
+            raise RuntimeError(
+                f"{chosen.architecture} can't be built: {type(error).__name__}: {error}"
+            ) from error
         if checkpoint is None:
             return network, chosen.space.inputs(2), {"trained": False, "seed": seed}
         of = checkpoint.told.get("architecture", chosen.architecture)
