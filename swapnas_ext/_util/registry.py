@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 Thing = TypeVar("Thing")
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 class Registry(Generic[Thing]):
@@ -110,7 +113,8 @@ def full_name(thing: Any) -> str:
     """``module:qualname`` of a class, a function, or an object's class; with the arguments of a partial."""
     if isinstance(thing, functools.partial):
         arguments = [*map(repr, thing.args), *(f"{k}={v!r}" for k, v in thing.keywords.items())]
-        return f"{full_name(thing.func)}({', '.join(arguments)})"
+        lasting = _ADDRESS.sub("", ", ".join(arguments))  # the same in another process
+        return f"{full_name(thing.func)}({lasting})"
     if not hasattr(thing, "__qualname__"):
         thing = type(thing)
     return f"{thing.__module__}:{thing.__qualname__}"

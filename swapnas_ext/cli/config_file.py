@@ -129,15 +129,17 @@ def _value(value: Any, parameter: click.Parameter, where: str) -> Any:
     if isinstance(value, bool) != is_flag:
         wanted = "true or false" if is_flag else "a number or a text"
         raise CommandError(f"{where} must be {wanted}, got {value!r}")
+    if is_flag:
+        return value
     if parameter.multiple:
         values = value if isinstance(value, list) else [value]
         return [_scalar(part, where) for part in values]
     if isinstance(value, list):  # such as several target sizes
-        return ",".join(str(_scalar(part, where)) for part in value)
+        return ",".join(_scalar(part, where) for part in value)
     return _scalar(value, where)
 
 
-def _scalar(value: Any, where: str) -> Any:
+def _scalar(value: Any, where: str) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise CommandError(f"{where} must be a number or a text, got {value!r}")
-    return value
+    return str(value)  # the types of options read and check texts

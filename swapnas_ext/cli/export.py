@@ -12,6 +12,7 @@ import click
 import torch
 from torch import Tensor, nn
 
+from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.messages import EXPECTED, fail
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.progress import bar
@@ -20,7 +21,7 @@ from swapnas_ext.cli.space_of_run import space_to_build
 from swapnas_ext.export import Checkpoint, Exported, check_onnx, describe, to_onnx, to_torch
 from swapnas_ext.models import own_random_state
 from swapnas_ext.report.shared.json_text import json_text
-from swapnas_ext.search import Ranked, load
+from swapnas_ext.search import Ranked, asked_space_name, load
 from swapnas_ext.spaces import SearchSpace
 
 EXAMPLES = """
@@ -49,7 +50,7 @@ class Chosen:
     settings: Mapping[str, Any] | None = None
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=Command, epilog=EXAMPLES)
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--rank",
@@ -172,7 +173,7 @@ def _chosen(run: Path | None, rank: int | None, arch: str | None, choice: SpaceC
     ranked, settings = result.ranked(), dict(result.settings)
     searched = space_to_build(choice, settings, run) if choice.options else result.space
     if searched is None:
-        name = settings["space"]["name"]
+        name = asked_space_name(settings)
         raise ValueError(f"{run} is a run of the space {name}: give --space {name} too")
     space = searched.final()
     if arch is not None:
@@ -207,7 +208,14 @@ def _built(
     checkpoint = None if weights is None else Checkpoint.read(weights)
     with own_random_state(torch.device("cpu")) as reseed:
         reseed(seed)
-        network = chosen.space.build(chosen.architecture)
+        try:
+            network = chosen.space.build(chosen.architecture)
+        except EXPECTED:
+            raise
+        except Exception as error:  # the code of a space of one's own may raise anything
+            raise RuntimeError(
+                f"{chosen.architecture} can't be built: {type(error).__name__}: {error}"
+            ) from error
         if checkpoint is None:
             return network, chosen.space.inputs(2), {"trained": False, "seed": seed}
         of = checkpoint.told.get("architecture", chosen.architecture)

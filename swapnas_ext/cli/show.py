@@ -13,7 +13,14 @@ from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.recorded_command import config_of
 from swapnas_ext.report.search.json_text import to_json
 from swapnas_ext.report.search.text import to_text
-from swapnas_ext.search import APART, RunFile, RunFileError, SearchResult, recorded_space
+from swapnas_ext.search import (
+    APART,
+    RunFile,
+    RunFileError,
+    SearchResult,
+    asked_space_name,
+    recorded_space,
+)
 
 _OF_RUN = "\0"
 """Stands for --config without a file."""
@@ -109,7 +116,7 @@ def show(
         groups = None
         if distinct or apart is not None:
             if drawn is None:
-                name = about["settings"]["space"]["name"]
+                name = asked_space_name(about["settings"])
                 raise ValueError(f"--distinct needs the space of the run: give --space {name}")
             groups = result.distinct(top, apart=apart or APART)
         if html is not None:

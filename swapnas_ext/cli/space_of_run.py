@@ -7,6 +7,7 @@ from typing import Any
 
 from swapnas_ext import spaces
 from swapnas_ext.cli.space_choice import SpaceChoice
+from swapnas_ext.search import asked_space_name
 from swapnas_ext.spaces import SearchSpace
 
 
@@ -24,7 +25,8 @@ def space_to_build(choice: SpaceChoice, settings: dict[str, Any], run: Path) -> 
     command = settings.get("command")
     if name not in spaces.names() or not isinstance(command, dict):
         raise ValueError(
-            f"{run} does not tell how its space was made: give --space {name} too, and the options it was made with"
+            f"{run} does not tell how its space was made: give --space {asked_space_name(settings)} "
+            "too, and the options it was made with"
         )
     try:
         made = SpaceChoice(**command["space"])

@@ -22,7 +22,7 @@ from swapnas_ext.search.loading import load
 from swapnas_ext.search.pilot_choice import Pilot, Trial
 from swapnas_ext.search.piloting import pilot
 from swapnas_ext.search.progress import Progress
-from swapnas_ext.search.recorded_space import recorded_space
+from swapnas_ext.search.recorded_space import asked_space_name, recorded_space
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.run_file_access import RunFileError, is_taken
 from swapnas_ext.search.run_file_checks import recorded_pilot
@@ -80,6 +80,7 @@ __all__ = [
     "Worker",
     "WorkerFactory",
     "Workers",
+    "asked_space_name",
     "calibrate",
     "describe_scorer",
     "describe_space",

@@ -14,6 +14,7 @@ from swapnas_ext.scoring import one_at_a_time
 from swapnas_ext.search.candidate import Candidate
 from swapnas_ext.search.latency import measure
 from swapnas_ext.search.one_thread import one_thread
+from swapnas_ext.search.recorded_space import asked_space_name
 from swapnas_ext.spaces import SearchSpace
 
 
@@ -69,7 +70,7 @@ class FinalNetworks:
     def searched(self) -> SearchSpace:
         """The space that was searched. Raises ValueError if it is not known."""
         if self.space is None:
-            name = (self.settings.get("space") or {}).get("name")
+            name = asked_space_name(self.settings)
             which = f"the space {name}" if name else "the space"
             raise ValueError(
                 f"{which} of these results is not known here: give it, as in "

@@ -51,6 +51,17 @@ def recorded_space(
     return given
 
 
+def asked_space_name(settings: Mapping[str, Any]) -> str | None:
+    """The name by which the space of a run can be asked for: as its command did, or else that of its class or
+    function; None if neither is recorded."""
+    for made in (settings.get("command"), settings):
+        space = made.get("space") if isinstance(made, Mapping) else None
+        name = space.get("name") if isinstance(space, Mapping) else None
+        if isinstance(name, str):
+            return name
+    return None
+
+
 def _made(
     make: Callable[..., SearchSpace], name: str, recorded: Mapping[str, Any], source: object
 ) -> SearchSpace:

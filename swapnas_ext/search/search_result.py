@@ -216,8 +216,8 @@ class SearchResult(SameWithNan):
             ValueError: the space is not known (see `load`), or a number is not positive.
         """
         for name, value in (("top", top), ("apart", apart)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number from 1 on, got {value!r}")
         return distinct_of(self._as_searched, self._final.searched, top=top, apart=apart)
 
     @property
@@ -250,6 +250,7 @@ class SearchResult(SameWithNan):
         """The result that `to_json` wrote. ``space`` and its errors as for `load`. Raises ValueError for any other
         text, naming the field that is wrong."""
         found, _ = read_document(text, cls)
+        _check_settings(found.settings)
         return replace(found, space=recorded_space(found.settings, space, source="the JSON"))
 
     def to_frame(self) -> pandas.DataFrame:
@@ -283,7 +284,21 @@ class SearchResult(SameWithNan):
         return [c for c in self.candidates if c.outcome is not None and c.outcome.over]
 
 
-def _final_networks(settings: object, space: SearchSpace | str | None) -> FinalNetworks:
+def _check_settings(settings: object) -> None:
+    """Raises ValueError unless they have the form that run files record."""
     if not isinstance(settings, dict):
         raise ValueError(f"the settings in the JSON must be an object, got {settings!r:.100}")
+    for name in ("space", "scorer", "search"):
+        if not isinstance(settings.get(name) or {}, dict):
+            raise ValueError(f"settings.{name} must be an object, got {settings[name]!r:.100}")
+    for name, value in (
+        ("space.name", (settings.get("space") or {}).get("name")),
+        ("device", settings.get("device")),
+    ):
+        if not isinstance(value, str | None):
+            raise ValueError(f"settings.{name} must be a text, got {value!r:.100}")
+
+
+def _final_networks(settings: Any, space: SearchSpace | str | None) -> FinalNetworks:
+    _check_settings(settings)
     return FinalNetworks(recorded_space(settings, space, source="the JSON"), settings)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from swapnas_ext import data
@@ -16,6 +15,7 @@ from swapnas_ext._util import notebook_facts, shortened
 from swapnas_ext.spaces.differing import differing, has_structure, tokens
 from swapnas_ext.spaces.options import options_of
 from swapnas_ext.spaces.part_copies import parts_copied
+from swapnas_ext.spaces.weightless import weightless
 
 
 class ArchitectureError(ValueError):
@@ -101,7 +101,7 @@ class SearchSpace(ABC):
     def size(self, architecture: str) -> int:
         """Number of parameters of the network."""
         try:
-            with torch.device("meta"):
+            with weightless():
                 network = self._build(architecture)
         except Exception:  # some networks can't be built on the meta device; others fail here too
             network = self._build(architecture)
@@ -177,9 +177,14 @@ class SearchSpace(ABC):
         }
         if hasattr(self, "input_size"):
             facts["input"] = " x ".join(map(str, self.input_size))
-        if hasattr(self, "__len__"):
-            facts["architectures"] = f"{len(self):,}"
+        count = self._told_count()
+        if count:
+            facts["architectures"] = count
         return notebook_facts(type(self).__name__, facts)
+
+    def _told_count(self) -> str:
+        """How many architectures there are, for people; empty if that is not known."""
+        return f"{len(self):,}" if hasattr(self, "__len__") else ""
 
     def graphs(self, architecture: str) -> list[Graph]:
         """Drawings of the architecture; none by default."""

@@ -37,10 +37,11 @@ class Options:
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
         self._index: dict[str, int] = {}
+        seen: dict[Any, Any] = {}
         for index, (value, text) in enumerate(zip(self.values, self.texts, strict=True)):
-            for earlier in self.values[:index]:
-                if earlier is value or _equal(earlier, value):
-                    raise ValueError(f"{name} has equal options: {earlier!r} and {value!r}")
+            if value in seen:
+                raise ValueError(f"{name} has equal options: {seen[value]!r} and {value!r}")
+            seen[value] = value
             if text in self._index:
                 other = self.values[self._index[text]]
                 raise ValueError(

@@ -8,17 +8,21 @@ import numbers
 import re
 from typing import Any
 
+import numpy as np
+
 _BARE = re.compile(r"[A-Za-z_][\w.+\-/:]*", re.ASCII)
 _RESERVED = frozenset({"True", "False", "None", "nan", "inf"})
 _DELIMITERS = ",()[]"
 
 
 def plain_value(value: Any) -> Any:
-    """A number of NumPy as one of Python; other values as they are."""
+    """A number or truth value of NumPy as one of Python; other values as they are."""
     if isinstance(value, tuple):
         return tuple(map(plain_value, value))
     if isinstance(value, bool | enum.Enum):
         return value
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, numbers.Integral):
         return int(value)
     return float(value) if isinstance(value, float) else value
@@ -31,7 +35,7 @@ def value_text(value: Any) -> str:
         ValueError: the value has no text: it is no number, string, bool, None, enum member, tuple of these, and no
             class or function with a name.
     """
-    if isinstance(value, enum.Enum):
+    if isinstance(value, enum.Enum) and value.name is not None:  # flags without a bit have none
         return value.name
     if value is None or isinstance(value, bool | int):
         return str(value)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -76,7 +78,19 @@ class Choices(DecisionSpace):
         return self._root.count
 
     def __len__(self) -> int:
-        return self.combinations if self._valid is None else super().__len__()
+        if self._valid is not None:
+            return super().__len__()
+        if self.combinations > sys.maxsize:
+            raise OverflowError(
+                "the space has more architectures than len() can tell: ask for its combinations"
+            )
+        return self.combinations
+
+    def _told_count(self) -> str:
+        count = self.combinations
+        if self._valid is not None:
+            return super()._told_count()
+        return f"{count:,}" if count <= sys.maxsize else f"about 1e{round(math.log10(count))}"
 
     def walk(self, choose: Choose) -> dict[str, Any]:
         return self._root.walk(choose, "")
@@ -181,15 +195,27 @@ def _taken_by(valid: Callable[..., bool] | None, names: list[str]) -> list[str]:
         raise TypeError(
             f"valid must be a function that returns whether a combination is allowed, got {valid!r}"
         )
-    parameters = inspect.signature(valid).parameters
+    try:
+        parameters = inspect.signature(valid).parameters
+    except (TypeError, ValueError) as error:  # some callables of other languages have none
+        raise ValueError(
+            f"valid must be a function whose parameters are choices, and those of {valid!r} can't be read"
+        ) from error
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return names
     for name, parameter in parameters.items():
-        if name not in names and parameter.default is parameter.empty:
+        if parameter.kind is parameter.POSITIONAL_ONLY and parameter.default is parameter.empty:
+            raise ValueError(
+                f"valid is called with keywords, and its parameter {name} does not take one"
+            )
+        optional = parameter.kind is parameter.VAR_POSITIONAL or (
+            parameter.default is not parameter.empty
+        )
+        if name not in names and not optional:
             raise ValueError(
                 f"valid has a parameter {name}, which is no choice; the choices are {', '.join(names)}"
             )
-    return [name for name in names if name in parameters]
+    return [name for name in names if name in parameters and parameters[name].kind in _KEYWORDS]
 
 
 def _checked_size(size: Any) -> tuple[int, int, int]:

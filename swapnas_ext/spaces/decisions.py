@@ -35,6 +35,10 @@ class Decision(NamedTuple):
 Decisions = tuple[Decision, ...]
 
 
+class NothingAccepted(RuntimeError):
+    """All architectures that were drawn were refused."""
+
+
 class DecisionSpace(SearchSpace):
     """A space whose architectures are made by one decision after the other: which decisions come next may depend on
     those before. A subclass has `walk` and `_build`, and may have `accepts` and `combinations`.
@@ -203,6 +207,10 @@ class DecisionSpace(SearchSpace):
     def __bool__(self) -> bool:
         return True  # not by its length, which may take long to count
 
+    def _told_count(self) -> str:
+        listed = self._listed()
+        return "many" if listed is None else f"{len(listed):,}"
+
     def _listed(self) -> list[str] | None:
         """All architectures; None if they may be many."""
         if (self.combinations or _SMALL + 1) > _SMALL:
@@ -216,7 +224,10 @@ class DecisionSpace(SearchSpace):
         listed = self._listed()
         if listed is None:
             rng = random.Random(0)
-            first = self.sample(rng)
+            try:
+                first = self.sample(rng)
+            except NothingAccepted as error:
+                raise ValueError(f"no architecture was found: {error}") from error
             found = any(self.sample(rng) != first for _ in range(100))
             listed = [first, ""] if found else [first]
         if len(listed) < 2:
@@ -237,7 +248,7 @@ class DecisionSpace(SearchSpace):
                 return text
         listed = self._listed()
         if not listed:
-            raise RuntimeError(
+            raise NothingAccepted(
                 f"{self._refusal()}: {_DRAWS:,} random ones in a row; allow more, or leave out options that can't be"
             )
         return rng.choice(listed)

@@ -133,6 +133,10 @@ def test_resuming_by_a_file_with_other_settings(made: tuple[Path, str], tmp_path
         ('candidates = "many"', "not a valid integer"),
         ("candidates = true", "candidates must be a number or a text, got True"),
         ("channels-last = 1", "channels-last must be true or false, got 1"),
+        ("samples = 1.5", "'1.5' is neither a whole number from 1 on nor auto"),
+        ("samples = -5", "'-5' is neither a whole number"),
+        ("samples = inf", "'inf' is neither a whole number"),
+        ("ray = 1", "ray must be true or false, got 1"),
         ("samples = { a = 1 }", "samples must be a number or a text"),
         (
             "space = 'darts'\n[serach]\ncandidates = 2",
@@ -192,7 +196,20 @@ def test_python_and_the_command_search_alike(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", list(main.commands))
 def test_every_command_takes_a_file(command: str) -> None:
-    assert "--config" in run(command, "--help").output
+    assert "--config" in [option for one in main.commands[command].params for option in one.opts]
+    assert run(command, "--config", "none.toml", "run.db").exit_code == 2
+    assert (
+        "--config none.toml: there is no such file" in run(command, "--config", "none.toml").output
+    )
+
+
+def test_flags_and_arguments_of_a_file(made: tuple[Path, str], tmp_path: Path) -> None:
+    config = tmp_path / "show.toml"
+    path, _ = made
+    config.write_text(f"run = '{path}'\n[show]\ndistinct = true\njson = false\ntop = 2\n")
+    told = run("show", path, "--distinct", "--top", 2)
+    assert "others alike" in told.output
+    assert run("show", "--config", config).output == told.output
 
 
 def test_help_has_groups() -> None:

@@ -290,8 +290,6 @@ def test_distinct_has_the_best_of_each_group() -> None:
     assert [one.alike for one in result.distinct(2)] == [2, 0]  # down to the second of them
     assert [one.rank for one in result.distinct(apart=1)] == [1, 2, 3, 4, 5, 6]
     assert len(result.distinct(apart=9)) == 1
-    with pytest.raises(ValueError, match="apart must be at least 1, got 0"):
-        result.distinct(apart=0)
     with pytest.raises(ValueError, match="give it, as in"):
         replace(result, space=None).distinct()
 
@@ -344,6 +342,10 @@ def test_other_json_is_refused() -> None:
         ({"candidates": [{**candidate, "number": "1"}]}, r"candidates\[0\].number must be int"),
         ({"controls": [{"mu": 1.0}]}, r"controls\[0\] has no field sigma"),
         ({"settings": []}, "SearchResult.settings must be"),
+        ({"settings": {"space": 3}}, "settings.space must be an object, got 3"),
+        ({"settings": {"space": {"name": 3}}}, "settings.space.name must be a text, got 3"),
+        ({"settings": {"search": []}, "controls": 0}, "SearchResult.controls must be"),
+        ({"settings": {"search": [1]}}, "settings.search must be an object"),
         (
             {"settings": {**record["settings"], "space": {"name": "darts", "layers": -1}}},
             "the JSON records options that the space darts does not take",
@@ -355,6 +357,13 @@ def test_other_json_is_refused() -> None:
         SearchResult.from_json(result.to_json(), "darts")
     with pytest.raises(ValueError, match="expected the JSON of a Ranked"):
         Ranked.from_json(result.to_json())
+
+
+def test_distinct_takes_whole_numbers() -> None:
+    wrong: Any
+    for wrong in ({"top": 0}, {"top": 2.5}, {"apart": 0}, {"apart": "3"}):
+        with pytest.raises(ValueError, match="must be a whole number from 1 on"):
+            of_codes("00000000").distinct(**wrong)
 
 
 def test_a_result_is_shown_in_a_few_lines() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import random
 import re
 import sys
@@ -11,12 +12,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 import swapnas_ext as swap
+from swapnas_ext.cli import main
 from swapnas_ext.report.search.text import to_text
 from swapnas_ext.search import RunFile, SearchSettings, admission, search
 from swapnas_ext.search.description import describe_space
@@ -133,6 +138,10 @@ def raises(*_: Any, **__: Any) -> bool:
     raise LookupError("no luck")
 
 
+class Flags(enum.Flag):
+    A = 1
+
+
 def positional(a: int, /) -> nn.Module:
     return build()
 
@@ -160,6 +169,9 @@ def positional(a: int, /) -> nn.Module:
         ((build,), {"depth": (1, 2), "valid": raises}, "valid fails with .*LookupError: no luck"),
         ((build,), {"depth": (1, 2), "input_size": (3, 0, 1)}, "input_size must be"),
         ((build,), {"a": range(1000), "b": range(1000), "valid": lambda a, b: False}, "10,000 random ones"),
+        ((build,), {"depth": (1, 2), "valid": max}, "valid must be a function whose parameters"),
+        ((build,), {"depth": (1, 2), "valid": lambda depth, /: True}, "its parameter depth does not take one"),
+        ((build,), {"depth": (Flags(0), Flags.A)}, "has no name to write it by"),
     ],
 )  # fmt: skip
 def test_bad_input(arguments: Any, choices: dict[str, Any], problem: str) -> None:
@@ -176,6 +188,37 @@ def test_bad_alternatives_and_parts() -> None:
         Repeated((1, 2), times=(-1,))
     with pytest.raises(ValueError, match="can't be the name of a choice"):
         Choices(build, a={"b c": (1, 2)})
+
+
+def test_numbers_of_numpy() -> None:
+    space = Choices(build, a=np.float32([0.5, 1.5]), b=np.array([True, False]), c=np.arange(2))
+    values = space.parse("a=0.5,b=True,c=1")
+    assert values == {"a": 0.5, "b": True, "c": 1}
+    assert [type(value) for value in values.values()] == [float, bool, int]
+
+
+def test_very_many_options_and_combinations() -> None:
+    many = Choices(build, width=range(60_000), depth=(1, 2))
+    assert len(many) == 120_000
+    huge = Choices(build, depth=Repeated(range(100), times=30))
+    assert huge.combinations == 100**30
+    assert "about 1e60" in huge._repr_html_()
+    with pytest.raises(OverflowError, match="ask for its combinations"):
+        len(huge)
+
+
+def test_a_notebook_shows_a_space_without_listing_it() -> None:
+    asked = []
+    space = Choices(build, a=range(1000), b=range(1000), valid=lambda a: asked.append(a) or True)
+    before = len(asked)
+    assert "many" in space._repr_html_()
+    assert len(asked) == before
+
+
+def test_a_partial_has_the_same_name_in_each_process() -> None:
+    one, other = (functools.partial(build, act=lambda: 0) for _ in range(2))
+    names = {Choices(made, depth=(1, 2)).name for made in (one, other)}
+    assert len(names) == 1
 
 
 def test_a_function_that_returns_no_network() -> None:
@@ -280,6 +323,29 @@ def test_search_of_a_whole_space_with_failures(tmp_path: Path) -> None:
         search(other, scorer, options, history=path)
 
 
+def test_sizes_need_no_weights() -> None:
+    called: list[str] = []
+
+    class Recorded(TorchFunctionMode):
+        def __torch_function__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            called.append(function.__name__)
+            return function(*args, **(kwargs or {}))
+
+    def made(width: int) -> nn.Module:
+        network = build(width=width)
+        nn.init.orthogonal_(tensor=network[0].weight)  # type: ignore[index, arg-type]
+        return network
+
+    space = Choices(made, width=(2, 3))
+    with Recorded():
+        size = space.size("width=3")
+    assert size == sum(parameter.numel() for parameter in space.build("width=3").parameters())
+    assert "empty" in called
+    assert not {"uniform_", "kaiming_uniform_", "orthogonal_", "normal_"} & set(called)
+
+
 def test_most_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """A space too large to list ends soon after everything new is over the limit."""
     monkeypatch.setattr(admission, "_TOO_LARGE", 100)
@@ -321,7 +387,8 @@ def test_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "mine_.py").write_text(
         "import swapnas_ext as swap\nfrom torch import nn\nfrom typing import Literal\n"
         "def build(width: Literal[2, 3]):\n    return nn.Sequential(nn.Conv2d(3, width, 1), nn.ReLU())\n"
-        "space = swap.spaces.Choices(build, width=(4, 5))\nnumber = 3\ndef plain(x): return x\n"
+        "space = swap.spaces.Choices(build, width=(4, 5))\nnumber = 3\n"
+        "def failing(width: Literal[2, 3]):\n    raise KeyError('odd')\ndef plain(x): return x\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     get = swap.spaces.get
@@ -334,7 +401,27 @@ def test_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         get("mine_:nothing")
     with pytest.raises(ValueError, match="mine_:plain is no search space: the parameter x"):
         get("mine_:plain")
+    _check_hints_of_its_name(tmp_path / "run.db")
+    command = "export --space mine_:failing --arch width=3 --format json"
+    refused = CliRunner().invoke(main, command.split())
+    assert refused.exit_code == 2
+    assert "Error: width=3 can't be built: KeyError: 'odd'" in refused.output
     sys.modules.pop("mine_")
+
+
+def _check_hints_of_its_name(path: Path) -> None:
+    """Errors ask for the space by the name that the command had, also where its function has another one."""
+    command = (
+        f"search --space mine_:space --candidates 2 --samples 4 --size 8 --workers 1 --run {path}"
+    )
+    made = CliRunner().invoke(main, command.split())
+    assert made.exit_code == 0, made.output
+    for command in ("show {} --distinct", "export {}", "export {} --space-option input_size=8"):
+        refused = CliRunner().invoke(main, command.format(path).split())
+        assert refused.exit_code == 2
+        assert "give --space mine_:space" in refused.output
+    with pytest.raises(ValueError, match="space='mine_:space'"):
+        swap.search.load(path).best.build()
 
 
 def test_the_example() -> None:
