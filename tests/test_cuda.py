@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import re
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Scripts that tests and benchmarks pass to another Python, some of which only run on a GPU: what they import exists."""
+"""Scripts that tests and benchmarks pass to another Python, some only on a GPU: what they import exists."""
 
 from __future__ import annotations
 
