@@ -38,7 +38,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("run", help="run file of a search")
     parser.add_argument("--rank", type=int, default=1, help="which architecture; 1 is the best")
-    parser.add_argument("--space", help="MODULE:CLASS, for a run of your own space")
+    parser.add_argument("--space", help="MODULE:NAME, for a run of your own space")
     parser.add_argument("--images", required=True, help="folder with a subfolder for each class")
     parser.add_argument("--size", type=int, help="pixels; default: what the networks take")
     parser.add_argument("--epochs", type=int, default=100)
@@ -186,7 +186,7 @@ def main() -> None:
     if not 1 <= args.rank <= len(ranked):
         sys.exit(f"--rank {args.rank}: {args.run} has {len(ranked)} scored architectures")
     if result.space is None:
-        sys.exit(f"{args.run} is of a space of your own: give --space MODULE:CLASS")
+        sys.exit(f"{args.run} is of a space of your own: give --space MODULE:NAME")
     space, found = result.space.final(), ranked[args.rank - 1].architecture
     inputs = space.inputs(2)
     if inputs.dim() != 4:
@@ -219,6 +219,7 @@ def main() -> None:
         print(
             f"{name}: {accuracy:.2f} % of held-out images, {space.size(architecture):,} parameters, {architecture}"
         )
+    print(f"chance: {100 / len(images.classes):.2f} %; weights: {args.checkpoint}")
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def config_of(path: Path) -> str:
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged: how it was made: {error}") from error
     given = {
-        key.replace("_", "-"): value
+        key.replace("_", "-"): _short(value)
         for key, value in options.items()
         if value is not None and value is not False and value != []
     }
@@ -93,3 +93,10 @@ def _search_options(search: dict[str, Any]) -> dict[str, Any]:
         setting.name for setting in dataclasses.fields(SearchSettings) if setting.metadata["option"]
     ]
     return {name: search[name] for name in known if name in search}
+
+
+def _short(value: Any) -> Any:
+    """1500000 in place of 1500000.0."""
+    if isinstance(value, list):
+        return [_short(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -280,7 +280,8 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
         )
     if found.exhausted:
         click.echo(
-            f"ended at {len(found.candidates):,} of {settings.candidates:,}: no new architectures were found",
+            f"ended at {len(found.candidates):,} of {settings.candidates:,}: no other architectures within the limits "
+            "were found",
             err=True,
         )
     click.echo(f"all results: swapnas show {shown}   a page: swapnas show {shown} --html page.html")

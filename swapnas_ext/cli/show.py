@@ -69,7 +69,7 @@ def _config(context: click.Context, parameter: click.Parameter, value: str | Non
     "--apart",
     type=click.IntRange(min=1),
     metavar="CHOICES",
-    help=f"In how many choices architectures differ that are not alike; default {APART}. Implies --distinct.",
+    help=f"In how many choices architectures differ that are not alike; default {APART}, or fewer in a small space. Implies --distinct.",
 )
 @click.option(
     "--space", metavar="MODULE:NAME", help="Your own search space, for its drawings and formats."
@@ -118,7 +118,7 @@ def show(
             if drawn is None:
                 name = asked_space_name(about["settings"])
                 raise ValueError(f"--distinct needs the space of the run: give --space {name}")
-            groups = result.distinct(top, apart=apart or APART)
+            groups = result.distinct(top, apart=apart)
         if html is not None:
             from swapnas_ext.report.search.page import to_page  # brings matplotlib
 

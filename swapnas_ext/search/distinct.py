@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from swapnas_ext.search.search_result import Ranked
 
 APART = 3
+_SAMPLE = 200
 """Choices in which architectures differ that are not alike."""
 LOOKED_AT = 5_000
 """How many of the best are looked at. Beyond them the scores are far from the best."""
@@ -34,12 +35,12 @@ class Distinct:
 
 
 def distinct_of(
-    rows: Sequence[Ranked], space: SearchSpace, *, top: int, apart: int
+    rows: Sequence[Ranked], space: SearchSpace, *, top: int, apart: int | None
 ) -> list[Distinct]:
-    """The first ``top`` architectures of a ranking that differ from all better ones among them in ``apart`` choices.
-
-    Looks at the ranking down to the last of them, and at no more than the best `LOOKED_AT`.
+    """The first ``top`` architectures of a ranking that differ from all better ones among them in ``apart`` choices; by
+    default `APART`, or fewer where architectures have no more choices. Looks at no more than the best `LOOKED_AT`.
     """
+    apart = _usual(rows, space) if apart is None else apart
     kept: list[tuple[int, Ranked]] = []
     alike: list[int] = []
     for rank, row in enumerate(rows[:LOOKED_AT], start=1):
@@ -56,6 +57,13 @@ def distinct_of(
         elif len(kept) < top:
             kept.append((rank, row))
             alike.append(0)
-        else:
-            break
     return [Distinct(row, rank, count) for (rank, row), count in zip(kept, alike, strict=True)]
+
+
+def _usual(rows: Sequence[Ranked], space: SearchSpace) -> int:
+    """In a space of three choices, architectures that differ in all of them would leave one of each."""
+    furthest = max(
+        (space.distance(rows[0].architecture, row.architecture) for row in rows[1:_SAMPLE]),
+        default=1,
+    )
+    return max(1, min(APART, furthest - 1))

@@ -19,7 +19,7 @@ from swapnas_ext._util import (
     shortened,
 )
 from swapnas_ext.search.candidate import Candidate
-from swapnas_ext.search.distinct import APART, Distinct, distinct_of
+from swapnas_ext.search.distinct import Distinct, distinct_of
 from swapnas_ext.search.final_networks import FinalNetworks
 from swapnas_ext.search.frame import candidates_frame
 from swapnas_ext.search.recorded_space import recorded_space
@@ -204,18 +204,19 @@ class SearchResult(SameWithNan):
             raise ValueError("no candidate was scored")
         return self._as_searched[0]
 
-    def distinct(self, top: int = 10, *, apart: int = APART) -> list[Distinct]:
+    def distinct(self, top: int = 10, *, apart: int | None = None) -> list[Distinct]:
         """The best of each group of architectures that are alike, best first: of the ranking, those that differ from
         every better one here in at least ``apart`` choices (`SearchSpace.distance`).
 
         Args:
             top: how many; fewer where the best 5,000 have no more groups.
-            apart: choices; 1 gives the ranking itself.
+            apart: choices; by default 3, in spaces of three choices or fewer one less than there are. 1 gives the
+                ranking itself.
 
         Raises:
             ValueError: the space is not known (see `load`), or a number is not positive.
         """
-        for name, value in (("top", top), ("apart", apart)):
+        for name, value in (("top", top), ("apart", 1 if apart is None else apart)):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a whole number from 1 on, got {value!r}")
         return distinct_of(self._as_searched, self._final.searched, top=top, apart=apart)

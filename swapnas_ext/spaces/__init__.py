@@ -35,7 +35,7 @@ def names() -> list[str]:
 
 
 def space_class(name: str) -> type[SearchSpace]:
-    """The class of that name, or of ``MODULE:CLASS``, a space of one's own. The module may be in the current
+    """The class of that name, or of ``MODULE:CLASS``, a class of one's own. The module may be in the current
     folder.
 
     Raises:
@@ -104,7 +104,11 @@ def maker(name: str) -> Callable[..., SearchSpace]:
             try:
                 return Choices(build, input_size=input_size)
             except ValueError as error:
-                raise ValueError(f"{name} is no search space: {error}") from error
+                module = name.partition(":")[0]
+                raise ValueError(
+                    f"{name} is no search space: {error}; or make the space in the module, space = Choices(...), and "
+                    f"name that, {module}:space"
+                ) from error
 
         return from_hints
     return space_class(name)

@@ -25,9 +25,13 @@ class Options:
 
     def __init__(self, name: str, values: Iterable[Any]) -> None:
         if isinstance(values, str | bytes | set | frozenset) or not isinstance(values, Iterable):
+            fixed = (
+                ""
+                if isinstance(values, set | frozenset)
+                else f"; for a fixed value give ({values!r},)"
+            )
             raise TypeError(
-                f"{name} must be options in an order, such as (8, 16) or range(8, 65, 8), got {values!r}; for a "
-                f"fixed value give ({values!r},)"
+                f"{name} must be options in an order, such as (8, 16) or range(8, 65, 8), got {values!r}{fixed}"
             )
         self.values = tuple(map(plain_value, values))
         if not self.values:

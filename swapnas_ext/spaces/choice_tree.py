@@ -132,10 +132,11 @@ class OneOf(Node):
         ValueError: there are no alternatives, or a choice is wrong.
     """
 
-    def __init__(self, **alternatives: Mapping[str, Any]) -> None:
-        if not alternatives:
+    def __init__(self, *unnamed: Any, **alternatives: Mapping[str, Any]) -> None:
+        if unnamed or not alternatives:
             raise ValueError(
-                "OneOf needs alternatives, such as OneOf(conv={'kernel': (3, 5)}, skip={})"
+                "OneOf needs alternatives with names, such as OneOf(conv={'kernel': (3, 5)}, skip={}); of plain values "
+                "give a tuple"
             )
         for name, choices in alternatives.items():
             if not isinstance(choices, Mapping):

@@ -155,6 +155,14 @@ def _all_choices(build: Callable[..., Any], given: dict[str, Any]) -> dict[str, 
         parameters = inspect.signature(build).parameters
     except (TypeError, ValueError):  # some callables of other languages have none
         return given
+    called = getattr(build, "__name__", "build")
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    taken = [name for name, p in parameters.items() if p.kind in _KEYWORDS]
+    for name in given:
+        if name not in taken and not takes_any:
+            raise ValueError(
+                f"{called} has no parameter {name}; it takes {', '.join(taken) or 'nothing'}"
+            )
     hints = hinted(build)
     choices: dict[str, Any] = {}
     for name, parameter in parameters.items():
@@ -170,14 +178,9 @@ def _all_choices(build: Callable[..., Any], given: dict[str, Any]) -> dict[str, 
             choices[name] = hints[name]
         elif required:
             raise ValueError(
-                f"the parameter {name} of build has no choice: give options, such as {name}=(1, 2, 3), or a type hint "
-                f"such as {name}: Literal[1, 2, 3], or a default"
+                f"the parameter {name} of {called} has no choice: give options, such as Choices({called}, {name}=(1, 2, "
+                f"3)), or a type hint such as {name}: Literal[1, 2, 3], or a default"
             )
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    for name in given:
-        if name not in choices and not takes_any:
-            known = ", ".join(n for n, p in parameters.items() if p.kind in _KEYWORDS) or "nothing"
-            raise ValueError(f"build has no parameter {name}; it takes {known}")
     choices.update((name, given[name]) for name in given if name not in choices)
     if not choices:
         raise ValueError(

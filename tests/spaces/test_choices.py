@@ -151,7 +151,7 @@ def positional(a: int, /) -> nn.Module:
     [
         ((3,), {}, "build must be a function"),
         ((hinted,), {"depht": (1, 2)}, "no parameter depht; it takes depth, width"),
-        ((lambda a, b=1: build(),), {}, "parameter a of build has no choice"),
+        ((lambda a, b=1: build(),), {}, "parameter a of <lambda> has no choice"),
         ((lambda a=1: build(),), {}, "there are no choices"),
         ((positional,), {}, "its parameter a does not take one"),
         ((build,), {"depth": ()}, "depth has no options"),
