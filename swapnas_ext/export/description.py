@@ -43,6 +43,7 @@ def describe(
 
     Raises:
         ArchitectureError: not an architecture of the space.
+        RuntimeError: the network fails on the inputs.
     """
     network = space.build(architecture) if network is None else network
     inputs = (space.inputs(1) if inputs is None else inputs)[:1]
@@ -86,5 +87,10 @@ def describe(
 def _flops(network: nn.Module, inputs: Tensor) -> int:
     """Operations of one sample, as limits of a search count them."""
     with torch.no_grad(), evaluating(network), FlopCounterMode(display=False) as counter:
-        network(inputs)
+        try:
+            network(inputs)
+        except Exception as error:  # the network's code may raise anything
+            raise RuntimeError(
+                f"the network fails on inputs {list(inputs.shape)}: {type(error).__name__}: {error}"
+            ) from error
     return int(counter.get_total_flops()) // len(inputs)

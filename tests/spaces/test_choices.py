@@ -388,7 +388,9 @@ def test_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "import swapnas_ext as swap\nfrom torch import nn\nfrom typing import Literal\n"
         "def build(width: Literal[2, 3]):\n    return nn.Sequential(nn.Conv2d(3, width, 1), nn.ReLU())\n"
         "space = swap.spaces.Choices(build, width=(4, 5))\nnumber = 3\n"
-        "def failing(width: Literal[2, 3]):\n    raise KeyError('odd')\ndef plain(x): return x\n"
+        "def failing(width: Literal[2, 3]):\n    raise KeyError('odd')\n"
+        "class Stops(nn.Module):\n    def __init__(self, width: Literal[2, 3]):\n        super().__init__()\n"
+        "    def forward(self, x):\n        raise KeyError(3)\ndef plain(x): return x\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     get = swap.spaces.get
@@ -402,10 +404,14 @@ def test_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="mine_:plain is no search space: the parameter x"):
         get("mine_:plain")
     _check_hints_of_its_name(tmp_path / "run.db")
-    command = "export --space mine_:failing --arch width=3 --format json"
-    refused = CliRunner().invoke(main, command.split())
-    assert refused.exit_code == 2
-    assert "Error: width=3 can't be built: KeyError: 'odd'" in refused.output
+    for name, problem in (
+        ("failing", "width=3 can't be built: KeyError: 'odd'"),
+        ("Stops", "the network fails on inputs [1, 3, 32, 32]: KeyError: 3"),
+    ):
+        command = f"export --space mine_:{name} --arch width=3 --format json"
+        refused = CliRunner().invoke(main, command.split())
+        assert refused.exit_code == 2
+        assert f"Error: {problem}" in refused.output
     sys.modules.pop("mine_")
 
 
