@@ -69,7 +69,8 @@ def _config(context: click.Context, parameter: click.Parameter, value: str | Non
     "--apart",
     type=click.IntRange(min=1),
     metavar="CHOICES",
-    help=f"In how many choices architectures differ that are not alike; default {APART}, or fewer in a small space. Implies --distinct.",
+    help=f"In how many choices architectures differ that are not alike; default {APART}, fewer in a small space. "
+    "Implies --distinct.",
 )
 @click.option(
     "--space", metavar="MODULE:NAME", help="Your own search space, for its drawings and formats."

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from swapnas_ext.search.search_result import Ranked
 
 APART = 3
-_SAMPLE = 200
 """Choices in which architectures differ that are not alike."""
+_SAMPLE = 200
+"""How many architectures tell in how many choices those of a space can differ, at most."""
 LOOKED_AT = 5_000
 """How many of the best are looked at. Beyond them the scores are far from the best."""
 
@@ -62,8 +63,8 @@ def distinct_of(
 
 def _usual(rows: Sequence[Ranked], space: SearchSpace) -> int:
     """In a space of three choices, architectures that differ in all of them would leave one of each."""
+    sampled = rows[:: len(rows) // _SAMPLE + 1]
     furthest = max(
-        (space.distance(rows[0].architecture, row.architecture) for row in rows[1:_SAMPLE]),
-        default=1,
+        (space.distance(rows[0].architecture, row.architecture) for row in sampled), default=1
     )
     return max(1, min(APART, furthest - 1))
