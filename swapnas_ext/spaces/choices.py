@@ -178,8 +178,8 @@ def _all_choices(build: Callable[..., Any], given: dict[str, Any]) -> dict[str, 
             choices[name] = hints[name]
         elif required:
             raise ValueError(
-                f"the parameter {name} of {called} has no choice: give options, Choices({called}, {name}=(1, 2, 3)), or "
-                f"a type hint, {name}: Literal[1, 2, 3], or a default"
+                f"the parameter {name} of {called} has no choice: give options, Choices({called}, {name}=(1, 2, 3)), "
+                f"or a type hint, {name}: Literal[1, 2, 3], or a default"
             )
     choices.update((name, given[name]) for name in given if name not in choices)
     if not choices:
