@@ -11,6 +11,7 @@ import platform
 import re
 import subprocess
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import gpu_messages
@@ -60,7 +61,7 @@ def tool_version(name: str) -> str | None:
     if path is None:
         return None
     numbers = re.findall(r"\d+\.\d+(?:\.\d+)*", output([path, "--version"]))
-    return f"{numbers[-1] if numbers else 'of unknown version'} at {path}"
+    return numbers[-1] if numbers else "of unknown version"
 
 
 def output(command: list[str]) -> str:
@@ -77,7 +78,7 @@ def binary(dry_run: bool) -> dict[str, Any]:
     from swapnas_ext import _C
     from swapnas_ext.patterns import reference
 
-    info = {"binary": _C.__file__, **swap.build_info()}
+    info = {"binary": Path(_C.__file__).name, **swap.build_info()}
     if info["binary_version"] != info["version"]:
         raise SystemExit(
             f"{_C.__file__} is of version {_C.version}, the package of {info['version']}"
