@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from swapnas_ext._util.made_later import MadeLater
+
 
 class SameWithNan:
     """A data class (``eq=False``) whose objects are equal if their fields are, NaN to NaN and lists to tuples too. A
@@ -26,7 +28,7 @@ def _of(thing: Any) -> list[Any]:
 
 def same(first: Any, second: Any) -> bool:
     """Whether two values are equal, or both NaN; in lists, tuples and mappings too."""
-    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
+    if isinstance(first, list | tuple | MadeLater) and isinstance(second, list | tuple | MadeLater):
         return len(first) == len(second) and all(map(same, first, second))
     if isinstance(first, Mapping) and isinstance(second, Mapping):
         return first.keys() == second.keys() and all(same(first[k], second[k]) for k in first)

@@ -169,6 +169,10 @@ class RunFile:
 
     def candidates(self) -> list[Candidate]:
         """All recorded candidates, by number."""
+        return list(self.candidates_later())
+
+    def candidates_later(self) -> Sequence[Candidate]:
+        """The same, read and checked, and made when they are asked for."""
         with self._explained():
             if self._format == format_2.FORMAT:
                 return format_2.candidates(self._connection)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from swapnas_ext._util import MadeLater
 from swapnas_ext.search.candidate import Candidate, Outcome
 from swapnas_ext.search.run_file_checks import (
     BOOLEANS,
@@ -20,6 +21,7 @@ from swapnas_ext.search.run_file_checks import (
 
 _TRUTH = {None: None, 0: False, 1: True}
 _NUMBERS = {int, float, type(None)}
+_WHOLE = {int, type(None)}
 _FLAT = 100
 """Lists and objects in a text, of which no more than so many can lie within each other."""
 _NOT_NONE = ("seconds", "finished")
@@ -31,8 +33,9 @@ _IN_EVERY_ROW = {
 
 def read_at_once(
     rows: Sequence[tuple[Any, ...]], names: Sequence[str], of_outcome: Sequence[str]
-) -> list[Candidate] | None:
-    """The candidates of all rows; None if a row is not as expected.
+) -> Sequence[Candidate] | None:
+    """The candidates of all rows, which are checked at once, and made when they are asked for; None if a row is not as
+    expected.
 
     Args:
         rows: the values of the columns ``names``.
@@ -52,16 +55,20 @@ def read_at_once(
     read: dict[str, Iterable[Any]] = {**columns, "details": details}
     for name in BOOLEANS:
         read[name] = map(_TRUTH.__getitem__, columns[name])
-    return list(
-        map(
-            Candidate,
-            *(columns[name] for name in ("number", "phase", "architecture", "form")),
-            map(tuple, parents),
-            columns["parameters"],
-            map(Outcome, *(read[name] for name in of_outcome)),
-            columns["finished"],
+
+    def make() -> list[Candidate]:
+        return list(
+            map(
+                Candidate,
+                *(columns[name] for name in ("number", "phase", "architecture", "form")),
+                map(tuple, parents),
+                columns["parameters"],
+                map(Outcome, *(read[name] for name in of_outcome)),
+                columns["finished"],
+            )
         )
-    )
+
+    return MadeLater(len(rows), make)
 
 
 def _values(texts: Sequence[str]) -> list[Any]:
@@ -91,7 +98,8 @@ def _fits(name: str, values: Sequence[Any]) -> bool:
         return types <= {int, type(None)} and set(values) <= _TRUTH.keys()
     if name in _NOT_NONE and type(None) in types:
         return False
-    return types <= _NUMBERS and all(map(math.isfinite, filter(None, values)))
+    # A sum is not finite if a number is not; one that overflows is left to the checks of single rows.
+    return types <= _NUMBERS and (types <= _WHOLE or math.isfinite(sum(filter(None, values))))
 
 
 def _are_details(details: Sequence[Any]) -> bool:

@@ -72,7 +72,7 @@ def problem_of_tables(connection: sqlite3.Connection) -> str | None:
     return f"expected the tables about and candidate, found {names}"
 
 
-def read(connection: sqlite3.Connection) -> list[Candidate]:
+def read(connection: sqlite3.Connection) -> Sequence[Candidate]:
     """All recorded candidates, by number. Raises ValueError or TypeError if a row is not as `insert` writes it."""
     query = f"SELECT {', '.join(_COLUMNS)} FROM candidate ORDER BY number"
     with garbage_kept():

@@ -135,7 +135,7 @@ class SearchResult(SameWithNan):
         targets = tuple(about["settings"].get("search", {}).get("target_params", ()))
         ended = about.get("ended", "")
         return cls(
-            run_file.candidates(),
+            run_file.candidates_later(),
             controls,
             targets,
             ended == "interrupted",
