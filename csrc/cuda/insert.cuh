@@ -29,17 +29,17 @@ struct InsertArguments {
 };
 
 // Blocks that have to fit a multiprocessor, which limits the registers of a thread.
-template <class T, bool Ternary, int N>
-inline constexpr int kResidentBlocks = N == 1                      ? (Ternary ? 3 : 4)
-                                       : Ternary || sizeof(T) == 2 ? 2
-                                                                   : 3;
+template <class T, bool Ternary, int N, bool Wide>
+inline constexpr int kResidentBlocks =
+    N == 1 ? (Wide ? 3 : 4) - (Ternary || (!Wide && sizeof(T) == 2))
+           : (Ternary || sizeof(T) == 2 ? 2 : 3);
 
 // Activations with patterns of one word.
 template <class T, bool Ternary, class Set, int N>
 class NarrowInserter {
 public:
     static constexpr int kNeurons = N;
-    static constexpr int kBlocks = kResidentBlocks<T, Ternary, N>;
+    static constexpr int kBlocks = kResidentBlocks<T, Ternary, N, false>;
 
     __device__ NarrowInserter(const InsertArguments& a, const Table& table, int64_t group)
         : a_(a),
@@ -76,7 +76,7 @@ template <class T, bool Ternary, int N>
 class WideInserter {
 public:
     static constexpr int kNeurons = N;
-    static constexpr int kBlocks = kResidentBlocks<T, Ternary, N>;
+    static constexpr int kBlocks = kResidentBlocks<T, Ternary, N, true>;
 
     __device__ WideInserter(const InsertArguments& a, const Table& table, int64_t group)
         : a_(a),
