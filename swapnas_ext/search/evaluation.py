@@ -83,11 +83,9 @@ class Evaluator:
                 build = partial(self._network, architecture, counted)
                 score = self.scorer(SeededBuilds(build, self.scorer.options.seed, seed))
             measured = score.measurement
-            if flops is not None:
-                pass  # of the final network
-            elif "flops" in measured.details:  # the network runs more often than once
-                flops = measured.details["flops"]
-            elif counted is not None:
+            if flops is None:  # under a limit, those of the final network are known
+                flops = measured.details.get("flops")  # where the network runs more often than once
+            if flops is None and counted is not None:
                 flops = counted.per_sample(self.scorer.samples)
             json.dumps(dict(measured.details), allow_nan=False)  # as the run file keeps them
             if self.ranks and "score_of" in measured.details:
