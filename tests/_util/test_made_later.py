@@ -20,7 +20,7 @@ def test_they_are_made_once_and_act_as_a_list() -> None:
     assert len(later) == 3 and not calls
     assert later[1] == 1 and later[1:] == [1, 2] and list(later) == [3, 1, 2]
     assert calls == ["made"]
-    assert later == [3, 1, 2] and [3, 1, 2] == later and later == MadeLater(3, make)
+    assert later == [3, 1, 2] and later == [3, 1, 2] and later == MadeLater(3, make)
     assert later != [3, 1] and later != (3, 1, 2)
     assert same(later, (3, 1, 2)) and same([3, 1, 2], later)
     assert sorted(later) == [1, 2, 3] and 2 in later
