@@ -12,7 +12,7 @@ namespace {
 
 // Of a multiprocessor.
 constexpr int64_t kResidentRuns = 768;      // threads, as the launch bounds of the kernels ask for
-constexpr int64_t kResidentSingles = 1024;  // threads
+constexpr int64_t kResidentSingles = 1024;  // threads, of binary keys; others have fewer
 constexpr int64_t kResidentSplits = 1152;   // threads
 // What keeps memory busy (Little's law): 4.3 TB/s for the 1 us of a trip, over 132 multiprocessors.
 constexpr int64_t kBytesOfTrip = 32 * 1024;

@@ -57,7 +57,7 @@ class Scoring:
             "S, images in the mini-batch; auto: a pilot of random architectures chooses it, and --size unless it is "
             "given, so that scores are repeatable, not saturated, and cheap.",
             type=NumberOrAuto(),
-            default=16,
+            default=data.DEFAULT_SAMPLES,
         )
     )
     size: int | None = field(

@@ -9,9 +9,10 @@ from __future__ import annotations
 from swapnas_ext.data.classes import LabelledImages, labelled_images
 from swapnas_ext.data.loaders import first_batch
 from swapnas_ext.data.pixels import MEAN, STD
-from swapnas_ext.data.sources import DEFAULT_SIZE, images, photograph
+from swapnas_ext.data.sources import DEFAULT_SAMPLES, DEFAULT_SIZE, images, photograph
 
 __all__ = [
+    "DEFAULT_SAMPLES",
     "DEFAULT_SIZE",
     "MEAN",
     "STD",

@@ -12,11 +12,12 @@ from swapnas_ext.data.folder import read_folder
 from swapnas_ext.data.picture import open_picture, patches
 
 DEFAULT_SIZE = 32
+DEFAULT_SAMPLES = 16
 _ARRAY_SUFFIXES = frozenset({".npz", ".npy"})
 _NAMED_ARRAY = re.compile(r"(?P<file>.+?\.npz):(?P<name>.+)", re.IGNORECASE)
 
 
-def photograph(samples: int = 16, size: int = DEFAULT_SIZE) -> Tensor:
+def photograph(samples: int = DEFAULT_SAMPLES, size: int = DEFAULT_SIZE) -> Tensor:
     """Patches of the photograph that matplotlib bundles (``grace_hopper.jpg``), always the same.
 
     Returns float32 ``[samples, 3, size, size]``, ``size`` in pixels. The photograph is cut into a grid of

@@ -41,7 +41,7 @@ def distinct_of(
     """The first ``top`` architectures of a ranking that differ from all better ones among them in ``apart`` choices; by
     default `APART`, or fewer where architectures have no more choices. Looks at no more than the best `LOOKED_AT`.
     """
-    apart = _usual(rows, space) if apart is None else apart
+    apart = _default_apart(rows, space) if apart is None else apart
     kept: list[tuple[int, Ranked]] = []
     alike: list[int] = []
     for rank, row in enumerate(rows[:LOOKED_AT], start=1):
@@ -61,7 +61,7 @@ def distinct_of(
     return [Distinct(row, rank, count) for (rank, row), count in zip(kept, alike, strict=True)]
 
 
-def _usual(rows: Sequence[Ranked], space: SearchSpace) -> int:
+def _default_apart(rows: Sequence[Ranked], space: SearchSpace) -> int:
     """In a space of three choices, architectures that differ in all of them would leave one of each."""
     sampled = rows[:: len(rows) // _SAMPLE + 1]
     furthest = max(

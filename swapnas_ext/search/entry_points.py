@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from swapnas_ext import measures
+from swapnas_ext import data, measures
 from swapnas_ext._util import ctrl_c_ignored, renamed
 from swapnas_ext.models import OWN
 from swapnas_ext.scoring import Scorer
@@ -111,7 +111,9 @@ def search(
 
 
 def _recommended_scorer(space: SearchSpace, seed: int) -> Scorer:
-    return Scorer(space.inputs(16), measure=measures.recommended, init=OWN, seed=seed)
+    return Scorer(
+        space.inputs(data.DEFAULT_SAMPLES), measure=measures.recommended, init=OWN, seed=seed
+    )
 
 
 def evolve(

@@ -13,7 +13,7 @@ from support.searches import essence
 import swapnas_ext as swap
 from swapnas_ext.cli import main
 from swapnas_ext.search import RunFile, SearchSettings
-from swapnas_ext.search.evaluation import one_thread
+from swapnas_ext.search.one_thread import one_thread
 
 SEARCH = """
 space = "nasbench201"

@@ -18,7 +18,7 @@ import swapnas_ext as swap
 from swapnas_ext.cli import main
 from swapnas_ext.cli import worker_options as workers
 from swapnas_ext.search import Candidate, Outcome, RunFile
-from swapnas_ext.search.evaluation import one_thread
+from swapnas_ext.search.one_thread import one_thread
 
 SPACE = ("--space", "nasbench201", "--channels", "2", "--cells", "1")
 SMALL = (*SPACE, "--samples", "8", "--population", "12", "--tournament", "4", "--workers", "1")

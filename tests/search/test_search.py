@@ -26,7 +26,7 @@ from swapnas_ext.search import (
     evolve,
     search,
 )
-from swapnas_ext.search.evaluation import one_thread
+from swapnas_ext.search.one_thread import one_thread
 
 
 class SlowestFirst(MadeUpWorker):
