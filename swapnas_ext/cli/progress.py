@@ -1,53 +1,130 @@
-"""Progress bars."""
+"""How far a command is: a bar in a terminal, and a line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
 
+from swapnas_ext.report.live.words import duration, printable, rate_text
 from swapnas_ext.search import Progress
+
+_LINE = 10.0
+"""Seconds between two lines, and before the first."""
+_CHECKED = 0.5
+"""Seconds between two looks whether a line is due."""
+
+
+class Bar(RichProgress):
+    """A progress bar with counts, the ``state`` of its task, and the time left.
+
+    Where stderr is no terminal, such as in a log, it writes a line of these every ten seconds instead.
+
+    Args:
+        what: is being done, such as "searching".
+        console: by default stderr.
+        clock: seconds, which only grow.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        console = Console(stderr=True) if console is None else console
+        self._what = what
+        self._draws = console.is_terminal and not console.is_dumb_terminal
+        self._clock = clock
+        self._written = clock()
+        self._is_over = threading.Event()
+        self._writer: threading.Thread | None = None
+        super().__init__(
+            TextColumn(what),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(),
+            console=console,
+            auto_refresh=self._draws,
+            transient=True,
+            get_time=clock,
+        )
+
+    def start(self) -> None:
+        if self._draws:
+            super().start()
+            return
+        # A thread, so that a command that waits long for one network tells that it goes on.
+        self._written = self._clock()
+        self._writer = threading.Thread(target=self._write_until_over, daemon=True)
+        self._writer.start()
+
+    def stop(self) -> None:
+        if self._writer is None:
+            super().stop()
+            return
+        self._is_over.set()
+        self._writer.join()
+
+    def write_if_due(self) -> None:
+        """Writes a line if the last one is ten seconds old."""
+        now = self._clock()
+        if now - self._written < _LINE:
+            return
+        self._written = now
+        for task in self.tasks:
+            click.echo(printable(self._line(task)), err=True)
+
+    def _write_until_over(self) -> None:
+        while not self._is_over.wait(_CHECKED):
+            self.write_if_due()
+
+    def _line(self, task: Task) -> str:
+        total = "" if task.total is None else f" of {task.total:,.0f}"
+        left = task.time_remaining
+        parts = [f"{task.completed:,.0f}{total}", *filter(None, [task.fields.get("state")])]
+        if left is not None and not task.finished:
+            parts.append(f"{duration(left)} left")
+        return f"{self._what}: {', '.join(parts)}"
 
 
 def bar(what: str) -> Bar:
-    """A progress bar with counts, the ``state`` of its task, and the time left."""
-    return Bar(
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[state]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
+    """A progress bar, or the lines in its place. Its task has a ``state``, a short text."""
+    return Bar(what)
 
 
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[Progress], None]]:
-    """Shows a progress bar. Yields the ``on_progress`` for a search."""
-    start = time.perf_counter()
+    """Shows how far a search is. Yields the ``on_progress`` for it."""
     with bar(what) as shown:
         task = shown.add_task("", total=total, state="starting")
 
         def on_progress(progress: Progress) -> None:
-            rate = progress.scored / (time.perf_counter() - start)
-            parts = [f"{rate:.0f} candidates/s"]
-            if progress.best is not None:
-                parts.insert(0, f"best {progress.best.score:.6g}")
-            if progress.failed:
-                parts.append(f"{progress.failed} without a score")
-            if progress.over:
-                parts.append(f"{progress.over} beyond the limits")
-            if progress.looking:
-                parts.append(
-                    f"looking for new architectures: {progress.looking:,} in a row were known or too large"
-                )
             shown.update(
-                task, completed=progress.done, total=progress.total, state=", ".join(parts)
+                task,
+                completed=progress.done,
+                total=progress.total,
+                state=", ".join(_parts(progress)),
             )
 
         yield on_progress
+
+
+def _parts(progress: Progress) -> Iterator[str]:
+    if progress.best is not None:
+        yield f"best {progress.best.score:.6g}"
+    if progress.rate:
+        yield rate_text(progress.rate)
+    if progress.failed:
+        yield f"{progress.failed:,} without a score"
+    if progress.over:
+        yield f"{progress.over:,} beyond the limits"
+    if progress.looking:
+        yield f"looking for new architectures: {progress.looking:,} in a row were known or too large"

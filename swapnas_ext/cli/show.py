@@ -11,6 +11,7 @@ from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.messages import EXPECTED, CommandError, fail
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.recorded_command import config_of
+from swapnas_ext.cli.watch import watch
 from swapnas_ext.report.search.json_text import to_json
 from swapnas_ext.report.search.text import to_text
 from swapnas_ext.search import (
@@ -32,6 +33,8 @@ Examples:
   swapnas show run.db --distinct --top 5                 # of similar architectures only the best
   swapnas show run.db --json | python -c 'import json, sys; print(json.load(sys.stdin)["best"][0])'
   swapnas show run.db --html page.html
+  swapnas show run.db --watch                            # while a search writes to it
+  swapnas show run.db --serve 8000                       # the same as a page: http://127.0.0.1:8000
   swapnas show run.db --config > run.toml && swapnas search --config run.toml --run again.db
 """
 
@@ -58,6 +61,20 @@ def _config(context: click.Context, parameter: click.Parameter, value: str | Non
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Writes a self-contained HTML page.",
+)
+@click.option(
+    "--watch",
+    "watches",
+    is_flag=True,
+    help="Shows how the search goes while it runs, and ends with it; waits for the file if there is none yet. Ctrl-C "
+    "ends the view alone. Where stdout is no terminal: a line every ten seconds.",
+)
+@click.option(
+    "--serve",
+    "port",
+    type=click.IntRange(0, 65_535),
+    metavar="PORT",
+    help="Shows the same as a live page, for browsers of this machine, until Ctrl-C. 0 takes a free port.",
 )
 @click.option("--top", default=10, show_default=True, help="Number of the best to show.")
 @click.option(
@@ -89,6 +106,8 @@ def show(
     run: Path,
     as_json: bool,
     html: Path | None,
+    watches: bool,
+    port: int | None,
     top: int,
     distinct: bool,
     apart: int | None,
@@ -98,13 +117,24 @@ def show(
     """Shows the results in a run file: the best architectures, in the formats of other code bases too, the progress
     of the search, and pictures.
 
-    A search may be writing to the file meanwhile.
+    A search may be writing to the file meanwhile: --watch and --serve show how it goes.
     """
     try:
-        if as_json + prints_config + (html is not None) > 1:
-            raise ValueError("give one of --json, --html and --config")
+        is_live = watches or port is not None
+        if as_json + prints_config + (html is not None) + watches + (port is not None) > 1:
+            raise ValueError("give one of --json, --html, --config, --watch and --serve")
+        if is_live and (distinct or apart is not None or space is not None):
+            raise ValueError("--watch and --serve show no --distinct and need no --space")
         if top < 1:
             raise ValueError(f"--top must be at least 1, got {top}")
+        if watches:
+            watch(run, top)
+            return
+        if port is not None:
+            from swapnas_ext.cli.serve import serve  # brings a web server
+
+            serve(run, top, port)
+            return
         if prints_config:
             click.echo(config_of(run), nl=False)
             return

@@ -26,6 +26,7 @@ from swapnas_ext.search.recorded_space import asked_space_name, recorded_space
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.run_file_access import RunFileError, is_taken
 from swapnas_ext.search.run_file_checks import recorded_pilot
+from swapnas_ext.search.run_file_follower import News, RunFileFollower
 from swapnas_ext.search.search_result import Ranked, SearchResult
 from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control
@@ -63,6 +64,7 @@ __all__ = [
     "History",
     "HistoryError",
     "Individual",
+    "News",
     "Outcome",
     "Pilot",
     "Progress",
@@ -71,6 +73,7 @@ __all__ = [
     "RayCluster",
     "RunFile",
     "RunFileError",
+    "RunFileFollower",
     "SearchResult",
     "SearchSettings",
     "Strategy",

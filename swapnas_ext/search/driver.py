@@ -81,6 +81,7 @@ class Driver:
         self._being_scored: dict[str, Candidate] = {}  # by architecture
         self._done = self._scored = self._failed = self._over = 0
         self._best: Individual | None = None
+        self._begun = time.monotonic()
         self.controls: list[Control] = []
         self.exhausted = False
 
@@ -288,6 +289,7 @@ class Driver:
                     failed=self._failed,
                     over=self._over,
                     looking=looking,
+                    seconds=time.monotonic() - self._begun,
                 )
             )
 

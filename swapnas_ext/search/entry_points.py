@@ -19,6 +19,7 @@ from swapnas_ext.search.driver import Driver
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.latency import Quiet
 from swapnas_ext.search.progress import Progress
+from swapnas_ext.search.progress_in_notebook import shown_in_notebook
 from swapnas_ext.search.search_result import SearchResult
 from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control
@@ -56,7 +57,8 @@ def search(
         history: path of the run file, which records everything. If the file exists, its search continues;
             ``candidates`` may differ then, and candidates that it has begun with are kept.
         device: the device that runs the networks.
-        on_progress: called with the `Progress` after every few candidates.
+        on_progress: called with the `Progress` after every few candidates. None: in a notebook, a bar is shown, and
+            the result takes its place; ``lambda progress: None`` shows none. Elsewhere nothing is shown.
         command: recorded in a new run file; the ``swapnas`` command resumes with it.
         report: the old name of ``on_progress``.
 
@@ -88,9 +90,12 @@ def search(
     path = None if history is None else Path(history)
     crew = Crew(hire(evaluator, workers))
     try:
-        with opened(path, about) as run_file:
+        with (
+            shown_in_notebook("searching", on_progress) as shown,
+            opened(path, about) as run_file,
+        ):
             settings = replace(settings, candidates=run_file.settings["search"]["candidates"])
-            driver = Driver(space, settings, run_file, crew, on_progress)
+            driver = Driver(space, settings, run_file, crew, shown.on_progress)
             try:
                 driver.run()
                 ended = "exhausted" if driver.exhausted else "complete"
@@ -98,12 +103,13 @@ def search(
                 ended = "interrupted"
             with ctrl_c_ignored():
                 run_file.write_about(ended=ended)
-            return replace(
+            shown.result = result = replace(
                 driver.result(),
                 interrupted=ended == "interrupted",
                 exhausted=ended == "exhausted",
                 settings=run_file.settings,
             )
+        return result
     finally:
         crew.close()
         if quiet is not None:

@@ -16,6 +16,7 @@ from swapnas_ext.search.candidate import Candidate
 from swapnas_ext.search.description import describe_scorer, describe_space
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.progress import Progress
+from swapnas_ext.search.progress_in_notebook import shown_in_notebook
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.search_result import SearchResult
 from swapnas_ext.search.size_control import Control
@@ -66,10 +67,14 @@ def score_listed(
         wanted = {form: found for form, found in wanted.items() if form in asked_for}
     crew = Crew(hire(evaluator, workers))
     try:
-        with opened(None if history is None else Path(history), about) as run_file:
+        with (
+            shown_in_notebook("scoring", on_progress) as shown,
+            opened(None if history is None else Path(history), about) as run_file,
+        ):
+            run_file.write_about(wanted=len(wanted))
             interrupted = False
             try:
-                _score(wanted, crew, run_file, on_progress)
+                _score(wanted, crew, run_file, shown.on_progress)
             except KeyboardInterrupt:
                 interrupted = True
             known = [candidate for candidate in run_file.candidates() if candidate.form in wanted]
@@ -82,13 +87,14 @@ def score_listed(
                 run_file.write_about(
                     ended="interrupted" if interrupted else "complete", controls=[(None, None)]
                 )
-            return SearchResult(
+            shown.result = result = SearchResult(
                 known,
                 (Control(),),
                 interrupted=interrupted,
                 settings=run_file.settings,
                 space=space,
             )
+        return result
     finally:
         crew.close()
 
@@ -120,11 +126,13 @@ def _score(
         )
     ]
     scored = 0
+    begun = time.monotonic()
 
     def tell() -> None:
         if on_progress is not None:
             done = len(wanted) - len(new) + scored
-            on_progress(Progress(done, len(wanted), scored, None, failed))
+            seconds = time.monotonic() - begun
+            on_progress(Progress(done, len(wanted), scored, None, failed, seconds=seconds))
 
     tell()
     chunk = Chunk([candidate.architecture for candidate in new])

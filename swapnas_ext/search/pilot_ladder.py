@@ -41,6 +41,7 @@ class Ladder:
         self._crew = crew
         self._architectures = architectures
         self._repeats = repeats
+        self._begun = time.monotonic()
         self._end = end
         self._on_progress = on_progress
         self._readings: dict[tuple[Setting, int], list[Outcome]] = {}
@@ -186,7 +187,9 @@ class Ladder:
             known += [outcome for outcome in chunk.outcomes if outcome is not None]
             self._done += len(tasks)
             if self._on_progress is not None:
-                self._on_progress(Progress(self._done, max(total, self._done), self._done, None, 0))
+                seconds = time.monotonic() - self._begun
+                total = max(total, self._done)
+                self._on_progress(Progress(self._done, total, self._done, None, 0, seconds=seconds))
         return known
 
     def _seconds(self, setting: Setting) -> float:

@@ -15,6 +15,7 @@ from swapnas_ext.search.pilot_choice import Pilot, Problem, Setting, Trial
 from swapnas_ext.search.pilot_ladder import FEWEST, MOST, Ladder
 from swapnas_ext.search.pilot_reader import Reader
 from swapnas_ext.search.progress import Progress
+from swapnas_ext.search.progress_in_notebook import shown_in_notebook
 from swapnas_ext.search.workers import Crew, Workers, hire
 from swapnas_ext.spaces import SearchSpace
 
@@ -71,32 +72,37 @@ def pilot(
     counts = _SAMPLES if samples is None else (samples,)
     reader = Reader(space, options, source, device)
     crew = Crew(hire(reader, workers))  # type: ignore[arg-type]  # workers only call it
-    try:
-        ladder = Ladder(reader, crew, architectures, repeats, start + seconds, on_progress)
-        trials, is_complete = ladder.climb(counts, sizes)
-    finally:
-        crew.close()
-    took = time.monotonic() - start
-    chosen = pilot_choice.best(trials) if trials else None
-    if chosen is None:
-        chosen = pilot_choice.untried(Setting(counts[0], sizes[-1]), repeats)
-    elif not chosen.is_good and (chosen.size < sizes[-1] or chosen.is_saturated):
-        is_open = (
-            chosen.is_saturated
-            and len(counts) > 1
-            and not (is_complete and chosen.size == sizes[-1])
+    with shown_in_notebook("pilot", on_progress) as shown:
+        try:
+            ladder = Ladder(
+                reader, crew, architectures, repeats, start + seconds, shown.on_progress
+            )
+            trials, is_complete = ladder.climb(counts, sizes)
+        finally:
+            crew.close()
+        took = time.monotonic() - start
+        chosen = pilot_choice.best(trials) if trials else None
+        if chosen is None:
+            chosen = pilot_choice.untried(Setting(counts[0], sizes[-1]), repeats)
+        elif not chosen.is_good and (chosen.size < sizes[-1] or chosen.is_saturated):
+            is_open = (
+                chosen.is_saturated
+                and len(counts) > 1
+                and not (is_complete and chosen.size == sizes[-1])
+            )
+            samples = ladder.unsaturated_samples(chosen) if is_open else chosen.samples
+            if Setting(samples, sizes[-1]) != Setting(chosen.samples, chosen.size):
+                chosen = pilot_choice.untried(Setting(samples, sizes[-1]), repeats)
+        found = Pilot(
+            samples=chosen.samples,
+            repeats=chosen.repeats,
+            size=None if chosen.size == own else chosen.size,
+            sentence=_sentence(chosen, trials, took, unit=unit, is_complete=is_complete),
+            seconds=round(took, 1),
+            trials=tuple(trials),
         )
-        samples = ladder.unsaturated_samples(chosen) if is_open else chosen.samples
-        if Setting(samples, sizes[-1]) != Setting(chosen.samples, chosen.size):
-            chosen = pilot_choice.untried(Setting(samples, sizes[-1]), repeats)
-    return Pilot(
-        samples=chosen.samples,
-        repeats=chosen.repeats,
-        size=None if chosen.size == own else chosen.size,
-        sentence=_sentence(chosen, trials, took, unit=unit, is_complete=is_complete),
-        seconds=round(took, 1),
-        trials=tuple(trials),
-    )
+        shown.result = found.sentence
+    return found
 
 
 def _architectures(space: SearchSpace, rng: random.Random) -> list[str]:

@@ -19,6 +19,7 @@ class Progress:
         failed: candidates that could not be scored.
         over: candidates beyond a limit, which were not scored.
         looking: architectures drawn since the last new one; all of them were known or too large.
+        seconds: time since the search was started or resumed.
     """
 
     done: int
@@ -28,3 +29,9 @@ class Progress:
     failed: int
     over: int = 0
     looking: int = 0
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Candidates per second since the search was started or resumed."""
+        return self.scored / self.seconds if self.seconds else 0.0

@@ -97,8 +97,12 @@ class RunFile:
         return run_file
 
     @classmethod
-    def read(cls, path: str | Path) -> RunFile:
+    def read(cls, path: str | Path, *, check_pages: bool = True) -> RunFile:
         """Opens a run file to look at. A search may be writing to it.
+
+        Args:
+            check_pages: whether to read all of the file to find damage. Opening a file again and again is quicker
+                without.
 
         Raises:
             FileNotFoundError: no such file.
@@ -106,7 +110,8 @@ class RunFile:
         """
         path = access.existing(path)
         # With immutable=1, SQLite leaves no files of its own beside a file that it only reads.
-        return cls._opened(path, "ro" if access.log_of(path).exists() else "ro&immutable=1")
+        mode = "ro" if access.log_of(path).exists() else "ro&immutable=1"
+        return cls._opened(path, mode, check_pages=check_pages)
 
     def _make(self, settings: dict[str, Any]) -> None:
         if self._path is not None:
@@ -115,7 +120,7 @@ class RunFile:
         self._connection.execute("PRAGMA synchronous = NORMAL")
 
     @classmethod
-    def _opened(cls, path: Path, mode: str) -> RunFile:
+    def _opened(cls, path: Path, mode: str, *, check_pages: bool = True) -> RunFile:
         run_file = cls(access.connect(path, mode), path)
         try:
             with run_file._explained():
@@ -133,9 +138,10 @@ class RunFile:
                 problem = tables.problem_of_tables(run_file._connection)
                 if problem is not None:
                     raise RunFileError(f"{path} is damaged, or no run file: {problem}")
-                (state,) = run_file._connection.execute("PRAGMA quick_check(1)").fetchone()
-                if state != "ok":
-                    raise RunFileError(f"{path} is damaged: {state}")
+                if check_pages:
+                    (state,) = run_file._connection.execute("PRAGMA quick_check(1)").fetchone()
+                    if state != "ok":
+                        raise RunFileError(f"{path} is damaged: {state}")
         except BaseException:
             run_file._connection.close()
             raise
@@ -178,6 +184,19 @@ class RunFile:
                 return format_2.candidates(self._connection)
             return tables.read(self._connection)
 
+    def finished_in(self, ranges: Sequence[tuple[int, int]]) -> list[Candidate]:
+        """The recorded candidates with numbers in any of these ranges, whose ends are included, in the order in which
+        they were finished."""
+        with self._explained():
+            if self._format == format_2.FORMAT:
+                every = format_2.candidates(self._connection)
+                found: Sequence[Candidate] = [
+                    c for c in every if any(low <= c.number <= high for low, high in ranges)
+                ]
+            else:
+                found = tables.read_ranges(self._connection, ranges)
+        return sorted(found, key=lambda candidate: (candidate.finished, candidate.number))
+
     def record(self, candidates: Sequence[Candidate]) -> None:
         """Writes candidates with their outcomes, all or none.
 
@@ -203,6 +222,8 @@ class RunFile:
 
     def close(self, *, discard: bool = False) -> None:
         """Closes the file. ``discard`` removes it, or empties it if it existed before `create`."""
+        if self._lock is not None and not discard:
+            access.empty_log(self._connection)
         self._connection.close()
         if discard and self._path is not None:
             for suffix in ("-wal", "-shm", "-journal"):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 NO_ROOM = "; what is recorded is safe: make room, and continue with --resume"
 NO_ROOM_YET = "; nothing is recorded yet: make room, or choose another place"
+
+
+_LONGER_THAN_IS_LOCKED = 0.2  # seconds
 
 
 class RunFileError(RuntimeError):
@@ -55,6 +58,13 @@ def log_of(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
+def empty_log(connection: sqlite3.Connection) -> None:
+    """Moves all of the log into the file. When a file is closed that others are reading, SQLite leaves this to no one,
+    and a copy of the file alone would lack what is in the log."""
+    with suppress(sqlite3.Error):  # what is in the log is safe there too
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def existing(path: str | Path) -> Path:
     """The file itself: links are followed. Raises FileNotFoundError."""
     path = Path(path)
@@ -75,9 +85,25 @@ def locked(path: Path) -> FileLock:
     """The lock of a file, which one search at a time holds. Raises RunFileError if another search holds it."""
     lock = FileLock(path.with_name(path.name + ".lock"))
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_LONGER_THAN_IS_LOCKED)
     except Timeout:
         raise RunFileError(f"another search is writing to {path}") from None
     except OSError as error:
         raise RunFileError(f"can't write beside {path}: {error}") from error
     return lock
+
+
+def is_locked(path: Path) -> bool | None:
+    """Whether a search is writing to a file; None if that can't be found out. Holds the lock for a moment."""
+    lock_file = path.with_name(path.name + ".lock")
+    if not lock_file.exists():
+        return False
+    lock = FileLock(lock_file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:  # may not be opened, such as that of another user
+        return None
+    lock.release()
+    return False

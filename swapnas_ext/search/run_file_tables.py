@@ -21,6 +21,7 @@ APPLICATION = 0x53574150  # "SWAP": tells run files from other SQLite files
 _CANDIDATE = ("number", "phase", "architecture", "form", "parents", "parameters")
 _OUTCOME = tuple(field.name for field in fields(Outcome))
 _COLUMNS = (*_CANDIDATE, *_OUTCOME, "finished")
+_SELECTED = f"SELECT {', '.join(_COLUMNS)} FROM candidate"
 TABLE = """
 CREATE TABLE {name} (
     number INTEGER PRIMARY KEY,
@@ -74,10 +75,20 @@ def problem_of_tables(connection: sqlite3.Connection) -> str | None:
 
 def read(connection: sqlite3.Connection) -> Sequence[Candidate]:
     """All recorded candidates, by number. Raises ValueError or TypeError if a row is not as `insert` writes it."""
-    query = f"SELECT {', '.join(_COLUMNS)} FROM candidate ORDER BY number"
     with garbage_kept():
-        found = read_at_once(connection.execute(query).fetchall(), _COLUMNS, _OUTCOME)
-    return [_candidate(row) for row in connection.execute(query)] if found is None else found
+        rows = connection.execute(f"{_SELECTED} ORDER BY number").fetchall()
+        found = read_at_once(rows, _COLUMNS, _OUTCOME)
+    return list(map(_candidate, rows)) if found is None else found
+
+
+def read_ranges(
+    connection: sqlite3.Connection, ranges: Sequence[tuple[int, int]]
+) -> Sequence[Candidate]:
+    """The recorded candidates in ranges of numbers, whose ends are included. Errors as for `read`."""
+    query = f"{_SELECTED} WHERE number BETWEEN ? AND ?"
+    rows = [row for ends in ranges for row in connection.execute(query, ends)]
+    found = read_at_once(rows, _COLUMNS, _OUTCOME)
+    return list(map(_candidate, rows)) if found is None else found
 
 
 def insert(

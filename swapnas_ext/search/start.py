@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,9 @@ def opened(path: Path | None, about: dict[str, Any]) -> Iterator[RunFile]:
             _check_same(made_with, {**about, "search": search}, path)
             command = _with_pilot(about["command"], made_with.get("command"))
             run_file.write_about(
-                settings={**made_with, "search": search, "command": command}, ended=""
+                settings={**made_with, "search": search, "command": command},
+                ended="",
+                resumed=time.time(),
             )
             yield run_file
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from swapnas_ext.search import Candidate
 
@@ -22,16 +22,29 @@ class Failures:
     """Its error."""
 
 
+class FailureGroups:
+    """Groups failures as they come."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, Failures] = {}
+
+    def add(self, candidate: Candidate) -> None:
+        error = _error(candidate)
+        line = error.partition("\n")[0].replace(candidate.architecture, "")
+        reason = _NUMBER.sub("0", line)
+        known = self._groups.get(reason) or Failures(0, candidate.architecture, error)
+        self._groups[reason] = replace(known, count=known.count + 1)
+
+    def largest_first(self) -> list[Failures]:
+        return sorted(self._groups.values(), key=lambda group: group.count, reverse=True)
+
+
 def grouped_failures(failed: Sequence[Candidate]) -> list[Failures]:
     """The failures by their reasons, the most frequent first."""
-    groups: dict[str, list[Candidate]] = {}
+    groups = FailureGroups()
     for candidate in failed:
-        line = _error(candidate).partition("\n")[0].replace(candidate.architecture, "")
-        groups.setdefault(_NUMBER.sub("0", line), []).append(candidate)
-    largest_first = sorted(groups.values(), key=len, reverse=True)
-    return [
-        Failures(len(group), group[0].architecture, _error(group[0])) for group in largest_first
-    ]
+        groups.add(candidate)
+    return groups.largest_first()
 
 
 def _error(candidate: Candidate) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-
-from swapnas_ext.report.shared.drawing import to_svg
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1f2933; max-width: 1080px; margin: 2rem auto;
@@ -51,6 +50,8 @@ def html_table(columns: Mapping[str, Sequence[str]]) -> str:
 
 def figure(drawn: Figure, caption: str = "") -> str:
     """A drawing with a caption of plain text."""
+    from swapnas_ext.report.shared.drawing import to_svg  # brings matplotlib
+
     told = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return f"<figure>{to_svg(drawn)}{told}</figure>"
 
