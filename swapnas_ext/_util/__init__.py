@@ -11,7 +11,7 @@ from swapnas_ext._util.import_by_name import named
 from swapnas_ext._util.json_record import json_document, read_document
 from swapnas_ext._util.made_later import MadeLater
 from swapnas_ext._util.malloc import keep_freed_memory
-from swapnas_ext._util.notebook_bar import NotebookBar, is_notebook
+from swapnas_ext._util.notebook_bar import ShownInNotebook, bar_in_notebook
 from swapnas_ext._util.notebook_html import notebook_facts, notebook_table, shortened
 from swapnas_ext._util.rank_correlation import Values, rank_correlation
 from swapnas_ext._util.registry import Registry, full_name
@@ -25,10 +25,11 @@ __all__ = [
     "ByClasses",
     "ColumnType",
     "MadeLater",
-    "NotebookBar",
     "Registry",
     "SameWithNan",
+    "ShownInNotebook",
     "Values",
+    "bar_in_notebook",
     "ctrl_c_ignored",
     "ctrl_c_later",
     "data_frame",
@@ -36,7 +37,6 @@ __all__ = [
     "full_name",
     "garbage_kept",
     "is_main_thread",
-    "is_notebook",
     "is_replaceable",
     "json_document",
     "keep_freed_memory",

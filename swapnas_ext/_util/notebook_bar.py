@@ -5,9 +5,13 @@ from __future__ import annotations
 import importlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+Progress = TypeVar("Progress")
 
 _REDRAWN = 0.25
 """Seconds between two updates: each is a message to the browser."""
@@ -33,7 +37,7 @@ class NotebookBar:
         self._what = what
         self._clock = clock
         self._drawn = clock()
-        self._told = "starting"
+        self._told = ""
         self._handle: Any = display(self._bundle(0, None), raw=True, display_id=True)
 
     def update(self, done: int, total: int | None, state: str) -> None:
@@ -57,17 +61,51 @@ class NotebookBar:
 
     def end(self, why: str) -> None:
         """Puts a line in the place of the bar: how far it came, and why no further."""
-        self._show_text(f"{self._what}: ended at {self._told}: {why}")
+        self._show_text(f"{self._what}: ended at {self._told or 'the start'}: {why}")
 
     def _show_text(self, text: str) -> None:
         shown = {"text/plain": text, "text/html": f"<div>{escape(text)}</div>"}
         self._handle.update(shown, raw=True)
 
     def _bundle(self, done: int, total: int | None) -> dict[str, str]:
-        text = f"{self._what}: {self._told}"
+        text = f"{self._what}: {self._told or 'starting'}"
         filled = "" if total is None else f' max="{max(total, 1)}" value="{done}"'
         html = (
             f'<div><progress style="width:16em;vertical-align:middle"{filled}></progress> '
             f"{escape(text)}</div>"
         )
         return {"text/plain": text, "text/html": html}
+
+
+@dataclass
+class ShownInNotebook(Generic[Progress]):
+    """The progress callback to call, if any, and what takes the place of the bar at the end."""
+
+    on_progress: Callable[[Progress], None] | None
+    result: object = None
+
+
+@contextmanager
+def bar_in_notebook(
+    what: str,
+    on_progress: Callable[[Progress], None] | None,
+    told: Callable[[Progress], tuple[int, int | None, str]],
+) -> Iterator[ShownInNotebook[Progress]]:
+    """In a notebook, and without a callback of the user's, shows a bar. At the end the ``result`` that the block has
+    set takes its place, or a line if the block raises.
+
+    Args:
+        what: is being done, such as "searching".
+        told: how much is done, of how much, and the state in a few words.
+    """
+    if on_progress is not None or not is_notebook():
+        yield ShownInNotebook(on_progress)
+        return
+    bar = NotebookBar(what)
+    shown: ShownInNotebook[Progress] = ShownInNotebook(lambda progress: bar.update(*told(progress)))
+    try:
+        yield shown
+    except BaseException as error:
+        bar.end(type(error).__name__)
+        raise
+    bar.replace(shown.result)

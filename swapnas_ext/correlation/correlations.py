@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from swapnas_ext import measures
-from swapnas_ext._util import SameWithNan, json_document, notebook_table, read_document, renamed
+from swapnas_ext._util import (
+    SameWithNan,
+    bar_in_notebook,
+    json_document,
+    notebook_table,
+    read_document,
+    renamed,
+)
 from swapnas_ext.correlation.accuracy_table import AccuracyTable, Row
 from swapnas_ext.correlation.comparisons import Comparison, compare
 from swapnas_ext.correlation.ranking import Ranking, rank
@@ -149,7 +156,8 @@ def correlate(
         control: mu and sigma. By default they are calibrated with the scores and sizes of the table's
             architectures. Calibration does not look at accuracies.
         seed: draws the resamples of the intervals.
-        on_progress: is called after each predictor, with how many are done and how many there are.
+        on_progress: is called after each predictor, with how many are done and how many there are. None: in a notebook,
+            a bar is shown.
         report: the old name of ``on_progress``.
 
     Raises:
@@ -163,17 +171,22 @@ def correlate(
     control = control or calibrated(rows)
     accuracies = [row.row.accuracy for row in rows]
     values = predictors(rows, control)
-    rankings = []
-    for name in values:
-        rankings.append(rank(name, values[name], accuracies, seed))
-        if on_progress is not None:
-            on_progress(len(rankings), len(values))
-    comparisons = [
-        compared
-        for name, other in _pairs(list(_scores(rows)))
-        if (compared := compare(name, other, values, accuracies, seed)) is not None
-    ]
-    return Correlations(table, rows, failed, control, repeats, rankings, comparisons)
+    tell = None if on_progress is None else lambda pair: on_progress(*pair)
+    with bar_in_notebook("intervals", tell, lambda pair: (*pair, "")) as shown:
+        rankings = []
+        for name in values:
+            rankings.append(rank(name, values[name], accuracies, seed))
+            if shown.on_progress is not None:
+                shown.on_progress((len(rankings), len(values)))
+        comparisons = [
+            compared
+            for name, other in _pairs(list(_scores(rows)))
+            if (compared := compare(name, other, values, accuracies, seed)) is not None
+        ]
+        shown.result = found = Correlations(
+            table, rows, failed, control, repeats, rankings, comparisons
+        )
+    return found
 
 
 def _pairs(scores: Sequence[str]) -> list[tuple[str, str]]:

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
-from swapnas_ext._util import NotebookBar, is_notebook
+from swapnas_ext._util import ShownInNotebook, bar_in_notebook
 from swapnas_ext.search.progress import Progress
 
-OnProgress = Callable[[Progress], None]
 
-
-@dataclass
-class Shown:
-    """The progress callback of a search, and where its result goes."""
-
-    on_progress: OnProgress | None
-    result: Any = None
-
-
-@contextmanager
-def shown_in_notebook(what: str, on_progress: OnProgress | None) -> Iterator[Shown]:
-    """In a notebook, and without a callback of the user's, shows a bar. The ``result`` replaces it at the end; if there
-    is none, or an error, a line does."""
-    if on_progress is not None or not is_notebook():
-        yield Shown(on_progress)
-        return
-    bar = NotebookBar(what)
-    shown = Shown(lambda progress: bar.update(progress.done, progress.total, _state(progress)))
-    try:
-        yield shown
-    except BaseException as error:
-        bar.end(type(error).__name__)
-        raise
-    bar.replace(shown.result)
+def shown_in_notebook(
+    what: str, on_progress: Callable[[Progress], None] | None
+) -> AbstractContextManager[ShownInNotebook[Progress]]:
+    """As `bar_in_notebook`, for a search."""
+    return bar_in_notebook(
+        what, on_progress, lambda progress: (progress.done, progress.total, _state(progress))
+    )
 
 
 def _state(progress: Progress) -> str:

@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from swapnas_ext._util import bar_in_notebook
 from swapnas_ext.correlation import check_scipy
 from swapnas_ext.data import LabelledImages, labelled_images
 from swapnas_ext.measures import SIZES, titles_of
@@ -61,7 +62,7 @@ def validate(
     device: str = "cpu",
     record: str | Path | None = None,
     again: bool = False,
-    on_progress: OnProgress = lambda progress: None,
+    on_progress: OnProgress | None = None,
 ) -> Validation:
     """Trains networks of the best, middle and worst scores of a run on images, and tells how well the scores rank their
     accuracies on held-out images.
@@ -82,7 +83,8 @@ def validate(
         device: the device that trains.
         record: path of a JSON file that is written after each network; a call with the same settings continues it.
         again: starts the record over.
-        on_progress: called with the `Progress` after every image, network that is timed, and mini-batch.
+        on_progress: called with the `Progress` after every image, network that is timed, and mini-batch. None: in a
+            notebook, a bar is shown.
 
     Raises:
         ValueError: settings or images that don't fit, a run without a ranking, or too little time.
@@ -97,54 +99,66 @@ def validate(
     choices = choose(run, networks)
     final = space.final()
     channels, size = _shape(final, size)
-    read = labelled_images(
-        images,
-        size,
-        at_least=FEWEST_OF_A_CLASS,
-        on_progress=lambda done, total: on_progress(Progress("reading images", done, total)),
-    )
-    trainer = _Trainer(final, read, split(read, channels), seed, device, flip)
-    settings = {
-        "architectures": [choice.ranked.architecture for choice in choices],
-        "scores": [choice.ranked.log_score for choice in choices],
-        "space": describe_space(final),
-        "size": size,
-        "images": read.digest,  # of that size
-        "minutes": minutes,
-        "flip": flip,
-        "seed": seed,
-        "device": torch.device(device).type,
-        "recipe": RECIPE,
-    }
-    path = None if record is None else Path(record)
-    with opened(path, settings, again=again) as kept:
-        interrupted = False
-        try:
-            if kept.plan is None:
-                _make_plan(kept, trainer, choices, start, 60 * minutes, on_progress)
-            _train_all(kept, trainer, choices, start, 60 * minutes, on_progress)
-        except KeyboardInterrupt:
-            if kept.plan is None or not any(one.accuracy is not None for one in kept.trained):
-                raise
-            interrupted = True
-        assert kept.plan is not None
-        return Validation(
-            sorted(kept.trained, key=lambda one: one.place),
-            len(choices),
-            len({candidate.form for candidate in run.scored}),
-            kept.plan,
-            len(read.classes),
-            len(trainer.split.train),
-            len(trainer.split.held_out),
-            read.found,
+    with bar_in_notebook("validating", on_progress, _told) as shown:
+        tell = shown.on_progress or _nothing
+        read = labelled_images(
+            images,
             size,
-            str(describe_space(final)["name"]),
-            _device_name(trainer.device),
-            kept.seconds,
-            interrupted,
-            seed,
-            _other_scores(choices),
+            at_least=FEWEST_OF_A_CLASS,
+            on_progress=lambda done, total: tell(Progress("reading images", done, total)),
         )
+        trainer = _Trainer(final, read, split(read, channels), seed, device, flip)
+        settings = {
+            "architectures": [choice.ranked.architecture for choice in choices],
+            "scores": [choice.ranked.log_score for choice in choices],
+            "space": describe_space(final),
+            "size": size,
+            "images": read.digest,  # of that size
+            "minutes": minutes,
+            "flip": flip,
+            "seed": seed,
+            "device": torch.device(device).type,
+            "recipe": RECIPE,
+        }
+        path = None if record is None else Path(record)
+        with opened(path, settings, again=again) as kept:
+            interrupted = False
+            try:
+                if kept.plan is None:
+                    _make_plan(kept, trainer, choices, start, 60 * minutes, tell)
+                _train_all(kept, trainer, choices, start, 60 * minutes, tell)
+            except KeyboardInterrupt:
+                if kept.plan is None or not any(one.accuracy is not None for one in kept.trained):
+                    raise
+                interrupted = True
+            assert kept.plan is not None
+            found = Validation(
+                sorted(kept.trained, key=lambda one: one.place),
+                len(choices),
+                len({candidate.form for candidate in run.scored}),
+                kept.plan,
+                len(read.classes),
+                len(trainer.split.train),
+                len(trainer.split.held_out),
+                read.found,
+                size,
+                str(describe_space(final)["name"]),
+                _device_name(trainer.device),
+                kept.seconds,
+                interrupted,
+                seed,
+                _other_scores(choices),
+            )
+            shown.result = found.verdict
+    return found
+
+
+def _told(progress: Progress) -> tuple[int, int, str]:
+    return progress.done, progress.total, progress.phase
+
+
+def _nothing(progress: Progress) -> None:
+    """Where nobody wants to know."""
 
 
 class _Trainer:
