@@ -47,8 +47,8 @@ def serve(path: Path, top: int, port: int) -> None:
     """
     check_may_be_run_file(path)
     with LiveServer(path, top, port) as server:
-        click.echo(f"{path}: {server.url}  (Ctrl-C ends)")
         try:
+            click.echo(f"{path}: {server.url}  (Ctrl-C ends)")
             server.serve_forever()
         except KeyboardInterrupt:  # as users end a viewer
             return

@@ -33,7 +33,7 @@ def watch(path: Path, top: int) -> None:
     console = Console(highlight=False)
     try:
         if console.is_terminal and not console.is_dumb_terminal:
-            state = _in_terminal(path, LiveRun(top), console)
+            state = in_terminal(path, LiveRun(top), console)
         else:
             state = as_lines(path, LiveRun(top), lambda line: console.print(line, soft_wrap=True))
     except KeyboardInterrupt:  # as users end a viewer
@@ -52,7 +52,10 @@ def check_may_be_run_file(path: Path) -> None:
         raise ValueError(f"there is no run file {path}, and no folder {path.resolve().parent}")
 
 
-def _in_terminal(path: Path, run: LiveRun, console: Console) -> State:
+def in_terminal(
+    path: Path, run: LiveRun, console: Console, *, sleep: Callable[[float], None] = time.sleep
+) -> State:
+    """Draws the view every second until the search has ended; returns its state then."""
     follower = RunFileFollower(path)
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
@@ -63,7 +66,7 @@ def _in_terminal(path: Path, run: LiveRun, console: Console) -> State:
             live.update(LiveView(run, str(path), time.time()), refresh=True)
             if run.state in (State.ENDED, State.GONE):
                 return run.state
-            time.sleep(_REDRAWN)
+            sleep(_REDRAWN)
 
 
 def as_lines(
