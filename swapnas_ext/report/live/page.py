@@ -22,9 +22,10 @@ _POINTS = 1500
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1f2933; --paper: #fff; --faint: #52606d; --line: #e4e7eb;
-  --dots: #9aa5b1; --accent: #c2410c }
+  --dots: #9aa5b1; --accent: #c2410c; --on-accent: #fff }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e4e7eb; --paper: #14181d; --faint: #9aa5b1; --line: #323f4b; --dots: #616e7c; --accent: #fb923c } }
+  :root { --ink: #e4e7eb; --paper: #14181d; --faint: #9aa5b1; --line: #323f4b; --dots: #7b8794; --accent: #fb923c;
+    --on-accent: #14181d } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1120px;
   margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
@@ -37,10 +38,10 @@ code { font: 12px/1.4 ui-monospace, monospace; overflow-wrap: anywhere }
 progress { width: 100%; accent-color: var(--accent) }
 figure { display: inline-block; margin: 0 1rem 1rem 0; width: 520px; max-width: 100% } svg { width: 100% }
 figcaption { color: var(--faint) }
-.points { stroke: var(--dots); stroke-width: 3; stroke-linecap: round; fill: none }
+.points { stroke: var(--dots); stroke-width: 4.5; stroke-linecap: round; fill: none }
 .steps { stroke: var(--accent); stroke-width: 1.8; fill: none } .axis { stroke: var(--line); fill: none }
 .label { fill: var(--faint); font-size: 12px }
-#lost { background: var(--accent); color: #fff; padding: .3rem .8rem; border-radius: 4px }
+#lost { background: var(--accent); color: var(--on-accent); padding: .3rem .8rem; border-radius: 4px }
 """
 
 _SCRIPT = """
@@ -160,6 +161,8 @@ class LivePage:
             return ""
         places = [*run.curve, len(run.scored) - 1]
         highest = [run.score(run.scored[place]) for place in run.curve]
+        largest = max(row.parameters for row in run.scored)
+        unit, unit_name = (1e6, "millions") if largest >= 1e6 else (1e3, "thousands")
         step = math.ceil(len(run.scored) / _POINTS)
         shown = run.scored[::step]
         curve = draw_chart(
@@ -172,9 +175,9 @@ class LivePage:
             y="score",
         )
         sizes = draw_chart(
-            [(row.parameters / 1e6, row.score) for row in shown],
-            [(size / 1e6, score) for size, score in run.front],
-            x="million parameters",
+            [(row.parameters / unit, row.score) for row in shown],
+            [(size / unit, score) for size, score in run.front],
+            x=f"parameters, {unit_name}",
             y="unregularised score",
         )
         return (
