@@ -20,6 +20,9 @@ _LINE = 10.0
 """Seconds between two lines, where there is no terminal."""
 _LOOKS = 1.0
 """Seconds between two looks for the end of the search, where there is no terminal."""
+_GRACE = 20.0
+"""Seconds for which no search may hold the file, where there is no terminal: one that resumes it takes a while to
+start."""
 
 
 def watch(path: Path, top: int) -> None:
@@ -77,14 +80,17 @@ def as_lines(
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> State:
-    """Writes a line at once, every ten seconds, and when the search has ended or stopped; returns its state then."""
+    """Writes a line at once, every ten seconds, and when the state changes. Returns the state when the search has
+    ended, or is not resumed after it has stopped."""
     follower = RunFileFollower(path)
-    written = None
+    written, at_work = None, clock()
     while True:
         state, replaced = run.state, run.replaced
         run.take(follower.look())
         now = clock()
-        is_over = run.state in (State.ENDED, State.GONE, State.STOPPED)
+        if run.state is not State.STOPPED:
+            at_work = now
+        is_over = run.state in (State.ENDED, State.GONE) or now - at_work >= _GRACE
         if run.replaced > replaced:
             write(f"{path} is another run now")
         if written is None or now - written >= _LINE or is_over or run.state is not state:

@@ -111,7 +111,8 @@ class RunFileFollower:
             candidates = run_file.finished_in(self._unread.ranges)
         self._run = run
         self._unread.remove([candidate.number for candidate in candidates])
-        return News(self._about, candidates, is_other, self._is_written())
+        is_written = True if candidates and not is_other else self._is_written()
+        return News(self._about, candidates, is_other, is_written)
 
     def _is_written(self) -> bool | None:
         return is_locked(self.path.resolve())

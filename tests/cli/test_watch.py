@@ -98,9 +98,27 @@ def test_a_search_that_was_killed(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     run_file = RunFile.create(path, SETTINGS)
     record(run_file, range(4))
-    written, state = lines_of(path, run_file.close)
+    written, state = lines_of(path, run_file.close, *[nothing] * 5)
     assert state is State.STOPPED
-    assert written[-1].endswith("stopped without an end: killed, or failed; --resume continues it")
+    assert written[1].endswith("stopped without an end: killed, or failed; --resume continues it")
+    assert len(written) < 6
+
+
+def test_a_search_that_is_resumed_in_time(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    RunFile.create(path, SETTINGS).close()
+    resumed: list[RunFile] = []
+    written, state = lines_of(
+        path,
+        nothing,
+        nothing,
+        lambda: resumed.append(RunFile.resume(path)),
+        *[nothing] * 6,
+        lambda: resumed[0].write_about(ended="complete"),
+    )
+    resumed[0].close()
+    assert state is State.ENDED
+    assert "stopped without an end" in written[0] and "running" in written[2]
 
 
 def test_another_run_takes_the_place_of_the_file(tmp_path: Path) -> None:

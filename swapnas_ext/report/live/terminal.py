@@ -20,7 +20,6 @@ _LABELS = 13
 """Characters of the names of facts."""
 _FAILURES = 3
 """How many reasons of failures are shown."""
-_FAINT = Style(dim=True)
 _STYLES = {
     State.RUNNING: Style(color="green"),
     State.ENDED: Style(color="cyan"),
@@ -51,9 +50,9 @@ class LiveView:
         lines = list(self.lines(width))
         height = options.height or console.height
         for name, text, style in lines[: max(1, height - 1)]:
-            yield Segment(name.ljust(_LABELS), _FAINT)
-            yield Segment(text, style)
-            yield Segment.line()
+            yield Segment(
+                f"{name.ljust(_LABELS)}{text}\n", style
+            )  # rich takes long for each segment
 
     def lines(self, width: int) -> Iterator[_Line]:
         """The lines, none of them longer than ``width``."""
