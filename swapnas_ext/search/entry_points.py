@@ -103,6 +103,7 @@ def search(
                 interrupted=ended == "interrupted",
                 exhausted=ended == "exhausted",
                 settings=run_file.settings,
+                sessions=run_file.sessions,
             )
     finally:
         crew.close()
