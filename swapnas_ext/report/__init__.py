@@ -6,4 +6,4 @@ import matplotlib, so commands import them only where they write a page.
 
 from __future__ import annotations
 
-__all__ = ["analysis", "correlation", "scores", "search", "shared", "validation"]
+__all__ = ["analysis", "comparison", "correlation", "scores", "search", "shared", "validation"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from swapnas_ext import measures
 from swapnas_ext.models import OWN
-from swapnas_ext.search.candidate import Candidate
+from swapnas_ext.search.candidate import Candidate, Outcome
 from swapnas_ext.search.comparison.opened_run import OpenedRun
 from swapnas_ext.search.run_file_checks import is_number
 from swapnas_ext.search.size_control import Control
@@ -19,6 +19,8 @@ from swapnas_ext.search.size_control import Control
 _NOT_OF_SCALE = ("measure", "seed", "repeats", "tolerance", "channels_last", "mu", "sigma")
 """Settings of a scorer after which scores are still on one scale. The measure is compared by that of the scores, and
 the size control by what the search used."""
+_SEVERAL = "measures"
+"""Of the details of an outcome: what each of several measures found."""
 _NAMED = 3
 """How many runs a sentence names for one value."""
 
@@ -89,50 +91,52 @@ def log_scores_by(candidates: Sequence[Candidate], measure: str | None) -> list[
     without one."""
     if measure is None:
         return [candidate.log_score for candidate in candidates]
-    return [_log_score_by(candidate, measure) for candidate in candidates]
+    return [
+        _log_score_by(outcome, measure) if outcome is not None else math.nan
+        for outcome in (candidate.outcome for candidate in candidates)
+    ]
 
 
-def _log_score_by(candidate: Candidate, measure: str) -> float:
-    outcome = candidate.outcome
-    if outcome is None:
-        return math.nan
-    if _score_of(candidate) == measure:
-        return candidate.log_score
-    found = _by_measure(candidate).get(measure)
-    value = found.get("log_score") if isinstance(found, Mapping) else None
-    return float(value) if value is not None and is_number(value) else math.nan
+def _log_score_by(outcome: Outcome, measure: str) -> float:
+    several = outcome.details.get(_SEVERAL)  # a run file may come from anyone
+    if type(several) is not dict or not several:
+        known = outcome.log_score if outcome.measure == measure else None
+    elif outcome.details.get("score_of", next(iter(several))) == measure:
+        known = outcome.log_score
+    else:
+        found = several.get(measure)
+        known = found.get("log_score") if type(found) is dict else None
+    return float(known) if known is not None and is_number(known) else math.nan
+
+
+def _measure_of(outcome: Outcome) -> str | None:
+    """The measure that the score is of; None without a score."""
+    several = outcome.details.get(_SEVERAL)
+    if type(several) is not dict or not several or outcome.measure is None:
+        return outcome.measure
+    return str(outcome.details.get("score_of", next(iter(several))))
 
 
 def ranking_measure(candidates: Sequence[Candidate]) -> str | None:
     """The measure that most scores are of; None without scores."""
-    counts = Counter(_score_of(candidate) for candidate in candidates if candidate.scored)
+    outcomes = (candidate.outcome for candidate in candidates)
+    counts = Counter(
+        _measure_of(one) for one in outcomes if one is not None and one.score is not None
+    )
     return counts.most_common(1)[0][0] if counts else None
 
 
-def _score_of(candidate: Candidate) -> str | None:
-    if _by_measure(candidate):
-        return candidate.score_of
-    return None if candidate.outcome is None else candidate.outcome.measure
-
-
-def _by_measure(candidate: Candidate) -> Mapping[str, Any]:
-    """What each of several measures found. A run file may come from anyone."""
-    if candidate.outcome is None:
-        return {}
-    found = candidate.outcome.details.get("measures")
-    return found if type(found) is dict else {}
-
-
 def _recorded_measures(run: OpenedRun) -> list[str]:
+    outcomes = [one.outcome for one in run.result.candidates if one.outcome and one.scored]
     names: dict[str, None] = {}
-    for candidate in run.result.candidates:
-        if candidate.scored:
-            own = _score_of(candidate)
-            names |= dict.fromkeys(name for name in (own, *_by_measure(candidate)) if name)
+    for outcome in outcomes:
+        several = outcome.details.get(_SEVERAL)
+        names |= dict.fromkeys(
+            str(name)
+            for name in (_measure_of(outcome), *(several if type(several) is dict else ()))
+        )
     return [
-        name
-        for name in names
-        if any(math.isfinite(_log_score_by(c, name)) for c in run.result.candidates)
+        name for name in names if any(math.isfinite(_log_score_by(one, name)) for one in outcomes)
     ]
 
 
