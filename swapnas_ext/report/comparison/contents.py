@@ -30,11 +30,16 @@ def plain(text: str, most: int = _LONGEST_NAME) -> str:
 
 def head(comparison: Comparison) -> list[str]:
     """The lines that the text and the page begin with."""
-    by = f", by {measures.title_of(comparison.measure)}" if comparison.measure else ""
+    by = f", by {_title_of(comparison.measure)}" if comparison.measure else ""
     return [
         f"{plain(str(comparison.space))}{plain(by)}: {plain(comparison.sentence, 250)}",
         *(plain(note, 500) for note in comparison.notes),
     ]
+
+
+def _title_of(measure: str) -> str:
+    """What tables call a measure. A run file may name any module, which is not to be imported."""
+    return measures.title_of(measure) if measure in measures.names() else measure
 
 
 def settings_columns(comparison: Comparison) -> Columns:
@@ -134,7 +139,8 @@ def overlap_columns(comparison: Comparison) -> Columns:
 def front_columns(
     comparison: Comparison, front: JointFront, shown: int, *, architectures: bool
 ) -> Columns:
-    """Points of a joint front, evenly from the lowest cost to the highest, and the numbers of the runs that have them."""
+    """Points of a joint front, evenly from the lowest cost to the highest, with the numbers of the runs that have
+    them."""
     numbers = {run.name: str(number) for number, run in enumerate(comparison.runs, start=1)}
     count = min(len(front.joint), shown)
     points = [

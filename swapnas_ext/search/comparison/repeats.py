@@ -39,7 +39,7 @@ class ScoreRange:
         high = max(known)
         # Scores themselves may be too large for a float.
         mean = high + math.log(sum(math.exp(value - high) for value in known) / len(known))
-        return cls(len(known), min(mean, high), min(known), high)
+        return cls(len(known), min(max(mean, min(known)), high), min(known), high)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,9 +163,10 @@ def _differing_scorers(runs: Sequence[OpenedRun], measure: str) -> str | None:
 
 def _of_scale(run: OpenedRun, measure: str) -> dict[str, Any]:
     scorer = {name: value for name, value in run.scorer.items() if name not in _NOT_OF_SCALE}
-    if scorer.get("init") == OWN:  # of several measures, each has the weights that it has alone
-        with suppress(ValueError, TypeError, ImportError):
-            scorer["init"] = measures.get(measure).default_init
+    # Of several measures, each has the weights that it has alone. A run file may name any module as its measure, which
+    # is not to be imported.
+    if scorer.get("init") == OWN and measure in measures.names():
+        scorer["init"] = measures.get(measure).default_init
     return scorer
 
 
