@@ -52,7 +52,7 @@ def test_text(paths: list[Path]) -> None:
     assert "to reach: until a score of 10, which all runs reached" in lines
     blocks = [line for line in lines if "█" in line and line.startswith("evolution-2")]
     assert len(blocks) == 2 and all(line.endswith("█  30") for line in blocks)
-    assert ["1", "evolution-1", "2", "1", "1", "1"] in [line.split() for line in lines]
+    assert ["1", "evolution-1", "2", "2", "2", "1"] in [line.split() for line in lines]
     assert max(map(len, lines)) <= 80
 
 
@@ -165,6 +165,22 @@ def test_runs_with_nothing(tmp_path: Path) -> None:
     result = run(*paths)
     assert result.exit_code == 0 and "no run has scored anything" in result.stdout
     assert run(*paths, "--html", tmp_path / "page.html").exit_code == 0
+
+
+def test_curves_that_begin_late_have_a_scale(tmp_path: Path) -> None:
+    """Workers take their time to start."""
+    paths = [
+        run_file(
+            tmp_path / f"{seed}.db",
+            [outcome(score) for score in range(1 + seed, 9)],
+            seed=seed,
+            sessions=[(900.0, 1010.0)],
+        )
+        for seed in range(2)
+    ]
+    _, _, over_seconds = run(*paths).stdout.partition("seconds (")
+    assert over_seconds.startswith("▁ up to 1, █ 8)")
+    assert len(set(over_seconds.splitlines()[1].split()[1])) > 1  # of a scale without a range, all are full blocks
 
 
 def test_long_curves_are_thinned() -> None:

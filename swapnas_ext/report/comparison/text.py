@@ -83,8 +83,7 @@ def _curves(comparison: Comparison, unit: str, curve_of: Callable[[ComparedRun],
         return ""
     places = [end * (step + 1) / _WIDTH for step in range(_WIDTH)]
     high = max(curve.log_scores[-1] for curve in curves if curve.at)
-    settled = [curve.value_at(_SETTLED * end) for curve in curves if curve.at]
-    low = min((value for value in settled if not math.isnan(value)), default=high)
+    low = min(curve.value_at(max(_SETTLED * end, curve.at[0])) for curve in curves if curve.at)
     names = [plain(run.name, _NAME) for run in comparison.runs]
     width = max(map(len, names))
     lines = [
