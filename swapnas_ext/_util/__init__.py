@@ -9,6 +9,7 @@ from swapnas_ext._util.data_frame import ColumnType, data_frame
 from swapnas_ext._util.garbage import garbage_kept
 from swapnas_ext._util.import_by_name import named
 from swapnas_ext._util.json_record import json_document, read_document
+from swapnas_ext._util.logarithm import exp_or_inf, exp_text
 from swapnas_ext._util.made_later import MadeLater
 from swapnas_ext._util.malloc import keep_freed_memory
 from swapnas_ext._util.notebook_bar import ShownInNotebook, bar_in_notebook
@@ -34,6 +35,8 @@ __all__ = [
     "ctrl_c_later",
     "data_frame",
     "decoded",
+    "exp_or_inf",
+    "exp_text",
     "full_name",
     "garbage_kept",
     "is_main_thread",

@@ -12,6 +12,7 @@ from swapnas_ext._util import keep_freed_memory
 from swapnas_ext.cli.analyze import analyze
 from swapnas_ext.cli.calibrate import calibrate
 from swapnas_ext.cli.command import Group
+from swapnas_ext.cli.compare import compare
 from swapnas_ext.cli.correlate import correlate
 from swapnas_ext.cli.export import export
 from swapnas_ext.cli.interrupted import INTERRUPTED, ctrl_c_once, finish_after_ctrl_c
@@ -52,7 +53,7 @@ def info() -> None:
     click.echo(json.dumps(build_info(), indent=2))
 
 
-for command in (score, search, show, export, calibrate, correlate, analyze, validate):
+for command in (score, search, show, compare, export, calibrate, correlate, analyze, validate):
     main.add_command(command)
 for command in (spaces, measures):
     main.add_command(command)

@@ -12,6 +12,15 @@ from __future__ import annotations
 
 from swapnas_ext.search import size_control, strategies, workers
 from swapnas_ext.search.candidate import Candidate, Outcome
+from swapnas_ext.search.comparison import (
+    BestSoFar,
+    ComparedRun,
+    Comparison,
+    JointFront,
+    Repeats,
+    ScoreRange,
+    compare,
+)
 from swapnas_ext.search.description import describe_scorer, describe_space
 from swapnas_ext.search.distinct import APART, Distinct
 from swapnas_ext.search.entry_points import calibrate, evolve, search
@@ -56,7 +65,10 @@ __all__ = [
     "APART",
     "STRATEGIES",
     "Admit",
+    "BestSoFar",
     "Candidate",
+    "ComparedRun",
+    "Comparison",
     "Control",
     "Distinct",
     "Evaluator",
@@ -64,16 +76,25 @@ __all__ = [
     "History",
     "HistoryError",
     "Individual",
+<<<<<<< HEAD
     "News",
+=======
+    "JointFront",
+>>>>>>> g21compare
     "Outcome",
     "Pilot",
     "Progress",
     "Proposal",
     "Ranked",
     "RayCluster",
+    "Repeats",
     "RunFile",
     "RunFileError",
+<<<<<<< HEAD
     "RunFileFollower",
+=======
+    "ScoreRange",
+>>>>>>> g21compare
     "SearchResult",
     "SearchSettings",
     "Strategy",
@@ -85,6 +106,7 @@ __all__ = [
     "Workers",
     "asked_space_name",
     "calibrate",
+    "compare",
     "describe_scorer",
     "describe_space",
     "evolve",

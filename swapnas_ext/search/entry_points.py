@@ -108,6 +108,7 @@ def search(
                 interrupted=ended == "interrupted",
                 exhausted=ended == "exhausted",
                 settings=run_file.settings,
+                sessions=run_file.sessions,
             )
         return result
     finally:

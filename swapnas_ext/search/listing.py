@@ -92,6 +92,7 @@ def score_listed(
                 (Control(),),
                 interrupted=interrupted,
                 settings=run_file.settings,
+                sessions=run_file.sessions,
                 space=space,
             )
         return result

@@ -76,15 +76,18 @@ def _made(
     return space
 
 
-def _check_name(name: str, recorded: str | None, source: object) -> None:
-    if recorded is None or name == recorded:
-        return
+def is_same_space_name(name: str | None, other: str | None) -> bool:
+    """Whether two recorded names may be of one space. A script that searched is imported by its own name later."""
+    if name is None or other is None or name == other:
+        return name == other
     module, _, qualname = name.partition(":")
-    was, _, recorded_qualname = recorded.partition(":")
-    # A script that searched is imported by its own name later.
-    if qualname and qualname == recorded_qualname and _SCRIPT in (module, was):
-        return
-    raise ValueError(f"{source} is a run of the space {recorded}, not of {name}")
+    other_module, _, other_qualname = other.partition(":")
+    return bool(qualname) and qualname == other_qualname and _SCRIPT in (module, other_module)
+
+
+def _check_name(name: str, recorded: str | None, source: object) -> None:
+    if recorded is not None and not is_same_space_name(name, recorded):
+        raise ValueError(f"{source} is a run of the space {recorded}, not of {name}")
 
 
 def _check_fits(space: SearchSpace, recorded: Mapping[str, Any], source: object) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from swapnas_ext.search import run_file_tables as tables
 from swapnas_ext.search.candidate import Candidate
 from swapnas_ext.search.run_file_access import RunFileError, is_taken
 from swapnas_ext.search.run_file_checks import problem_of, recorded_pilot
+from swapnas_ext.search.sessions import Session
 from swapnas_ext.version import __version__
 
 
@@ -36,6 +38,7 @@ class RunFile:
         self._lock: FileLock | None = None
         self._was_there = True  # before `create`
         self._format = tables.FORMAT
+        self._resumed: float | None = None  # until something is written
 
     @classmethod
     def create(cls, path: str | Path | None, settings: dict[str, Any]) -> RunFile:
@@ -90,7 +93,9 @@ class RunFile:
                 run_file._connection.execute("PRAGMA synchronous = NORMAL")
                 run_file._upgrade()
                 # Fails here if the file can't be written.
-                run_file._write_about({"version": __version__})
+                run_file._connection.execute("BEGIN IMMEDIATE")
+                run_file._connection.rollback()
+                run_file._resumed = time.time()
         except BaseException:
             lock.release()
             raise
@@ -169,8 +174,14 @@ class RunFile:
         found: dict[str, Any] | None = recorded_pilot(self.about)
         return found
 
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """When the search ran, see `RunningTime`; empty in a file of an earlier version."""
+        return tuple((start, end) for start, end in self.about.get("sessions", []))
+
     def write_about(self, **values: Any) -> None:
         with self._explained():
+            self._begin_session()
             self._write_about(values)
 
     def candidates(self) -> list[Candidate]:
@@ -204,6 +215,8 @@ class RunFile:
             RunFileError: the file can't be written, or is gone.
         """
         self._check_still_there()
+        with self._explained():
+            self._begin_session()
         with self._explained(writing=True), self._connection:
             tables.insert(self._connection, candidates)
 
@@ -222,8 +235,10 @@ class RunFile:
 
     def close(self, *, discard: bool = False) -> None:
         """Closes the file. ``discard`` removes it, or empties it if it existed before `create`."""
-        if self._lock is not None and not discard:
-            access.empty_log(self._connection)
+        if not discard:
+            self._end_session()
+            if self._lock is not None:
+                access.empty_log(self._connection)
         self._connection.close()
         if discard and self._path is not None:
             for suffix in ("-wal", "-shm", "-journal"):
@@ -241,6 +256,27 @@ class RunFile:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _begin_session(self) -> None:
+        """Records the session and the version of a resumed search with the first thing that it writes, so that one that
+        is refused leaves the file as it was."""
+        if self._resumed is None:
+            return
+        session, self._resumed = [self._resumed, None], None
+        values: dict[str, Any] = {"version": __version__}
+        sessions = self._about().get("sessions", [])
+        if isinstance(sessions, list):  # otherwise `about` says that the file is damaged
+            values["sessions"] = [*sessions, session]
+        self._write_about(values)
+
+    def _end_session(self) -> None:
+        """Records the end of this search's session. What can't be written is told of where it matters."""
+        if self._lock is None or self._resumed is not None:
+            return
+        with suppress(sqlite3.Error, ValueError, TypeError, LookupError):
+            sessions = self._about()["sessions"]
+            sessions[-1][1] = time.time()
+            self._write_about({"sessions": sessions})
 
     def _about(self) -> dict[str, Any]:
         rows = self._connection.execute("SELECT name, value FROM about").fetchall()

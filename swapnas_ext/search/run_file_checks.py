@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 from swapnas_ext._util import parsed_json
@@ -12,6 +13,7 @@ TEXTS = ("measure", "over", "error")
 LIMITS = (None, "flops", "latency")
 BOOLEANS = ("ternary", "saturated")
 _NEEDED = (("space", "name", str), ("search", "strategy", str), ("search", "seed", int))
+YEAR_10000 = 253_402_300_800  # in seconds since the epoch
 NUMBERS_OF_DETAILS = ("patterns", "patterns_std", "saturation")
 
 
@@ -87,6 +89,9 @@ def problem_of(about: dict[str, Any]) -> str | None:
     controls = about.get("controls", [])
     if not isinstance(controls, list) or not all(map(_is_control, controls)):
         return f"its controls are {controls!r}"
+    sessions = about.get("sessions", [])
+    if not isinstance(sessions, list) or not all(map(_is_session, sessions)):
+        return f"its sessions are {sessions!r:.200}"
     return None
 
 
@@ -119,5 +124,25 @@ def _is_control(value: object) -> bool:
     )
 
 
+def _is_session(value: object) -> bool:
+    """Whether a value is a pair of a start and an end. A clock that was set back may have made the end the earlier."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and _is_time(value[0])
+        and (value[1] is None or _is_time(value[1]))
+    )
+
+
+def _is_time(value: object) -> bool:
+    """Whether a value is a time in seconds since the epoch, with which one can calculate."""
+    return isinstance(value, int | float) and 0 <= value < YEAR_10000 and is_number(value)
+
+
 def is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a value is a number that a float holds. JSON has larger ones."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max
+    )

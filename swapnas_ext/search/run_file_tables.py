@@ -46,7 +46,13 @@ CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 def creation(settings: dict[str, Any]) -> str:
     """The SQL that makes the tables. One transaction, so that a file has all of it or nothing."""
-    about = {"settings": settings, "version": __version__, "started": time.time()}
+    started = time.time()
+    about = {
+        "settings": settings,
+        "version": __version__,
+        "started": started,
+        "sessions": [[started, None]],
+    }
     values = ", ".join(
         f"({_quoted(name)}, {_quoted(json.dumps(value))})" for name, value in about.items()
     )

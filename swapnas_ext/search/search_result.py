@@ -24,6 +24,7 @@ from swapnas_ext.search.final_networks import FinalNetworks
 from swapnas_ext.search.frame import candidates_frame
 from swapnas_ext.search.recorded_space import recorded_space
 from swapnas_ext.search.run_file import RunFile
+from swapnas_ext.search.sessions import Session
 from swapnas_ext.search.size_control import Control
 from swapnas_ext.spaces import SearchSpace
 
@@ -117,6 +118,7 @@ class SearchResult(SameWithNan):
         exhausted: whether the search ended because it found no new architectures.
         settings: what the run file records: ``space``, ``scorer``, ``search``, ``device`` and ``command``.
         space: the space that was searched; None if it is not known, see `load`.
+        sessions: when the search ran, in seconds since the epoch; the last has no end while it runs. JSON lacks them.
     """
 
     candidates: Sequence[Candidate]
@@ -126,6 +128,7 @@ class SearchResult(SameWithNan):
     exhausted: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     space: SearchSpace | None = field(default=None, compare=False, repr=False)
+    sessions: tuple[Session, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
     def of(cls, run_file: RunFile, space: SearchSpace | None = None) -> SearchResult:
@@ -142,6 +145,7 @@ class SearchResult(SameWithNan):
             ended == "exhausted",
             about["settings"],
             space,
+            run_file.sessions,
         )
 
     def _facts(self) -> dict[str, object]:

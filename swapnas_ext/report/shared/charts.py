@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ from swapnas_ext.report.shared.drawing import ACCENT, INK, MUTED
 if TYPE_CHECKING:
     from swapnas_ext.correlation import Agreement, OperationEffect, Repeatability
 
+_WIDE = 50.0
+"""Axes of scores are logarithmic where the highest is so many times the lowest."""
 _MANY = 5000
 """With more points, a picture of them takes less room than the points themselves."""
 
@@ -51,6 +54,72 @@ def draw_sizes(
         axes.scatter(*_columns(millions[2]), s=45, color=ACCENT, marker="*", zorder=3, label="best")
         axes.legend(frameon=False, fontsize=8)
     return figure
+
+
+@dataclass(frozen=True)
+class LineStyle:
+    """A colour, and the lengths of dashes and gaps in points; without any the line is solid."""
+
+    color: str
+    dashes: tuple[int, ...] = ()
+
+    @property
+    def linestyle(self) -> str | tuple[int, tuple[int, ...]]:
+        return (0, self.dashes) if self.dashes else "solid"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of steps."""
+
+    style: LineStyle
+    xs: Sequence[float]
+    ys: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Band:
+    """A line with a range around it."""
+
+    style: LineStyle
+    xs: Sequence[float]
+    lows: Sequence[float]
+    means: Sequence[float]
+    highs: Sequence[float]
+
+
+def draw_lines(lines: Sequence[Line], x: str, y: str) -> Figure:
+    """Lines of steps, such as the best score so far of several runs, or their Pareto fronts."""
+    figure, axes = _axes(x, y)
+    for line in lines:
+        axes.step(
+            line.xs,
+            line.ys,
+            where="post",
+            color=line.style.color,
+            ls=line.style.linestyle,
+            lw=1.4,
+            marker="o" if len(line.xs) == 1 else None,
+            ms=4,
+        )
+    _scale_scores(axes, [y for line in lines for y in line.ys])
+    return figure
+
+
+def draw_bands(bands: Sequence[Band], x: str, y: str) -> Figure:
+    """Lines with ranges around them, such as means of repeats."""
+    figure, axes = _axes(x, y)
+    for band in bands:
+        style = band.style
+        axes.fill_between(band.xs, band.lows, band.highs, color=style.color, alpha=0.18, lw=0)
+        axes.plot(band.xs, band.means, color=style.color, ls=style.linestyle, lw=1.6)
+    _scale_scores(axes, [y for band in bands for y in (*band.lows, *band.highs)])
+    return figure
+
+
+def _scale_scores(axes: Axes, ys: Sequence[float]) -> None:
+    if ys and min(ys) > 0 and max(ys) > _WIDE * min(ys):
+        axes.set_yscale("log")
 
 
 def _axes(x: str, y: str, width: float = 5.6) -> tuple[Figure, Axes]:
