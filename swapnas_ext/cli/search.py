@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import Field, asdict, fields
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
@@ -17,7 +17,15 @@ from swapnas_ext import measures, spaces
 from swapnas_ext.cli.command import Command, option_group
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
-from swapnas_ext.cli.option_types import AUTO, COUNT, SECONDS, Function, completing, plain_type
+from swapnas_ext.cli.option_types import (
+    AUTO,
+    BYTES,
+    COUNT,
+    SECONDS,
+    Function,
+    completing,
+    plain_type,
+)
 from swapnas_ext.cli.piloted import piloted
 from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.cli.recorded_command import as_recorded
@@ -46,6 +54,7 @@ Examples:
   swapnas search --space darts --target-params 1.5M,2M,3M,4M --run family.db    # a model of each size
   swapnas search --space darts --samples auto --repeats auto --run run.db       # a pilot chooses them
   swapnas search --space nasbench201 --images photos/ --max-flops 100M --strategy ageing
+  swapnas search --space darts --objective memory --max-latency 50ms --run run.db   # a Pareto front
   swapnas search --space my_package.spaces:MySpace --ray-address auto --candidates 100000
   swapnas show run.db --html run.html
 """
@@ -68,6 +77,10 @@ _OF_SEARCH = {
 }
 
 
+_OF_UNIT = {"seconds": SECONDS, "bytes": BYTES}
+"""The types of options with a unit; the others are numbers of things."""
+
+
 def _search_options(command: Function) -> Function:
     """An option for each field of `SearchSettings`, with its type, default, help and group."""
     types = get_type_hints(SearchSettings)
@@ -75,7 +88,7 @@ def _search_options(command: Function) -> Function:
         unset = setting.default in (None, ())
         option: Callable[[Function], Function] = click.option(
             f"--{name.replace('_', '-')}",
-            type=_type(types[name], setting.metadata["unit"]),
+            type=_type(types[name], setting),
             default=setting.default,
             show_default=not unset,
             metavar="NAME|MODULE:NAME" if name == "strategy" else None,
@@ -86,13 +99,14 @@ def _search_options(command: Function) -> Function:
     return command
 
 
-def _type(annotation: Any, unit: str) -> Any:
+def _type(annotation: Any, setting: Field[Any]) -> Any:
     """The type of an option."""
+    unit, choices = setting.metadata["unit"], setting.metadata["choices"]
     if get_origin(annotation) is tuple:
         return _Counts()
-    if unit:
-        return SECONDS if unit == "seconds" else COUNT
-    return plain_type(annotation)
+    if choices:
+        return click.Choice(choices)
+    return _OF_UNIT.get(unit, COUNT) if unit else plain_type(annotation)
 
 
 @click.command(cls=Command, epilog=EXAMPLES)

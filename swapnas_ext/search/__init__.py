@@ -12,13 +12,16 @@ from __future__ import annotations
 
 from swapnas_ext.search import size_control, strategies, workers
 from swapnas_ext.search.candidate import Candidate, Outcome
+from swapnas_ext.search.costs import COSTS, Cost, cost_of
 from swapnas_ext.search.description import describe_scorer, describe_space
 from swapnas_ext.search.distinct import APART, Distinct
 from swapnas_ext.search.entry_points import calibrate, evolve, search
 from swapnas_ext.search.evaluation import Evaluator
+from swapnas_ext.search.latency import Latency, LatencyMeter
 from swapnas_ext.search.limits import limits_text
 from swapnas_ext.search.listing import score_listed
 from swapnas_ext.search.loading import load
+from swapnas_ext.search.peak_memory import peak_memory
 from swapnas_ext.search.pilot_choice import Pilot, Trial
 from swapnas_ext.search.piloting import pilot
 from swapnas_ext.search.progress import Progress
@@ -53,16 +56,20 @@ History, HistoryError = RunFile, RunFileError  # the names of version 0.1.0
 
 __all__ = [
     "APART",
+    "COSTS",
     "STRATEGIES",
     "Admit",
     "Candidate",
     "Control",
+    "Cost",
     "Distinct",
     "Evaluator",
     "ExecutorWorker",
     "History",
     "HistoryError",
     "Individual",
+    "Latency",
+    "LatencyMeter",
     "Outcome",
     "Pilot",
     "Progress",
@@ -82,6 +89,7 @@ __all__ = [
     "Workers",
     "asked_space_name",
     "calibrate",
+    "cost_of",
     "describe_scorer",
     "describe_space",
     "evolve",
@@ -89,6 +97,7 @@ __all__ = [
     "limits_text",
     "load",
     "make_strategy",
+    "peak_memory",
     "pilot",
     "recorded_pilot",
     "recorded_space",
