@@ -16,6 +16,7 @@ import click
 from swapnas_ext import measures, spaces
 from swapnas_ext.cli.command import Command, option_group
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
+from swapnas_ext.cli.latency_options import Devices, check_given_again, latency_options
 from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
 from swapnas_ext.cli.option_types import (
     AUTO,
@@ -32,7 +33,7 @@ from swapnas_ext.cli.recorded_command import as_recorded
 from swapnas_ext.cli.scoring import Scoring, scoring_options
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
 from swapnas_ext.cli.worker_options import Hands, workers_options
-from swapnas_ext.report.search.text import to_text
+from swapnas_ext.report.search.text import front_text, to_text
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import (
     STRATEGIES,
@@ -55,6 +56,7 @@ Examples:
   swapnas search --space darts --samples auto --repeats auto --run run.db       # a pilot chooses them
   swapnas search --space nasbench201 --images photos/ --max-flops 100M --strategy ageing
   swapnas search --space darts --objective memory --max-latency 50ms --run run.db   # a Pareto front
+  swapnas search --space darts --objective latency --latency-command 'phone=python measure.py {onnx}'
   swapnas search --space my_package.spaces:MySpace --ray-address auto --candidates 100000
   swapnas show run.db --html run.html
 """
@@ -120,8 +122,10 @@ def _type(annotation: Any, setting: Field[Any]) -> Any:
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),
-    help="The run file of a search to continue. Needs no other options, except --space and --strategy of your own.",
+    help="The run file of a search to continue. Needs no other options, except --space, --strategy and "
+    "--latency-command of your own.",
 )
+@latency_options
 @workers_options
 @functools.partial(scoring_options, measure=measures.recommended)
 @click.pass_context
@@ -133,6 +137,7 @@ def search(
     run: Path | None,
     resume: Path | None,
     hands: Hands,
+    devices: Devices,
     **of_search: Any,
 ) -> None:
     """Searches a space for architectures with high scores (SWAP-NAS).
@@ -147,7 +152,9 @@ def search(
         if resume is not None:
             if run is not None:
                 raise ValueError("give --run to start a search, or --resume to continue one")
-            choice, scoring, settings = _resumed(resume, context, choice, scoring, of_search)
+            choice, scoring, settings = _resumed(
+                resume, context, choice, scoring, of_search, devices
+            )
             path = resume
             with RunFile.read(resume) as run_file:
                 found_by_pilot = run_file.pilot
@@ -177,8 +184,11 @@ def search(
                 workers=hands.get(),
                 history=path,
                 device=scoring.device,
+                latency=devices.get(),
                 on_progress=on_progress,
-                command=as_recorded("search", choice, scoring, found_by_pilot),
+                command=as_recorded(
+                    "search", choice, scoring, found_by_pilot, **devices.as_recorded()
+                ),
             )
     except EXPECTED as error:
         fail(error)
@@ -208,6 +218,7 @@ def _resumed(
     choice: SpaceChoice,
     scoring: Scoring,
     of_search: dict[str, Any],
+    devices: Devices,
 ) -> tuple[SpaceChoice, Scoring, SearchSettings]:
     """The settings of a run file. Those on the command line must be the same."""
     with RunFile.read(path) as run_file:
@@ -218,6 +229,7 @@ def _resumed(
             f"swap.search.search(..., history={str(path)!r})"
         )
     try:
+        check_given_again(path, made_with.get("latency") or [], devices)
         return _as_made(path, context, choice, scoring, of_search, made_with)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
@@ -278,6 +290,8 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
     for line in limits_text(found.candidates, settings.for_json()):
         click.echo(line)
     click.echo(to_text(found, top=5), nl=False)
+    if settings.objective is not None:
+        click.echo(front_text(found), nl=False)
     tell_caveats(ranked)
     if found.interrupted:
         click.echo(

@@ -24,6 +24,7 @@ from swapnas_ext.search.loading import load
 from swapnas_ext.search.peak_memory import peak_memory
 from swapnas_ext.search.pilot_choice import Pilot, Trial
 from swapnas_ext.search.piloting import pilot
+from swapnas_ext.search.precision import devices_text, precision_text
 from swapnas_ext.search.progress import Progress
 from swapnas_ext.search.recorded_space import asked_space_name, recorded_space
 from swapnas_ext.search.run_file import RunFile
@@ -92,6 +93,7 @@ __all__ = [
     "cost_of",
     "describe_scorer",
     "describe_space",
+    "devices_text",
     "evolve",
     "is_taken",
     "limits_text",
@@ -99,6 +101,7 @@ __all__ = [
     "make_strategy",
     "peak_memory",
     "pilot",
+    "precision_text",
     "recorded_pilot",
     "recorded_space",
     "register_strategy",

@@ -17,20 +17,22 @@ class Cost:
     Attributes:
         name: the objective that minimises it.
         title: what it is called in sentences.
-        unit, scale: the unit of figures, and how much of the recorded unit it is.
+        recorded_unit: the unit in which it is recorded.
+        unit, scale: the unit of tables and charts, and how much of the recorded unit it is.
         limit: the setting that limits it.
         text: a value with its unit.
     """
 
     name: str
     title: str
+    recorded_unit: str
     unit: str
     scale: float
     limit: str
     text: Callable[[float], str]
 
     def recorded(self, candidate: Candidate) -> float | None:
-        """The cost of a candidate, in parameters, operations, bytes or seconds; None if it is not known."""
+        """The cost of a candidate, in its recorded unit; None if it is not known."""
         outcome = candidate.outcome
         if self is COSTS["parameters"]:
             return candidate.parameters
@@ -51,10 +53,18 @@ class Cost:
 COSTS: Mapping[str, Cost] = {
     cost.name: cost
     for cost in (
-        Cost("parameters", "size", "M parameters", 1e6, "max_params", lambda n: f"{n:,.0f}"),
-        Cost("flops", "operations", "MFLOPs", 1e6, "max_flops", flops_text),
-        Cost("memory", "peak memory", "MB", 1e6, "max_peak_memory", memory_text),
-        Cost("latency", "latency", "ms", 1e-3, "max_latency", seconds_text),
+        Cost(
+            "parameters",
+            "size",
+            "parameters",
+            "M parameters",
+            1e6,
+            "max_params",
+            lambda n: f"{n:,.0f}",
+        ),
+        Cost("flops", "operations", "operations", "MFLOPs", 1e6, "max_flops", flops_text),
+        Cost("memory", "peak memory", "bytes", "MB", 1e6, "max_peak_memory", memory_text),
+        Cost("latency", "latency", "seconds", "ms", 1e-3, "max_latency", seconds_text),
     )
 }
 """The costs, by the name of their objective."""
