@@ -47,7 +47,8 @@ def check_given_again(run: object, recorded: Sequence[dict[str, str]], devices: 
     it runs unasked."""
     if recorded and not devices.commands:
         commands = [f"{one['name']}={one['command']}" for one in recorded]
-        again = " ".join(f"--latency-command {shlex.quote(command)}" for command in commands)
+        shown = [one if one.isprintable() else repr(one) for one in commands]
+        again = " ".join(f"--latency-command {shlex.quote(command)}" for command in shown)
         raise ValueError(
             f"{run} measures latency with a command, which runs only if it is given again: add {again}"
         )

@@ -149,6 +149,7 @@ def search(
     same function, only one is scored.
     """
     try:
+        meters = devices.get()
         if resume is not None:
             if run is not None:
                 raise ValueError("give --run to start a search, or --resume to continue one")
@@ -184,7 +185,7 @@ def search(
                 workers=hands.get(),
                 history=path,
                 device=scoring.device,
-                latency=devices.get(),
+                latency=meters,
                 on_progress=on_progress,
                 command=as_recorded(
                     "search", choice, scoring, found_by_pilot, **devices.as_recorded()

@@ -204,7 +204,7 @@ class Quiet:
             from filelock import ReadWriteLock
         except ImportError as error:  # another package may require an old version
             raise ImportError(
-                "a limit of latency needs filelock 3.21 or later; run: pip install -U filelock"
+                "measuring latency needs filelock 3.21 or later; run: pip install -U filelock"
             ) from error
         return ReadWriteLock(self.path)
 

@@ -69,7 +69,7 @@ def head(result: SearchResult, about: dict[str, Any]) -> list[str]:
     """The lines that the text and the page begin with."""
     pilot = recorded_pilot(about)
     told = [] if pilot is None else [pilot["sentence"]]
-    return [summary(result, about), *told, *beyond_limits(result, about), *precision(result)]
+    return [summary(result, about), *told, *beyond_limits(result, about)]
 
 
 def precision(result: SearchResult) -> list[str]:

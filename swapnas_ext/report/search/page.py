@@ -13,6 +13,7 @@ from swapnas_ext.report.search.contents import (
     distinct_columns,
     front_columns,
     head,
+    precision,
     shown_rows,
 )
 from swapnas_ext.report.search.failures import grouped_failures
@@ -97,7 +98,8 @@ def _charts(result: SearchResult, rows: list[Ranked]) -> str:
     listed = ""
     if has_objective:
         table = _best(front_columns(front[:_FRONT], result.objective))
-        listed = f"<h2>The front of {escape(cost.title)} and score</h2>{table}"
+        told = "".join(paragraph(line) for line in precision(result))
+        listed = f"<h2>The front of {escape(cost.title)} and score</h2>{table}{told}"
     return (
         "<h2>The search</h2>"
         + figure(curve, "scores, and the best so far")

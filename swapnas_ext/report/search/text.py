@@ -14,6 +14,7 @@ from swapnas_ext.report.search.contents import (
     distinct_columns,
     front_columns,
     head,
+    precision,
     shown_rows,
 )
 from swapnas_ext.report.search.failures import grouped_failures
@@ -71,14 +72,16 @@ def _curve(result: SearchResult) -> Table:
 
 
 def front_text(result: SearchResult) -> str:
-    """Some architectures of the Pareto front, from the cheapest to the most expensive."""
+    """Some architectures of the Pareto front, from the cheapest to the most expensive, and how far they can be told
+    apart."""
     front = result.front
     count = min(len(front), _FRONT)
     shown = [front[round(place * (len(front) - 1) / max(1, count - 1))] for place in range(count)]
     of_all = f", {count} of {len(front):,}" if count < len(front) else ""
     title = cost_of(result.objective).title
     cells = front_columns(shown, result.objective)
-    return f"the front of {title} and score{of_all}:\n{architectures_text(cells)}"
+    table = f"the front of {title} and score{of_all}:\n{architectures_text(cells)}"
+    return "\n".join([table.rstrip("\n"), *precision(result), ""])
 
 
 def _formats(row: Ranked, space: SearchSpace) -> str:
