@@ -16,7 +16,6 @@ from swapnas_ext.cli.option_types import SECONDS, Function
 from swapnas_ext.export import LatencyCommand
 
 _NAMED = re.compile(r"([\w.-]+)=(.*)", re.DOTALL)
-_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,8 @@ def latency_options(command: Function) -> Function:
         "--latency-timeout",
         "timeout",
         type=SECONDS,
-        default=_TIMEOUT,
-        show_default="60s",
+        default="60s",
+        show_default=True,
         help="A command that takes longer is ended; its candidate counts as failed.",
     )
     @functools.wraps(command)

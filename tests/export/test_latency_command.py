@@ -164,6 +164,7 @@ class Whitening(nn.Module):
         return torch.linalg.eigh(x.T @ x)[1]
 
 
+@pytest.mark.slow
 def test_a_network_that_cannot_be_exported_names_the_layer() -> None:
     network = nn.Sequential(nn.Linear(4, 4), Whitening()).eval()
     with pytest.raises(RuntimeError, match=r"linalg_eigh.*the layer '1' \(Whitening\)"):

@@ -136,7 +136,9 @@ def test_a_search_goes_on_with_the_same_device_only(tmp_path: Path) -> None:
 
 
 def test_bad_meters() -> None:
-    with pytest.raises(TypeError, match=r"such as swap\.export\.LatencyCommand; got float, without"):
+    with pytest.raises(
+        TypeError, match=r"such as swap\.export\.LatencyCommand; got float, without"
+    ):
         search(small_space(), latency=0.5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="two devices are called phone"):
         search(small_space(), latency=[Device(), Device()])
