@@ -52,6 +52,20 @@ class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # is no generic 
 
 
 COUNT = Quantity("count", {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12})
+BYTES = Quantity(
+    "size",
+    {
+        "": 1,
+        "B": 1,
+        "kB": 1e3,
+        "KB": 1e3,
+        "MB": 1e6,
+        "GB": 1e9,
+        "KiB": 2**10,
+        "MiB": 2**20,
+        "GiB": 2**30,
+    },
+)
 SECONDS = Quantity("time", {"s": 1, "ms": 1e-3, "us": 1e-6, "": 1})
 
 

@@ -67,6 +67,7 @@ def config_of(path: Path) -> str:
             **command.get("options", {}),
             **command["scoring"],
         }
+        programs = _programs(options)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged: how it was made: {error}") from error
     given = {
@@ -78,7 +79,21 @@ def config_of(path: Path) -> str:
     return (
         f"# Repeats {path.name}, made by swapnas_ext {about['version']}: swapnas {repeat}\n"
         + tomli_w.dumps(given)
+        + programs
     )
+
+
+def _programs(options: dict[str, Any]) -> str:
+    """Takes the options that run programs out of those of a run file, which comes from anyone. Returns them as
+    comments."""
+    import tomli_w
+
+    commands = options.pop("latency_command", None)
+    if not commands:
+        return ""
+    lines = tomli_w.dumps({"latency-command": commands}).splitlines()
+    commented = "\n".join(f"# {line}" for line in lines)
+    return f"# The search measured latency with programs. Take the # away to run them again:\n{commented}\n"
 
 
 def _space_options(space: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import Field, asdict, fields
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
@@ -16,15 +16,24 @@ import click
 from swapnas_ext import measures, spaces
 from swapnas_ext.cli.command import Command, option_group
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
+from swapnas_ext.cli.latency_options import Devices, check_given_again, latency_options
 from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
-from swapnas_ext.cli.option_types import AUTO, COUNT, SECONDS, Function, completing, plain_type
+from swapnas_ext.cli.option_types import (
+    AUTO,
+    BYTES,
+    COUNT,
+    SECONDS,
+    Function,
+    completing,
+    plain_type,
+)
 from swapnas_ext.cli.piloted import piloted
 from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.cli.recorded_command import as_recorded
 from swapnas_ext.cli.scoring import Scoring, scoring_options
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
 from swapnas_ext.cli.worker_options import Hands, workers_options
-from swapnas_ext.report.search.text import to_text
+from swapnas_ext.report.search.text import front_text, to_text
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import (
     STRATEGIES,
@@ -46,6 +55,8 @@ Examples:
   swapnas search --space darts --target-params 1.5M,2M,3M,4M --run family.db    # a model of each size
   swapnas search --space darts --samples auto --repeats auto --run run.db       # a pilot chooses them
   swapnas search --space nasbench201 --images photos/ --max-flops 100M --strategy ageing
+  swapnas search --space darts --objective memory --max-latency 50ms --run run.db   # a Pareto front
+  swapnas search --space darts --objective latency --latency-command 'phone=python measure.py {onnx}'
   swapnas search --space my_package.spaces:MySpace --ray-address auto --candidates 100000
   swapnas show run.db --html run.html
 """
@@ -68,6 +79,10 @@ _OF_SEARCH = {
 }
 
 
+_OF_UNIT = {"seconds": SECONDS, "bytes": BYTES}
+"""The types of options with a unit; the others are numbers of things."""
+
+
 def _search_options(command: Function) -> Function:
     """An option for each field of `SearchSettings`, with its type, default, help and group."""
     types = get_type_hints(SearchSettings)
@@ -75,7 +90,7 @@ def _search_options(command: Function) -> Function:
         unset = setting.default in (None, ())
         option: Callable[[Function], Function] = click.option(
             f"--{name.replace('_', '-')}",
-            type=_type(types[name], setting.metadata["unit"]),
+            type=_type(types[name], setting),
             default=setting.default,
             show_default=not unset,
             metavar="NAME|MODULE:NAME" if name == "strategy" else None,
@@ -86,13 +101,14 @@ def _search_options(command: Function) -> Function:
     return command
 
 
-def _type(annotation: Any, unit: str) -> Any:
+def _type(annotation: Any, setting: Field[Any]) -> Any:
     """The type of an option."""
+    unit, choices = setting.metadata["unit"], setting.metadata["choices"]
     if get_origin(annotation) is tuple:
         return _Counts()
-    if unit:
-        return SECONDS if unit == "seconds" else COUNT
-    return plain_type(annotation)
+    if choices:
+        return click.Choice(choices)
+    return _OF_UNIT.get(unit, COUNT) if unit else plain_type(annotation)
 
 
 @click.command(cls=Command, epilog=EXAMPLES)
@@ -106,8 +122,10 @@ def _type(annotation: Any, unit: str) -> Any:
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),
-    help="The run file of a search to continue. Needs no other options, except --space and --strategy of your own.",
+    help="The run file of a search to continue. Needs no other options, except --space, --strategy and "
+    "--latency-command of your own.",
 )
+@latency_options
 @workers_options
 @functools.partial(scoring_options, measure=measures.recommended)
 @click.pass_context
@@ -119,6 +137,7 @@ def search(
     run: Path | None,
     resume: Path | None,
     hands: Hands,
+    devices: Devices,
     **of_search: Any,
 ) -> None:
     """Searches a space for architectures with high scores (SWAP-NAS).
@@ -130,10 +149,13 @@ def search(
     same function, only one is scored.
     """
     try:
+        meters = devices.get()
         if resume is not None:
             if run is not None:
                 raise ValueError("give --run to start a search, or --resume to continue one")
-            choice, scoring, settings = _resumed(resume, context, choice, scoring, of_search)
+            choice, scoring, settings = _resumed(
+                resume, context, choice, scoring, of_search, devices
+            )
             path = resume
             with RunFile.read(resume) as run_file:
                 found_by_pilot = run_file.pilot
@@ -163,8 +185,11 @@ def search(
                 workers=hands.get(),
                 history=path,
                 device=scoring.device,
+                latency=meters,
                 on_progress=on_progress,
-                command=as_recorded("search", choice, scoring, found_by_pilot),
+                command=as_recorded(
+                    "search", choice, scoring, found_by_pilot, **devices.as_recorded()
+                ),
             )
     except EXPECTED as error:
         fail(error)
@@ -194,6 +219,7 @@ def _resumed(
     choice: SpaceChoice,
     scoring: Scoring,
     of_search: dict[str, Any],
+    devices: Devices,
 ) -> tuple[SpaceChoice, Scoring, SearchSettings]:
     """The settings of a run file. Those on the command line must be the same."""
     with RunFile.read(path) as run_file:
@@ -204,6 +230,7 @@ def _resumed(
             f"swap.search.search(..., history={str(path)!r})"
         )
     try:
+        check_given_again(path, made_with.get("latency") or [], devices)
         return _as_made(path, context, choice, scoring, of_search, made_with)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
@@ -264,6 +291,8 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
     for line in limits_text(found.candidates, settings.for_json()):
         click.echo(line)
     click.echo(to_text(found, top=5), nl=False)
+    if settings.objective is not None:
+        click.echo(front_text(found), nl=False)
     tell_caveats(ranked)
     if found.interrupted:
         click.echo(

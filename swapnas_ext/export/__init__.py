@@ -1,4 +1,4 @@
-"""Takes networks away: as programs of torch.export, as ONNX models, and described in JSON.
+"""Takes networks away: as programs of torch.export, as ONNX models, described in JSON, and to devices that time them.
 
 ::
 
@@ -11,8 +11,18 @@ from __future__ import annotations
 
 from swapnas_ext.export.description import describe
 from swapnas_ext.export.exported import NOTES, Exported
+from swapnas_ext.export.latency_command import LatencyCommand
 from swapnas_ext.export.onnx_model import check_onnx, to_onnx
 from swapnas_ext.export.torch_program import to_torch
 from swapnas_ext.export.weights import Checkpoint
 
-__all__ = ["NOTES", "Checkpoint", "Exported", "check_onnx", "describe", "to_onnx", "to_torch"]
+__all__ = [
+    "NOTES",
+    "Checkpoint",
+    "Exported",
+    "LatencyCommand",
+    "check_onnx",
+    "describe",
+    "to_onnx",
+    "to_torch",
+]

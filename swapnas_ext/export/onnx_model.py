@@ -17,12 +17,14 @@ from swapnas_ext.export.traced import BATCH, Traced, evaluating, first_line, qui
 
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 _TOLERANCE = 1e-3
-_INPUT, _OUTPUT = "input", "output"
+INPUT, _OUTPUT = "input", "output"
 
 
-def check_onnx() -> None:
-    """Raises ImportError, with what to install, unless the packages of ONNX are there."""
-    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+def check_onnx(*, runs: bool = True) -> None:
+    """Raises ImportError, with what to install, unless the packages that write ONNX models are there, and that which
+    ``runs`` them."""
+    needed = [name for name in _PACKAGES if runs or name != "onnxruntime"]
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise ImportError(
             f"ONNX needs {', '.join(missing)}: pip install 'swapnas-ext[onnx]', or export to another format"
@@ -69,7 +71,7 @@ def to_onnx(
         found = traced(network, inputs)
         probes = [probe(network, inputs, samples) for samples in found.samples]
         on_phase("translating")
-        _write(network, found, file, notes, outputs=len(probes[0].outputs))
+        write_traced(network, found, file, notes, outputs=len(probes[0].outputs))
         on_phase("checking")
         difference = _checked(file, probes)
         size = file.stat().st_size
@@ -78,8 +80,15 @@ def to_onnx(
     )
 
 
-def _write(network: nn.Module, found: Traced, file: Path, notes: str, *, outputs: int) -> None:
-    names = [_OUTPUT] if outputs == 1 else [f"{_OUTPUT}_{k}" for k in range(outputs)]
+def output_names(outputs: int) -> list[str]:
+    return [_OUTPUT] if outputs == 1 else [f"{_OUTPUT}_{k}" for k in range(outputs)]
+
+
+def write_traced(
+    network: nn.Module, found: Traced, file: Path, notes: str = "", *, outputs: int
+) -> None:
+    """Writes a traced network as an ONNX model. Raises RuntimeError if an operator has no translation, with the
+    layer."""
     try:
         with quiet():
             model = torch.onnx.export(
@@ -87,8 +96,8 @@ def _write(network: nn.Module, found: Traced, file: Path, notes: str, *, outputs
                 (),
                 dynamo=True,
                 verbose=False,
-                input_names=[_INPUT],
-                output_names=names,
+                input_names=[INPUT],
+                output_names=output_names(outputs),
                 dynamic_shapes=({0: Dim(BATCH)},) if found.batch is None else None,
             )
     except Exception as error:
@@ -117,7 +126,7 @@ def _checked(file: Path, probes: list) -> float:  # type: ignore[type-arg]
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
     def run(inputs: Tensor) -> list[Tensor]:
-        outputs = session.run(None, {_INPUT: inputs.numpy()})
+        outputs = session.run(None, {INPUT: inputs.numpy()})
         return [torch.from_numpy(output) for output in outputs]
 
     return largest_difference(run, probes, _TOLERANCE)

@@ -54,6 +54,11 @@ def traced(network: nn.Module, inputs: Tensor) -> Traced:
     except Exception as error:  # the network's code may raise anything
         first = error
     fixed_by = place_of(first, network) or type(network).__name__
+    return traced_for_one(network, inputs, fixed_by)
+
+
+def traced_for_one(network: nn.Module, inputs: Tensor, fixed_by: str = "") -> Traced:
+    """The network, in evaluation mode, as a program for a single sample. Raises RuntimeError as `traced` does."""
     try:
         program = _program(network, inputs[:1], any_batch=False)
         return Traced(program, inputs[:1], 1, fixed_by)

@@ -6,8 +6,13 @@ import matplotlib, so commands import them only where they write a page.
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-__all__ = ["analysis", "correlation", "live", "scores", "search", "shared", "validation"]
-=======
-__all__ = ["analysis", "comparison", "correlation", "scores", "search", "shared", "validation"]
->>>>>>> g21compare
+__all__ = [
+    "analysis",
+    "comparison",
+    "correlation",
+    "live",
+    "scores",
+    "search",
+    "shared",
+    "validation",
+]

@@ -21,15 +21,19 @@ from swapnas_ext.search.comparison import (
     ScoreRange,
     compare,
 )
+from swapnas_ext.search.costs import COSTS, Cost, cost_of
 from swapnas_ext.search.description import describe_scorer, describe_space
 from swapnas_ext.search.distinct import APART, Distinct
 from swapnas_ext.search.entry_points import calibrate, evolve, search
 from swapnas_ext.search.evaluation import Evaluator
+from swapnas_ext.search.latency import Latency, LatencyMeter
 from swapnas_ext.search.limits import limits_text
 from swapnas_ext.search.listing import score_listed
 from swapnas_ext.search.loading import load
+from swapnas_ext.search.peak_memory import peak_memory
 from swapnas_ext.search.pilot_choice import Pilot, Trial
 from swapnas_ext.search.piloting import pilot
+from swapnas_ext.search.precision import devices_text, precision_text
 from swapnas_ext.search.progress import Progress
 from swapnas_ext.search.recorded_space import asked_space_name, recorded_space
 from swapnas_ext.search.run_file import RunFile
@@ -63,6 +67,7 @@ History, HistoryError = RunFile, RunFileError  # the names of version 0.1.0
 
 __all__ = [
     "APART",
+    "COSTS",
     "STRATEGIES",
     "Admit",
     "BestSoFar",
@@ -70,17 +75,17 @@ __all__ = [
     "ComparedRun",
     "Comparison",
     "Control",
+    "Cost",
     "Distinct",
     "Evaluator",
     "ExecutorWorker",
     "History",
     "HistoryError",
     "Individual",
-<<<<<<< HEAD
-    "News",
-=======
     "JointFront",
->>>>>>> g21compare
+    "Latency",
+    "LatencyMeter",
+    "News",
     "Outcome",
     "Pilot",
     "Progress",
@@ -90,11 +95,8 @@ __all__ = [
     "Repeats",
     "RunFile",
     "RunFileError",
-<<<<<<< HEAD
     "RunFileFollower",
-=======
     "ScoreRange",
->>>>>>> g21compare
     "SearchResult",
     "SearchSettings",
     "Strategy",
@@ -107,14 +109,18 @@ __all__ = [
     "asked_space_name",
     "calibrate",
     "compare",
+    "cost_of",
     "describe_scorer",
     "describe_space",
+    "devices_text",
     "evolve",
     "is_taken",
     "limits_text",
     "load",
     "make_strategy",
+    "peak_memory",
     "pilot",
+    "precision_text",
     "recorded_pilot",
     "recorded_space",
     "register_strategy",

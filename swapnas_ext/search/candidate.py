@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from swapnas_ext._util import json_document, read_document
+from swapnas_ext.search.latency import Latency
+
+MEMORY, LATENCIES = "memory_bytes", "latencies"
+"""Names in the details of an outcome of what was measured of the final network."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,11 @@ class Outcome:
         neurons, ternary: those of the `SwapScore`.
         saturated: whether the score is saturated; None if an older run file does not say.
         flops: operations of one forward pass on one sample; a multiplication with addition counts as two. With a
-            limit on FLOPs, those of the final network; for listed architectures, those of the scored network (see
-            `FlopCount`); otherwise None.
-        latency: seconds of one forward pass of the final network on one sample, the median of several; None without
-            a limit on latency.
-        latency_low, latency_high: 95 % confidence interval of the median.
+            limit on FLOPs, or the objective, those of the final network; for listed architectures, those of the scored
+            network (see `FlopCount`); otherwise None.
+        latency: seconds of one forward pass of the final network on one sample, the median of several, on the first
+            device; None if the search did not measure it.
+        latency_low, latency_high: 95 % confidence interval of the median; None if there was one time only.
         seconds: time that building, measuring and scoring took.
         parameters: of the scored network, where the search has to know; not recorded.
         over: the limit that the architecture exceeds; it is not scored then.
@@ -75,6 +79,23 @@ class Outcome:
     @property
     def is_saturated(self) -> bool:
         return bool(self.saturated)
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Peak memory of the final network on one sample, see `peak_memory`; None if it was not counted."""
+        size = self.details.get(MEMORY)
+        return size if type(size) is int and size > 0 else None
+
+    @property
+    def latencies(self) -> dict[str, Latency]:
+        """The latency of the final network by the name of the device that it was measured on; the first is that of
+        ``latency``. Empty if none was measured."""
+        found = self.details.get(LATENCIES)
+        read = {
+            name: Latency.from_json(times)
+            for name, times in (found.items() if isinstance(found, dict) else ())
+        }
+        return {name: latency for name, latency in read.items() if latency is not None}
 
     @property
     def patterns(self) -> float | None:

@@ -19,6 +19,7 @@ from swapnas_ext._util import ctrl_c_later
 from swapnas_ext.search import size_control
 from swapnas_ext.search.admission import Admission
 from swapnas_ext.search.candidate import Candidate, Outcome
+from swapnas_ext.search.costs import cost_of
 from swapnas_ext.search.nothing_scored import check_any_scored
 from swapnas_ext.search.progress import Progress
 from swapnas_ext.search.run_file import RunFile
@@ -75,6 +76,7 @@ class Driver:
         self._run_file = run_file
         self._crew = crew
         self._on_progress = on_progress
+        self._cost = None if settings.objective is None else cost_of(settings.objective)
         self._recorded = {candidate.form: candidate for candidate in run_file.candidates()}
         self._candidates: dict[str, Candidate] = {}  # since the start, by form, in order
         self._admit = Admission(space, settings.max_params, self._tell_looking)
@@ -156,7 +158,9 @@ class Driver:
             while pending[0].chunk is not None and not pending[0].chunk.done:
                 self._collect()
             oldest = pending.popleft()
-            individuals = [_individual(self._candidates[form], control) for form in oldest.forms]
+            individuals = [
+                self._individual(self._candidates[form], control) for form in oldest.forms
+            ]
             with self._strategy_told():
                 strategy.tell(oldest.proposal, individuals)
             for individual in individuals:
@@ -243,6 +247,11 @@ class Driver:
                 f"the search can't be continued: candidate {recorded.number} is now {candidate}, and was "
                 f"{same}. It was made by another version of the search, or of the space"
             )
+        if recorded.scored and self._cost is not None and self._cost.recorded(recorded) is None:
+            raise RunFileError(
+                f"the search can't be continued: candidate {recorded.number} has no recorded {self._cost.title}; "
+                "choose another run file"
+            )
 
     def _collect(self) -> None:
         now = time.time()
@@ -301,13 +310,13 @@ class Driver:
             list(self._candidates.values()), self._settings, self._admit.smallest_refused
         )
 
-
-def _individual(candidate: Candidate, control: Control) -> Individual | None:
-    if not candidate.scored:
-        return None
-    return Individual(
-        candidate.number,
-        candidate.architecture,
-        control.log_score(candidate),
-        candidate.parameters,
-    )
+    def _individual(self, candidate: Candidate, control: Control) -> Individual | None:
+        if not candidate.scored:
+            return None
+        return Individual(
+            candidate.number,
+            candidate.architecture,
+            control.log_score(candidate),
+            candidate.parameters,
+            None if self._cost is None else self._cost.recorded(candidate),
+        )

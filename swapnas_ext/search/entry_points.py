@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from swapnas_ext.search import size_control
 from swapnas_ext.search.description import describe_scorer, describe_space
 from swapnas_ext.search.driver import Driver
 from swapnas_ext.search.evaluation import Evaluator
-from swapnas_ext.search.latency import Quiet
+from swapnas_ext.search.final_costs import FinalCosts
+from swapnas_ext.search.latency import LatencyMeter, checked_meters, describe_meter
 from swapnas_ext.search.progress import Progress
 from swapnas_ext.search.progress_in_notebook import shown_in_notebook
 from swapnas_ext.search.search_result import SearchResult
@@ -36,6 +37,7 @@ def search(
     workers: Workers = None,
     history: str | Path | None = None,
     device: str = "cpu",
+    latency: LatencyMeter | Sequence[LatencyMeter] = (),
     on_progress: Callable[[Progress], None] | None = None,
     command: dict[str, Any] | None = None,
     report: Callable[[Progress], None] | None = None,
@@ -57,6 +59,9 @@ def search(
         history: path of the run file, which records everything. If the file exists, its search continues;
             ``candidates`` may differ then, and candidates that it has begun with are kept.
         device: the device that runs the networks.
+        latency: measures the latency of every candidate, such as `swapnas_ext.export.LatencyCommand`. Of several,
+            limits and the objective are about the first, and all are recorded. By default latency is measured in the
+            worker, on ``device``, if a limit or the objective is about it.
         on_progress: called with the `Progress` after every few candidates. None: in a notebook, a bar is shown, and
             the result takes its place; ``lambda progress: None`` shows none. Elsewhere nothing is shown.
         command: recorded in a new run file; the ``swapnas`` command resumes with it.
@@ -76,15 +81,15 @@ def search(
             "its settings, not to the scorer"
         )
     torch.empty(0, device=device)  # raises if there is no such device
-    quiet = None if settings.max_latency is None else Quiet()
-    evaluator = Evaluator(
-        space, scorer, device, settings.max_flops, settings.max_latency, quiet=quiet
-    )
+    meters = checked_meters(latency)
+    costs = FinalCosts.asked(space, settings, meters, device)
+    evaluator = Evaluator(space, scorer, device, costs)
     about = {
         "space": describe_space(space),
         "scorer": describe_scorer(scorer),
         "search": settings.for_json(),
         "device": device,
+        "latency": [describe_meter(meter) for meter in meters] or None,
         "command": command,
     }
     path = None if history is None else Path(history)
@@ -113,8 +118,8 @@ def search(
         return result
     finally:
         crew.close()
-        if quiet is not None:
-            quiet.remove()
+        if costs.quiet is not None:
+            costs.quiet.remove()
 
 
 def _recommended_scorer(space: SearchSpace, seed: int) -> Scorer:

@@ -11,20 +11,19 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any, TypedDict
+from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from swapnas_ext._util import keep_freed_memory
 from swapnas_ext.models import FlopCount, initialization, own_random_state
 from swapnas_ext.scoring import Scorer, ScoreWarning, SeededBuilds, SwapScore, one_at_a_time
 from swapnas_ext.search.candidate import Outcome
-from swapnas_ext.search.final_networks import count_flops
-from swapnas_ext.search.latency import Latency, Quiet, measure
+from swapnas_ext.search.final_costs import Costs, FinalCosts
 from swapnas_ext.search.one_thread import one_thread
 from swapnas_ext.spaces import SearchSpace
 
@@ -38,22 +37,19 @@ class Evaluator:
         space: builds the networks.
         scorer: scores the networks.
         device: the device that runs the networks, such as ``"cuda"``.
-        max_flops, max_latency: limits for one sample through the final network (see `SearchSpace.final`), in
-            operations, and in seconds on ``device`` with one thread. Networks beyond a limit are not scored.
+        costs: counts and measures what the final networks cost, before they are scored. Those beyond a limit are not
+            scored.
         count_flops: whether to count the operations of the scored networks.
         ranks: whether the scores will be ranked. Of several measures the first ranks, and a network that it can't read
             can't be scored; otherwise the score is that of the next one.
-        quiet: shared by the workers of a search, so that no other worker works while latency is measured.
     """
 
     space: SearchSpace
     scorer: Scorer
     device: str = "cpu"
-    max_flops: float | None = None
-    max_latency: float | None = None
+    costs: FinalCosts | None = None
     count_flops: bool = False
     ranks: bool = True
-    quiet: Quiet | None = None
 
     def __call__(self, architectures: Sequence[str]) -> list[Outcome]:
         with (
@@ -67,23 +63,24 @@ class Evaluator:
 
     def _outcome(self, architecture: str, seed: Callable[[int], None]) -> Outcome:
         start = time.perf_counter()
-        flops = latency = None
+        costs = Costs()
         try:
-            if self.max_flops is not None:
-                with self._working():
-                    flops = self._flops(architecture)
-                if flops > self.max_flops:
-                    return _over("flops", start, flops=flops)
-            if self.max_latency is not None:
-                latency = self._latency(architecture)
-                if latency.median > self.max_latency:
-                    return _over("latency", start, flops=flops, latency=latency)
+            if self.costs is not None:
+                costs = self.costs.of(architecture)
+            if costs.over is not None:
+                return Outcome(
+                    over=costs.over,
+                    details=costs.details,
+                    seconds=time.perf_counter() - start,
+                    **costs.fields,
+                )
             counted = FlopCount() if self.count_flops else None
-            with self._working():
+            with nullcontext() if self.costs is None else self.costs.working():
                 build = partial(self._network, architecture, counted)
                 score = self.scorer(SeededBuilds(build, self.scorer.options.seed, seed))
             measured = score.measurement
-            if flops is None:  # under a limit, those of the final network are known
+            flops = costs.flops
+            if flops is None:  # otherwise those of the final network are known
                 flops = measured.details.get("flops")  # where the network runs more often than once
             if flops is None and counted is not None:
                 flops = counted.per_sample(self.scorer.samples)
@@ -102,18 +99,14 @@ class Evaluator:
             score=measured.value,
             log_score=measured.log_value,
             spread=None if math.isnan(measured.spread) else measured.spread,
-            details=_details(score),
+            details={**_details(score), **costs.details},
             neurons=score.neurons,
             ternary=score.ternary,
             saturated=score.is_saturated,
-            flops=flops,
-            **_of(latency),
+            **{**costs.fields, "flops": flops},
             seconds=time.perf_counter() - start,
             parameters=score.parameters,
         )
-
-    def _working(self) -> AbstractContextManager[None]:
-        return nullcontext() if self.quiet is None else self.quiet.working()
 
     def _network(self, architecture: str, counted: FlopCount | None) -> nn.Module:
         overwritten = initialization.is_known(self.scorer.options.initialize)
@@ -121,24 +114,6 @@ class Evaluator:
         if counted is not None:
             counted.watch(network)
         return network if self.device == "cpu" else network.to(self.device)
-
-    @cached_property
-    def _final(self) -> tuple[SearchSpace, Tensor]:
-        """The space of the final networks, and one sample."""
-        final = self.space.final()
-        return final, final.inputs(1)
-
-    def _flops(self, architecture: str) -> int:
-        final, sample = self._final
-        return count_flops(final, sample, architecture)
-
-    def _latency(self, architecture: str) -> Latency:
-        final, sample = self._final
-        with self._working():
-            network = final.build(architecture).eval().to(self.device)
-            sample = sample.to(self.device)
-        with nullcontext() if self.quiet is None else self.quiet.alone():
-            return measure(network, sample)
 
 
 def _details(score: SwapScore) -> dict[str, Any]:
@@ -160,28 +135,6 @@ def error_text(error: BaseException) -> str:
     except Exception:  # its own __str__ fails
         text = type(error).__name__
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _over(limit: str, start: float, flops: int | None, latency: Latency | None = None) -> Outcome:
-    seconds = time.perf_counter() - start
-    return Outcome(over=limit, flops=flops, **_of(latency), seconds=seconds)
-
-
-class _LatencyFields(TypedDict, total=False):
-    latency: float
-    latency_low: float
-    latency_high: float
-
-
-def _of(latency: Latency | None) -> _LatencyFields:
-    """The fields of an outcome for a latency."""
-    if latency is None:
-        return {}
-    return {
-        "latency": latency.median,
-        "latency_low": latency.low,
-        "latency_high": latency.high,
-    }
 
 
 def prepare_process() -> None:

@@ -12,8 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from swapnas_ext.scoring import one_at_a_time
 from swapnas_ext.search.candidate import Candidate
+from swapnas_ext.search.costs import COSTS
 from swapnas_ext.search.latency import measure
 from swapnas_ext.search.one_thread import one_thread
+from swapnas_ext.search.peak_memory import peak_memory
 from swapnas_ext.search.recorded_space import asked_space_name
 from swapnas_ext.spaces import SearchSpace
 
@@ -30,6 +32,7 @@ class FinalNetworks:
         self.space = space
         self.settings = settings
         self._flops: dict[str, int] = {}
+        self._memory: dict[str, int] = {}
         self._latencies: dict[str, float] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -40,14 +43,25 @@ class FinalNetworks:
         return self._final.build(architecture)
 
     def flops(self, candidate: Candidate) -> int:
-        """Operations of one sample: recorded under a limit on FLOPs, otherwise counted in the same way."""
+        """Operations of one sample: recorded by a search with a limit on FLOPs or that objective, otherwise counted in
+        the same way."""
         recorded = None if candidate.outcome is None else candidate.outcome.flops
-        if recorded is not None and self._had_limit("max_flops"):
+        if recorded is not None and COSTS["flops"].is_recorded_by(self.settings):
             return recorded
         architecture = candidate.architecture
         if architecture not in self._flops:
             self._flops[architecture] = count_flops(self._final, self._sample, architecture)
         return self._flops[architecture]
+
+    def memory(self, candidate: Candidate) -> int:
+        """Peak memory of one sample, in bytes: recorded, or else counted in the same way."""
+        recorded = None if candidate.outcome is None else candidate.outcome.memory_bytes
+        if recorded is not None:
+            return recorded
+        architecture = candidate.architecture
+        if architecture not in self._memory:
+            self._memory[architecture] = count_memory(self._final, self._sample, architecture)
+        return self._memory[architecture]
 
     def latency(self, candidate: Candidate) -> float:
         """Seconds of one sample: recorded, or else measured on this machine."""
@@ -62,9 +76,6 @@ class FinalNetworks:
                 found = measure(network.eval().to(device), self._sample.to(device))
             self._latencies[architecture] = found.median
         return self._latencies[architecture]
-
-    def _had_limit(self, name: str) -> bool:
-        return (self.settings.get("search") or {}).get(name) is not None
 
     @property
     def searched(self) -> SearchSpace:
@@ -96,3 +107,10 @@ def count_flops(final: SearchSpace, sample: Tensor, architecture: str) -> int:
         network(sample.to("meta"))
     flops: int = counter.get_total_flops()
     return flops
+
+
+def count_memory(final: SearchSpace, sample: Tensor, architecture: str) -> int:
+    """Peak memory of one sample through a final network, in bytes, see `peak_memory`. It is not given memory."""
+    with torch.device("meta"):
+        network = final.build(architecture).eval()
+    return peak_memory(network, sample.to("meta"))

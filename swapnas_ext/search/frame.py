@@ -39,9 +39,19 @@ def candidates_frame(candidates: Sequence[Candidate], ranked: Sequence[Ranked]) 
         "measure": ("string", [one.score_of for one in rows]),
         "parameters": ("Int64", [one.parameters for one in rows]),
         "flops": ("Int64", of_outcome("flops")),
+        "memory_bytes": ("Int64", of_outcome("memory_bytes")),
         "latency_seconds": ("float64", of_outcome("latency")),
         "latency_low_seconds": ("float64", of_outcome("latency_low")),
         "latency_high_seconds": ("float64", of_outcome("latency_high")),
+    }
+    latencies = [outcome.latencies for outcome in outcomes]
+    devices = list(dict.fromkeys(name for of_one in latencies for name in of_one))
+    for name in devices if len(devices) > 1 else ():
+        of_device = [of_one.get(name) for of_one in latencies]
+        for part, attribute in (("", "median"), ("low_", "low"), ("high_", "high")):
+            values = [None if one is None else getattr(one, attribute) for one in of_device]
+            columns[f"latency_{part}seconds_{name}"] = ("float64", values)
+    columns |= {
         "patterns": ("float64", of_outcome("patterns")),
         "neurons": ("Int64", of_outcome("neurons")),
         "ternary": ("boolean", of_outcome("ternary")),

@@ -20,14 +20,24 @@ def seconds_text(seconds: float) -> str:
     return f"{seconds / 1e-6:,.4g} us"
 
 
+def memory_text(size: float) -> str:
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            return f"{size / unit:,.4g} {name}"
+    return f"{size:,.4g} bytes"
+
+
 def limits_text(candidates: Sequence[Candidate], settings: Mapping[str, Any]) -> list[str]:
-    """One line for each limit on FLOPs or latency in a search's ``settings``: how many candidates are beyond it, and
-    how precise measured latencies are."""
+    """One line for each limit on FLOPs, peak memory or latency in a search's ``settings``: how many candidates are
+    beyond it, and how precise measured latencies are."""
     outcomes = [candidate.outcome for candidate in candidates if candidate.outcome is not None]
     lines = []
     if settings.get("max_flops") is not None:
         limit = flops_text(settings["max_flops"])
         lines.append(f"{_over(outcomes, 'flops')} take more than {limit}")
+    if settings.get("max_peak_memory") is not None:
+        limit = memory_text(settings["max_peak_memory"])
+        lines.append(f"{_over(outcomes, 'memory')} need more than {limit}")
     if settings.get("max_latency") is not None:
         limit = seconds_text(settings["max_latency"])
         sure = _how_sure(outcomes, settings["max_latency"])

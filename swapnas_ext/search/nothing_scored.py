@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from swapnas_ext.search.candidate import Candidate
-from swapnas_ext.search.limits import flops_text, seconds_text
+from swapnas_ext.search.costs import COSTS
 from swapnas_ext.search.settings import SearchSettings
 
 
@@ -29,15 +29,15 @@ def check_any_scored(
             f"smallest that was tried has {smallest_refused:,}"
         )
     outcomes = [c.outcome for c in candidates if c.outcome is not None]
-    for name, limit, text in (
-        ("flops", settings.max_flops, flops_text),
-        ("latency", settings.max_latency, seconds_text),
-    ):
-        beyond = [getattr(outcome, name) for outcome in outcomes if outcome.over == name]
+    for name in ("flops", "memory", "latency"):
+        cost = COSTS[name]
+        limit = getattr(settings, cost.limit)
+        over = [c for c in candidates if c.outcome is not None and c.outcome.over == name]
+        beyond = [found for c in over if (found := cost.recorded(c)) is not None]
         if beyond and limit is not None:
             raise ValueError(
-                f"none of {len(outcomes):,} architectures takes at most {text(limit)}; the closest takes "
-                f"{text(min(beyond))}"
+                f"none of {len(outcomes):,} architectures takes at most {cost.text(limit)}; the closest takes "
+                f"{cost.text(min(beyond))}"
             )
     errors = [outcome.error for outcome in outcomes if outcome.error]
     if errors:

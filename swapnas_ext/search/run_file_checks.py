@@ -8,9 +8,10 @@ from typing import Any
 
 from swapnas_ext._util import parsed_json
 from swapnas_ext.search.candidate import Candidate, Outcome
+from swapnas_ext.search.costs import COSTS
 
 TEXTS = ("measure", "over", "error")
-LIMITS = (None, "flops", "latency")
+LIMITS = (None, "flops", "memory", "latency")
 BOOLEANS = ("ternary", "saturated")
 _NEEDED = (("space", "name", str), ("search", "strategy", str), ("search", "seed", int))
 YEAR_10000 = 253_402_300_800  # in seconds since the epoch
@@ -81,6 +82,8 @@ def problem_of(about: dict[str, Any]) -> str | None:
             fits = isinstance(value, list) and all(map(is_number, value))
         else:
             fits = name == "strategy" or value is None or is_number(value)
+        if name == "objective":
+            fits = value in (None, *COSTS)
         if not fits:
             return f"its {name} is {value!r}"
     pilot = recorded_pilot(about)

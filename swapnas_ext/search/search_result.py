@@ -19,6 +19,7 @@ from swapnas_ext._util import (
     shortened,
 )
 from swapnas_ext.search.candidate import Candidate
+from swapnas_ext.search.costs import COSTS, cost_of
 from swapnas_ext.search.distinct import Distinct, distinct_of
 from swapnas_ext.search.final_networks import FinalNetworks
 from swapnas_ext.search.frame import candidates_frame
@@ -70,16 +71,23 @@ class Ranked:
     @property
     def flops(self) -> int:
         """Operations of the final network on one sample; a multiplication with addition counts as two. Recorded if the
-        search had a limit on them; otherwise counted, once for an architecture of a result. Raises ValueError as
-        `build` does."""
+        search had a limit on them, or that objective; otherwise counted, once for an architecture of a result. Raises
+        ValueError as `build` does."""
         return self.final.flops(self.candidate)
+
+    @property
+    def memory(self) -> int:
+        """Peak memory of the final network on one sample, in bytes: the most that its parameters, buffers, input and
+        activations take at one time, in one forward pass (see `swapnas_ext.search.peak_memory`). Recorded if the search
+        had a limit on it, or that objective; otherwise counted. Raises ValueError as `build` does."""
+        return self.final.memory(self.candidate)
 
     @property
     def latency(self) -> float:
         """Seconds of one forward pass of the final network on one sample, the median of several. Recorded if the search
-        had a limit on it. Otherwise it is measured when it is first asked for, **on this machine**, with one thread, on
-        the device of the search, once for an architecture of a result; other work on the machine disturbs it. Raises
-        ValueError as `build` does."""
+        measured it, on its first device. Otherwise it is measured when it is first asked for, **on this machine**, with
+        one thread, on the device of the search, once for an architecture of a result; other work on the machine
+        disturbs it. Raises ValueError as `build` does."""
         return self.final.latency(self.candidate)
 
     def __repr__(self) -> str:
@@ -235,13 +243,39 @@ class SearchResult(SameWithNan):
         return [self.ranked(control)[0] for control in self.controls]
 
     @property
+    def objective(self) -> str:
+        """Name of the cost that `front` is about: the objective of the search, or ``"parameters"``."""
+        return (self.settings.get("search") or {}).get("objective") or "parameters"
+
+    @property
     def front(self) -> list[Ranked]:
-        """The Pareto front, smallest first: no other candidate has both fewer parameters and a higher unregularised
-        score."""
-        rows = self.ranked(Control())
-        rows.sort(key=lambda row: (row.parameters, -row.log_score))
+        """The Pareto front of score and the cost of `objective`, see `front_of`."""
+        return self.front_of(self.objective)
+
+    def front_of(self, cost: str) -> list[Ranked]:
+        """The Pareto front of score and a cost, the cheapest first: no other candidate has both a cost that is not
+        higher and a higher score, or the same score and a lower cost. In a search with an objective, scores are
+        regularised as the search is; without one, they are not.
+
+        Args:
+            cost: ``"parameters"``, ``"flops"``, ``"memory"`` or ``"latency"``, of the final network on one sample.
+
+        Raises:
+            ValueError: the name is unknown, or the search did not record this cost.
+        """
+        wanted = cost_of(cost)
+        if not wanted.is_recorded_by(self.settings):
+            recorded = [name for name, one in COSTS.items() if one.is_recorded_by(self.settings)]
+            raise ValueError(
+                f"this search did not record {wanted.title}, only {', '.join(recorded)}: search with "
+                f"objective={cost!r} or {wanted.limit}"
+            )
+        has_objective = bool((self.settings.get("search") or {}).get("objective"))
+        rows = self._as_searched if has_objective else self.ranked(Control())
+        known = [(row, at) for row in rows if (at := wanted.recorded(row.candidate)) is not None]
+        known.sort(key=lambda pair: (pair[1], -pair[0].log_score))
         front: list[Ranked] = []
-        for row in rows:
+        for row, _ in known:
             if not front or row.log_score > front[-1].log_score:
                 front.append(row)
         return front
@@ -263,10 +297,11 @@ class SearchResult(SameWithNan):
 
         Its columns: ``number``, ``rank`` (1 is the best; missing without a score), ``architecture``, ``score`` and
         ``log_score`` (regularised as in `ranked`), ``unregularised_score``, ``spread``, ``measure``, ``parameters``,
-        ``flops``, ``latency_seconds`` with the ends of its interval, ``patterns``, ``neurons``, ``ternary``,
-        ``saturation``, ``saturated``, ``phase``, ``parents``, ``form``, ``over``, ``error``, ``seconds`` (of work) and
-        ``finished`` (a time in UTC); of several measures a column ``log_score_NAME`` each. What they mean: `Candidate`
-        and `Outcome`.
+        ``flops``, ``memory_bytes``, ``latency_seconds`` with the ends of its interval (on the first
+        device; of several devices a column ``latency_seconds_NAME`` each, and its ends), ``patterns``, ``neurons``,
+        ``ternary``, ``saturation``, ``saturated``, ``phase``, ``parents``, ``form``, ``over``, ``error``, ``seconds``
+        (of work) and ``finished`` (a time in UTC); of several measures a column ``log_score_NAME`` each. What they
+        mean: `Candidate` and `Outcome`.
 
         Raises:
             ImportError: pandas is not installed: ``pip install 'swapnas-ext[pandas]'``.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from swapnas_ext.scoring import regularization
+from swapnas_ext.search.costs import COSTS, cost_of
 from swapnas_ext.search.strategies import (
     StrategyFactory,
     strategy_factory,
@@ -17,11 +18,16 @@ _SIZE = "Size and limits"
 
 
 def _about(
-    help: str, *, unit: str = "", option: bool = True, group: str = "Strategy"
+    help: str,
+    *,
+    unit: str = "",
+    option: bool = True,
+    group: str = "Strategy",
+    choices: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """The metadata of a setting: its help, the unit of its numbers, whether it is an ``option`` of the command, and
-    its group."""
-    return {"help": help, "unit": unit, "option": option, "group": group}
+    """The metadata of a setting: its help, the unit of its numbers, whether it is an ``option`` of the command, its
+    group, and its possible values where these are few texts."""
+    return {"help": help, "unit": unit, "option": option, "group": group, "choices": choices}
 
 
 @dataclass(frozen=True)
@@ -30,8 +36,8 @@ class SearchSettings:
 
     The metadata of each field describe it. Sizes are those of the final networks (see `SearchSpace.final`); for
     ``population``, ``tournament``, ``children``, ``crossover`` and ``cycles`` see `Evolution`, for ``mu`` and
-    ``sigma`` see `regularization`. The searches of a family, one for each of several ``target_params``, share
-    the ``candidates``.
+    ``sigma`` see `regularization`, for ``objective`` `COSTS`. The searches of a family, one for each of several
+    ``target_params``, share the ``candidates``.
 
     Raises:
         TypeError, ValueError: a value is invalid, or values contradict each other.
@@ -43,7 +49,7 @@ class SearchSettings:
         default="evolution",
         metadata=_about(
             "evolution: SWAP-NAS, the worst individual leaves; ageing: the oldest leaves; random; optuna: NSGA-II "
-            "over score and size; or MODULE:NAME, a class or function of your own."
+            "over score and size, or the objective; or MODULE:NAME, a class or function of your own."
         ),
     )
     population: int = field(
@@ -106,6 +112,15 @@ class SearchSettings:
             group=_SIZE,
         ),
     )
+    objective: str | None = field(
+        default=None,
+        metadata=_about(
+            "Searches for the Pareto front of the score and this cost of the final network on one sample; lower is "
+            "better. Every candidate's cost is recorded.",
+            group=_SIZE,
+            choices=tuple(COSTS),
+        ),
+    )
     max_params: float | None = field(
         default=None,
         metadata=_about(
@@ -123,11 +138,21 @@ class SearchSettings:
             group=_SIZE,
         ),
     )
+    max_peak_memory: float | None = field(
+        default=None,
+        metadata=_about(
+            "Most memory that the tensors of the final network take at one time for one sample, such as 64MB, counted "
+            "without running it.",
+            unit="bytes",
+            group=_SIZE,
+        ),
+    )
     max_latency: float | None = field(
         default=None,
         metadata=_about(
-            "Longest time that the final network takes for one sample, on one thread here, such as 20ms (2 is two "
-            "seconds). While one is measured, no other worker works. Such a search can't be repeated exactly.",
+            "Longest time that the final network takes for one sample, such as 20ms (2 is two seconds): on one thread "
+            "here, while no other worker works, or on the first --latency-command. Such a search can't be repeated "
+            "exactly.",
             unit="seconds",
             group=_SIZE,
         ),
@@ -155,10 +180,15 @@ class SearchSettings:
         regularization.check_mu_sigma(self.mu, self.sigma)
         if self.mu is not None and self.target_params:
             raise ValueError("give mu and sigma, or target_params, not both")
+        if self.objective is not None:
+            cost_of(self.objective)
+            if self.target_params:
+                raise ValueError(
+                    f"give target_params, for models of these sizes, or the objective {self.objective}, for a front of "
+                    "all sizes, not both; max_params limits the size of a front"
+                )
         limits = [("target_params", size) for size in self.target_params]
-        limits += [
-            (name, getattr(self, name)) for name in ("max_params", "max_flops", "max_latency")
-        ]
+        limits += [(cost.limit, getattr(self, cost.limit)) for cost in COSTS.values()]
         for name, value in limits:
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} must be positive, got {value}")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from swapnas_ext.search.latency import measured_text
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.run_file_access import is_taken
 
@@ -70,6 +71,12 @@ def _begin_alike(first: dict[str, Any], second: dict[str, Any]) -> bool:
 def _check_same(made_with: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
     """Raises ValueError if a run file was made with other settings. Only the number of candidates may differ."""
     wanted = json.loads(json.dumps(wanted))
+    before, now = made_with.get("latency"), wanted["latency"]
+    if before != now:
+        raise ValueError(
+            f"{path} was made with latency {measured_text(before)}, not {measured_text(now)}: go on with the same, or "
+            "choose another run file"
+        )
     for part in ("space", "scorer", "search", "device"):
         before, now = made_with.get(part), wanted[part]
         if not isinstance(before, dict) or not isinstance(now, dict):

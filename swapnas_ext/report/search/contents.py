@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 from swapnas_ext import measures
 from swapnas_ext.report.shared.measured import other_measure
 from swapnas_ext.report.shared.text import kind_text
-from swapnas_ext.search import limits_text, recorded_pilot
+from swapnas_ext.search import (
+    COSTS,
+    cost_of,
+    devices_text,
+    limits_text,
+    precision_text,
+    recorded_pilot,
+)
 
 if TYPE_CHECKING:
     from swapnas_ext.search import Distinct, Ranked, SearchResult
@@ -41,6 +48,8 @@ def summary(result: SearchResult, about: dict[str, Any]) -> str:
     space = about["settings"]["space"]["name"]
     measure = other_measure(result.candidates)
     by_measure = f", measure {measure}" if measure else ""
+    if search.get("objective") is not None:
+        by_measure += f", objective {search['objective']}"
     state = about.get("ended") or "running, or killed"
     scored = sum(candidate.scored for candidate in result.candidates)
     seconds = sum(c.outcome.seconds for c in result.candidates if c.outcome is not None)
@@ -61,6 +70,32 @@ def head(result: SearchResult, about: dict[str, Any]) -> list[str]:
     pilot = recorded_pilot(about)
     told = [] if pilot is None else [pilot["sentence"]]
     return [summary(result, about), *told, *beyond_limits(result, about)]
+
+
+def precision(result: SearchResult) -> list[str]:
+    """Lines about what the latencies of a front of latency do not tell."""
+    if result.objective != "latency":
+        return []
+    lines = (
+        precision_text([row.candidate for row in result.front]),
+        devices_text(result.candidates),
+    )
+    return [line for line in lines if line]
+
+
+def front_columns(rows: Sequence[Ranked], objective: str) -> dict[str, list[str]]:
+    """Architectures of a Pareto front as columns of cells by heading."""
+    if objective == "parameters":
+        costs, heading = {"params": [f"{row.parameters:,}" for row in rows]}, "size"
+    else:
+        cost = cost_of(objective)
+        values = [cost.recorded(row.candidate) or 0.0 for row in rows]
+        costs, heading = {cost.unit: [f"{value / cost.scale:.4g}" for value in values]}, "cost"
+    return {
+        **costs,
+        f"best score up to this {heading}": [f"{row.score:.6g}" for row in rows],
+        "architecture": [row.architecture for row in rows],
+    }
 
 
 def columns(rows: Sequence[Ranked], targets: Sequence[float]) -> dict[str, list[str]]:
@@ -90,11 +125,36 @@ def columns(rows: Sequence[Ranked], targets: Sequence[float]) -> dict[str, list[
             cells["patterns"] = ["" if math.isnan(count) else f"{count:.6g}" for count in patterns]
     if counted and any(row.candidate.ternary for row in rows):
         cells["kind"] = [kind_text(row.candidate.ternary) for row in rows]
-    for heading, name, unit in (("MFLOPs", "flops", 1e6), ("ms", "latency", 1e-3)):
-        values = [getattr(row.candidate.outcome, name) for row in rows]
+    for name in ("flops", "memory"):
+        cost = COSTS[name]
+        values = [cost.recorded(row.candidate) for row in rows]
         if any(value is not None for value in values):
-            cells[heading] = ["" if value is None else f"{value / unit:.4g}" for value in values]
+            cells[cost.unit] = [_cell(value, cost.scale) for value in values]
+    cells |= _latencies(rows)
     return cells | _others(rows) | {"architecture": [row.architecture for row in rows]}
+
+
+def _latencies(rows: Sequence[Ranked]) -> dict[str, list[str]]:
+    """A column of milliseconds for each device; one without a device's name where older run files do not record it."""
+    outcomes = [row.candidate.outcome for row in rows if row.candidate.outcome is not None]
+    measured = [outcome.latencies for outcome in outcomes]
+    names = list(dict.fromkeys(name for found in measured for name in found))
+    if not names:
+        values = [outcome.latency for outcome in outcomes]
+        known = any(value is not None for value in values)
+        return {"ms": [_cell(value, 1e-3) for value in values]} if known else {}
+    settings = rows[0].final.settings
+    is_cpu = not settings.get("latency") and (settings.get("device") or "cpu") == "cpu"
+    return {
+        f"ms ({'cpu' if is_cpu and len(names) == 1 else name})": [
+            _cell(found[name].median if name in found else None, 1e-3) for found in measured
+        ]
+        for name in names
+    }
+
+
+def _cell(value: float | None, scale: float) -> str:
+    return "" if value is None else f"{value / scale:.4g}"
 
 
 def _others(rows: Sequence[Ranked]) -> dict[str, list[str]]:

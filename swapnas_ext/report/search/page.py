@@ -11,11 +11,13 @@ from swapnas_ext.report.search.contents import (
     best_so_far,
     columns,
     distinct_columns,
+    front_columns,
     head,
+    precision,
     shown_rows,
 )
 from swapnas_ext.report.search.failures import grouped_failures
-from swapnas_ext.report.shared.charts import draw_curve, draw_sizes
+from swapnas_ext.report.shared.charts import draw_curve, draw_front
 from swapnas_ext.report.shared.drawing import draw_graph
 from swapnas_ext.report.shared.page import (
     figure,
@@ -24,6 +26,7 @@ from swapnas_ext.report.shared.page import (
     paragraph,
     settings_details,
 )
+from swapnas_ext.search import cost_of
 
 if TYPE_CHECKING:
     from swapnas_ext.search import Distinct, Ranked, SearchResult
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
 _DRAWN = 3
 """How many architectures are drawn."""
+_FRONT = 100
+"""How many architectures of the front are listed."""
 _FAILURES = 100
 """How many failures are listed."""
 
@@ -74,15 +79,32 @@ def _charts(result: SearchResult, rows: list[Ranked]) -> str:
     curve = draw_curve(
         best_so_far(result), [(row.candidate.number, row.score) for row in by_number]
     )
-    sizes = draw_sizes(
-        [(row.parameters, row.candidate.score) for row in by_number],
-        [(row.parameters, row.candidate.score) for row in result.front],
-        [(row.parameters, row.candidate.score) for row in rows],
+    cost = cost_of(result.objective)
+    front = result.front
+    has_objective = bool((result.settings.get("search") or {}).get("objective"))
+
+    def points(of: Sequence[Ranked]) -> list[tuple[float, float]]:
+        """Costs and scores; without an objective, the scores before size control."""
+        found = ((cost.recorded(row.candidate), row) for row in of)
+        return [
+            (at / cost.scale, row.score if has_objective else row.candidate.score)
+            for at, row in found
+            if at is not None
+        ]
+
+    drawn = draw_front(
+        points(by_number), points(front), points(rows), cost=f"{cost.title}, {cost.unit}"
     )
+    listed = ""
+    if has_objective:
+        table = _best(front_columns(front[:_FRONT], result.objective))
+        told = "".join(paragraph(line) for line in precision(result))
+        listed = f"<h2>The front of {escape(cost.title)} and score</h2>{table}{told}"
     return (
         "<h2>The search</h2>"
         + figure(curve, "scores, and the best so far")
-        + figure(sizes, "score against size")
+        + figure(drawn, f"score against {cost.title}")
+        + listed
     )
 
 

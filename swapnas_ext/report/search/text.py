@@ -12,11 +12,14 @@ from swapnas_ext.report.search.contents import (
     best_so_far,
     columns,
     distinct_columns,
+    front_columns,
     head,
+    precision,
     shown_rows,
 )
 from swapnas_ext.report.search.failures import grouped_failures
 from swapnas_ext.report.shared.text import architectures_text, as_text
+from swapnas_ext.search import cost_of
 
 if TYPE_CHECKING:
     from swapnas_ext.search import Distinct, Ranked, SearchResult
@@ -47,7 +50,7 @@ def to_text(
     if about is None:
         return best
     lines = "\n".join(head(result, about))
-    parts = [f"{lines}\n\n", best, f"\n{as_text(_curve(result))}", f"\n{_front(result)}"]
+    parts = [f"{lines}\n\n", best, f"\n{as_text(_curve(result))}", f"\n{front_text(result)}"]
     if space is not None and rows:
         parts.append(_formats(rows[0], space))
     parts += [f"\n{line}\n" for line in caveats(result.ranked())]
@@ -68,18 +71,17 @@ def _curve(result: SearchResult) -> Table:
     return table
 
 
-def _front(result: SearchResult) -> str:
-    """Some architectures of the Pareto front, from the smallest to the largest."""
+def front_text(result: SearchResult) -> str:
+    """Some architectures of the Pareto front, from the cheapest to the most expensive, and how far they can be told
+    apart."""
     front = result.front
     count = min(len(front), _FRONT)
     shown = [front[round(place * (len(front) - 1) / max(1, count - 1))] for place in range(count)]
-    cells = {
-        "params": [f"{row.parameters:,}" for row in shown],
-        "best score up to this size": [f"{row.candidate.score:.6g}" for row in shown],
-        "architecture": [row.architecture for row in shown],
-    }
     of_all = f", {count} of {len(front):,}" if count < len(front) else ""
-    return f"the front of size and score{of_all}:\n{architectures_text(cells)}"
+    title = cost_of(result.objective).title
+    cells = front_columns(shown, result.objective)
+    table = f"the front of {title} and score{of_all}:\n{architectures_text(cells)}"
+    return "\n".join([table.rstrip("\n"), *precision(result), ""])
 
 
 def _formats(row: Ranked, space: SearchSpace) -> str:

@@ -43,15 +43,30 @@ def draw_sizes(
     chosen: Sequence[tuple[int, float]] = (),
 ) -> Figure:
     """Unregularised scores against numbers of parameters, with the Pareto front and the chosen architectures."""
-    figure, axes = _axes("parameters, millions", "score")
     millions = [[(size / 1e6, score) for size, score in rows] for rows in (scores, front, chosen)]
+    return draw_front(*millions, cost="parameters, millions")
+
+
+def draw_front(
+    scores: Sequence[tuple[float, float]],
+    front: Sequence[tuple[float, float]] = (),
+    chosen: Sequence[tuple[float, float]] = (),
+    *,
+    cost: str,
+) -> Figure:
+    """Scores against costs, with the Pareto front and the chosen architectures: pairs of a cost and a score.
+
+    Args:
+        cost: what the axis of costs is called.
+    """
+    figure, axes = _axes(cost, "score")
     axes.scatter(
-        *_columns(millions[0]), s=5, color=MUTED, alpha=0.5, lw=0, rasterized=len(scores) > _MANY
+        *_columns(scores), s=5, color=MUTED, alpha=0.5, lw=0, rasterized=len(scores) > _MANY
     )
     if front:
-        axes.step(*_columns(millions[1]), where="post", color=INK, lw=1.2, label="Pareto front")
+        axes.step(*_columns(front), where="post", color=INK, lw=1.2, label="Pareto front")
     if chosen:
-        axes.scatter(*_columns(millions[2]), s=45, color=ACCENT, marker="*", zorder=3, label="best")
+        axes.scatter(*_columns(chosen), s=45, color=ACCENT, marker="*", zorder=3, label="best")
         axes.legend(frameon=False, fontsize=8)
     return figure
 

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Individual:
-    """A scored architecture. ``log_score`` is the logarithm of its score, regularised if the search is."""
+    """A scored architecture. ``log_score`` is the logarithm of its score, regularised if the search is. ``cost`` is its
+    cost in the search's objective, lower is better; None without an objective."""
 
     number: int
     architecture: str
     log_score: float
     parameters: int
+    cost: float | None = None
 
     @property
     def score(self) -> float:

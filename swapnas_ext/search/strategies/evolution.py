@@ -1,10 +1,11 @@
-"""SWAP-NAS, and ageing evolution."""
+"""SWAP-NAS and ageing evolution, for the score alone, or for the Pareto front of score and cost."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from swapnas_ext.search.pareto import crowded_order
 from swapnas_ext.search.strategies.base import Admit, Individual, Proposal
 from swapnas_ext.search.strategies.random_search import new_samples
 from swapnas_ext.spaces import SearchSpace
@@ -18,6 +19,12 @@ class Evolution:
     It starts with a random population. Each cycle draws a tournament, takes its best (or a crossover of its best
     two) as the parent, and has mutants of the parent scored; the best of these joins the population, and the
     worst individual of all leaves it.
+
+    Individuals with costs are ordered as in NSGA-II (Deb et al., IEEE Transactions on Evolutionary Computation 6 (2),
+    2002) instead of by score: the better one has the lower non-dominated rank in score and cost, or with equal ranks
+    the larger crowding distance, or with equal distances the smaller number. Ranks and distances are those in the
+    population when a tournament is drawn, in the population with the new mutants when the best mutant is chosen, and in
+    the population with that mutant when the worst individual leaves.
 
     Args:
         space: the space of the architectures.
@@ -77,9 +84,10 @@ class Evolution:
             self._founders_told += len(proposal.architectures)
             self.population += scored
         elif scored:
-            self.population.append(max(scored, key=_rank))
+            self.population.append(max(scored, key=_order([*self.population, *scored])))
             if len(self.population) > self._size:
-                leaving = self.population[0] if self._ageing else min(self.population, key=_rank)
+                order = _order(self.population)
+                leaving = self.population[0] if self._ageing else min(self.population, key=order)
                 self.population.remove(leaving)
 
     def _mutants(self, most: int, admit: Admit) -> Proposal | None:
@@ -92,7 +100,8 @@ class Evolution:
 
     def _parent(self) -> tuple[tuple[int, ...], str]:
         size = min(self._tournament, len(self.population))
-        drawn = sorted(self._rng.sample(self.population, size), key=_rank, reverse=True)
+        order = _order(self.population)
+        drawn = sorted(self._rng.sample(self.population, size), key=order, reverse=True)
         if len(drawn) > 1 and self._rng.random() < self._crossover:
             first, second = drawn[:2]
             crossed = self._space.crossover(first.architecture, second.architecture, self._rng)
@@ -107,6 +116,18 @@ class Evolution:
         return None
 
 
-def _rank(individual: Individual) -> tuple[float, int]:
-    """Sorts by score; of equal scores, the earlier individual is better."""
+def _order(individuals: Sequence[Individual]) -> Callable[[Individual], tuple[float, ...]]:
+    """The key by which better individuals are larger: see `Evolution`."""
+    points = [(one.log_score, one.cost) for one in individuals if one.cost is not None]
+    if len(points) < len(individuals):
+        return _by_score
+    keys = {
+        one.number: (*key, -one.number)
+        for one, key in zip(individuals, crowded_order(points), strict=True)
+    }
+    return lambda individual: keys[individual.number]
+
+
+def _by_score(individual: Individual) -> tuple[float, ...]:
+    """Of equal scores, the earlier individual is better."""
     return individual.log_score, -individual.number

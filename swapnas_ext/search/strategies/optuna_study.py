@@ -1,4 +1,4 @@
-"""Optuna's NSGA-II over score and size, as a strategy."""
+"""Optuna's NSGA-II over score and size, or another cost, as a strategy."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _TRIES = 1000  # in vain in a row, before the search ends. Each is slower than t
 
 
 class OptunaStudy:
-    """An Optuna study that maximises the score and minimises the number of parameters, with NSGA-II (Deb
-    et al., 2002).
+    """An Optuna study that maximises the score and minimises the cost of the search's objective, or the number of
+    parameters without one, with NSGA-II (Deb et al., 2002).
 
     Each random choice of the space's ``sample`` is a parameter of a trial, so any space works. The trial of a known
     or too large architecture fails.
@@ -65,7 +65,8 @@ class OptunaStudy:
             if individual is None:
                 self.study.tell(trial, state=self._failed)
             else:
-                self.study.tell(trial, [individual.log_score, individual.parameters])
+                cost = individual.parameters if individual.cost is None else individual.cost
+                self.study.tell(trial, [individual.log_score, cost])
 
 
 class _TrialRandom(random.Random):
