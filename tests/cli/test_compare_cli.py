@@ -180,9 +180,8 @@ def test_curves_that_begin_late_have_a_scale(tmp_path: Path) -> None:
     ]
     _, _, over_seconds = run(*paths).stdout.partition("seconds (")
     assert over_seconds.startswith("▁ up to 1, █ 8)")
-    assert (
-        len(set(over_seconds.splitlines()[1].split()[1])) > 1
-    )  # of a scale without a range, all are full blocks
+    blocks = over_seconds.splitlines()[1].split()[1]
+    assert len(set(blocks)) > 1  # without a range of scores, all are full
 
 
 def test_long_curves_are_thinned() -> None:

@@ -105,7 +105,7 @@ def _charts(comparison: Comparison, styles: Mapping[str, LineStyle]) -> str:
             Line(styles[name], places, scores)
             for (name, places, _), scores in zip(steps, values, strict=True)
         ]
-        drawn = draw_lines(lines, unit, label)
+        drawn = draw_lines(lines, unit, label, from_zero=True)
         parts.append(figure(drawn, f"best score so far, over {unit}"))
     if 1 < len(comparison.repeats) < len(comparison.runs):
         parts.append(_repeats_chart(comparison))

@@ -103,8 +103,12 @@ class Band:
     highs: Sequence[float]
 
 
-def draw_lines(lines: Sequence[Line], x: str, y: str) -> Figure:
-    """Lines of steps, such as the best score so far of several runs, or their Pareto fronts."""
+def draw_lines(lines: Sequence[Line], x: str, y: str, *, from_zero: bool = False) -> Figure:
+    """Lines of steps, such as the best score so far of several runs, or their Pareto fronts.
+
+    Args:
+        from_zero: whether the x axis begins at 0.
+    """
     figure, axes = _axes(x, y)
     for line in lines:
         axes.step(
@@ -118,6 +122,8 @@ def draw_lines(lines: Sequence[Line], x: str, y: str) -> Figure:
             ms=4,
         )
     _scale_scores(axes, [y for line in lines for y in line.ys])
+    if from_zero:
+        axes.set_xlim(left=0)
     return figure
 
 
