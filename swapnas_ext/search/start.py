@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +29,6 @@ def opened(path: Path | None, about: dict[str, Any]) -> Iterator[RunFile]:
             run_file.write_about(
                 settings={**made_with, "search": search, "command": command},
                 ended="",
-                resumed=time.time(),
             )
             yield run_file
         return

@@ -116,6 +116,25 @@ def test_a_family_has_the_best_of_each_size() -> None:
     assert "wanted" in LivePage(run, "run.db").part(START)
 
 
+def test_a_search_with_an_objective_has_its_front() -> None:
+    settings = about()["settings"]
+    settings["search"]["objective"] = "latency"
+    times = {0: 0.004, 1: 0.002, 2: 0.003, 3: None}
+    scores = {0: 30.0, 1: 10.0, 2: 9.0, 3: 40.0}
+    run = running(
+        *(
+            candidate(number, outcome=Outcome.of_patterns(scores[number], latency=seconds))
+            for number, seconds in times.items()
+        ),
+        told=about(settings=settings),
+    )
+    assert list(run.front) == [(0.002, 10.0), (0.004, 30.0)]
+    lines = [text for _, text, _ in LiveView(run, "run.db", START).lines(80)]
+    assert any("4 ms" in line and "cell 0" in line for line in lines)
+    page = LivePage(run, "run.db").part(START)
+    assert "<th>latency</th>" in page and "latency, ms" in page and "3 ms" in page
+
+
 def test_states() -> None:
     run = LiveRun()
     run.take(None)
@@ -124,7 +143,7 @@ def test_states() -> None:
     assert run.state is State.RUNNING
     run.take(news([], is_written=False))
     assert run.state is State.STOPPED
-    run.take(news([candidate(1)], about(ended="", resumed=START + 5)))
+    run.take(news([candidate(1)], about(ended="", sessions=[[START, None], [START + 5, None]])))
     assert run.state is State.RUNNING and run.done == 2
     run.take(news([], about(ended="complete"), is_written=False))
     assert run.state is State.ENDED and run.ended == "complete"
@@ -150,7 +169,7 @@ def test_a_resumed_run_has_no_rate_of_the_time_before() -> None:
     old = [candidate(number, finished=START + number) for number in range(20)]
     run = running(*old)
     new = [candidate(20 + number, finished=START + 9000 + number) for number in range(3)]
-    run.take(news(new, about(resumed=START + 8999)))
+    run.take(news(new, about(sessions=[[START, None], [START + 8999, None]])))
     assert run.rate(START + 9002) == pytest.approx(1.0)
 
 
@@ -196,7 +215,7 @@ def test_a_line() -> None:
     run = running(candidate(0), candidate(1, 12.5), failed, over)
     assert words.one_line(run, "run.db", START + 4) == (
         "nasbench201, random, seed 3: 4 of 100, 4%, best 12.5, 45 candidates/min, 2 min left, "
-        "1 beyond the limit on FLOPs, 1 without a score; running"
+        "1 beyond the limit on operations, 1 without a score; running"
     )
     assert words.one_line(run, "run.db", START + 93).endswith(
         "running; the last candidate was 2 min ago"

@@ -332,8 +332,8 @@ def test_fronts_of_what_all_recorded(a: Path, tmp_path: Path) -> None:
     ]
     missing = compare([one, a])
     assert [front.cost for front in missing.fronts] == ["parameters"]
-    assert [note for note in missing.notes if "flops" in note] == [
-        "no front of flops: it is not recorded of every candidate of a"
+    assert [note for note in missing.notes if "operations" in note] == [
+        "no front of operations: it is not recorded of every candidate of a"
     ]
     other = compare([one, recorded("three")])
     assert [front.cost for front in other.fronts] == ["parameters", "latency"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from swapnas_ext import measures
 from swapnas_ext._util import exp_text, shortened
+from swapnas_ext.search import COSTS
 
 if TYPE_CHECKING:
     from swapnas_ext.search import BestSoFar, Comparison, JointFront
@@ -18,7 +19,6 @@ Columns = dict[str, list[str]]
 
 _LONGEST_NAME = 60
 _LONGEST_VALUE = 28
-_UNITS = {"parameters": ("params", 1), "flops": ("MFLOPs", 1e6), "latency": ("ms", 1e-3)}
 
 
 def plain(text: str, most: int = _LONGEST_NAME) -> str:
@@ -118,7 +118,9 @@ def result_columns(comparison: Comparison) -> Columns:
         columns["candidates\nto reach"] = [_count_text(run.reached_candidates) for run in runs]
         columns["seconds\nto reach"] = [_seconds_text(run.reached_seconds) for run in runs]
     for front in comparison.fronts:
-        columns[f"of front of\n{front.cost}"] = [f"{front.shares[run.name]:.0%}" for run in runs]
+        columns[f"of front of\n{COSTS[front.cost].title}"] = [
+            f"{front.shares[run.name]:.0%}" for run in runs
+        ]
     return columns if len(columns) > 1 else {}
 
 
@@ -147,11 +149,9 @@ def front_columns(
         front.joint[round(place * (len(front.joint) - 1) / max(1, count - 1))]
         for place in range(count)
     ]
-    heading, unit = _UNITS[front.cost]
+    cost = COSTS[front.cost]
     columns = {
-        heading: [
-            f"{point.cost:,.0f}" if unit == 1 else f"{point.cost / unit:.4g}" for point in points
-        ],
+        cost.unit: [f"{point.cost / cost.scale:.4g}" for point in points],
         "score": [exp_text(point.log_score) for point in points],
         "run": [", ".join(numbers[name] for name in point.runs) for point in points],
     }
@@ -163,7 +163,7 @@ def front_columns(
 def front_title(front: JointFront, shown: int) -> str:
     count = len(front.joint)
     of_all = f", {min(count, shown)} of {count:,}" if count > shown else ""
-    return f"the joint front of {front.cost} and score{of_all}"
+    return f"the joint front of {COSTS[front.cost].title} and score{of_all}"
 
 
 def thinned(curve: BestSoFar, most: int = 300) -> tuple[list[float], list[float]]:

@@ -24,6 +24,7 @@ from swapnas_ext.report.comparison.contents import (
 from swapnas_ext.report.comparison.styles import group_styles, styles_of
 from swapnas_ext.report.shared.charts import Band, Line, LineStyle, draw_bands, draw_lines
 from swapnas_ext.report.shared.page import figure, html_table, page, paragraph
+from swapnas_ext.search import COSTS
 
 if TYPE_CHECKING:
     from swapnas_ext.search import BestSoFar, ComparedRun, Comparison, JointFront
@@ -34,11 +35,6 @@ _BAND = 120
 """Places at which the mean and the range of repeats are computed."""
 _LARGEST = 690.0
 """The largest logarithm of a score that charts show as a score."""
-_AXES = {
-    "parameters": ("parameters, millions", 1e6),
-    "flops": ("operations, millions", 1e6),
-    "latency": ("latency, ms", 1e-3),
-}
 
 
 def to_page(comparison: Comparison) -> str:
@@ -147,17 +143,20 @@ def _repeats_chart(comparison: Comparison) -> str:
 
 
 def _front(comparison: Comparison, front: JointFront, styles: Mapping[str, LineStyle]) -> str:
-    label, unit = _AXES[front.cost]
+    cost = COSTS[front.cost]
     of_runs = [(name, points) for name, points in front.of_runs.items() if points]
     values, score = _shown([[log_score for _, log_score in points] for _, points in of_runs])
     lines = [
-        Line(styles[name], [cost / unit for cost, _ in points], scores)
+        Line(styles[name], [at / cost.scale for at, _ in points], scores)
         for (name, points), scores in zip(of_runs, values, strict=True)
     ]
     cells = _table(front_columns(comparison, front, _OF_FRONT, architectures=True))
-    drawn = figure(draw_lines(lines, label, score), f"Pareto fronts of {front.cost} and score")
+    drawn = figure(
+        draw_lines(lines, f"{cost.title}, {cost.unit}", score),
+        f"Pareto fronts of {cost.title} and score",
+    )
     listed = f"<details><summary>{escape(front_title(front, _OF_FRONT))}</summary>{cells}</details>"
-    return f"<h2>Score against {front.cost}</h2>{drawn}{listed}"
+    return f"<h2>Score against {cost.title}</h2>{drawn}{listed}"
 
 
 def _shown(log_scores: Sequence[Sequence[float]]) -> tuple[list[list[float]], str]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from swapnas_ext import measures
 from swapnas_ext.report.live.pareto import GrowingFront
 from swapnas_ext.report.search.failures import FailureGroups
-from swapnas_ext.search import Candidate, Control, News
+from swapnas_ext.search import COSTS, Candidate, Control, News
 
 _LATELY = 60.0
 """Seconds that the rate is of."""
@@ -43,6 +43,8 @@ class Scored(NamedTuple):
     """Before size control."""
     log_score: float
     measure: str | None
+    cost: float | None
+    """Of the objective, in its recorded unit; None if it is not known."""
 
 
 class LiveRun:
@@ -59,7 +61,8 @@ class LiveRun:
         over: candidates beyond each limit, by its name.
         scored: candidates with a score, in the order in which they were finished.
         curve: the places, in this order, of those whose unregularised score was the best so far.
-        front: the Pareto front of parameters and unregularised scores.
+        cost: what the front is about: that of the objective, or the number of parameters.
+        front: the Pareto front of cost and score. Without an objective, scores are unregularised.
         failures: the candidates that could not be scored, by their reasons.
         last: when the last candidate was finished, in seconds since the epoch; None before the first.
     """
@@ -75,7 +78,7 @@ class LiveRun:
         self.done = self.failed = 0
         self.over: Counter[str] = Counter()
         self.scored: list[Scored] = []
-        self.front = GrowingFront()
+        self.cost = COSTS[self._search.get("objective") or "parameters"]
         self.failures = FailureGroups()
         self.last: float | None = None
         self._recent: deque[float] = deque(maxlen=_MOST)
@@ -122,8 +125,8 @@ class LiveRun:
                 candidate.score,
                 candidate.log_score,
                 candidate.score_of,
+                self.cost.recorded(candidate),
             )
-            self.front.add(row.parameters, row.score)
             self._rank_one(len(self.scored), row)
             self.scored.append(row)
 
@@ -137,6 +140,7 @@ class LiveRun:
         self._control = controls[0] if len(controls) == 1 else Control()
         self.curve: list[int] = []
         self._highest = -math.inf
+        self.front = GrowingFront()
         self._best: list[tuple[float, int, Scored]] = []
         self._best_of_size: list[tuple[float, Scored] | None] = [None] * len(controls)
         for place, row in enumerate(self.scored):
@@ -147,6 +151,8 @@ class LiveRun:
         if value > self._highest:
             self._highest = value
             self.curve.append(place)
+        if row.cost is not None:
+            self.front.add(row.cost, self.score_in_front(row))
         if len(self._best) < self._top or value > -self._best[-1][0]:
             insort(self._best, (-value, row.number, row))
             del self._best[self._top :]
@@ -164,6 +170,10 @@ class LiveRun:
     def score(self, row: Scored) -> float:
         """The score, regularised as in the search."""
         return _times(row.score, self._control.log_factor(row.parameters))
+
+    def score_in_front(self, row: Scored) -> float:
+        """The score by which the front is drawn."""
+        return self.score(row) if self.has_objective else row.score
 
     @property
     def best(self) -> list[Scored]:
@@ -214,8 +224,8 @@ class LiveRun:
         Args:
             now: seconds since the epoch.
         """
-        times = (self._about.get(name) for name in ("started", "resumed"))
-        begun = max((time for time in times if isinstance(time, float)), default=0.0)
+        sessions = self._about.get("sessions") or [[self._about.get("started") or 0.0, None]]
+        begun = sessions[-1][0]
         since = [finished for finished in self._recent if finished >= begun]
         if self.state is not State.RUNNING or len(since) < 2:
             return None
@@ -229,6 +239,11 @@ class LiveRun:
         """None where it is not known."""
         rate, total = self.rate(now), self.total
         return None if not rate or total is None else (total - self.done) / rate
+
+    @property
+    def has_objective(self) -> bool:
+        """Whether the search is for the front of score and a cost."""
+        return bool(self._search.get("objective"))
 
     @property
     def _search(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from swapnas_ext.report.live import words
 from swapnas_ext.report.live.model import LiveRun, Scored, State
 from swapnas_ext.report.live.svg import draw_chart
 from swapnas_ext.report.shared.page import html_table
+from swapnas_ext.search import COSTS
 
 _FAILURES = 20
 """How many reasons of failures are listed."""
@@ -143,9 +144,22 @@ class LivePage:
             return ""
         if run.family:
             rows = [(f"{target:,.0f}", score, row) for target, score, row in run.family]
-            return "<h2>The best of each size</h2>" + _table("wanted", rows)
+            return "<h2>The best of each size</h2>" + self._table("wanted", rows)
         rows = [(str(rank), run.score(row), row) for rank, row in enumerate(run.best, start=1)]
-        return "<h2>The best</h2>" + _table("rank", rows)
+        return "<h2>The best</h2>" + self._table("rank", rows)
+
+    def _table(self, first: str, rows: list[tuple[str, float, Scored]]) -> str:
+        costs = [words.cost_text(self._run, row) for *_, row in rows]
+        return html_table(
+            {
+                first: [text for text, _, _ in rows],
+                "score": [f"{score:.6g}" for _, score, _ in rows],
+                "params": [f"{row.parameters:,}" for *_, row in rows],
+                **({self._run.cost.title: costs} if any(costs) else {}),
+                "candidate": [f"{row.number:,}" for *_, row in rows],
+                "architecture": [f"<code>{escape(row.architecture)}</code>" for *_, row in rows],
+            }
+        )
 
     def _charts_at(self, now: float) -> str:
         run = self._run
@@ -161,8 +175,9 @@ class LivePage:
             return ""
         places = [*run.curve, len(run.scored) - 1]
         highest = [run.score(run.scored[place]) for place in run.curve]
-        largest = max(row.parameters for row in run.scored)
-        unit, unit_name = (1e6, "millions") if largest >= 1e6 else (1e3, "thousands")
+        scale, unit = run.cost.scale, f"{run.cost.title}, {run.cost.unit}"
+        if run.cost is COSTS["parameters"] and max(row.parameters for row in run.scored) < 1e6:
+            scale, unit = 1e3, "size, thousands of parameters"
         step = math.ceil(len(run.scored) / _POINTS)
         shown = run.scored[::step]
         curve = draw_chart(
@@ -174,15 +189,15 @@ class LivePage:
             x="scored candidates",
             y="score",
         )
-        sizes = draw_chart(
-            [(row.parameters / unit, row.score) for row in shown],
-            [(size / unit, score) for size, score in run.front],
-            x=f"parameters, {unit_name}",
-            y="unregularised score",
+        front = draw_chart(
+            [(row.cost / scale, run.score_in_front(row)) for row in shown if row.cost is not None],
+            [(cost / scale, score) for cost, score in run.front],
+            x=unit,
+            y="score" if run.has_objective else "unregularised score",
         )
         return (
             f"<h2>The search</h2><figure>{curve}<figcaption>scores, and the best so far</figcaption></figure>"
-            f"<figure>{sizes}<figcaption>unregularised scores by size, and their Pareto front</figcaption></figure>"
+            f"<figure>{front}<figcaption>scores by {run.cost.title}, and their Pareto front</figcaption></figure>"
         )
 
     def _failures(self) -> str:
@@ -191,15 +206,3 @@ class LivePage:
             return ""
         items = "".join(f"<li>{escape(line)}</li>" for line in lines)
         return f"<h2>Without a score</h2><ul>{items}</ul>"
-
-
-def _table(first: str, rows: list[tuple[str, float, Scored]]) -> str:
-    return html_table(
-        {
-            first: [text for text, _, _ in rows],
-            "score": [f"{score:.6g}" for _, score, _ in rows],
-            "params": [f"{row.parameters:,}" for *_, row in rows],
-            "candidate": [f"{row.number:,}" for *_, row in rows],
-            "architecture": [f"<code>{escape(row.architecture)}</code>" for *_, row in rows],
-        }
-    )

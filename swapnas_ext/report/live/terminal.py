@@ -94,12 +94,12 @@ class LiveView:
         for target, score, row in run.family:
             yield (
                 f"for {words.short_count(target)}",
-                f"{_about(score, row)}\n{row.architecture}",
+                f"{_about(run, score, row)}\n{row.architecture}",
                 None,
             )
         if not run.family:
             for row in run.best[:1]:
-                yield "best", f"{_about(run.score(row), row)}\n{row.architecture}", None
+                yield "best", f"{_about(run, run.score(row), row)}\n{row.architecture}", None
 
     def _curve(self, width: int) -> str:
         """The best score so far, after equal steps of scored candidates."""
@@ -115,12 +115,14 @@ class LiveView:
     def _others(self, width: int) -> Iterator[_Line]:
         run = self._run
         for rank, row in enumerate(run.best[1:], start=2):
-            about = f"{run.score(row):<11.6g} {row.parameters:>12,}  "
+            cost = words.cost_text(run, row)
+            about = f"{run.score(row):<11.6g} {row.parameters:>12,}  {cost and f'{cost:>12}  '}"
             yield f"{rank}.", _cut(about + row.architecture, width), None
 
 
-def _about(score: float, row: Scored) -> str:
-    return f"{score:.6g}, {row.parameters:,} parameters, candidate {row.number:,}"
+def _about(run: LiveRun, score: float, row: Scored) -> str:
+    costs = filter(None, (f"{row.parameters:,} parameters", words.cost_text(run, row)))
+    return f"{score:.6g}, {', '.join(costs)}, candidate {row.number:,}"
 
 
 def _folded(text: str, width: int) -> Iterable[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from swapnas_ext.report.live.model import LiveRun, State
+from swapnas_ext.report.live.model import LiveRun, Scored, State
+from swapnas_ext.search import COSTS
 
-_LIMITS = {"flops": "FLOPs"}
 _QUIET = 30.0
 """Seconds after the last candidate from which on a view says how long ago that was."""
 
@@ -84,7 +84,7 @@ def speed_text(run: LiveRun, now: float) -> str:
 def over_text(run: LiveRun) -> str:
     """How many candidates are beyond which limit; empty if none is."""
     return ", ".join(
-        f"{count:,} beyond the limit on {_LIMITS.get(name, name)}"
+        f"{count:,} beyond the limit on {COSTS[name].title if name in COSTS else name}"
         for name, count in run.over.most_common()
     )
 
@@ -95,6 +95,13 @@ def failure_lines(run: LiveRun, most: int) -> list[str]:
     lines = [f"{group.count:,} x {group.error.partition(chr(10))[0]}" for group in groups[:most]]
     others = sum(group.count for group in groups[most:])
     return [*lines, f"{others:,} x other reasons"] if others else lines
+
+
+def cost_text(run: LiveRun, row: Scored) -> str:
+    """The cost of the objective with its unit; empty if it is the number of parameters, or not known."""
+    if run.cost is COSTS["parameters"] or row.cost is None:
+        return ""
+    return run.cost.text(row.cost)
 
 
 def one_line(run: LiveRun, path: str, now: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from swapnas_ext._util import garbage_kept
 from swapnas_ext.search.candidate import Candidate
@@ -22,11 +21,9 @@ from swapnas_ext.search.comparison.repeats import (
 )
 from swapnas_ext.search.comparison.same_space import check_same_space
 from swapnas_ext.search.comparison.scale import Scale, common_scale, log_scores_by
+from swapnas_ext.search.costs import COSTS, Cost
 from swapnas_ext.search.sessions import RunningTime
 from swapnas_ext.search.size_control import Control
-
-_COSTS = ("flops", "latency")
-"""Costs that only some runs record, as attributes of `Outcome`."""
 
 
 def compare(runs: Runs, *, top: int = 10, measure: str | None = None) -> Comparison:
@@ -136,15 +133,15 @@ class _RunFacts:
             for candidate, log_score in zip(self.candidates, log_scores, strict=True)
         ]
 
-    def points(self, cost: str) -> Points | None:
+    def points(self, cost: Cost) -> Points | None:
         """Cost and score of all that is scored; None if a cost is missing."""
         known = [place for place, value in enumerate(self.log_scores) if math.isfinite(value)]
-        of_cost: list[Any] = [
-            one if cost == "parameters" else one.outcome for one in self.candidates
-        ]
-        costs = [getattr(of_cost[place], cost) for place in known]
-        if None in costs:
-            return None
+        costs = []
+        for place in known:
+            found = cost.recorded(self.candidates[place])
+            if found is None:
+                return None
+            costs.append(found)
         names = [self.candidates[place].architecture for place in known]
         return Points(names, costs, [self.log_scores[place] for place in known])
 
@@ -188,30 +185,42 @@ def _fronts(facts: Sequence[_RunFacts], scale: Scale) -> tuple[list[JointFront],
     if scale.measure is None:
         return [], []
     fronts, notes = [], []
-    for cost in ("parameters", *_COSTS):
+    for cost in COSTS.values():
         points = {one.name: one.points(cost) for one in facts}
         known = {name: found for name, found in points.items() if found is not None}
         if len(known) < len(points):
             if any(found.costs for found in known.values()):
                 missing = ", ".join(name for name in points if name not in known)
                 notes.append(
-                    f"no front of {cost}: it is not recorded of every candidate of {missing}"
+                    f"no front of {cost.title}: it is not recorded of every candidate of {missing}"
                 )
             continue
-        if cost == "flops" and len({_counts_final_flops(one) for one in facts}) > 1:
-            notes.append(
-                "no front of flops: some runs count those of the scored networks, others those of the final ones"
-            )
+        why_not = _on_other_scales(cost, facts)
+        if why_not:
+            notes.append(f"no front of {cost.title}: {why_not}")
             continue
-        front = front_of(cost, known)
+        front = front_of(cost.name, known)
         if front is not None:
             fronts.append(front)
     return fronts, notes
 
 
-def _counts_final_flops(facts: _RunFacts) -> bool:
-    """Whether recorded FLOPs are of final networks, see `Outcome`."""
-    return facts.run.flat_settings().get("search.max_flops") is not None
+def _on_other_scales(cost: Cost, facts: Sequence[_RunFacts]) -> str:
+    """Why the costs of the runs can't be compared; empty if they can."""
+    if cost.name == "flops":
+        of_final = {cost.is_recorded_by(one.run.result.settings) for one in facts}
+        if len(of_final) > 1:  # see `Outcome.flops`
+            return "some runs count those of the scored networks, others those of the final ones"
+    if cost.name == "latency":
+        devices = dict.fromkeys(
+            next(iter(candidate.outcome.latencies))
+            for one in facts
+            for candidate in one.candidates
+            if candidate.outcome is not None and candidate.outcome.latencies
+        )
+        if len(devices) > 1:
+            return f"it was measured on {', '.join(devices)}"
+    return ""
 
 
 def _unscored(facts: Sequence[_RunFacts]) -> list[str]:
