@@ -56,6 +56,7 @@ COMMANDS = {
     "correlate": [*SPACE, "--table", "table.csv"],
     "show": ["run.db"],
     "analyze": ["run.db"],
+    "compare": ["run.db", "other.json"],
 }
 
 
