@@ -41,8 +41,11 @@ from swapnas_ext.search.strategies import (
 )
 from swapnas_ext.search.survey import Survey, run_file_of, survey_csv
 from swapnas_ext.search.workers import (
+    CheckedWorker,
+    DaskCluster,
     ExecutorWorker,
     RayCluster,
+    SlurmCluster,
     Worker,
     WorkerFactory,
     Workers,
@@ -56,7 +59,9 @@ __all__ = [
     "STRATEGIES",
     "Admit",
     "Candidate",
+    "CheckedWorker",
     "Control",
+    "DaskCluster",
     "Distinct",
     "Evaluator",
     "ExecutorWorker",
@@ -73,6 +78,7 @@ __all__ = [
     "RunFileError",
     "SearchResult",
     "SearchSettings",
+    "SlurmCluster",
     "Strategy",
     "StrategyFactory",
     "Survey",
