@@ -46,7 +46,8 @@ Examples:
   swapnas search --space darts --target-params 1.5M,2M,3M,4M --run family.db    # a model of each size
   swapnas search --space darts --samples auto --repeats auto --run run.db       # a pilot chooses them
   swapnas search --space nasbench201 --images photos/ --max-flops 100M --strategy ageing
-  swapnas search --space my_package.spaces:MySpace --ray-address auto --candidates 100000
+  swapnas search --space my_package.spaces:MySpace --workers ray:auto --candidates 100000
+  swapnas search --space darts --workers slurm:16 --slurm-option partition=cpu --slurm-option timeout_min=600
   swapnas show run.db --html run.html
 """
 
@@ -149,7 +150,7 @@ def search(
         space = choice.get()
         if resume is None:
             scoring, found_by_pilot = piloted(
-                scoring, space, seed=settings.seed, workers=hands.workers
+                scoring, space, seed=settings.seed, workers=hands.local
             )
         elif found_by_pilot is not None:
             click.echo(found_by_pilot["sentence"], err=True)
@@ -160,7 +161,7 @@ def search(
                 space,
                 scorer,
                 settings,
-                workers=hands.get(),
+                workers=hands.get(scoring.device, path),
                 history=path,
                 device=scoring.device,
                 on_progress=on_progress,

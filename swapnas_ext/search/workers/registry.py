@@ -61,12 +61,20 @@ def _read(workers: Workers) -> Any:
     known = read_workers(workers)
     if known is not None:
         return known
-    try:
-        return _registry.get(workers)
-    except ValueError as error:
-        if ":" in workers:
-            raise
-        raise ValueError(f"{error}; {FORMS} are known without registration") from error
+    if ":" in workers:
+        try:
+            return _registry.get(workers)
+        except ImportError as error:
+            raise ImportError(
+                f"{error}; workers are {FORMS}, or MODULE:NAME of your own"
+            ) from error
+    names = _registry.names()
+    if workers not in names:
+        registered = "".join(f"{name}, " for name in names)
+        raise ValueError(
+            f"workers must be {FORMS}, {registered}or MODULE:NAME of your own, got {workers!r}"
+        )
+    return _registry.get(workers)
 
 
 def hire(evaluator: Evaluator, workers: Workers) -> Sequence[Worker]:

@@ -18,7 +18,7 @@ def read_workers(text: str) -> int | RayCluster | DaskCluster | SlurmCluster | N
     """The workers that a text names; None if it begins with none of the kinds known here.
 
     Raises:
-        ValueError: no workers, or an address where there can be none.
+        ValueError: no workers, or a text that is not of this form.
     """
     if re.fullmatch(r"[+-]?\d+", text):
         return _at_least_one(text, text)
@@ -26,18 +26,17 @@ def read_workers(text: str) -> int | RayCluster | DaskCluster | SlurmCluster | N
     if kind not in _CLUSTERS:
         return None
     count, address = _count_and_address(text, text[len(kind) :])
+    if text.startswith("ray://"):  # an address of Ray as it is
+        return RayCluster(address=text)
     if kind == "ray":
         return RayCluster(count, address)
     if kind == "dask":
         return DaskCluster(count, address)
     if count is None:
         raise ValueError(f"workers {text}: how many jobs? Such as slurm:16")
-    if address not in (None, "local"):
-        raise ValueError(
-            f"workers {text}: jobs are submitted on this machine, to its Slurm; the only address is local, which runs "
-            "them here to try it out"
-        )
-    return SlurmCluster(count, cluster=address or "slurm")
+    if address == "local":
+        return SlurmCluster(count, cluster="local")
+    return SlurmCluster(count, host=address)
 
 
 def _count_and_address(text: str, rest: str) -> tuple[int | None, str | None]:
