@@ -99,7 +99,7 @@ def start_cluster(workers: int, **options: Any) -> StartedCluster:
             threads_per_worker=1,
             processes=True,
             memory_limit=0,  # Dask would pause workers where others use the memory
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
             **options,
         )

@@ -97,6 +97,7 @@ class SlurmJobs:
             raise RuntimeError(
                 f"{self._never_worked} jobs have ended before they could work; one{_told_by(submitted.job)}"
             )
+        _remove_key(submitted.job)
         if submitted.resubmitted >= self._resubmissions:
             submitted.is_lost = True
             return
@@ -123,16 +124,21 @@ class SlurmJobs:
                     time.sleep(0.05)
                 if not submitted.job.done():
                     os.kill(int(submitted.job.job_id), signal.SIGKILL)
-            with suppress(OSError):
-                submitted.job.paths.submitted_pickle.unlink(missing_ok=True)
+            _remove_key(submitted.job)
+
+
+def _remove_key(job: Any) -> None:
+    """Removes what submitit has written for a job that has ended: the certificates are in it."""
+    with suppress(OSError):
+        job.paths.submitted_pickle.unlink(missing_ok=True)
 
 
 def _told_by(job: Any) -> str:
     """How a job ended, for an error."""
     log: Path = job.paths.stderr
     try:
-        text = log.read_text(errors="replace").strip()
+        lines = log.read_text(errors="replace").split("\n")
     except OSError:
-        text = ""
-    told = f": ...{text[-_TOLD_OF_LOG:]}" if len(text) > _TOLD_OF_LOG else f": {text}"
-    return f" is {job.state} (log: {log}){told if text else ''}"
+        lines = []
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "empty")
+    return f" is {job.state} (its log, {log}, ends: {last[:_TOLD_OF_LOG]})"
