@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from swapnas_ext._util.by_class import ByClass, ByClasses
+from swapnas_ext._util.cores import cores
 from swapnas_ext._util.csv_cell import quoted, unquoted
 from swapnas_ext._util.ctrl_c import ctrl_c_ignored, ctrl_c_later, is_main_thread
 from swapnas_ext._util.data_frame import ColumnType, data_frame
@@ -31,6 +32,7 @@ __all__ = [
     "ShownInNotebook",
     "Values",
     "bar_in_notebook",
+    "cores",
     "ctrl_c_ignored",
     "ctrl_c_later",
     "data_frame",

@@ -15,7 +15,7 @@ from swapnas_ext.cli.piloted import piloted
 from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.cli.scoring import Scoring, scoring_options
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
-from swapnas_ext.cli.worker_options import local_workers, workers_option
+from swapnas_ext.cli.worker_options import Hands, workers_options
 from swapnas_ext.search import calibrate as run_calibration
 
 EXAMPLES = """
@@ -35,7 +35,7 @@ Examples:
 @click.option(
     "--seed", default=0, show_default=True, help="Seed of the architectures and of the weights."
 )
-@workers_option
+@workers_options
 @click.option("--json", "as_json", is_flag=True, help="Prints JSON.")
 @scoring_options
 def calibrate(
@@ -43,7 +43,7 @@ def calibrate(
     architectures: int,
     target_params: float | None,
     seed: int,
-    workers: int | None,
+    hands: Hands,
     as_json: bool,
     scoring: Scoring,
 ) -> None:
@@ -54,7 +54,7 @@ def calibrate(
     """
     try:
         space = choice.get()
-        scoring, found_by_pilot = piloted(scoring, space, seed=seed, workers=workers)
+        scoring, found_by_pilot = piloted(scoring, space, seed=seed, workers=hands.local)
         scorer = scoring.scorer(space, seed=seed)
         click.echo(scoring.sentence(scorer), err=True)
         with progress_bar("calibrating", architectures) as on_progress:
@@ -64,7 +64,7 @@ def calibrate(
                 samples=architectures,
                 target_params=target_params,
                 seed=seed,
-                workers=local_workers(workers),
+                workers=hands.get(scoring.device),
                 device=scoring.device,
                 on_progress=on_progress,
             )

@@ -144,7 +144,7 @@ def correlate(
         base = output or Path(f"{path.stem}-{(choice.name or '').replace(':', '.')}")
         files = _files(base, path)
         scoring, found_by_pilot = piloted(
-            scoring, space, seed=seed, workers=hands.workers, run=files["db"]
+            scoring, space, seed=seed, workers=hands.local, run=files["db"]
         )
         scorer = scoring.scorer(space, seed=seed)
         click.echo(scoring.sentence(scorer), err=True)
@@ -154,7 +154,7 @@ def correlate(
                 scorer,
                 [row.architecture for row in table.rows],
                 among=[row.architecture for row in whole.rows],
-                workers=hands.get(),
+                workers=hands.get(scoring.device, files["db"]),
                 history=files["db"],
                 device=scoring.device,
                 on_progress=on_progress,

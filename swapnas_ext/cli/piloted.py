@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from swapnas_ext._util import cores
 from swapnas_ext.cli.option_types import AUTO
 from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.cli.scoring import Scoring
-from swapnas_ext.cli.worker_options import cores
 from swapnas_ext.search import RunFile, is_taken, pilot
 from swapnas_ext.spaces import SearchSpace
 

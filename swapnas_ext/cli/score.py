@@ -27,14 +27,14 @@ from swapnas_ext.cli.progress import bar, progress_bar
 from swapnas_ext.cli.recorded_command import as_recorded
 from swapnas_ext.cli.scoring import Scoring, scoring_options
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
-from swapnas_ext.cli.worker_options import local_workers, workers_option
+from swapnas_ext.cli.worker_options import Hands, workers_options
 from swapnas_ext.correlation import Standing
 from swapnas_ext.models import OWN
 from swapnas_ext.report.scores.profile import profile_text
 from swapnas_ext.report.scores.rows import ScoreRow, best_first, score_row, to_csv, to_json
 from swapnas_ext.report.scores.text import to_text
 from swapnas_ext.scoring import Scorer, ScoreWarning, SeededBuilds, SwapScore
-from swapnas_ext.search import Progress, Survey, run_file_of, survey_csv
+from swapnas_ext.search import Progress, Survey, Workers, run_file_of, survey_csv
 from swapnas_ext.spaces import SearchSpace
 
 
@@ -75,7 +75,7 @@ Examples:
     help="Scores every architecture of the space, isomorphic ones once, with --workers, and writes the CSV file "
     "--output (default: SPACE-scores.csv). Continues an existing file; FILE.db beside it is the run file.",
 )
-@workers_option
+@workers_options
 @click.option(
     "--model",
     "factories",
@@ -111,7 +111,7 @@ def score(
     archs: tuple[str, ...],
     arch_file: BinaryIO | None,
     everything: bool,
-    workers: int | None,
+    hands: Hands,
     factories: tuple[str, ...],
     scoring: Scoring,
     mu: float | None,
@@ -138,7 +138,7 @@ def score(
             name = choice.name or ""
             path = output or Path(f"{name}-scores.csv")
             scoring, found_by_pilot = piloted(
-                scoring, space, seed=seed, workers=workers, run=run_file_of(path)
+                scoring, space, seed=seed, workers=hands.local, run=run_file_of(path)
             )
             scorer = scoring.scorer(space, seed=seed, mu=mu, sigma=sigma)
             click.echo(scoring.sentence(scorer), err=True)
@@ -153,7 +153,7 @@ def score(
                 mu=mu,
                 sigma=sigma,
             )
-            _survey(survey, local_workers(workers), command)
+            _survey(survey, hands.get(run=survey.run_file), command)
             return
         if scoring.is_auto:
             raise ValueError(
@@ -285,7 +285,7 @@ def _built(candidate: Named, device: torch.device) -> nn.Module:
     return model.to(device)
 
 
-def _survey(survey: Survey, workers: int, command: dict[str, Any]) -> None:
+def _survey(survey: Survey, workers: Workers, command: dict[str, Any]) -> None:
     total = sum(map(len, survey.groups.values()))
     before = survey.rows()
     known = sum(map(len, before.values()))

@@ -57,7 +57,8 @@ Examples:
   swapnas search --space nasbench201 --images photos/ --max-flops 100M --strategy ageing
   swapnas search --space darts --objective memory --max-latency 50ms --run run.db   # a Pareto front
   swapnas search --space darts --objective latency --latency-command 'phone=python measure.py {onnx}'
-  swapnas search --space my_package.spaces:MySpace --ray-address auto --candidates 100000
+  swapnas search --space my_package.spaces:MySpace --workers ray:auto --candidates 100000
+  swapnas search --space darts --workers slurm:16 --slurm-option partition=cpu --slurm-option timeout_min=600
   swapnas show run.db --html run.html
 """
 
@@ -171,7 +172,7 @@ def search(
         space = choice.get()
         if resume is None:
             scoring, found_by_pilot = piloted(
-                scoring, space, seed=settings.seed, workers=hands.workers
+                scoring, space, seed=settings.seed, workers=hands.local
             )
         elif found_by_pilot is not None:
             click.echo(found_by_pilot["sentence"], err=True)
@@ -182,7 +183,7 @@ def search(
                 space,
                 scorer,
                 settings,
-                workers=hands.get(),
+                workers=hands.get(scoring.device, path),
                 history=path,
                 device=scoring.device,
                 latency=meters,

@@ -55,8 +55,11 @@ from swapnas_ext.search.strategies import (
 )
 from swapnas_ext.search.survey import Survey, run_file_of, survey_csv
 from swapnas_ext.search.workers import (
+    CheckedWorker,
+    DaskCluster,
     ExecutorWorker,
     RayCluster,
+    SlurmCluster,
     Worker,
     WorkerFactory,
     Workers,
@@ -72,10 +75,12 @@ __all__ = [
     "Admit",
     "BestSoFar",
     "Candidate",
+    "CheckedWorker",
     "ComparedRun",
     "Comparison",
     "Control",
     "Cost",
+    "DaskCluster",
     "Distinct",
     "Evaluator",
     "ExecutorWorker",
@@ -99,6 +104,7 @@ __all__ = [
     "ScoreRange",
     "SearchResult",
     "SearchSettings",
+    "SlurmCluster",
     "Strategy",
     "StrategyFactory",
     "Survey",

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from swapnas_ext import data, measures
 from swapnas_ext._util import ctrl_c_ignored, renamed
 from swapnas_ext.models import OWN
@@ -52,10 +50,12 @@ def search(
             own initialiser, 16 samples of the bundled photograph, and the seed of the settings.
         settings: how to search; by default as `SearchSettings()` says.
         workers: where networks are scored. None: in this process. A number: in so many local processes, with one
-            thread each. An executor: of `concurrent.futures`, Dask or submitit, or any object whose ``submit``
-            returns a future; it stays open, and threads of one process take turns. A `RayCluster`. A `Worker` or
-            several; they are closed at the end. A function that makes any of these from the evaluator. A name:
-            ``"ray"``, one of `register_workers` or of an installed package, or ``"module:function"``.
+            thread each; on ``"cuda"`` they take the GPUs in turn. A `RayCluster`, `DaskCluster` or `SlurmCluster`, or
+            the text that the command takes: ``"ray"``, ``"dask:tcp://host:8786"``, ``"slurm:16"``. An executor: of
+            `concurrent.futures`, Dask or submitit, or any object whose ``submit`` returns a future; it stays open, and
+            threads of one process take turns. A `Worker` or several; they are closed at the end. A function that makes
+            any of these from the evaluator. A name: one of `register_workers` or of an installed package, or
+            ``"module:function"``.
         history: path of the run file, which records everything. If the file exists, its search continues;
             ``candidates`` may differ then, and candidates that it has begun with are kept.
         device: the device that runs the networks.
@@ -71,6 +71,7 @@ def search(
         ValueError: settings contradict each other or those in ``history``, or no candidate is within the limits.
         RunFileError: the run file can't be used.
         RuntimeError: the workers can't work, or no candidate could be scored.
+        ConnectionError: there is no cluster at the address of the workers, or it was lost.
     """
     on_progress = renamed(on_progress, report, to="on_progress", was="report")
     settings = SearchSettings() if settings is None else settings
@@ -80,7 +81,6 @@ def search(
             "a search regularises scores itself, by the size of the final networks: give mu and sigma to "
             "its settings, not to the scorer"
         )
-    torch.empty(0, device=device)  # raises if there is no such device
     meters = checked_meters(latency)
     costs = FinalCosts.asked(space, settings, meters, device)
     evaluator = Evaluator(space, scorer, device, costs)

@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -50,6 +50,11 @@ class Evaluator:
     costs: FinalCosts | None = None
     count_flops: bool = False
     ranks: bool = True
+
+    def on(self, device: str) -> Evaluator:
+        """The same on another device."""
+        costs = None if self.costs is None else self.costs.moved(self.device, device)
+        return replace(self, device=device, costs=costs)
 
     def __call__(self, architectures: Sequence[str]) -> list[Outcome]:
         with (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -109,6 +109,13 @@ class FinalCosts:
             if first and limit is not None and latency.median > limit:
                 return Costs(flops, memory, latencies, over="latency")
         return Costs(flops, memory, latencies)
+
+    def moved(self, device: str, to: str) -> FinalCosts:
+        """The same, with latency measured on another device of this machine."""
+        meters = (
+            ThisMachine(to) if meter == ThisMachine(device) else meter for meter in self.meters
+        )
+        return replace(self, meters=tuple(meters))
 
     def working(self) -> AbstractContextManager[None]:
         """Held while a worker does anything but measure."""

@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from swapnas_ext._util import ctrl_c_ignored, renamed
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search.candidate import Candidate
@@ -52,7 +50,6 @@ def score_listed(
             the smallest of these is scored, so that its score does not depend on the others that are asked for.
     """
     on_progress = renamed(on_progress, report, to="on_progress", was="report")
-    torch.empty(0, device=device)  # raises if there is no such device
     evaluator = Evaluator(space, scorer, device, count_flops=True, ranks=False)
     about = {
         "space": describe_space(space),

@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from swapnas_ext.search import pilot_choice
 from swapnas_ext.search.pilot_choice import Pilot, Problem, Setting, Trial
 from swapnas_ext.search.pilot_ladder import FEWEST, MOST, Ladder
@@ -65,7 +63,6 @@ def pilot(
     """
     start = time.monotonic()
     architectures = _architectures(space, random.Random(options.get("seed", 0)))
-    torch.empty(0, device=device)  # raises if there is no such device
     example = space.inputs(1)
     own, unit = int(example.shape[-1]), "pixels" if example.is_floating_point() else "tokens"
     sizes = _sizes(space, source, own) if size is None and samples is None else (size or own,)

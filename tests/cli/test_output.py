@@ -141,7 +141,7 @@ def test_cells_that_spreadsheets_would_compute(
 
     FormulaError.__name__ = "=HYPERLINK"
     monkeypatch.setattr(space, "build", build_or_fail)
-    monkeypatch.setattr(workers.Hands, "get", lambda self: None)  # this process
+    monkeypatch.setattr(workers.Hands, "get", lambda self, *_: None)  # this process
     monkeypatch.chdir(tmp_path)
     other = CELL.replace("skip_connect", "avg_pool_3x3")
     Path("table.csv").write_text(f"arch;@acc\n{CELL};91,5\n{other};90,5\n")

@@ -333,7 +333,11 @@ def made_up_workers(evaluator: Evaluator) -> list[MadeUpWorker]:
 @pytest.mark.parametrize(
     ("workers", "kind", "problem"),
     [
-        ("all", ValueError, "workers must be one of ray, .*or MODULE:NAME of your own, got 'all'"),
+        (
+            "all",
+            ValueError,
+            r"workers must be a number of .*KIND\[:COUNT\].*MODULE:NAME of your own, got 'all'",
+        ),
         ("json:none", ValueError, "workers json:none: json has no 'none'"),
         ([], ValueError, "at least one"),
         ([MadeUpWorker(), 3], TypeError, "each of several workers needs depth, submit, revive"),

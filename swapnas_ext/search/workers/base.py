@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from swapnas_ext.search.candidate import Outcome
 from swapnas_ext.search.evaluation import Evaluator
 
 
 class Worker(Protocol):
-    """Scores networks, in one place. `swapnas_ext.testing.check_worker` checks a worker."""
+    """Scores networks, in one place. `swapnas_ext.testing.check_worker` checks a worker. It may also have ``check``:
+    see `CheckedWorker`."""
 
     depth: int
     """The number of parts that the worker holds: one that it works on, and those that wait."""
@@ -21,6 +22,9 @@ class Worker(Protocol):
         network that fails is an outcome with an ``error``. If the worker itself fails, the future ends with an
         exception.
 
+        A worker gets no architectures first, and others once it has answered. So one that takes long to start should
+        not answer before it can score.
+
         The future may be of another library, with ``result``, ``done`` and perhaps ``add_done_callback``."""
 
     def revive(self, error: BaseException) -> bool:
@@ -29,6 +33,15 @@ class Worker(Protocol):
 
     def close(self) -> None:
         """Ends the worker, even while it works. May be called twice."""
+
+
+@runtime_checkable
+class CheckedWorker(Worker, Protocol):
+    """A worker that depends on more than itself, such as the nodes of a cluster."""
+
+    def check(self) -> None:
+        """Called about twice a second while the search waits. Raises RuntimeError if nobody works for it any more,
+        so that the search ends rather than waits for ever."""
 
 
 WorkerFactory = Callable[[Evaluator], Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -9,12 +10,13 @@ from dataclasses import dataclass, field
 
 from swapnas_ext._util import ctrl_c_ignored
 from swapnas_ext.search.candidate import Outcome
-from swapnas_ext.search.workers.base import Worker
+from swapnas_ext.search.workers.base import CheckedWorker, Worker
 from swapnas_ext.search.workers.futures import as_future, first_ended
 
 _GIVE_UP_AFTER = 5  # deaths while scoring, if no worker has ever scored anything
 _NONE_STARTS = 2  # deaths before work, if no worker has ever answered
 _NONE_STARTS_ANY_MORE = 20  # deaths before work in a row, if one has
+_CHECK_EVERY = 0.5  # seconds between the checks of workers while the crew waits
 
 
 @dataclass
@@ -51,8 +53,8 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Work:
-    """A part that a worker has. ``answer`` is the future of an empty part that the worker got just before. It shows
-    whether the worker was alive when it began; None if that is known."""
+    """A part that a worker has. ``answer`` is the future of an empty part that the worker got just before a part
+    ``alone``. It shows whether the worker was alive when it began; None of other parts."""
 
     worker: int
     part: _Part
@@ -68,6 +70,9 @@ class _Work:
 class Crew:
     """The workers of a search, and the chunks that they work on. For use by one thread.
 
+    A worker gets an empty part first, and others once it has answered: a worker that is still starting, or that a
+    cluster has no place for at present, holds nothing that another could score.
+
     A worker that dies is started anew. Each architecture that it had is scored again, by a worker that has nothing
     else. If that worker dies too, the architecture has an outcome with an error, unless the worker was dead before it
     began.
@@ -77,8 +82,10 @@ class Crew:
         self._workers = list(workers)
         self._waiting: deque[_Part] = deque()
         self._running: dict[Future[list[Outcome]], _Work] = {}
+        self._asked: dict[Future[list[Outcome]], int] = {}  # first, empty parts, and their workers
         self._load = [0] * len(self._workers)
-        self._answered = [False] * len(self._workers)  # since it was started
+        self._ready = [False] * len(self._workers)
+        self._last_check = time.monotonic()
         self._ever_answered = self._ever_scored = False
         self._deaths = self._deaths_before_work = 0
 
@@ -95,15 +102,23 @@ class Crew:
         self._hand_out()
 
     def collect(self) -> list[tuple[Chunk, range]]:
-        """Waits until some architectures are scored. Returns their places in their chunks.
+        """Waits until some architectures are scored, or workers are ready for more. Returns the places in their chunks
+        of those that are scored; there may be none.
 
         Raises:
             RuntimeError: the workers can't start, or die before they score anything, or an executor is broken.
         """
         finished: list[tuple[Chunk, range]] = []
-        while not finished and (self._running or self._waiting):
+        some_ended = False
+        while not some_ended and (self._running or self._waiting):
             self._hand_out()
-            for future in first_ended(self._running):
+            ended = first_ended([*self._running, *self._asked], timeout=_CHECK_EVERY)
+            some_ended = bool(ended)
+            self._check_workers()
+            for future in ended:
+                if future in self._asked:
+                    self._hear(future)
+                    continue
                 if future not in self._running:  # its worker died, as another future has shown
                     continue
                 work = self._running.pop(future)
@@ -116,7 +131,7 @@ class Crew:
                         raise
                     finished += self._bury(work, error)
                     continue
-                self._answered[index] = self._ever_answered = self._ever_scored = True
+                self._ever_scored = True
                 self._deaths_before_work = 0
                 for place, outcome in zip(part.places, outcomes, strict=True):
                     part.chunk.outcomes[place] = outcome
@@ -129,24 +144,59 @@ class Crew:
         a worker that still runs."""
         self._waiting.clear()
         self._running.clear()
+        self._asked.clear()
         with ctrl_c_ignored():
             for worker in self._workers:
                 worker.close()
 
     def _hand_out(self) -> None:
-        while self._waiting:
+        self._ask()
+        ready = [index for index, is_ready in enumerate(self._ready) if is_ready]
+        while self._waiting and ready:
             part = self._waiting[0]
-            index = min(range(len(self._workers)), key=self._load.__getitem__)
+            index = min(ready, key=self._load.__getitem__)
             worker = self._workers[index]
             load = part.load(worker.depth)
             if self._load[index] + load > worker.depth:
                 return
             self._waiting.popleft()
             self._load[index] += load
-            asked = part.alone or not self._answered[index]
-            answer = as_future(worker.submit([])) if asked else None
+            answer = as_future(worker.submit([])) if part.alone else None
             future = as_future(worker.submit(part.architectures))
             self._running[future] = _Work(index, part, answer)
+
+    def _ask(self) -> None:
+        """Gives an empty part to each worker that has not had one since it was started."""
+        asked = set(self._asked.values())
+        for index, worker in enumerate(self._workers):
+            if self._ready[index] or index in asked:
+                continue
+            answer = as_future(worker.submit([]))
+            if answer.done() and answer.exception() is None:
+                self._ready[index] = self._ever_answered = True
+            else:
+                self._asked[answer] = index
+
+    def _hear(self, answer: Future[list[Outcome]]) -> None:
+        """Notes that a worker is ready, or starts it anew if it died before that."""
+        index = self._asked.pop(answer)
+        error = answer.exception()
+        if error is None:
+            self._ready[index] = self._ever_answered = True
+        elif not self._workers[index].revive(error):
+            raise error
+        else:
+            self._count_death(error, before_work=True)
+
+    def _check_workers(self) -> None:
+        """Has workers look after what they depend on, now and then. They raise if nobody works for them any more."""
+        now = time.monotonic()
+        if now - self._last_check < _CHECK_EVERY:
+            return
+        self._last_check = now
+        for worker in self._workers:
+            if isinstance(worker, CheckedWorker):
+                worker.check()
 
     def _bury(self, work: _Work, error: BaseException) -> list[tuple[Chunk, range]]:
         """Hands out again, one by one, what a worker had when it died. An architecture that was alone with the worker
@@ -159,7 +209,7 @@ class Crew:
                 lost.append(other)
         self._count_death(error, before_work=all(gone.never_began for gone in lost))
         self._load[index] = 0
-        self._answered[index] = False
+        self._ready[index] = False
         finished = []
         for gone in lost:
             part = gone.part

@@ -10,6 +10,8 @@ from typing import Any
 
 from swapnas_ext.search.candidate import Outcome
 from swapnas_ext.search.evaluation import Evaluator, prepare_process
+from swapnas_ext.search.workers.cards import on_own_card, share_of_card
+from swapnas_ext.search.workers.patience import Patience
 
 
 @dataclass(frozen=True)
@@ -17,14 +19,16 @@ class RayCluster:
     """Scores with Ray.
 
     Args:
-        workers: the number of workers. Each takes a CPU, and a GPU if networks run on one. Default: as many as the
-            cluster has room for.
+        workers: the number of workers. Each takes a CPU, and its share of the GPUs if networks run on one: a quarter of
+            one for 8 workers on 2 GPUs. Default: one for each CPU of the cluster, or for each GPU.
         address: the address of a running cluster, such as ``"auto"`` or ``"ray://host:10001"``. Default: the Ray that
             this process uses already, or else a new one on this machine.
+        patience: seconds without any worker after which the search ends with an error.
     """
 
     workers: int | None = None
     address: str | None = None
+    patience: float = 300.0
 
 
 def ray_workers(evaluator: Evaluator, cluster: RayCluster) -> list[RayWorker]:
@@ -37,44 +41,78 @@ def ray_workers(evaluator: Evaluator, cluster: RayCluster) -> list[RayWorker]:
     """
     ray = _ray()
     _connect(ray, cluster)
-    resource = "CPU" if evaluator.device == "cpu" else "GPU"
-    there = int(ray.cluster_resources().get(resource, 0))
-    wanted = there if cluster.workers is None else cluster.workers
-    if not 1 <= wanted <= there:
-        raise ValueError(f"{max(wanted, 1)} Ray workers take a {resource} each; Ray has {there}")
-    stored = ray.put(evaluator)  # once for all workers
-    return [RayWorker(ray, stored, gpus=int(resource == "GPU")) for _ in range(wanted)]
+    there = ray.cluster_resources()
+    cpus, gpus = (int(there.get(resource, 0)) for resource in ("CPU", "GPU"))
+    needs_gpu = evaluator.device != "cpu"
+    wanted = cluster.workers
+    if wanted is None:
+        wanted = gpus if needs_gpu else cpus
+    if not 1 <= wanted <= cpus:
+        raise ValueError(f"{max(wanted, 1)} Ray workers take a CPU each; Ray has {cpus}")
+    if needs_gpu and not gpus:
+        raise ValueError(f"{wanted} Ray workers run networks on {evaluator.device}; Ray has no GPU")
+    stored = ray.put(on_own_card(evaluator))  # once for all workers
+    share = share_of_card(wanted, gpus) if needs_gpu else 0.0
+    actors = _Actors(ray, stored, share, cluster.patience)
+    return [RayWorker(actors) for _ in range(wanted)]
+
+
+class _Actors:
+    """Starts the actors of a search, and knows which of them are up."""
+
+    def __init__(self, ray: Any, evaluator: Any, share_of_gpu: float, patience: float) -> None:
+        self.ray = ray
+        self._evaluator = evaluator
+        # With Ray's own restarts, everything submitted before the actor is up again would fail.
+        self._class = ray.remote(
+            num_cpus=1, num_gpus=share_of_gpu, max_restarts=0, max_task_retries=0
+        )(_Actor)
+        self._up: set[RayWorker] = set()
+        self._patience = Patience(patience, "Ray has had no worker, nor a place for one")
+
+    def start(self) -> Any:
+        return self._class.remote(self._evaluator)
+
+    def note(self, worker: RayWorker, *, is_up: bool) -> None:
+        (self._up.add if is_up else self._up.discard)(worker)
+
+    def check(self) -> None:
+        self._patience.note(bool(self._up))
 
 
 class RayWorker:
-    """An actor that scores. If it dies, another replaces it."""
+    """An actor that scores. If it dies, another replaces it as soon as Ray has a place for it."""
 
     depth = 2
 
-    def __init__(self, ray: Any, evaluator: Any, gpus: int) -> None:
-        self._ray = ray
-        self._evaluator = evaluator
-        # With Ray's own restarts, everything submitted before the actor is up again would fail.
-        self._class = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(
-            _Actor
-        )
-        self._renew()
-
-    def _renew(self) -> None:
-        self._actor = self._class.remote(self._evaluator)
+    def __init__(self, actors: _Actors) -> None:
+        self._actors = actors
+        self._actor = actors.start()
 
     def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
-        future: Future[list[Outcome]] = self._actor.evaluate.remote(list(architectures)).future()
+        evaluate = self._actor.evaluate
+        future: Future[list[Outcome]] = evaluate.remote(list(architectures)).future()
+        if not architectures:
+            future.add_done_callback(self._note_answer)
         return future
 
+    def _note_answer(self, answer: Future[list[Outcome]]) -> None:
+        if not answer.cancelled() and answer.exception() is None:
+            self._actors.note(self, is_up=True)
+
     def revive(self, error: BaseException) -> bool:
-        if not isinstance(error, self._ray.exceptions.RayActorError):
+        if not isinstance(error, self._actors.ray.exceptions.RayActorError):
             return False
-        self._renew()
+        self._actors.note(self, is_up=False)
+        self.close()  # it may be alive, and out of reach
+        self._actor = self._actors.start()
         return True
 
+    def check(self) -> None:
+        self._actors.check()
+
     def close(self) -> None:
-        self._ray.kill(self._actor)
+        self._actors.ray.kill(self._actor)
 
 
 class _Actor:
