@@ -69,7 +69,7 @@ def _begin_alike(first: dict[str, Any], second: dict[str, Any]) -> bool:
 def _check_same(made_with: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
     """Raises ValueError if a run file was made with other settings. Only the number of candidates may differ."""
     wanted = json.loads(json.dumps(wanted))
-    before, now = made_with.get("latency"), wanted["latency"]
+    before, now = made_with.get("latency"), wanted.get("latency")
     if before != now:
         raise ValueError(
             f"{path} was made with latency {measured_text(before)}, not {measured_text(now)}: go on with the same, or "
