@@ -18,6 +18,9 @@ from swapnas_ext.search.workers.travel import (
 )
 
 _ANSWERS_WITHIN = 5.0  # seconds
+_DEATHS_OF_TASK = 1
+"""How often Dask itself tries a task again whose process has died. The crew tries it alone after that. With Dask's
+default, 3, a network that kills its process would kill eight."""
 _CLIENT = {"set_as_default": False, "timeout": 10}
 
 
@@ -93,7 +96,9 @@ def start_cluster(workers: int, **options: Any) -> StartedCluster:
         options: further arguments of ``distributed.LocalCluster``.
     """
     distributed = _distributed()
-    with ctrl_c_later(), no_main_script_but_files():
+    config = _dask_config()
+    failures = {"distributed.scheduler.allowed-failures": _DEATHS_OF_TASK}
+    with ctrl_c_later(), no_main_script_but_files(), config.set(failures):
         cluster = distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -165,3 +170,9 @@ def _distributed() -> Any:
     except ImportError as error:
         raise ImportError("Dask is not installed; run: pip install 'swapnas-ext[dask]'") from error
     return distributed
+
+
+def _dask_config() -> Any:
+    import dask
+
+    return dask.config

@@ -125,7 +125,12 @@ def _executor(cluster: SlurmCluster) -> Any:
         executor.update_parameters(
             **{name if name in _OF_ALL else f"slurm_{name}": v for name, v in options.items()}
         )
-    except (NameError, AssertionError) as error:  # submitit's errors for names and types
+    except (
+        NameError,
+        AssertionError,
+        ValueError,
+        TypeError,
+    ) as error:  # as submitit happens to raise
         raise ValueError(f"options of Slurm: {' '.join(str(error).split())}") from error
     return executor
 
