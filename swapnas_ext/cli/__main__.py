@@ -1,3 +1,3 @@
 from swapnas_ext.cli import main
 
-main()
+main(prog_name="swapnas")

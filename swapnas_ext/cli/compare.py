@@ -41,7 +41,7 @@ Examples:
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Writes a self-contained HTML page.",
+    help="Writes a self-contained HTML page, instead of the tables.",
 )
 def compare(
     runs: tuple[Path, ...], top: int, measure: str | None, as_json: bool, html: Path | None

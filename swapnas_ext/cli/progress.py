@@ -9,14 +9,17 @@ from contextlib import contextmanager
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.text import Text
 
 from swapnas_ext.report.live.words import duration, printable, rate_text
 from swapnas_ext.search import Progress
 
 _LINE = 10.0
 """Seconds between two lines, and before the first."""
+_LOOKING = 20
+"""Draws in vain from which on a bar tells of them."""
 _CHECKED = 0.5
 """Seconds between two looks whether a line is due."""
 
@@ -50,7 +53,7 @@ class Bar(RichProgress):
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[state]}"),
-            TimeRemainingColumn(),
+            _TimeLeft(),
             console=console,
             auto_refresh=self._draws,
             transient=True,
@@ -88,11 +91,26 @@ class Bar(RichProgress):
 
     def _line(self, task: Task) -> str:
         total = "" if task.total is None else f" of {task.total:,.0f}"
-        left = task.time_remaining
+        left = _seconds_left(task)
         parts = [f"{task.completed:,.0f}{total}", *filter(None, [task.fields.get("state")])]
         if left is not None and not task.finished:
             parts.append(f"{duration(left)} left")
         return f"{self._what}: {', '.join(parts)}"
+
+
+class _TimeLeft(ProgressColumn):
+    """The time left: by the rate of the search where a task has its ``seconds_left``, otherwise as rich estimates."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        left = _seconds_left(task)
+        return Text("" if left is None or task.finished else f"{duration(left)} left")
+
+
+def _seconds_left(task: Task) -> float | None:
+    found: float | None = task.fields.get("seconds_left", task.time_remaining)
+    return found
 
 
 def bar(what: str) -> Bar:
@@ -104,7 +122,7 @@ def bar(what: str) -> Bar:
 def progress_bar(what: str, total: int) -> Iterator[Callable[[Progress], None]]:
     """Shows how far a search is. Yields the ``on_progress`` for it."""
     with bar(what) as shown:
-        task = shown.add_task("", total=total, state="starting")
+        task = shown.add_task("", total=total, state="waiting for workers")
 
         def on_progress(progress: Progress) -> None:
             shown.update(
@@ -112,6 +130,7 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[Progress], None]]:
                 completed=progress.done,
                 total=progress.total,
                 state=", ".join(_parts(progress)),
+                seconds_left=progress.seconds_left,
             )
 
         yield on_progress
@@ -126,5 +145,5 @@ def _parts(progress: Progress) -> Iterator[str]:
         yield f"{progress.failed:,} without a score"
     if progress.over:
         yield f"{progress.over:,} beyond the limits"
-    if progress.looking:
+    if progress.looking >= _LOOKING:
         yield f"looking for new architectures: {progress.looking:,} in a row were known or too large"

@@ -123,8 +123,8 @@ def _type(annotation: Any, setting: Field[Any]) -> Any:
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),
-    help="The run file of a search to continue. Needs no other options, except --space, --strategy and "
-    "--latency-command of your own.",
+    help="The run file of a search to continue. Needs no other options; --workers may be others than before, and "
+    "--candidates more. Your own --space, --strategy and --latency-command are given again.",
 )
 @latency_options
 @workers_options

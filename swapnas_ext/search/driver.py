@@ -21,7 +21,7 @@ from swapnas_ext.search.admission import Admission
 from swapnas_ext.search.candidate import Candidate, Outcome
 from swapnas_ext.search.costs import cost_of
 from swapnas_ext.search.nothing_scored import check_any_scored
-from swapnas_ext.search.progress import Progress
+from swapnas_ext.search.progress import Progress, Stopwatch
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.run_file_access import RunFileError
 from swapnas_ext.search.search_result import SearchResult
@@ -83,7 +83,7 @@ class Driver:
         self._being_scored: dict[str, Candidate] = {}  # by architecture
         self._done = self._scored = self._failed = self._over = 0
         self._best: Individual | None = None
-        self._begun = time.monotonic()
+        self._stopwatch = Stopwatch()
         self.controls: list[Control] = []
         self.exhausted = False
 
@@ -266,6 +266,7 @@ class Driver:
                 self._candidates[candidate.form] = candidate
                 self._scored += 1
                 self._count(candidate)
+        self._stopwatch.note(self._scored)
         if self._failed >= _ALL_FAIL and self._all_errors():
             self._check_any_scored()
 
@@ -298,7 +299,8 @@ class Driver:
                     failed=self._failed,
                     over=self._over,
                     looking=looking,
-                    seconds=time.monotonic() - self._begun,
+                    seconds=self._stopwatch.seconds,
+                    rate=self._stopwatch.rate,
                 )
             )
 

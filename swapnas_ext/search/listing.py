@@ -13,7 +13,7 @@ from swapnas_ext.scoring import Scorer
 from swapnas_ext.search.candidate import Candidate
 from swapnas_ext.search.description import describe_scorer, describe_space
 from swapnas_ext.search.evaluation import Evaluator
-from swapnas_ext.search.progress import Progress
+from swapnas_ext.search.progress import Progress, Stopwatch
 from swapnas_ext.search.progress_in_notebook import shown_in_notebook
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.search_result import SearchResult
@@ -124,13 +124,22 @@ def _score(
         )
     ]
     scored = 0
-    begun = time.monotonic()
+    stopwatch = Stopwatch()
 
     def tell() -> None:
         if on_progress is not None:
             done = len(wanted) - len(new) + scored
-            seconds = time.monotonic() - begun
-            on_progress(Progress(done, len(wanted), scored, None, failed, seconds=seconds))
+            on_progress(
+                Progress(
+                    done,
+                    len(wanted),
+                    scored,
+                    None,
+                    failed,
+                    seconds=stopwatch.seconds,
+                    rate=stopwatch.rate,
+                )
+            )
 
     tell()
     chunk = Chunk([candidate.architecture for candidate in new])
@@ -144,5 +153,6 @@ def _score(
         ]
         run_file.record(finished)
         scored += len(finished)
+        stopwatch.note(scored)
         failed += sum(not candidate.scored for candidate in finished)
         tell()

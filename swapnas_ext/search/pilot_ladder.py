@@ -11,7 +11,7 @@ from swapnas_ext.search import pilot_choice
 from swapnas_ext.search.candidate import Outcome
 from swapnas_ext.search.pilot_choice import Problem, Setting, Trial
 from swapnas_ext.search.pilot_reader import Reader, task
-from swapnas_ext.search.progress import Progress
+from swapnas_ext.search.progress import Progress, Stopwatch
 from swapnas_ext.search.workers import Chunk, Crew
 
 MOST, FEWEST = 24, 6
@@ -41,7 +41,7 @@ class Ladder:
         self._crew = crew
         self._architectures = architectures
         self._repeats = repeats
-        self._begun = time.monotonic()
+        self._stopwatch = Stopwatch()
         self._end = end
         self._on_progress = on_progress
         self._readings: dict[tuple[Setting, int], list[Outcome]] = {}
@@ -186,10 +186,13 @@ class Ladder:
                 self._crew.collect()
             known += [outcome for outcome in chunk.outcomes if outcome is not None]
             self._done += len(tasks)
+            self._stopwatch.note(self._done)
             if self._on_progress is not None:
-                seconds = time.monotonic() - self._begun
                 total = max(total, self._done)
-                self._on_progress(Progress(self._done, total, self._done, None, 0, seconds=seconds))
+                seconds, rate = self._stopwatch.seconds, self._stopwatch.rate
+                self._on_progress(
+                    Progress(self._done, total, self._done, None, 0, seconds=seconds, rate=rate)
+                )
         return known
 
     def _seconds(self, setting: Setting) -> float:

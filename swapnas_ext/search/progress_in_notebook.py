@@ -8,6 +8,9 @@ from contextlib import AbstractContextManager
 from swapnas_ext._util import ShownInNotebook, bar_in_notebook
 from swapnas_ext.search.progress import Progress
 
+_LOOKING = 20
+"""Draws in vain from which on a bar tells of them."""
+
 
 def shown_in_notebook(
     what: str, on_progress: Callable[[Progress], None] | None
@@ -27,6 +30,6 @@ def _state(progress: Progress) -> str:
     for count, what in ((progress.failed, "without a score"), (progress.over, "beyond a limit")):
         if count:
             parts.append(f"{count:,} {what}")
-    if progress.looking:
+    if progress.looking >= _LOOKING:
         parts.append("looking for new architectures")
     return ", ".join(parts)

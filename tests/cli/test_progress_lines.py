@@ -94,12 +94,12 @@ def test_what_a_search_tells(
     monkeypatch.setattr(progress, "bar", lambda what: bars.append(Bar(what, plain())) or bars[0])
     best = Individual(3, "cell", 2.5, 1000)
     with progress_bar("searching", 5000) as on_progress:
-        on_progress(Progress(420, 5000, 400, best, 3, over=2, looking=1000, seconds=10.0))
+        on_progress(Progress(420, 5000, 400, best, 3, over=2, looking=1000, rate=40.0))
         bars[0].write_if_due()
     line = capsys.readouterr().err
     assert line.startswith(
         "searching: 420 of 5,000, best 12.1825, 40 candidates/s, 3 without a score, 2 beyond the limits, "
-        "looking for new architectures: 1,000 in a row were known or too large"
+        "looking for new architectures: 1,000 in a row were known or too large, 2 min left"
     )
 
 

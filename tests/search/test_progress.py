@@ -5,6 +5,7 @@ from __future__ import annotations
 from support.searches import SMALL, MadeUpWorker, small_scorer, small_space
 
 from swapnas_ext.search import Progress, SearchSettings, search
+from swapnas_ext.search.progress import Stopwatch
 
 
 def test_progress_tells_the_time_and_the_rate() -> None:
@@ -15,10 +16,21 @@ def test_progress_tells_the_time_and_the_rate() -> None:
     )
     seconds = [progress.seconds for progress in told]
     assert seconds == sorted(seconds) and seconds[0] > 0
-    assert told[-1].rate == told[-1].scored / told[-1].seconds
+    assert told[-1].rate > 0 and told[-1].seconds_left == 0
     assert told[-1].best is not None
     assert told[-1].best.architecture == found.best.architecture
 
 
-def test_no_rate_before_any_time_has_passed() -> None:
-    assert Progress(0, 10, 0, None, 0).rate == 0.0
+def test_the_rate_leaves_out_the_start_of_workers() -> None:
+    now = [100.0]
+    stopwatch = Stopwatch(lambda: now[0])
+    for seconds, scored in ((30, 0), (60, 4), (70, 24)):
+        now[0] = 100.0 + seconds
+        assert stopwatch.rate == 0.0
+        stopwatch.note(scored)
+    assert stopwatch.rate == 2.0 and stopwatch.seconds == 70
+
+
+def test_no_time_left_is_told_without_a_rate() -> None:
+    assert Progress(0, 10, 0, None, 0).seconds_left is None
+    assert Progress(4, 10, 4, None, 0, rate=2.0).seconds_left == 3.0

@@ -46,8 +46,8 @@ def test_workers_by_a_text(text: str, workers: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("0", "at least 1 is needed, got 0"),
-        ("-2", "at least 1 is needed, got -2"),
+        ("0", "at least 1 is needed"),
+        ("-2", "at least 1 is needed"),
         ("ray:0", "workers ray:0: at least 1 is needed"),
         ("dask:0@tcp://host:8786", "at least 1 is needed"),
         ("slurm", "how many jobs"),

@@ -50,8 +50,10 @@ def to_text(
     if about is None:
         return best
     lines = "\n".join(head(result, about))
+    if not rows:
+        return f"{lines}\n\nno candidate has a score\n{_failures(result)}"
     parts = [f"{lines}\n\n", best, f"\n{as_text(_curve(result))}", f"\n{front_text(result)}"]
-    if space is not None and rows:
+    if space is not None:
         parts.append(_formats(rows[0], space))
     parts += [f"\n{line}\n" for line in caveats(result.ranked())]
     return "".join([*parts, _failures(result)])

@@ -107,8 +107,9 @@ def _check_different(named: Sequence[tuple[str, str | Path | SearchResult]]) -> 
             # A link leads to the same file, and so does another spelling.
             key = (path.stat().st_dev, path.stat().st_ino) if path.is_file() else path
         if key in seen:
-            again = f"{name} ({run})" if isinstance(run, str | Path) else name
-            raise ValueError(f"{again} is given twice: it is the same run as {seen[key]}")
+            again = str(run) if isinstance(run, str | Path) else name
+            same = "" if seen[key] == name else f": it is the same run as {seen[key]}"
+            raise ValueError(f"{again} is given twice{same}")
         seen[key] = name
 
 

@@ -54,12 +54,12 @@ def common_scale(runs: Sequence[OpenedRun], measure: str | None = None) -> Scale
         return Scale(None, None, ("no run has scored anything",))
     ranked_by = {run.source: ranking_measure(run.result.candidates) for run in known}
     if measure is not None:
-        measure = _known_name(measure)
+        asked, measure = measure, _known_name(measure)
         for run in known:
             recorded = _recorded_measures(run)
             if measure not in recorded:
                 raise ValueError(
-                    f"{run.source} has no scores by {measure}; it recorded {', '.join(recorded)}"
+                    f"{run.source} has no scores by {asked}; it recorded {', '.join(recorded)}"
                 )
     elif len(set(ranked_by.values())) > 1:
         values = _told(known, lambda run: ranked_by[run.source])

@@ -11,6 +11,7 @@ from typing import Any
 from swapnas_ext._util import cores, ctrl_c_later, warn
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.workers.dask_client import DaskScoring, DaskWorker
+from swapnas_ext.search.workers.dask_settings import for_searches
 from swapnas_ext.search.workers.travel import (
     Portable,
     check_main_script,
@@ -18,9 +19,6 @@ from swapnas_ext.search.workers.travel import (
 )
 
 _ANSWERS_WITHIN = 5.0  # seconds
-_DEATHS_OF_TASK = 1
-"""How often Dask itself tries a task again whose process has died. The crew tries it alone after that. With Dask's
-default, 3, a network that kills its process would kill eight."""
 _CLIENT = {"set_as_default": False, "timeout": 10}
 
 
@@ -96,9 +94,7 @@ def start_cluster(workers: int, **options: Any) -> StartedCluster:
         options: further arguments of ``distributed.LocalCluster``.
     """
     distributed = _distributed()
-    config = _dask_config()
-    failures = {"distributed.scheduler.allowed-failures": _DEATHS_OF_TASK}
-    with ctrl_c_later(), no_main_script_but_files(), config.set(failures):
+    with ctrl_c_later(), no_main_script_but_files(), for_searches():
         cluster = distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -170,9 +166,3 @@ def _distributed() -> Any:
     except ImportError as error:
         raise ImportError("Dask is not installed; run: pip install 'swapnas-ext[dask]'") from error
     return distributed
-
-
-def _dask_config() -> Any:
-    import dask
-
-    return dask.config

@@ -6,6 +6,8 @@ import asyncio
 import sys
 from typing import Any
 
+from swapnas_ext.search.workers.dask_settings import for_searches
+
 _DEATH_TIMEOUT = 60.0  # seconds that a worker looks for its search
 
 
@@ -26,7 +28,8 @@ class SlurmJob:
 
     def __call__(self) -> None:
         sys.path += [path for path in self._modules_from if path not in sys.path]
-        asyncio.run(self._work())
+        with for_searches():
+            asyncio.run(self._work())
 
     async def _work(self) -> None:
         import submitit

@@ -9,7 +9,8 @@ from swapnas_ext.search.workers.ray_cluster import RayCluster
 from swapnas_ext.search.workers.slurm_cluster import SlurmCluster
 
 FORMS = (
-    "a number of processes, or KIND[:COUNT][@ADDRESS] or KIND:ADDRESS with KIND ray, dask or slurm"
+    "a number of processes, or KIND[:COUNT][@ADDRESS] or KIND:ADDRESS with KIND ray, dask or slurm (such as 4, "
+    "ray:auto, slurm:16)"
 )
 _CLUSTERS = ("ray", "dask", "slurm")
 
@@ -52,5 +53,5 @@ def _count_and_address(text: str, rest: str) -> tuple[int | None, str | None]:
 def _at_least_one(number: str, text: str) -> int:
     count = int(number)
     if count < 1:
-        raise ValueError(f"workers {text}: at least 1 is needed, got {count}")
+        raise ValueError(f"workers {text}: at least 1 is needed")
     return count
