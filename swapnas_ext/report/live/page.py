@@ -31,8 +31,9 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
   margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
 table { border-collapse: collapse; width: 100% }
-th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top }
-th:last-child, td:last-child { text-align: left }
+th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top;
+  white-space: nowrap }
+th:last-child, td:last-child { text-align: left; white-space: normal }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem }
 dt { color: var(--faint) } dd { margin: 0 }
 code { font: 12px/1.4 ui-monospace, monospace; overflow-wrap: anywhere }
@@ -117,7 +118,7 @@ class LivePage:
         bar = ""
         if run.total is not None:
             bar = f'<progress max="{max(1, run.total)}" value="{run.done}"></progress>'
-        return f"{bar}<dl>{facts}</dl>{self._best()}{self._charts_at(now)}{self._failures()}"
+        return f"{bar}<dl>{facts}</dl>{self._charts_at(now)}{self._best()}{self._failures()}"
 
     def _facts(self, now: float) -> Iterator[tuple[str, str]]:
         run = self._run
