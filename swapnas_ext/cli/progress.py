@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from swapnas_ext.report.live.words import duration, printable, rate_text
+from swapnas_ext.report.live.words import duration, rate_text
+from swapnas_ext.report.shared.text import printable
 from swapnas_ext.search import Progress
 
 _LINE = 10.0
