@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from swapnas_ext.cli.command import option_group
+from swapnas_ext.cli.messages import CommandError
 from swapnas_ext.cli.option_types import SECONDS, Function
 from swapnas_ext.export import LatencyCommand
 
@@ -76,6 +78,9 @@ def latency_options(command: Function) -> Function:
     )
     @functools.wraps(command)
     def wrapped(*args: Any, commands: tuple[str, ...], timeout: float, **rest: Any) -> Any:
+        source = click.get_current_context().get_parameter_source("timeout")
+        if source is ParameterSource.COMMANDLINE and not commands:
+            raise CommandError("--latency-timeout is the time of a --latency-command: give one too")
         return command(*args, devices=Devices(commands, timeout), **rest)
 
     return wrapped  # type: ignore[return-value]

@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 
 from swapnas_ext.correlation import Standing, caveats
+from swapnas_ext.report.shared.text import printable_lines
 from swapnas_ext.search import Candidate, Ranked
 
 EXPECTED = (ValueError, TypeError, ImportError, OSError, RuntimeError, AssertionError)
@@ -22,7 +23,7 @@ class CommandError(click.ClickException):
 
 
 def fail(error: BaseException) -> NoReturn:
-    raise CommandError(str(error)) from error
+    raise CommandError(printable_lines(str(error))) from error
 
 
 def tell_caveats(networks: Iterable[Candidate | Ranked | Standing]) -> None:

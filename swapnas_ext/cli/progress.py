@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, T
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from swapnas_ext.report.live.words import duration, printable, rate_text
+from swapnas_ext.report.live.words import duration, rate_text
+from swapnas_ext.report.shared.text import printable
 from swapnas_ext.search import Progress
 
 _LINE = 10.0

@@ -128,6 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30  # seconds, after which a silent connection is closed
 
     def do_GET(self) -> None:
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            self.close_connection = True  # the body stays unread: it is not the next request
         if not _is_own_name(self.headers.get("Host", "")):
             self._answer(HTTPStatus.FORBIDDEN, "this page is for browsers of this machine\n")
             return

@@ -44,7 +44,7 @@ def main(seconds: str, output: str, errors: str, *command: str) -> None:
         end_all()
         os._exit(1)
 
-    clock = threading.Timer(float(seconds), end_in_time)
+    clock = threading.Timer(min(float(seconds), threading.TIMEOUT_MAX), end_in_time)
     for thread in (clock, threading.Thread(target=end_with_the_other_process)):
         thread.daemon = True
         thread.start()

@@ -73,6 +73,10 @@ class LatencyCommand:
             raise ValueError(
                 f"the name of a device has at most {_LONGEST_NAME} printable characters, got {self.name!r:.80}"
             )
+        if isinstance(self.timeout, bool) or not isinstance(self.timeout, int | float):
+            raise TypeError(
+                f"timeout must be a number of seconds, got {type(self.timeout).__name__}"
+            )
         if not (math.isfinite(self.timeout) and self.timeout > 0):
             raise ValueError(f"timeout must be a positive number of seconds, got {self.timeout}")
         if "{onnx}" in self.command:

@@ -44,10 +44,16 @@ class Latency:
         count = len(ordered)
         if count == 1:
             return cls(ordered[0], None, None)
-        beyond, rank = 0.5**count, 0
-        while beyond + math.comb(count, rank + 1) * 0.5**count <= 0.025:
+        # Whole numbers, since 2^count is no float from 1,024 times on.
+        most = 2**count // 40
+        ways = beyond = 1
+        rank = 0
+        while True:
+            ways = ways * (count - rank) // (rank + 1)
+            if beyond + ways > most:
+                break
+            beyond += ways
             rank += 1
-            beyond += math.comb(count, rank) * 0.5**count
         return cls(statistics.median(ordered), ordered[rank], ordered[count - 1 - rank])
 
     def for_json(self) -> list[float | None]:

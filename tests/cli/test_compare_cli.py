@@ -53,6 +53,7 @@ def test_text(paths: list[Path]) -> None:
     blocks = [line for line in lines if "█" in line and line.startswith("evolution-2")]
     assert len(blocks) == 2 and all(line.endswith("█  30") for line in blocks)
     assert ["1", "evolution-1", "2", "2", "2", "1"] in [line.split() for line in lines]
+    assert ["params", "score", "run"] in [line.split() for line in lines]
     assert max(map(len, lines)) <= 80
 
 

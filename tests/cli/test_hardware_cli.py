@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from swapnas_ext.cli import main
-from swapnas_ext.search import load
+from swapnas_ext.search import Candidate, Outcome, RunFile, load
 
 SMALL = ("--space", "nasbench201", "--channels", "2", "--cells", "1", "--samples", "8")
 SEARCH = (*SMALL, "--measure", "swap", "--population", "4", "--workers", "1", "--seed", "1")
@@ -154,6 +154,7 @@ def test_memory(tmp_path: Path) -> None:
             ("--latency-command", "a {onnx}", "--latency-timeout", "0s"),
             "positive number of seconds",
         ),
+        (("--latency-timeout", "5s"), "give one too"),
         (("--latency-timeout", "soon"), "is no number"),
         (("--max-peak-memory", "much"), "is no number"),
     ],
@@ -172,3 +173,22 @@ def test_a_device_that_always_hangs_ends_the_search(tmp_path: Path) -> None:
     result = run("search", *SEARCH, *options, "--candidates", 2, "--run", tmp_path / "run.db")
     assert result.exit_code == 2
     assert "phone: the command took longer than 0.02 s" in words(result.stderr)
+
+
+def test_control_characters_of_a_command_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    settings = {"space": {"name": "own"}, "search": {"strategy": "random", "seed": 0}}
+    evil = "\x1b]0;owned\x07"
+    with RunFile.create(tmp_path / "run.db", settings) as run_file:
+        scored, failed = Outcome.of_patterns(3.0), Outcome(error=f"RuntimeError: {evil}")
+        for number, outcome in enumerate((scored, failed)):
+            run_file.record(
+                [Candidate(number, 0, f"cell {number}", str(number), (), 9, outcome, 1.0)]
+            )
+    shown = run("show", tmp_path / "run.db")
+    assert shown.exit_code == 0, shown.output
+    assert "owned" in shown.stdout and "\x1b" not in shown.stdout and "\x07" not in shown.stdout
+
+    command = f"{shlex.quote(sys.executable)} -c 'print(\"\\033]0;owned\")' {{torch}}"
+    told = run("search", *SEARCH, "--latency-command", command, "--run", tmp_path / "other.db")
+    assert told.exit_code == 2, told.output
+    assert "owned" in words(told.stderr) and "\x1b" not in told.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,6 +123,15 @@ def test_names_of_other_hosts_are_refused(server: LiveServer, host: str, status:
 def test_only_get(server: LiveServer, method: str) -> None:
     status, _, text = ask(server, "/live", method)
     assert status == 501 and "2 of 50" not in text
+
+
+def test_a_body_is_not_the_next_request(server: LiveServer) -> None:
+    inner = b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    head = f"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(inner)}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as connection:
+        connection.sendall(head + inner)
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.count(b"HTTP/1.1 200") == 1
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,11 @@ def test_one_that_hangs_ends_with_all_that_it_started(network: nn.Module, tmp_pa
     assert ends(int(started.read_text()))
 
 
+def test_any_time_may_be_given(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run([sys.executable, "-c", "print(3)"], 1e300, tmp_path).output == "3\n"
+    assert capfd.readouterr().err == ""
+
+
 def test_one_that_leaves_something_running_ends_with_it(network: nn.Module, tmp_path: Path) -> None:
     started = tmp_path / "pid"
     script = (
@@ -188,6 +193,9 @@ def test_bad_commands() -> None:
         LatencyCommand("python 'measure.py {onnx}")
     with pytest.raises(ValueError, match="timeout must be a positive number of seconds, got 0"):
         LatencyCommand("a {onnx}", timeout=0)
+    for timeout in (True, "3"):
+        with pytest.raises(TypeError, match="timeout must be a number of seconds, got"):
+            LatencyCommand("a {onnx}", timeout=timeout)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="at most 40 printable characters"):
         LatencyCommand("a {onnx}", "phone\n")
     with pytest.raises(TypeError, match="command must be a text, got list"):

@@ -150,11 +150,12 @@ def front_columns(
         for place in range(count)
     ]
     cost = COSTS[front.cost]
-    if cost is COSTS["parameters"]:
-        columns = {"params": [f"{point.cost:,.0f}" for point in points]}
+    if cost is COSTS["parameters"]:  # as in other tables
+        costs = {"params": [f"{point.cost:,.0f}" for point in points]}
     else:
-        columns = {cost.unit: [f"{point.cost / cost.scale:.4g}" for point in points]}
-    columns |= {
+        costs = {cost.unit: [f"{point.cost / cost.scale:.4g}" for point in points]}
+    columns = {
+        **costs,
         "score": [exp_text(point.log_score) for point in points],
         "run": [", ".join(numbers[name] for name in point.runs) for point in points],
     }

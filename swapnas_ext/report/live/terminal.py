@@ -13,6 +13,7 @@ from rich.style import Style
 from swapnas_ext.report.live import words
 from swapnas_ext.report.live.blocks import block_curve
 from swapnas_ext.report.live.model import LiveRun, Scored, State
+from swapnas_ext.report.shared.text import printable
 
 _WIDEST = 60
 """Characters of a bar or a curve."""
@@ -128,9 +129,9 @@ def _about(run: LiveRun, score: float, row: Scored) -> str:
 def _folded(text: str, width: int) -> Iterable[str]:
     """Lines of at most ``width`` characters. Architectures have few spaces, and are cut anywhere."""
     for line in text.split("\n"):
-        yield from textwrap.wrap(words.printable(line), width, break_on_hyphens=False) or [""]
+        yield from textwrap.wrap(printable(line), width, break_on_hyphens=False) or [""]
 
 
 def _cut(text: str, width: int) -> str:
-    text = words.printable(text)
+    text = printable(text)
     return text if len(text) <= width else f"{text[: width - 1]}…"

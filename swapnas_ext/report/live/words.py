@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from swapnas_ext.report.live.model import LiveRun, Scored, State
+from swapnas_ext.report.shared.text import printable
 from swapnas_ext.search import COSTS
 
 _QUIET = 30.0
@@ -42,13 +43,6 @@ def short_count(count: float) -> str:
         if count >= size:
             return f"{count / size:.4g}{letter}"
     return f"{count:.4g}"
-
-
-def printable(text: str) -> str:
-    """The text without control characters: a run file may come from anyone, and must not control a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def state_text(run: LiveRun, path: str, now: float) -> str:

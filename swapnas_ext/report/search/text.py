@@ -18,7 +18,7 @@ from swapnas_ext.report.search.contents import (
     shown_rows,
 )
 from swapnas_ext.report.search.failures import grouped_failures
-from swapnas_ext.report.shared.text import architectures_text, as_text
+from swapnas_ext.report.shared.text import architectures_text, as_text, printable_lines
 from swapnas_ext.search import cost_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def to_text(
         rows = [group.ranked for group in distinct]
         best = architectures_text(distinct_columns(distinct))
     if about is None:
-        return best
+        return printable_lines(best)
     lines = "\n".join(head(result, about))
     if not rows:
         return f"{lines}\n\nno candidate has a score\n{_failures(result)}"
@@ -56,7 +56,7 @@ def to_text(
     if space is not None:
         parts.append(_formats(rows[0], space))
     parts += [f"\n{line}\n" for line in caveats(result.ranked())]
-    return "".join([*parts, _failures(result)])
+    return printable_lines("".join([*parts, _failures(result)]))
 
 
 def _curve(result: SearchResult) -> Table:

@@ -42,6 +42,18 @@ def as_text(table: Table) -> str:
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
+def printable(text: str) -> str:
+    """The text without control characters: a run file may come from anyone, and must not control a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def printable_lines(text: str) -> str:
+    """As `printable`, for several lines."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def kind_text(ternary: bool | None) -> str:
     """The kind of patterns; empty where it is not known."""
     return "" if ternary is None else "ternary" if ternary else "binary"

@@ -13,7 +13,7 @@ class FrontPoint:
     """An architecture of the joint front.
 
     Attributes:
-        cost: parameters, operations or seconds.
+        cost: parameters, operations, bytes or seconds.
         log_score: natural logarithm of its score, without size control.
         runs: names of the runs that have it, or another one of the same cost and score.
     """
@@ -29,7 +29,7 @@ class JointFront:
     """The Pareto fronts for one cost: no other candidate has both a lower cost and a higher score.
 
     Attributes:
-        cost: ``parameters``, ``flops`` or ``latency`` (in seconds).
+        cost: ``parameters``, ``flops``, ``memory`` (in bytes) or ``latency`` (in seconds).
         of_runs: the front of each run by its name, lowest cost first: pairs of a cost and a log-score.
         joint: the front of all candidates of all runs, lowest cost first.
     """
