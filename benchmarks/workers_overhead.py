@@ -1,8 +1,9 @@
 """What each kind of workers costs: the same search by two local processes, Ray, Dask, and local jobs of submitit.
 
-The kinds take turns, so that a machine that others use too is the same for all. A search is timed once its workers are
-up; their start and their end are timed apart. Run it from the root of the repository; it prints a table in Markdown,
-and adds to what benchmarks/results/workers_overhead.json has::
+All kinds are started, then their searches take turns, so that a machine that others use too is the same for all. Start,
+search and end are timed apart. CPU seconds, of all processes of a kind, depend less on what else the machine does. Run
+it from the root of the repository; it adds to benchmarks/results/workers_overhead.json, and writes the table of
+docs/workers.md::
 
     OMP_NUM_THREADS=1 python benchmarks/workers_overhead.py --rounds 3
     OMP_NUM_THREADS=1 python benchmarks/workers_overhead.py --rounds 0     # the table of what is there
@@ -16,10 +17,14 @@ import random
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
+import psutil
+from marked import rewrite, table
 
 import swapnas_ext as swap
 from swapnas_ext.models import OWN
@@ -27,7 +32,9 @@ from swapnas_ext.search import Evaluator, RunFile, SearchSettings, SlurmCluster
 from swapnas_ext.search.driver import Driver
 from swapnas_ext.search.workers import Chunk, Crew, hire
 
-RESULTS = Path(__file__).parent / "results/workers_overhead.json"
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks/results/workers_overhead.json"
+PAGE = ROOT / "docs/workers.md"
 KINDS = {
     "local processes": "--workers 2",
     "Ray": "--workers ray:2",
@@ -43,36 +50,60 @@ def workers_of(kind: str, folder: Path) -> Any:
     return {"local processes": 2, "Ray": "ray:2", "Dask": "dask:2"}[kind]
 
 
-def measured(kind: str, candidates: int, folder: Path) -> dict[str, Any]:
-    """Seconds of the start, of a search, and of the end."""
-    space = swap.spaces.get("darts")
-    scorer = swap.Scorer(space.inputs(16), measure="capacity", init=OWN, seed=1)
-    settings = SearchSettings(candidates=candidates, seed=1, ahead=8)
-    began = time.perf_counter()
-    crew = Crew(hire(Evaluator(space, scorer), workers_of(kind, folder)))
-    try:
-        warm_up(crew, space)
-        up = time.perf_counter()
-        driver = Driver(space, settings, RunFile.create(None, {"search": {}}), crew)
-        driver.run()
-        done = time.perf_counter()
-        best = driver.result().best
-    finally:
-        crew.close()
-    ended = time.perf_counter()
-    if kind == "Ray":
-        import ray
+class Kind:
+    """Workers of one kind, from their start to their end."""
 
-        ray.shutdown()
-    return {
-        "kind": kind,
-        "candidates": candidates,
-        "start": up - began,
-        "search": done - up,
-        "end": ended - done,
-        "best": best.architecture,
-        "load": os.getloadavg()[0],
-    }
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.rows: list[dict[str, Any]] = []
+        self._space = swap.spaces.get("darts")
+        scorer = swap.Scorer(self._space.inputs(16), measure="capacity", init=OWN, seed=1)
+        before = set(processes())
+        with self._timed("start"):
+            evaluator = Evaluator(self._space, scorer)
+            self._crew = Crew(hire(evaluator, workers_of(name, folder)))
+            warm_up(self._crew, self._space)
+        self._own = [process for process in processes() if process not in before]
+
+    def search(self, candidates: int) -> str:
+        """The best architecture."""
+        settings = SearchSettings(candidates=candidates, seed=1, ahead=8)
+        run_file = RunFile.create(None, {"search": {}})
+        driver = Driver(self._space, settings, run_file, self._crew)
+        before = self._cpu_seconds()
+        with self._timed("search"):
+            driver.run()
+        self.rows[-1]["cpu"] = self._cpu_seconds() - before
+        return driver.result().best.architecture
+
+    def end(self) -> None:
+        with self._timed("end"):
+            self._crew.close()
+        if self.name == "Ray":
+            import ray
+
+            ray.shutdown()
+
+    def _cpu_seconds(self) -> float:
+        """Of this process, and those that were started for the workers."""
+        total = sum(psutil.Process().cpu_times()[:2])
+        for process in self._own:
+            with suppress(psutil.NoSuchProcess):
+                total += sum(process.cpu_times()[:2])
+        return total
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - began
+        load = os.getloadavg()[0]
+        self.rows.append({"kind": self.name, "what": what, "seconds": seconds, "load": load})
+        click.echo(f"{self.name}: {what} {seconds:.1f} s", err=True)
+
+
+def processes() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
 
 
 def warm_up(crew: Crew, space: swap.spaces.SearchSpace) -> None:
@@ -90,25 +121,47 @@ def warm_up(crew: Crew, space: swap.spaces.SearchSpace) -> None:
             return
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """In Markdown: medians, and the ratio to local processes in the same rounds."""
-    lines = ["| workers | start | search | against local | end |", "|---|---|---|---|---|"]
-    local = seconds_of(rows, "local processes", "search")
-    for kind in KINDS:
-        search = seconds_of(rows, kind, "search")
-        if not search:
+def of_results(rows: list[dict[str, Any]]) -> str:
+    """In Markdown: medians, and the median ratio to the local processes of the same round."""
+    headings = ["workers", "", "start", "search", "against local", "CPU time against local", "end"]
+    lines = []
+    for kind, option in KINDS.items():
+        if not values(rows, kind, "search", "seconds"):
             continue
-        start, end = (statistics.median(seconds_of(rows, kind, what)) for what in ("start", "end"))
-        ratios = [own / base for own, base in zip(search, local, strict=False)]
-        lines.append(
-            f"| {kind} | {start:.1f} s | {statistics.median(search):.1f} s | {statistics.median(ratios):.2f}x "
-            f"({min(ratios):.2f} to {max(ratios):.2f}) | {end:.1f} s |"
+        start, search, end = (
+            statistics.median(values(rows, kind, what, "seconds"))
+            for what in ("start", "search", "end")
         )
-    return "\n".join(lines)
+        ratios = [f"{ratio(rows, kind, unit):.2f}x" for unit in ("seconds", "cpu")]
+        row = [kind, f"`{option}`", f"{start:.1f} s", f"{search:.1f} s", *ratios, f"{end:.1f} s"]
+        lines.append(row)
+    return table(headings, lines)
 
 
-def seconds_of(rows: list[dict[str, Any]], kind: str, what: str) -> list[float]:
-    return [row[what] for row in rows if row["kind"] == kind]
+def ratio(rows: list[dict[str, Any]], kind: str, unit: str) -> float:
+    local = values(rows, "local processes", "search", unit)
+    own = values(rows, kind, "search", unit)
+    return statistics.median(one / base for one, base in zip(own, local, strict=True))
+
+
+def values(rows: list[dict[str, Any]], kind: str, what: str, unit: str) -> list[float]:
+    return [row[unit] for row in rows if (row["kind"], row["what"]) == (kind, what)]
+
+
+def session(rounds: int, candidates: int) -> list[dict[str, Any]]:
+    """Starts each kind, and has them search in turns."""
+    kinds: list[Kind] = []
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            for name in KINDS:
+                kinds.append(Kind(name, Path(folder)))
+            for turn in range(rounds):
+                order = kinds[turn % len(kinds) :] + kinds[: turn % len(kinds)]
+                assert len({kind.search(candidates) for kind in order}) == 1  # one seed, one result
+        finally:
+            for kind in kinds:
+                kind.end()
+    return [row for kind in kinds for row in kind.rows]
 
 
 @click.command()
@@ -117,23 +170,11 @@ def seconds_of(rows: list[dict[str, Any]], kind: str, what: str) -> list[float]:
 @click.option("--again", is_flag=True, help="Forgets what was measured before.")
 def main(rounds: int, candidates: int, again: bool) -> None:
     rows = [] if again or not RESULTS.exists() else json.loads(RESULTS.read_text())
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in range(rounds):
-            of_round = []
-            for kind in KINDS:
-                row = measured(kind, candidates, Path(folder))
-                of_round.append(row)
-                click.echo(
-                    f"{kind}: start {row['start']:.1f} s, search {row['search']:.1f} s, end {row['end']:.1f} s",
-                    err=True,
-                )
-            assert len({row["best"] for row in of_round}) == 1  # one seed, one result
-            rows += of_round
-            RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
-    click.echo(
-        f"DARTS, capacity, {candidates} candidates, two workers, medians of {len(rows) // len(KINDS)}:\n"
-    )
-    click.echo(table(rows))
+    if rounds:
+        rows += session(rounds, candidates)
+        RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+    click.echo(of_results(rows))
+    rewrite(PAGE, {"overhead": of_results(rows)})
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from support.searches import SMALL, MadeUpWorker, essence, small_scorer, small_space
 
 from swapnas_ext.search import (
@@ -117,6 +118,21 @@ def test_a_worker_of_dask_keeps_the_contract(dask_address: str) -> None:
         return hire(evaluator, DaskCluster(address=dask_address))[0]
 
     check_worker(first)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="is about a search's machine without a GPU")
+def test_only_the_workers_need_a_gpu(dask_address: str) -> None:
+    with pytest.raises(RuntimeError, match=r"none of 40 .*CUDA"):  # as they say
+        search(
+            small_space(),
+            small_scorer(),
+            SETTINGS,
+            workers=f"dask:{dask_address}",
+            device="cuda",
+        )
+    with pytest.raises((RuntimeError, AssertionError), match="CUDA"):  # before it starts
+        search(small_space(), small_scorer(), SETTINGS, workers=2, device="cuda")
 
 
 @pytest.mark.slow

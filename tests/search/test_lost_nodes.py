@@ -223,34 +223,63 @@ def test_a_lost_job_is_submitted_again_a_number_of_times(
     check_resumes(path, expected)
 
 
-def test_jobs_end_with_a_search_that_is_killed(slurm: None, tmp_path: Path) -> None:
-    script = """
-import sys
+SCRIPT = """
+import signal, sys
 sys.path += sys.argv[2:]
 from support.searches import SMALL, small_scorer, small_space
 from swapnas_ext.search import SearchSettings, SlurmCluster, search
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests ignore it
 
 def show(progress):
     print("scored", flush=True)
 
 settings = SearchSettings(candidates=100_000, seed=1, **SMALL)
-workers = SlurmCluster(1, cluster="local", folder=sys.argv[1])
-search(small_space(), small_scorer(), settings, workers=workers, on_progress=show)
+workers = "dask:1" if sys.argv[1] == "dask" else SlurmCluster(1, cluster="local", folder=sys.argv[1])
+found = search(small_space(), small_scorer(), settings, workers=workers, on_progress=show)
+print("interrupted:", found.interrupted)
 """
+
+
+@contextmanager
+def searching(workers: str) -> Iterator[subprocess.Popen[str]]:
+    """The process of a search that has scored something, and would go on for long."""
+    command = [sys.executable, "-c", SCRIPT, workers, *filter(None, sys.path)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, text=True, start_new_session=True, **pipes)
+    with process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "scored\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("workers", ["dask", "slurm"])
+def test_ctrl_c(slurm: None, workers: str, tmp_path: Path) -> None:
+    """Which a terminal sends to all processes of the search."""
+    with searching("dask" if workers == "dask" else str(tmp_path / "jobs")) as process:
+        others = descendants(process.pid)[1:]
+        os.killpg(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert output.endswith("interrupted: True\n"), errors
+    assert errors == ""
+    check_end(others)
+
+
+def test_jobs_end_with_a_search_that_is_killed(slurm: None, tmp_path: Path) -> None:
     folder = tmp_path / "jobs"
-    command = [sys.executable, "-c", script, str(folder), *filter(None, sys.path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        assert process.stdout.readline() == "scored\n"
+    with searching(str(folder)) as process:
         of_job = descendants(jobs_of(folder)[0])
         assert len(of_job) >= 3
-    finally:
         os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+    check_end(of_job)
+
+
+def check_end(processes: list[Any]) -> None:
     with limited(60):
-        while any(is_alive(one) for one in of_job):
+        while any(is_alive(one) for one in processes):
             time.sleep(0.2)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any
 
 from swapnas_ext._util import cores, ctrl_c_later, warn
@@ -94,6 +95,7 @@ def start_cluster(workers: int, **options: Any) -> StartedCluster:
         options: further arguments of ``distributed.LocalCluster``.
     """
     distributed = _distributed()
+    resource_tracker.ensure_running()  # in the context, its start would let Ctrl-C through to the processes
     with ctrl_c_later(), no_main_script_but_files(), for_searches():
         cluster = distributed.LocalCluster(
             n_workers=workers,

@@ -80,9 +80,8 @@ def slurm_workers(evaluator: Evaluator, cluster: SlurmCluster) -> list[DaskWorke
         raise
 
     def close() -> None:
-        jobs.stop()
-        started.close()
         jobs.end()
+        started.close()
 
     try:
         scoring = DaskScoring(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +14,6 @@ from swapnas_ext.search.workers.patience import GO_ON
 from swapnas_ext.search.workers.slurm_job import SlurmJob
 
 _NONE_STARTS = 2  # jobs that end without having worked, if none ever has
-_ENDS_WITHIN = 10.0  # seconds, after the scheduler has gone
 _TOLD_OF_LOG = 400  # characters
 
 
@@ -105,26 +102,28 @@ class SlurmJobs:
         submitted.has_worked = False
         (submitted.job,) = self._submit([submitted.label])
 
-    def stop(self) -> None:
-        """Cancels the jobs of Slurm, those that wait in the queue too."""
-        if self._executor.cluster == "slurm":
-            for submitted in self._jobs:
-                with suppress(
-                    Exception
-                ):  # it has ended, or Slurm does not answer: it ends by itself
-                    submitted.job.cancel(check=False)
-
     def end(self) -> None:
-        """Waits until local jobs have ended, which they do without their scheduler, and removes the keys of the
-        search."""
-        deadline = time.monotonic() + _ENDS_WITHIN
+        """Cancels the jobs, those that wait in the queue too, and removes the keys of the search."""
         for submitted in self._jobs:
-            if self._executor.cluster == "local":
-                while not submitted.job.done() and time.monotonic() < deadline:
-                    time.sleep(0.05)
-                if not submitted.job.done():
-                    os.kill(int(submitted.job.job_id), signal.SIGKILL)
+            with suppress(Exception):  # it has ended, or Slurm does not answer: it ends by itself
+                if self._executor.cluster == "slurm":
+                    submitted.job.cancel(check=False)
+                else:
+                    _kill_local(submitted.job)
             _remove_key(submitted.job)
+
+
+def _kill_local(job: Any) -> None:
+    """Kills a job on this machine. Submitit's own way is Ctrl-C, which local jobs don't get."""
+    import psutil  # a dependency of Dask
+
+    controller = psutil.Process(int(job.job_id))
+    processes = [controller, *controller.children(recursive=True)]
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    while not job.done():
+        time.sleep(0.01)
 
 
 def _remove_key(job: Any) -> None:
