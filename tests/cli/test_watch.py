@@ -217,6 +217,9 @@ def test_ctrl_c_ends_the_view_alone(tmp_path: Path, option: str) -> None:
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            preexec_fn=lambda: signal.signal(
+                signal.SIGINT, signal.SIG_DFL
+            ),  # where tests ignore it
         )
         assert viewer.stdout is not None and viewer.stderr is not None
         assert "2 of 50" in (line := viewer.stdout.readline()) or "http://127.0.0.1:" in line
