@@ -284,6 +284,7 @@ def test_what_is_no_future_is_told() -> None:
         search(small_space(), small_scorer(), SETTINGS, workers=Odd())  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_dask(tried: list[str]) -> None:
     distributed = pytest.importorskip("distributed", reason=NO_DASK)
     with distributed.Client(n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
@@ -292,6 +293,7 @@ def test_dask(tried: list[str]) -> None:
             assert [candidate.architecture for candidate in found.candidates] == tried
 
 
+@pytest.mark.slow
 def test_the_example_with_dask() -> None:
     pytest.importorskip("distributed", reason=NO_DASK)
     example = Path(__file__).parents[2] / "examples/dask_search.py"
@@ -299,11 +301,12 @@ def test_the_example_with_dask() -> None:
     assert done.stdout.startswith("60 networks were scored; the best:\n"), done.stderr
 
 
+@pytest.mark.slow
 def test_submitit(tmp_path: Path) -> None:
     submitit = pytest.importorskip("submitit", reason="needs submitit: pip install submitit")
     executor = submitit.AutoExecutor(tmp_path, cluster="local")
     executor.update_parameters(timeout_min=5)
-    few = replace(SETTINGS, candidates=6, ahead=1)
+    few = replace(SETTINGS, candidates=3, ahead=1)
     found = search(small_space(), small_scorer(), few, workers=executor)
     expected = search(small_space(), small_scorer(), few)
     assert essence(found.candidates) == essence(expected.candidates)
