@@ -14,13 +14,13 @@ from rich.console import Console
 from support.searches import SMALL, MadeUpWorker, drive
 
 from swapnas_ext.report.live import words
-from swapnas_ext.report.live.blocks import block_curve
 from swapnas_ext.report.live.model import LiveRun, State
 from swapnas_ext.report.live.page import LivePage
 from swapnas_ext.report.live.pareto import GrowingFront
 from swapnas_ext.report.live.svg import draw_chart
 from swapnas_ext.report.live.terminal import LiveView
 from swapnas_ext.report.search.failures import grouped_failures
+from swapnas_ext.report.shared.blocks import block_curve
 from swapnas_ext.search import Candidate, Control, News, Outcome, SearchResult, SearchSettings
 
 START = 1_000_000.0

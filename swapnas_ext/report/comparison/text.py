@@ -21,12 +21,12 @@ from swapnas_ext.report.comparison.contents import (
     result_columns,
     settings_columns,
 )
+from swapnas_ext.report.shared.blocks import BLOCKS, block_curve
 from swapnas_ext.report.shared.text import columns_text
 
 if TYPE_CHECKING:
     from swapnas_ext.search import BestSoFar, ComparedRun, Comparison
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
 _WIDTH = 40
 """Characters of a curve."""
 _NAME = 24
@@ -87,25 +87,20 @@ def _curves(comparison: Comparison, unit: str, curve_of: Callable[[ComparedRun],
     names = [plain(run.name, _NAME) for run in comparison.runs]
     width = max(map(len, names))
     lines = [
-        f"{name:{width}}  {_blocks(curve, places, low, high)}  {exp_text(run.best)}"
+        f"{name:{width}}  {block_curve(_values(curve, places), low, high)}  {exp_text(run.best)}"
         for name, curve, run in zip(names, curves, comparison.runs, strict=True)
     ]
-    scale = f"{_BLOCKS[0]} up to {exp_text(low)}, {_BLOCKS[-1]} {exp_text(high)}"
+    scale = f"{BLOCKS[0]} up to {exp_text(low)}, {BLOCKS[-1]} {exp_text(high)}"
     return "\n".join([f"\nbest so far, over {_end_text(end)} {unit} ({scale}):", *lines, ""])
 
 
-def _blocks(curve: BestSoFar, places: Sequence[float], low: float, high: float) -> str:
-    """Blocks for the logarithms of scores; blank before the first score and after the end."""
-    drawn = ""
+def _values(curve: BestSoFar, places: Sequence[float]) -> list[float]:
+    """Logarithms of scores; NaN before the first score and after the end."""
     step = places[0]
-    for place in places:
-        value = curve.value_at(place)
-        if math.isnan(value) or place - step >= curve.at[-1]:
-            drawn += " "
-            continue
-        share = 1.0 if high <= low else max(0.0, (value - low) / (high - low))
-        drawn += _BLOCKS[min(int(share * len(_BLOCKS)), len(_BLOCKS) - 1)]
-    return drawn
+    return [
+        curve.value_at(place) if curve.at and place - step < curve.at[-1] else math.nan
+        for place in places
+    ]
 
 
 def _end_text(end: float) -> str:

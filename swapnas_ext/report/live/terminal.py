@@ -11,8 +11,8 @@ from rich.segment import Segment
 from rich.style import Style
 
 from swapnas_ext.report.live import words
-from swapnas_ext.report.live.blocks import block_curve
 from swapnas_ext.report.live.model import LiveRun, Scored, State
+from swapnas_ext.report.shared.blocks import block_curve
 from swapnas_ext.report.shared.text import printable
 
 _WIDEST = 60
