@@ -11,11 +11,9 @@ from torch import Tensor, nn
 from swapnas_ext._torch_private import TorchDispatchMode
 from swapnas_ext.models import tensors_in
 
-_BATCH_NORMS = (
-    torch.ops.aten.native_batch_norm.default,
-    torch.ops.aten._native_batch_norm_legit_no_training.default,
-)
-"""Their further outputs are statistics for training, which kernels leave empty in evaluation mode."""
+_BATCH_NORM = "batch_norm"
+"""In the names of operators whose further outputs are statistics for training, which kernels leave empty in evaluation
+mode."""
 
 
 def peak_memory(network: nn.Module, *inputs: Tensor) -> int:
@@ -71,6 +69,7 @@ class _Alive(TorchDispatchMode or object):  # type: ignore[misc]
         self, operator: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         outputs = operator(*args, **(kwargs or {}))
-        for output in tensors_in(outputs[0] if operator in _BATCH_NORMS else outputs):
+        is_batch_norm = _BATCH_NORM in operator.name() and isinstance(outputs, tuple)
+        for output in tensors_in(outputs[0] if is_batch_norm else outputs):
             self.add(output)
         return outputs
