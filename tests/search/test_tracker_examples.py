@@ -54,7 +54,7 @@ def test_tensorboard(blocks: dict[str, str], tmp_path: Path) -> None:
     assert [one.value for one in best] == sorted(one.value for one in best)
     assert events.Scalars("parameters of the best")[-1].value == result.best.parameters
     rates = [one.value for one in events.Scalars("candidates per second")]
-    assert rates[0] == 0 and rates[-1] > 0  # none before the first batch
+    assert min(rates) >= 0 and rates[-1] > 0  # it begins with the first outcomes
     (text,) = events.Tensors("best architecture/text_summary")
     assert text.tensor_proto.string_val[0].decode() == result.best.architecture
 
