@@ -21,6 +21,7 @@ class Cost:
         unit, scale: the unit of tables and charts, and how much of the recorded unit it is.
         limit: the setting that limits it.
         text: a value with its unit.
+        recorded: the cost of a candidate, in its recorded unit; None if it is not known.
     """
 
     name: str
@@ -30,24 +31,18 @@ class Cost:
     scale: float
     limit: str
     text: Callable[[float], str]
-
-    def recorded(self, candidate: Candidate) -> float | None:
-        """The cost of a candidate, in its recorded unit; None if it is not known."""
-        outcome = candidate.outcome
-        if self is COSTS["parameters"]:
-            return candidate.parameters
-        if outcome is None:
-            return None
-        if self is COSTS["memory"]:
-            return outcome.memory_bytes
-        return outcome.flops if self is COSTS["flops"] else outcome.latency
+    recorded: Callable[[Candidate], float | None]
 
     def is_recorded_by(self, settings: Mapping[str, Any]) -> bool:
         """Whether a search with these settings (of the run file) records the cost of every scored candidate."""
         search = settings.get("search") or {}
         asked = self.name == search.get("objective") or search.get(self.limit) is not None
-        of_device = self is COSTS["latency"] and bool(settings.get("latency"))
-        return asked or of_device or self is COSTS["parameters"]
+        of_device = self.name == "latency" and bool(settings.get("latency"))
+        return asked or of_device or self.name == "parameters"
+
+
+def _of_outcome(name: str) -> Callable[[Candidate], float | None]:
+    return lambda candidate: None if candidate.outcome is None else getattr(candidate.outcome, name)
 
 
 COSTS: Mapping[str, Cost] = {
@@ -61,10 +56,38 @@ COSTS: Mapping[str, Cost] = {
             1e6,
             "max_params",
             lambda n: f"{n:,.0f}",
+            lambda candidate: candidate.parameters,
         ),
-        Cost("flops", "operations", "operations", "MFLOPs", 1e6, "max_flops", flops_text),
-        Cost("memory", "peak memory", "bytes", "MB", 1e6, "max_peak_memory", memory_text),
-        Cost("latency", "latency", "seconds", "ms", 1e-3, "max_latency", seconds_text),
+        Cost(
+            "flops",
+            "operations",
+            "operations",
+            "MFLOPs",
+            1e6,
+            "max_flops",
+            flops_text,
+            _of_outcome("flops"),
+        ),
+        Cost(
+            "memory",
+            "peak memory",
+            "bytes",
+            "MB",
+            1e6,
+            "max_peak_memory",
+            memory_text,
+            _of_outcome("memory_bytes"),
+        ),
+        Cost(
+            "latency",
+            "latency",
+            "seconds",
+            "ms",
+            1e-3,
+            "max_latency",
+            seconds_text,
+            _of_outcome("latency"),
+        ),
     )
 }
 """The costs, by the name of their objective."""

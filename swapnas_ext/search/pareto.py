@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import numpy as np
+
 Point: TypeAlias = tuple[float, float]
 """A score and a cost."""
 
@@ -35,6 +37,18 @@ def fronts(points: Sequence[Point]) -> list[list[int]]:
             found.append([])
         found[low].append(place)
     return found
+
+
+def first_front(log_scores: Sequence[float], costs: Sequence[float]) -> list[int]:
+    """The places of the points of the first front, the cheapest first. Of equal points, only the first is there."""
+    if not costs:
+        return []
+    scores = np.asarray(log_scores, float)
+    order = np.lexsort((-scores, np.asarray(costs, float)))
+    best = np.maximum.accumulate(scores[order])
+    rises = np.concatenate([[True], best[1:] > best[:-1]])
+    places: list[int] = order[rises].tolist()
+    return places
 
 
 def dominates(one: Point, other: Point) -> bool:

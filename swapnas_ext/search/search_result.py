@@ -23,6 +23,7 @@ from swapnas_ext.search.costs import COSTS, cost_of
 from swapnas_ext.search.distinct import Distinct, distinct_of
 from swapnas_ext.search.final_networks import FinalNetworks
 from swapnas_ext.search.frame import candidates_frame
+from swapnas_ext.search.pareto import first_front
 from swapnas_ext.search.recorded_space import recorded_space
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.sessions import Session
@@ -267,18 +268,14 @@ class SearchResult(SameWithNan):
         if not wanted.is_recorded_by(self.settings):
             recorded = [name for name, one in COSTS.items() if one.is_recorded_by(self.settings)]
             raise ValueError(
-                f"this search did not record {wanted.title}, only {', '.join(recorded)}: search with "
-                f"objective={cost!r} or {wanted.limit}"
+                f"this search did not record {wanted.title}, only {', '.join(recorded)}, of its final networks: "
+                f"search with objective={cost!r} or {wanted.limit}"
             )
         has_objective = bool((self.settings.get("search") or {}).get("objective"))
         rows = self._as_searched if has_objective else self.ranked(Control())
         known = [(row, at) for row in rows if (at := wanted.recorded(row.candidate)) is not None]
-        known.sort(key=lambda pair: (pair[1], -pair[0].log_score))
-        front: list[Ranked] = []
-        for row, _ in known:
-            if not front or row.log_score > front[-1].log_score:
-                front.append(row)
-        return front
+        places = first_front([row.log_score for row, _ in known], [at for _, at in known])
+        return [known[place][0] for place in places]
 
     def to_json(self) -> str:
         """All of the result as JSON, see `from_json`."""

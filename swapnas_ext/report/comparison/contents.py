@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from swapnas_ext import measures
 from swapnas_ext._util import exp_text, shortened
+from swapnas_ext.report.shared.text import printable, spread
 from swapnas_ext.search import COSTS
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ _LONGEST_VALUE = 28
 
 def plain(text: str, most: int = _LONGEST_NAME) -> str:
     """A text out of a run file without line breaks and control characters, which terminals obey."""
-    return shortened(
-        "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text), most
-    )
+    return shortened(printable(text), most)
 
 
 def head(comparison: Comparison) -> list[str]:
@@ -144,11 +143,7 @@ def front_columns(
     """Points of a joint front, evenly from the lowest cost to the highest, with the numbers of the runs that have
     them."""
     numbers = {run.name: str(number) for number, run in enumerate(comparison.runs, start=1)}
-    count = min(len(front.joint), shown)
-    points = [
-        front.joint[round(place * (len(front.joint) - 1) / max(1, count - 1))]
-        for place in range(count)
-    ]
+    points = spread(front.joint, shown)
     cost = COSTS[front.cost]
     if cost is COSTS["parameters"]:  # as in other tables
         costs = {"params": [f"{point.cost:,.0f}" for point in points]}

@@ -18,7 +18,7 @@ from swapnas_ext.report.search.contents import (
     shown_rows,
 )
 from swapnas_ext.report.search.failures import grouped_failures
-from swapnas_ext.report.shared.text import architectures_text, as_text, printable_lines
+from swapnas_ext.report.shared.text import architectures_text, as_text, printable_lines, spread
 from swapnas_ext.search import cost_of
 
 if TYPE_CHECKING:
@@ -77,9 +77,8 @@ def front_text(result: SearchResult) -> str:
     """Some architectures of the Pareto front, from the cheapest to the most expensive, and how far they can be told
     apart."""
     front = result.front
-    count = min(len(front), _FRONT)
-    shown = [front[round(place * (len(front) - 1) / max(1, count - 1))] for place in range(count)]
-    of_all = f", {count} of {len(front):,}" if count < len(front) else ""
+    shown = spread(front, _FRONT)
+    of_all = f", {len(shown)} of {len(front):,}" if len(shown) < len(front) else ""
     title = cost_of(result.objective).title
     cells = front_columns(shown, result.objective)
     table = f"the front of {title} and score{of_all}:\n{architectures_text(cells)}"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
+
+Item = TypeVar("Item")
 
 
 def columns_text(columns: Mapping[str, Sequence[str]]) -> str:
@@ -46,12 +49,20 @@ def printable(text: str) -> str:
     """The text without control characters: a run file may come from anyone, and must not control a terminal."""
     if text.isprintable():
         return text
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
 
 
 def printable_lines(text: str) -> str:
     """As `printable`, for several lines."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """At most so many of the items, evenly from the first to the last."""
+    count = min(len(items), most)
+    return [items[round(place * (len(items) - 1) / max(1, count - 1))] for place in range(count)]
 
 
 def kind_text(ternary: bool | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
+from swapnas_ext.search.pareto import first_front
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,7 @@ def front_of(cost: str, candidates: Mapping[str, Points]) -> JointFront | None:
 
 def _pareto(points: Points) -> Points:
     """Those of which no other has both a lower cost and a higher score, lowest cost first."""
-    if not points.costs:
-        return points
-    costs, log_scores = np.array(points.costs, float), np.array(points.log_scores)
-    order = np.lexsort((-log_scores, costs))
-    best = np.maximum.accumulate(log_scores[order])
-    rises = np.concatenate([[True], best[1:] > best[:-1]])
-    kept = order[rises].tolist()
+    kept = first_front(points.log_scores, points.costs)
     return Points(
         [points.architectures[place] for place in kept],
         [points.costs[place] for place in kept],

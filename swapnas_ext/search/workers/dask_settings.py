@@ -9,7 +9,8 @@ _SETTINGS = {
     # How often Dask itself tries a task again whose process has died. The crew tries it alone after that. With Dask's
     # default, 3, a network that kills its process would kill eight.
     "distributed.scheduler.allowed-failures": 1,
-    # What Dask looks at a hundred times a second, in the processes that score: a tenth of their time.
+    # What Dask looks at up to a hundred times a second, in the processes that score: with its defaults, a search of 150
+    # networks took 10.0 and 10.7 s of CPU time where local processes took 7.3 and 7.1.
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "10s",
