@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 # Installed if the environment has no torch >= 2.10.
 TORCH ?= torch==2.13.0
-# Narrow test-versions, which uses all by default, as with PYTHONS="3.12 /opt/python3.13/bin/python" TORCHES=2.15
+# Narrow test-versions and wheels, which use all by default, as with PYTHONS="3.12 /opt/python3.13/bin/python" TORCHES=2.15
 PYTHONS ?=
 TORCHES ?=
 
@@ -12,7 +12,7 @@ SOURCES := $(shell find csrc build_backend -type f ! -name '*.md') CMakeLists.tx
 CXX_FILES := $(shell find csrc tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-versions check lint types cuda-check bench bench-gpu gpu-binary sanitize cuda-sanitize format clean
+.PHONY: help install demo test test-fast test-versions wheels check lint types cuda-check bench bench-gpu gpu-binary sanitize cuda-sanitize format clean
 
 help:  ## lists the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,10 @@ $(VENV)/versions-tools: pyproject.toml | $(PY)
 	$(PY) -m pip install -q $$(sed -nE 's/^versions = \[(.*)\]/\1/p' pyproject.toml | tr -d ',"')
 	@touch $@
 
+$(VENV)/wheels-tools: pyproject.toml | $(PY)
+	$(PY) -m pip install -q $$(sed -nE 's/^wheels = \[(.*)\]/\1/p' pyproject.toml | tr -d ',"')
+	@touch $@
+
 $(VENV)/bench-tools: pyproject.toml $(VENV)/installed
 	$(PY) -m pip install -q -e '.[bench]'
 	@touch $@
@@ -64,6 +68,10 @@ test-fast: install  ## runs the Python tests except the slow ones
 
 test-versions: $(VENV)/versions-tools  ## tests one binary in every torch >= 2.10; gigabytes, an hour
 	$(PY) tests/versions.py $(PYTHONS:%=--python %) $(TORCHES:%=--torch %)
+
+wheels: $(VENV)/wheels-tools  ## builds and tries a wheel for each Python from 3.10 to 3.14; writes dist/
+	$(ENSURE_TORCH)
+	$(PY) tests/wheels.py $(PYTHONS:%=--python %)
 
 check: lint types  ## checks style and types: ruff, clang-format, mypy
 
