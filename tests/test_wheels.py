@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+import wheels
 import wheels_contents as contents
 
 ROOT = Path(__file__).parents[1]
@@ -86,6 +87,38 @@ def test_source_distributions(tmp_path: Path) -> None:
     bad = sdist(tmp_path, [*needed[1:], BINARY, "tests/test_wheels.py"])
     found = contents.problems_of_sdist(bad, SOURCES)
     assert [sentence.split()[1] for sentence in found] == ["lacks", "holds", "holds"]
+
+
+def test_pythons_of_pyenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    for version in ("3.12.9", "3.12.10", "3.12.0rc1", "3.1.0"):
+        program = tmp_path / "versions" / version / "bin/python"
+        program.parent.mkdir(parents=True)
+        program.touch()
+    assert wheels.place("3.12") == str(tmp_path / "versions/3.12.10/bin/python")
+    assert [wheels.place(name) for name in ("3.13", "/opt/python")] == ["3.13", "/opt/python"]
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"version": "1.2.3", "binary_version": "1.2.2"}, "its binary_version is 1.2.2"),
+        ({"file": str(ROOT / "swapnas_ext/__init__.py")}, "which is the checkout's"),
+    ],
+)
+def test_what_an_installed_wheel_tells(told: dict[str, str], words: str) -> None:
+    built = wheels.Built("3.12.1", "swapnas_ext-1.2.3-cp312-cp312-linux_x86_64.whl")
+    assert wheels.wrong({"version": "1.2.3", "binary_version": "1.2.3"}, built) == ()
+    (sentence,) = wheels.wrong(told, built)
+    assert words in sentence
+
+
+def test_the_table_tells_what_is_wrong() -> None:
+    good = wheels.Built("3.12.1", "a.whl", 900.4, 560.6, "3 .py", 40.2, 84.4, "6136 patterns")
+    bad = wheels.Built("3.13.0", problems=("it lacks a",))
+    *_, first, second = wheels.table([good, bad]).splitlines()
+    assert first == "| 3.12.1 | a.whl | 900 | 561 | 3 .py | 40 | 84 | 6136 patterns |"
+    assert second.endswith("| it lacks a |")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -218,15 +219,13 @@ def table(all_built: Sequence[Built]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def installed_pythons(uv: Uv) -> list[Interpreter]:
-    """One of each minor version: pyenv's newest, or what is on the PATH."""
+def place(python: str) -> str:
+    """Of pyenv's newest for a version like 3.12, which need not be on the PATH; else what was given."""
     folder = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found = []
-    for name in PYTHONS:
-        of_pyenv = [path for path in folder.glob(f"{name}.*/bin/python") if path.exists()]
-        newest = max(of_pyenv, default=None, key=lambda path: _patch(path.parents[1].name))
-        found.append(find_python(str(newest or name), uv))
-    return [python for python in found if python is not None]
+    if not re.fullmatch(r"3\.\d+", python):
+        return python
+    found = [path for path in folder.glob(f"{python}.*/bin/python") if path.exists()]
+    return str(max(found, default=python, key=lambda path: _patch(path.parents[1].name)))
 
 
 def _patch(version: str) -> tuple[int, str]:
@@ -285,8 +284,8 @@ def main() -> None:
         sys.exit("auditwheel repairs wheels of Linux alone; here, run: make ci-wheels")
     if session.torch is None:
         sys.exit(f"{sys.executable} has no torch >= 2.10 to build with; run: make wheels")
-    wanted = [find_python(name, session.uv) for name in options.python or ()]
-    pythons = [one for one in wanted if one] if options.python else installed_pythons(session.uv)
+    found = [find_python(place(name), session.uv) for name in options.python or PYTHONS]
+    pythons = [python for python in found if python is not None]
     if not pythons:
         sys.exit("none of these Pythons is installed; give the path of one: --python PATH")
     all_built = [session.wheel(sdist, python) for python in pythons]
