@@ -71,7 +71,7 @@ test-versions: $(VENV)/versions-tools  ## tests one binary in every torch >= 2.1
 
 wheels: $(VENV)/wheels-tools  ## builds and tries a wheel for each Python from 3.10 to 3.14; writes dist/
 	$(ENSURE_TORCH)
-	$(PY) tests/wheels.py $(PYTHONS:%=--python %)
+	$(PY) tests/wheels.py --torch '$(TORCH)' $(PYTHONS:%=--python %)
 
 sdist: $(VENV)/wheels-tools  ## builds the source distribution; writes dist/
 	$(PY) tests/wheels.py --only-sdist

@@ -115,7 +115,7 @@ def test_what_an_installed_wheel_tells(told: dict[str, str], words: str) -> None
 
 def test_the_table_tells_what_is_wrong() -> None:
     good = wheels.Built("3.12.1", "a.whl", 900.4, 560.6, "3 .py", 40.2, 84.4, "6136 patterns")
-    bad = wheels.Built("3.13.0", problems=("it lacks a",))
+    bad = wheels.Built("3.13.0", problems=("it lacks\na",))
     *_, first, second = wheels.table([good, bad]).splitlines()
     assert first == "| 3.12.1 | a.whl | 900 | 561 | 3 .py | 40 | 84 | 6136 patterns |"
     assert second.endswith("| it lacks a |")

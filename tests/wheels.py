@@ -212,7 +212,7 @@ def table(all_built: Sequence[Built]) -> str:
     for one in all_built:
         sizes = (f"{one.kilobytes:,.0f}", f"{one.binary_kilobytes:,.0f}")
         imported = "" if one.import_ms is None else f"{one.import_ms:.0f}"
-        tried = "; ".join(one.problems) or one.tried
+        tried = " ".join("; ".join(one.problems).split()) or one.tried
         rows.append(
             (one.python, one.wheel, *sizes, one.files, f"{one.build_s:.0f}", imported, tried)
         )
