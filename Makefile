@@ -5,9 +5,9 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 # Narrow test-versions and wheels, which use all by default, as with PYTHONS="3.12 /opt/python3.13/bin/python" TORCHES=2.15
 PYTHONS ?=
-# Processes of the tests.
-JOBS ?= auto
 TORCHES ?=
+# Processes of the tests: a number, or auto for one a core.
+JOBS ?= auto
 
 PY := $(VENV)/bin/python
 # One process for each core, of one thread each: threads of several processes would wait for each other. A file's
