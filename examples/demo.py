@@ -1,7 +1,7 @@
 """What the package does, in a minute: scores cells whose true accuracies are known, and searches for the best one.
 
-It needs the package alone, no download and no GPU. NAS-Bench-201 (Dong and Yang, ICLR 2020) trained every one of its 15,625
-cells; 256 of them, drawn at random, and the best 64 come with the package.
+It needs the package alone, no download and no GPU. NAS-Bench-201 (Dong and Yang, ICLR 2020) has trained all of its
+15,625 cells; 256 of them, drawn at random, and the best 64 come with the package.
 """
 
 from __future__ import annotations
