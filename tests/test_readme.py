@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import re
 import shlex
@@ -123,3 +124,14 @@ def test_the_winner_of_the_search_is_looked_up() -> None:
     rank, _, architecture, _, accuracy, *_ = found.split(",")
     assert f"{float(accuracy):.2f} % test accuracy on CIFAR-10, rank {rank};" in text
     assert re.search(rf"^ +1 .*{re.escape(architecture)}$", text, re.MULTILINE)
+
+
+def test_tables_are_those_of_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    doc_tables = importlib.import_module("doc_tables")
+    for page, makers in doc_tables.PAGES.items():
+        text = (ROOT / page).read_text()
+        for make in makers:
+            part = f"<!-- {make.__name__} -->\n{make().rstrip()}\n<!-- /{make.__name__} -->"
+            assert part in text, f"{page}: run python benchmarks/doc_tables.py"
+            assert "aim" not in part.partition("\n|")[2].partition("\n")[0]
