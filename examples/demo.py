@@ -19,6 +19,7 @@ import numpy as np
 import swapnas_ext as swap
 from swapnas_ext import cli
 from swapnas_ext._util import cores, rank_correlation
+from swapnas_ext.cli.interrupted import INTERRUPTED
 from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.spaces import SearchSpace
 
@@ -149,4 +150,5 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("\ninterrupted; run it again to start over")
+        print("\ninterrupted; run it again to start over", file=sys.stderr)
+        sys.exit(INTERRUPTED)
