@@ -13,14 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, T
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from swapnas_ext.report.live.words import duration, rate_text
+from swapnas_ext._util import duration
 from swapnas_ext.report.shared.text import printable
 from swapnas_ext.search import Progress
 
 _LINE = 10.0
 """Seconds between two lines, and before the first."""
-_LOOKING = 20
-"""Draws in vain from which on a bar tells of them."""
 _CHECKED = 0.5
 """Seconds between two looks whether a line is due."""
 
@@ -130,21 +128,8 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[Progress], None]]:
                 task,
                 completed=progress.done,
                 total=progress.total,
-                state=", ".join(_parts(progress)),
+                state=progress.state,
                 seconds_left=progress.seconds_left,
             )
 
         yield on_progress
-
-
-def _parts(progress: Progress) -> Iterator[str]:
-    if progress.best is not None:
-        yield f"best {progress.best.score:.6g}"
-    if progress.rate:
-        yield rate_text(progress.rate)
-    if progress.failed:
-        yield f"{progress.failed:,} without a score"
-    if progress.over:
-        yield f"{progress.over:,} beyond the limits"
-    if progress.looking >= _LOOKING:
-        yield f"looking for new architectures: {progress.looking:,} in a row were known or too large"
