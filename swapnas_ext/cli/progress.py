@@ -14,6 +14,7 @@ from rich.progress import Progress as RichProgress
 from rich.text import Text
 
 from swapnas_ext._util import duration
+from swapnas_ext.cli.loudness import is_quiet
 from swapnas_ext.report.shared.text import printable
 from swapnas_ext.search import Progress
 
@@ -32,6 +33,7 @@ class Bar(RichProgress):
         what: is being done, such as "searching".
         console: by default stderr.
         clock: seconds, which only grow.
+        is_shown: without it, neither a bar nor a line is.
     """
 
     def __init__(
@@ -39,6 +41,8 @@ class Bar(RichProgress):
         what: str,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        is_shown: bool = True,
     ) -> None:
         console = Console(stderr=True) if console is None else console
         self._what = what
@@ -57,10 +61,11 @@ class Bar(RichProgress):
             auto_refresh=self._draws,
             transient=True,
             get_time=clock,
+            disable=not is_shown,
         )
 
     def start(self) -> None:
-        if self._draws:
+        if self._draws or self.disable:
             super().start()
             return
         # A thread, so that a command that waits long for one network tells that it goes on.
@@ -113,8 +118,9 @@ def _seconds_left(task: Task) -> float | None:
 
 
 def bar(what: str) -> Bar:
-    """A progress bar, or the lines in its place. Its task has a ``state``, a short text."""
-    return Bar(what)
+    """A progress bar, or the lines in its place; nothing if the command is quiet. Its task has a ``state``, a short
+    text."""
+    return Bar(what, is_shown=not is_quiet())
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import textwrap
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from os.path import commonprefix
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
@@ -154,11 +153,17 @@ def told_apart(names: Sequence[str], width: int) -> list[str]:
     for name, text in zip(names, cut, strict=True):
         if alike[text] > 1 and len(name) > width:
             others = [other for other in names if other != name and _cut(other, width) == text]
-            parted = min((len(commonprefix([name, other])) for other in others), default=0)
+            parted = min((_parted(name, other) for other in others), default=0)
             start = min(max(0, parted - _BEFORE), len(name) - width + 1)
             text = _cut(f"…{name[start:]}", width) if start else text
         shown.append(text)
     return shown
+
+
+def _parted(name: str, other: str) -> int:
+    """How many characters both begin with."""
+    pairs = enumerate(zip(name, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(name), len(other)))
 
 
 def _cut(text: str, width: int) -> str:
