@@ -36,8 +36,8 @@ _LIMITS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
 
 
 def limits_text(candidates: Sequence[Candidate], settings: Mapping[str, Any]) -> list[str]:
-    """Lines about the limits on FLOPs, peak memory and latency in a search's ``settings``: how many candidates are beyond
-    each, where some are, and how precise measured latencies are."""
+    """Lines about the limits on FLOPs, peak memory and latency in a search's ``settings``: how many candidates are
+    beyond each, where some are, and how precise measured latencies are."""
     outcomes = [candidate.outcome for candidate in candidates if candidate.outcome is not None]
     lines = []
     for setting, name, beyond, text in _LIMITS:

@@ -45,7 +45,7 @@ def _steps(score: SwapScore) -> dict[str, list[str]]:
 
 def _layers(score: SwapScore) -> dict[str, list[str]]:
     layers = score.layers
-    columns = {
+    columns: dict[str, list[str]] = {
         "layer": [layer.name or "(the model)" for layer in layers],
         "kind": [layer.kind for layer in layers],
         "captured as": [layer.how for layer in layers],

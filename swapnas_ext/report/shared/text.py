@@ -191,6 +191,11 @@ def _filled(text: str, width: int, *, breaks_words: bool) -> list[str]:
     return lines
 
 
+def unbroken(text: str) -> str:
+    """A text within sentences, such as a command, that `wrapped` does not break."""
+    return text.replace(" ", NO_BREAK)
+
+
 def wrapped(text: str, width: int | None = None) -> str:
     """Sentences in lines of at most ``width``, broken at blanks alone. Lines that begin with a blank hold something to
     copy, and stay as they are."""
