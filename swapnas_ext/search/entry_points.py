@@ -13,7 +13,7 @@ from swapnas_ext._util import ctrl_c_ignored, renamed
 from swapnas_ext.models import OWN
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import size_control
-from swapnas_ext.search.description import describe_scorer, describe_space
+from swapnas_ext.search.description import describe_scorer, describe_space, space_name
 from swapnas_ext.search.driver import Driver
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.final_costs import FinalCosts
@@ -24,6 +24,7 @@ from swapnas_ext.search.search_result import SearchResult
 from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control
 from swapnas_ext.search.start import opened
+from swapnas_ext.search.strategies import strategy_name
 from swapnas_ext.search.workers import Crew, Workers, hire
 from swapnas_ext.spaces import SearchSpace
 
@@ -98,12 +99,12 @@ def search(
     path = None if history is None else Path(history)
     crew = Crew(hire(evaluator, workers))
     _log.info(
-        "searches %s for %d candidates with %s, seed %d, measure %s, %d workers",
-        about["space"]["name"],
+        "searches %s for %d candidates with %s, seed %d, measure %s, workers: %d",
+        space_name(type(space)),
         settings.candidates,
-        about["search"]["strategy"],
+        strategy_name(settings.strategy),
         settings.seed,
-        about["scorer"]["measure"],
+        scorer.options.measure.name,
         len(crew),
     )
     try:
