@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Columns = dict[str, list[str]]
 
 _LONGEST_NAME = 60
-_LONGEST_VALUE = 28
+_LONGEST_VALUE = 200
 
 
 def plain(text: str, most: int = _LONGEST_NAME) -> str:

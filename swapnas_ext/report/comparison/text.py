@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _WIDTH = 40
 """Characters of a curve."""
-_NAME = 24
+_NAME, _WHOLE = 24, 60
+"""Characters of a name beside a curve, in a terminal and elsewhere."""
 _OF_FRONT = 6
 """How many architectures of a joint front are shown."""
 _SETTLED = 0.1
@@ -43,9 +44,9 @@ def to_text(comparison: Comparison, width: int | None = None) -> str:
     """
     parts = [f"{wrapped(line, width)}\n" for line in head(comparison)]
     if comparison.differing:
-        parts.append(
-            f"\nsettings that differ:\n{columns_text(settings_columns(comparison), width)}"
-        )
+        settings = settings_columns(comparison)
+        table = columns_text(settings, width, sentences=list(settings)[1:])
+        parts.append(f"\nsettings that differ:\n{table}")
     repeats = repeats_columns(comparison)
     if repeats:
         parts.append(f"\nbest scores of repeats:\n{columns_text(repeats, width)}")
@@ -78,7 +79,8 @@ def _curves(
     end = longest(curves)
     if end <= 0:
         return ""
-    names = [plain(run.name, _NAME) for run in comparison.runs]
+    most = _WHOLE if width is None else _NAME
+    names = [plain(run.name, most) for run in comparison.runs]
     best = [exp_text(run.best) for run in comparison.runs]
     of_name = max(map(len, names))
     room = _WIDTH if width is None else width - of_name - max(map(len, best)) - 4
