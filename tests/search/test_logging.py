@@ -6,6 +6,7 @@ import logging
 import random
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support import house
@@ -13,7 +14,8 @@ from support.searches import SMALL, MadeUpWorker, small_scorer, small_space
 
 import swapnas_ext as swap
 from swapnas_ext.search import SearchSettings, calibrate, score_listed, search
-from swapnas_ext.search.workers import Crew
+from swapnas_ext.search.workers import Crew, dask_cluster
+from swapnas_ext.search.workers.dask_cluster import DaskCluster
 
 ROOT = "swapnas_ext"
 
@@ -86,6 +88,20 @@ def test_a_worker_that_dies_is_a_warning(caplog: pytest.LogCaptureFixture) -> No
     assert all(
         "started again: no memory" in text for text in records(caplog, "search.workers.crew")
     )
+
+
+def test_idle_threads_of_a_cluster_are_a_warning(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = SimpleNamespace(nthreads=lambda: {"a": 4, "b": 1}, close=lambda: None)
+    monkeypatch.setattr(dask_cluster, "_connected", lambda address, security: client)
+    monkeypatch.setattr(dask_cluster, "DaskScoring", lambda *_, **__: None)
+    found = dask_cluster._of_address(
+        b"", DaskCluster(2, address="tcp://head:8786"), "tcp://head:8786"
+    )
+    assert len(found) == 2
+    (told,) = records(caplog, "search.workers.dask_cluster")
+    assert told.startswith("some workers of the Dask cluster at tcp://head:8786 have 4 threads")
 
 
 def test_a_score_and_its_notes(caplog: pytest.LogCaptureFixture, small_net: object) -> None:
