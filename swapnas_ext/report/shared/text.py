@@ -131,14 +131,28 @@ class _Table:
         yield self._widened(block, width)
 
     def _widened(self, block: dict[str, int], width: int) -> dict[str, int]:
-        """Gives the room that is left to sentences, and then to headings that it spares a line."""
+        """Gives the room that is left to sentences, and then to the headings of most lines."""
         widths = dict(block)
-        for heading in sorted(block, key=lambda heading: heading not in self._sentences):
-            room = width - self._needed(widths)
-            missing = self._natural[heading] - widths[heading]
-            if 0 < missing <= room or (room > 0 and missing > 0 and heading in self._sentences):
-                widths[heading] += min(missing, room)
+        for heading in self._sentences:
+            if heading in widths:
+                room = width - self._needed(widths)
+                widths[heading] += max(0, min(room, self._natural[heading] - widths[heading]))
+        broken = set(widths)
+        while broken:
+            heading = max(widths, key=lambda one: (one in broken, self._height(one, widths[one])))
+            height = self._height(heading, widths[heading])
+            wider = widths[heading]
+            while height > 1 and self._height(heading, wider) == height:
+                wider += 1
+            if height > 1 and self._needed({**widths, heading: wider}) <= width:
+                widths[heading] = wider
+            else:
+                broken.remove(heading)
         return widths
+
+    @staticmethod
+    def _height(heading: str, width: int) -> int:
+        return len(_filled(_one_line(heading), width, breaks_words=True))
 
     @staticmethod
     def _needed(widths: Mapping[str, int]) -> int:
