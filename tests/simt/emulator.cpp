@@ -1,5 +1,6 @@
 #include "emulator.h"
 
+#include <setjmp.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
@@ -17,6 +18,11 @@
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SWAPNAS_JUMPS 0  // they take a jump to another stack for an error
+#else
+#define SWAPNAS_JUMPS 1
 #endif
 
 namespace simt {
@@ -64,7 +70,11 @@ private:
 // A fiber or the scheduler, each with its own stack. AddressSanitizer must know of every change of
 // stack.
 struct Routine {
-    ucontext_t context;
+    ucontext_t context;  // where a fiber begins
+#if SWAPNAS_JUMPS
+    jmp_buf left;  // where it was left; unlike swapcontext, a jump makes no system call
+    bool was_left = false;
+#endif
     const void* stack = nullptr;
     size_t stack_bytes = 0;
     void* sanitizers = nullptr;  // AddressSanitizer's memory of the stack while it does not run
@@ -74,7 +84,14 @@ struct Routine {
         __sanitizer_start_switch_fiber(for_ever ? nullptr : &sanitizers, other.stack,
                                        other.stack_bytes);
 #endif
+#if SWAPNAS_JUMPS
+        if (_setjmp(left) != 0) return;
+        was_left = true;
+        if (other.was_left) _longjmp(other.left, 1);
+        setcontext(&other.context);
+#else
         swapcontext(&context, &other.context);
+#endif
 #if defined(__SANITIZE_ADDRESS__)
         __sanitizer_finish_switch_fiber(sanitizers, nullptr, nullptr);
 #endif
