@@ -64,8 +64,8 @@ def _ask(context: click.Context, parameter: click.Parameter, value: bool) -> Non
     if value:
         name = str(parameter.name)
         on_line = context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT_MAP
-        asked: dict[str, bool] = context.meta.setdefault(_ASKED, {})
-        asked[name] = on_line or asked.get(name, False)
+        given: dict[str, bool] = context.meta.setdefault(_ASKED, {})
+        given[name] = on_line or given.get(name, False)
 
 
 def asked(context: click.Context) -> Loudness:
