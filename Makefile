@@ -5,9 +5,14 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 # Narrow test-versions, which uses all by default, as with PYTHONS="3.12 /opt/python3.13/bin/python" TORCHES=2.15
 PYTHONS ?=
+# Processes of the tests.
+JOBS ?= auto
 TORCHES ?=
 
 PY := $(VENV)/bin/python
+# One process for each core, of one thread each: threads of several processes would wait for each other. A file's
+# tests stay together, for they share what they set up.
+PYTEST = OMP_NUM_THREADS=1 $(PY) -m pytest -q -n $(JOBS) --dist loadfile --timeout 600
 SOURCES := $(shell find csrc build_backend -type f ! -name '*.md') CMakeLists.txt setup.py pyproject.toml
 CXX_FILES := $(shell find csrc tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 
@@ -57,10 +62,10 @@ demo: install  ## scores NAS-Bench-201 networks on a photograph, and searches th
 test: install  ## runs the C++ and the Python tests
 	$(PY) -m pip install -q 'cmake>=3.24' ninja
 	PATH="$(abspath $(VENV))/bin:$$PATH" sh tests/cpp/run.sh
-	$(PY) -m pytest -q
+	$(PYTEST)
 
 test-fast: install  ## runs the Python tests except the slow ones
-	$(PY) -m pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-versions: $(VENV)/versions-tools  ## tests one binary in every torch >= 2.10; gigabytes, an hour
 	$(PY) tests/versions.py $(PYTHONS:%=--python %) $(TORCHES:%=--torch %)

@@ -19,11 +19,6 @@
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SWAPNAS_JUMPS 0  // they take a jump to another stack for an error
-#else
-#define SWAPNAS_JUMPS 1
-#endif
 
 namespace simt {
 namespace {
@@ -71,7 +66,7 @@ private:
 // stack.
 struct Routine {
     ucontext_t context;  // where a fiber begins
-#if SWAPNAS_JUMPS
+#if !defined(__SANITIZE_ADDRESS__)
     jmp_buf left;  // where it was left; unlike swapcontext, a jump makes no system call
     bool was_left = false;
 #endif
@@ -83,17 +78,13 @@ struct Routine {
 #if defined(__SANITIZE_ADDRESS__)
         __sanitizer_start_switch_fiber(for_ever ? nullptr : &sanitizers, other.stack,
                                        other.stack_bytes);
-#endif
-#if SWAPNAS_JUMPS
+        swapcontext(&context, &other.context);
+        __sanitizer_finish_switch_fiber(sanitizers, nullptr, nullptr);
+#else
         if (_setjmp(left) != 0) return;
         was_left = true;
         if (other.was_left) _longjmp(other.left, 1);
         setcontext(&other.context);
-#else
-        swapcontext(&context, &other.context);
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-        __sanitizer_finish_switch_fiber(sanitizers, nullptr, nullptr);
 #endif
     }
     // Call this first on a new stack; `from` is the routine that switched to it.
