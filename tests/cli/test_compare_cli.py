@@ -54,26 +54,50 @@ def test_text(paths: list[Path]) -> None:
     assert len(blocks) == 2 and all(line.endswith("█  30") for line in blocks)
     assert ["1", "evolution-1", "2", "2", "2", "1"] in [line.split() for line in lines]
     assert ["params", "score", "run"] in [line.split() for line in lines]
-    assert max(map(len, lines)) <= 80
+    assert max(map(len, to_text(compare(paths, top=2), 80).splitlines())) <= 80
 
 
-def test_no_line_is_wider_than_the_terminal(
-    paths: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_line_is_wider_than_the_terminal(paths: list[Path]) -> None:
     """With a name of the longest kind, large scores, and everything that has a column."""
     long = paths[0].with_name("a-rather-long-name-of-a-run-file.db")
     rows = [outcome(1.234567e-10, flops=100), outcome(None), outcome(9.87654e12, flops=10**9)]
     run_file(long, rows, ended="interrupted", seed=3, sessions=[(1000.0, 1001.0), (1500.0, None)])
-    monkeypatch.setattr("swapnas_ext.report.shared.text.sys.stdout", _Terminal())
-    for width in (80, 100):
-        monkeypatch.setenv("COLUMNS", str(width))
-        lines = to_text(compare([*paths, long])).splitlines()
+    for width in range(40, 121, 10):
+        lines = to_text(compare([*paths, long]), width).splitlines()
         assert max(map(len, lines)) <= width, max(lines, key=len)
 
 
-class _Terminal:
-    def isatty(self) -> bool:
-        return True
+def test_settings_in_words(tmp_path: Path) -> None:
+    first = run_file(
+        tmp_path / "first.db",
+        [outcome(3)],
+        target_params=(500_000.0, 1_250_000.0),
+        max_flops=1.5e8,
+        max_latency=0.02,
+        scorer={**SCORER, "channels_last": True, "select": "None", "tolerance": 0.01},
+    )
+    second = run_file(
+        tmp_path / "second.db",
+        [outcome(3)],
+        max_peak_memory=64e6,
+        scorer={**SCORER, "channels_last": False, "select": "('a.*',)", "tolerance": None},
+    )
+    lines = [line.split(None, 1) for line in run(first, second).stdout.splitlines()]
+    told = {line[0]: line[1].split("  ") for line in lines if len(line) == 2}
+    shown = {name: [cell.strip() for cell in cells if cell.strip()] for name, cells in told.items()}
+    assert shown["target_params"] == ["500k, 1.25M", "-"]
+    assert shown["max_flops"] == ["150 MFLOPs", "-"]
+    assert shown["max_latency"] == ["20 ms", "-"]
+    assert shown["max_peak_memory"] == ["-", "64 MB"]
+    assert shown["channels_last"] == ["yes", "no"]
+    assert shown["select"] == ["-", "('a.*',)"]
+    assert shown["tolerance"] == ["0.01", "-"]
+
+
+def test_in_a_few_lines(paths: list[Path]) -> None:
+    lines = str(compare(paths)).splitlines()
+    assert lines[0] == "nasbench201, by patterns: 4 runs: 2 of evolution, 2 of random"
+    assert lines[1] == "  evolution-1: best 20 of 4 candidates in 20.0 s" and len(lines) == 5
 
 
 def test_json(paths: list[Path]) -> None:

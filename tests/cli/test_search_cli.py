@@ -35,7 +35,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = run("search", *SEARCH, "--candidates", 40, "--seed", 1, "--run", path)
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[0].split() == ["rank", "score", "params", "architecture"]
-    assert f"swapnas show {path}" in result.stdout
+    assert f"all results: swapnas show {path}\n" in result.stderr
     return path
 
 

@@ -18,7 +18,7 @@ from swapnas_ext.report.live.model import LiveRun, State
 from swapnas_ext.report.live.page import LivePage
 from swapnas_ext.report.live.pareto import GrowingFront
 from swapnas_ext.report.live.svg import draw_chart
-from swapnas_ext.report.live.terminal import LiveView
+from swapnas_ext.report.live.terminal import LiveView, told_apart
 from swapnas_ext.report.search.failures import grouped_failures
 from swapnas_ext.report.shared.blocks import block_curve
 from swapnas_ext.search import Candidate, Control, News, Outcome, SearchResult, SearchSettings
@@ -340,3 +340,30 @@ def test_a_chart() -> None:
     assert ">10<" in chart and ">30<" in chart
     assert draw_chart([], [], x="n", y="s") == ""
     assert "svg" in draw_chart([(5, 5.0)], [(5, 5.0)], x="n", y="s")
+
+
+def test_names_that_begin_alike_are_told_apart() -> None:
+    alike = "Genotype(normal=[('sep_conv_3x3', 0), "
+    names = [f"{alike}('none', 1)]", f"{alike}('skip_connect', 1)]", "short", f"{alike}('max', 1)]"]
+    shown = told_apart(names, 20)
+    assert shown[2] == "short" and len(set(shown)) == 4
+    assert all(len(text) <= 20 for text in shown)
+    assert shown[1].startswith("…, ('skip_connect")
+    assert told_apart(names, 100) == names
+    assert told_apart(["a" * 30, "b" * 30], 9) == ["aaaaaaaa…", "bbbbbbbb…"]
+
+
+def test_the_best_that_begin_alike_differ_in_the_view() -> None:
+    alike = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|"
+    cells = [
+        f"{alike}{last}~1|none~2|" for last in ("nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+    ]
+    run = running(
+        candidate(0, 99.0),
+        *(candidate(k, 50.0, architecture=cell) for k, cell in enumerate(cells, start=1)),
+    )
+    lines = [
+        text for name, text, _ in LiveView(run, "run.db", START).lines(60) if name[:1].isdigit()
+    ]
+    assert len({line.split()[-1] for line in lines}) == 3
+    assert max(map(len, lines)) <= 60 - 13

@@ -146,7 +146,7 @@ def test_an_analysis_says_nothing_of_saturation_that_is_not_told() -> None:
     assert "saturation" not in page and "<p>measured: mine</p>" in page
     assert page.count("<figure>") == 2  # sizes and repeats
     counted = run_of(COUNTED)
-    assert trust_text(counted).startswith("saturation: 0 of 12 are saturated")
+    assert trust_text(counted).startswith("saturation: none of 12 is saturated")
     assert counted.saturated == 0.0
     assert runs_text([run, counted]).splitlines()[1].split() == [
         "run.db",
