@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from swapnas_ext.correlation import agreement, analysis, caveats
@@ -159,10 +159,12 @@ def _sizes_chart(shown: Sequence[Candidate], note: str) -> Chart:
         [candidate.parameters for candidate in shown],
         wide=_WIDE_SIZES,
     )
-    scores = Axis("score", "score", [candidate.score for candidate in shown])
+    scores = Axis("score", "score", [candidate.score for candidate in shown], trims=True)
+    if scores.hidden:
+        note = f"{note} ({scores.hidden:,} much lower not shown)".strip()
     told = {"score": "score", "parameters": "parameters"}
-    chart = draw_sizes(Dots("scored", sizes, scores, told), "score against size")
-    return Chart(chart.name, chart.title, chart.description, chart.spec, note)
+    chart = draw_sizes(Dots("scored", sizes, scores, told), "Score against size")
+    return replace(chart, note=note)
 
 
 def to_page(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from swapnas_ext import spaces
 from swapnas_ext._util import exp_or_inf
 from swapnas_ext.report.comparison.contents import (
     Columns,
@@ -32,6 +33,7 @@ from swapnas_ext.search import COSTS
 
 if TYPE_CHECKING:
     from swapnas_ext.search import BestSoFar, ComparedRun, Comparison, JointFront
+    from swapnas_ext.spaces import SearchSpace
 
 _OF_FRONT = 20
 """How many architectures of a joint front are listed."""
@@ -56,7 +58,6 @@ class _Run:
 class _Front:
     """A joint front, as a page shows it."""
 
-    title: str
     chart: Chart
     table: Table
 
@@ -67,23 +68,23 @@ def to_page(comparison: Comparison) -> str:
     results = result_columns(comparison)
     repeats = repeats_columns(comparison)
     curves = _curves(comparison, styles) if comparison.has_curves else []
-    bands, of_bands = _repeats_chart(comparison) if comparison.has_curves else (None, {})
-    fronts = [_front(comparison, front, styles) for front in comparison.fronts]
+    if comparison.has_curves:
+        curves += _repeats_chart(comparison)
+    name = comparison.space
+    space = spaces.get(name) if name in spaces.names() else None
+    fronts = [_front(comparison, front, styles, space) for front in comparison.fronts]
     names = [plain(run.name) for run in comparison.runs]
     others = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return page(
         "comparison.html",
         heading=f"{len(names)} runs compared: {', '.join(names[:_NAMED])}{others}",
         lead=head(comparison),
-        charts=[*curves, *([bands] if bands else []), *(front.chart for front in fronts)],
-        styles={plain(name): style for name, style in styles.items()},
+        charts=[*curves, *(front.chart for front in fronts)],
         definition=definition(comparison.measure) if comparison.measure else "",
         results=_marked("What each run found", results, comparison, styles) if results else None,
         repeats=Table("Best scores of repeats", repeats) if repeats else None,
         reached=reached_sentence(comparison) if comparison.has_curves else "",
         curves=curves,
-        bands=bands,
-        band_styles=of_bands,
         differing=Table("Settings that differ", settings_columns(comparison))
         if comparison.differing
         else None,
@@ -96,6 +97,7 @@ def to_page(comparison: Comparison) -> str:
         ),
         top=f"{comparison.top:,}",
         fronts=fronts,
+        front_charts=[front.chart for front in fronts],
     )
 
 
@@ -121,15 +123,16 @@ def _curves(comparison: Comparison, styles: Mapping[str, LineStyle]) -> list[Cha
             for (name, places, _), scores in zip(steps, values, strict=True)
         ]
         x = Axis("x", unit, [], wide=float("inf"), zero=True)
-        title = f"best score so far, over {unit}"
+        title = f"Best score so far, over {unit}"
         charts.append(draw_lines(f"over-{unit}", lines, x, Axis("y", label, []), title))
     return charts
 
 
-def _repeats_chart(comparison: Comparison) -> tuple[Chart | None, dict[str, LineStyle]]:
-    """The mean and the range of the repeats of each setting, as far as the shortest of them goes, and the legend."""
+def _repeats_chart(comparison: Comparison) -> list[Chart]:
+    """The mean and the range of the repeats of each setting, as far as the shortest of them goes; nothing where there
+    are none."""
     if not 1 < len(comparison.repeats) < len(comparison.runs):
-        return None, {}
+        return []
     runs = {run.name: run for run in comparison.runs}
     styles = group_styles(comparison)
     bands = []
@@ -153,16 +156,18 @@ def _repeats_chart(comparison: Comparison) -> tuple[Chart | None, dict[str, Line
             )
         )
     if not bands:
-        return None, {}
-    title = "best score so far of each setting: mean, and range from the lowest to the highest run"
+        return []
+    title = "Best score so far of each setting: mean, lowest and highest run"
     x, y = Axis("x", "candidates", [], wide=float("inf")), Axis("y", label, [])
-    legend = {
-        plain(group.name): style for group, style in zip(comparison.repeats, styles, strict=True)
-    }
-    return draw_bands("repeats", bands, x, y, title), legend
+    return [draw_bands("repeats", bands, x, y, title)]
 
 
-def _front(comparison: Comparison, front: JointFront, styles: Mapping[str, LineStyle]) -> _Front:
+def _front(
+    comparison: Comparison,
+    front: JointFront,
+    styles: Mapping[str, LineStyle],
+    space: SearchSpace | None,
+) -> _Front:
     cost = COSTS[front.cost]
     is_size = cost is COSTS["parameters"]
     of_runs = [(name, points) for name, points in front.of_runs.items() if points]
@@ -171,8 +176,7 @@ def _front(comparison: Comparison, front: JointFront, styles: Mapping[str, LineS
     anchors = [f"{front.cost}-{place}" for place in range(len(listed))]
     named = {(point.cost, point.log_score): point.architecture for point in front.joint}
     of_listed = {
-        (point.cost, point.log_score): anchor
-        for point, anchor in zip(listed, anchors, strict=True)
+        (point.cost, point.log_score): anchor for point, anchor in zip(listed, anchors, strict=True)
     }
     scale = 1.0 if is_size else cost.scale
     lines = [
@@ -181,7 +185,7 @@ def _front(comparison: Comparison, front: JointFront, styles: Mapping[str, LineS
             styles[name],
             [at / scale for at, _ in points],
             scores,
-            [short_name(named.get(point, ""), None) for point in points],
+            [short_name(named.get(point, ""), space) for point in points],
             [of_listed.get(point, "") for point in points],
         )
         for (name, points), scores in zip(of_runs, values, strict=True)
@@ -199,10 +203,12 @@ def _front(comparison: Comparison, front: JointFront, styles: Mapping[str, LineS
         front_columns(comparison, front, _OF_FRONT, architectures=True)
     )
     columns["architecture"] = [
-        Architecture(short_name(text, None), text) for text in columns["architecture"]
+        Architecture(short_name(text, space), text) for text in columns["architecture"]
     ]
+    first, *others = (heading for heading in columns if heading != "architecture")
+    columns = {heading: columns[heading] for heading in (first, "architecture", *others)}
     table = Table(front_title(front, _OF_FRONT), columns, anchors)
-    return _Front(cost.title, chart, table)
+    return _Front(chart, table)
 
 
 def _shown(log_scores: Sequence[Sequence[float]]) -> tuple[list[list[float]], str]:

@@ -53,7 +53,9 @@ def to_page(found: Correlations, made_with: dict[str, Any], space: SearchSpace) 
     parts = analysis_parts(_effects(found, space), shown.candidates, found.repeats, space)
     scatters = shown.charts()
     top = top_columns(found.rankings)
-    tables = [Table("How well each predictor ranks the accuracies", coefficient_columns(found.rankings))]
+    tables = [
+        Table("How well each predictor ranks the accuracies", coefficient_columns(found.rankings))
+    ]
     first = found.rankings[0] if found.rankings else None
     return page(
         "correlation.html",
@@ -162,7 +164,9 @@ class _Shown:
         title = self._found.table.accuracy
         accuracies = [self._row(place).row.accuracy for place in self._places]
         total = len(self._found.rows)
-        some = f"; {len(self._places):,} of {total:,} are shown" if len(self._places) < total else ""
+        some = (
+            f"; {len(self._places):,} of {total:,} are shown" if len(self._places) < total else ""
+        )
         charts = []
         for number, name in enumerate(self._predictors):
             is_log = self._is_log(name)

@@ -23,6 +23,7 @@ _WIDE_COSTS = 3.0
 _POINTS = 1500
 """Candidates that a chart shows; of more, evenly chosen ones. Lines are of all."""
 
+
 def _script() -> str:
     return text_of("page.js") + text_of("live.js")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from swapnas_ext.correlation import caveats
@@ -45,6 +47,8 @@ _FAILURES = 100
 _DOTS = 2000
 """Candidates that charts show; of more, all of the tables and of the curve, and of others evenly chosen ones."""
 _WIDE_COSTS = 3.0
+_WIDE_DRAWING = 640
+"""Pixels from which on a drawing does not stand beside the facts, but below."""
 
 
 def to_page(
@@ -85,7 +89,12 @@ def to_page(
         heading = f"{heading}: {name}"
     if not rows:
         return page(
-            "search.html", heading=heading, lead=lead, about=about.get("started"), best=None, **content
+            "search.html",
+            heading=heading,
+            lead=lead,
+            about=about.get("started"),
+            best=None,
+            **content,
         )
     shown = _Shown(result, rows, space)
     charts = shown.charts()
@@ -151,7 +160,7 @@ class _Shown:
         """Without an objective, a front is of scores before size control."""
         return row.score if self.has_objective else row.candidate.score
 
-    @property
+    @cached_property
     def _dots(self) -> list[Ranked]:
         if len(self.by_number) <= _DOTS:
             return self.by_number
@@ -206,40 +215,43 @@ class _Shown:
     def charts(self) -> list[Chart]:
         rows = self._dots
         number = Axis("number", "candidate", [row.candidate.number for row in rows])
-        score = Axis("score", "score", [row.score for row in rows])
+        score = Axis("score", "score", [row.score for row in rows], trims=True)
         costs = [cost for cost in map(self.cost_of, rows) if cost is not None]
         unit = "" if self.cost is COSTS["parameters"] else self.cost.unit
         cost = Axis("cost", self._cost_title, costs, unit, wide=_WIDE_COSTS)
         in_front = score
         if not self.has_objective and self.is_regularised:
-            in_front = Axis("raw", "unregularised score", [row.candidate.score for row in rows])
+            raw = [row.candidate.score for row in rows]
+            in_front = Axis("raw", "unregularised score", raw, trims=True)
         front = [
             (at, self.score_in_front(row))
             for row in self._front
             if (at := self.cost_of(row)) is not None
         ]
         told = self._told
-        some = ""
-        if len(rows) < len(self.by_number):
-            some = f"({len(rows):,} of {len(self.by_number):,} candidates are shown)"
         curve = draw_curve(
             Dots("candidates", number, score, told),
             self._curve,
             "in the table",
         )
         return [
-            _noted(curve, some),
-            _noted(
+            self._noted(curve, score),
+            self._noted(
                 draw_front(
                     Dots("candidates", cost, in_front, told), front, "in the table", self.cost.title
                 ),
-                some,
+                in_front,
             ),
         ]
 
-
-def _noted(chart: Chart, note: str) -> Chart:
-    return Chart(chart.name, chart.title, chart.description, chart.spec, note)
+    def _noted(self, chart: Chart, scores: Axis) -> Chart:
+        """Tells what is not shown."""
+        notes = []
+        if len(self._dots) < len(self.by_number):
+            notes.append(f"{len(self._dots):,} of {len(self.by_number):,} candidates are shown")
+        if scores.hidden:
+            notes.append(f"{scores.hidden:,} much lower not shown")
+        return replace(chart, note=f"({'; '.join(notes)})" if notes else "")
 
 
 def _score_definition(result: SearchResult, rows: Sequence[Ranked]) -> str:
@@ -260,7 +272,9 @@ def _best(row: Ranked, space: SearchSpace | None, shown: _Shown) -> dict[str, An
         value = shown.cost.recorded(row.candidate)
         facts[shown.cost.title] = "-" if value is None else shown.cost.text(value)
     facts["candidate"] = f"{row.candidate.number:,}"
-    return {"facts": facts, **_drawn(1, row, space, "drawing-1")}
+    drawn = _drawn(1, row, space, "drawing-1")
+    is_wide = any(drawing.width > _WIDE_DRAWING for drawing in drawn["drawings"])
+    return {"facts": facts, "is_wide": is_wide, **drawn}
 
 
 def _drawn(rank: int, row: Ranked, space: SearchSpace | None, key: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 _WIDE = 50.0
@@ -14,6 +15,8 @@ _FEWEST = 3
 _ROUND = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0))
 """Numbers that a logarithmic axis may have in each decade, from few to many."""
 _MOST = 9
+_FEW, _FAR = 0.03, 0.3
+"""Values below such a part of what all but so few have are far below all others."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Axis:
     unit: str = ""
     wide: float = _WIDE
     zero: bool = False
+    trims: bool = False
+    """Whether a few values far below all others are left out."""
 
     @property
     def is_log(self) -> bool:
@@ -42,8 +47,26 @@ class Axis:
         return bool(known) and known[0] > 0 and known[-1] > self.wide * known[0]
 
     @property
-    def _known(self) -> list[float]:
+    def hidden(self) -> int:
+        """How many values are left out."""
+        return len(self._finite) - len(self._known)
+
+    @property
+    def filter(self) -> str:
+        """An expression that is true of data that are shown; empty where all are."""
+        return f"datum.{self.field} >= {self._known[0]!r}" if self.hidden else ""
+
+    @cached_property
+    def _finite(self) -> list[float]:
         return sorted(value for value in self.values if math.isfinite(value))
+
+    @cached_property
+    def _known(self) -> list[float]:
+        known = self._finite
+        few = int(_FEW * len(known))
+        if self.trims and few and 0 <= known[0] < _FAR * known[few]:
+            return [value for value in known if value >= _FAR * known[few]]
+        return known
 
     def encoding(self, field: str | None = None, **more: Any) -> dict[str, Any]:
         """The channel of a Vega-Lite chart."""
@@ -56,6 +79,8 @@ class Axis:
             scale = {"type": "log", "domain": [low, high], "nice": False}
         else:
             shown["tickCount"] = 6
+            if self.hidden:
+                scale |= {"domainMin": self._known[0]}
         return {
             "field": field or self.field,
             "type": "quantitative",
@@ -86,7 +111,7 @@ def _label(unit: str) -> str:
     behind = f" + ' {unit}'" if unit else ""
     size = "abs(datum.value)"
     return (
-        f"(datum.value == 0 ? '0' : {size} >= 1e15 || {size} < 1e-4 ? format(datum.value, '.3~e') : "
+        f"(datum.value == 0 ? '0' : {size} >= 1e9 || {size} < 1e-4 ? format(datum.value, '.3~e') : "
         f"{size} >= 1e4 ? format(datum.value, '.4~s') : format(datum.value, ',.6~r')){behind}"
     )
 
@@ -97,7 +122,7 @@ def number_text(value: float, unit: str = "") -> str:
     size = abs(value)
     if size == 0 or 1e-4 <= size < 1e4:
         return f"{value:,.6g}{behind}" if size < 1e3 else f"{value:,.0f}{behind}"
-    for scale, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if scale <= size < 1e15:
+    for scale, letter in ((1e6, "M"), (1e3, "k")):
+        if scale <= size < 1e9:
             return f"{value / scale:.4g}{letter}{behind}"
     return f"{value:.3g}{behind}"

@@ -1,11 +1,11 @@
-"""Charts of scores, as specifications of Vega-Lite, which draws them in the page. Colours are those of the page, so that
-they follow its scheme."""
+"""Charts of scores, as specifications of Vega-Lite, which draws them in the page. Their colours are those of the page,
+which has them for a light and for a dark scheme."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -26,6 +26,14 @@ Spec = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class LineStyle:
+    """A colour, and the lengths of dashes and gaps in points; without any the line is solid."""
+
+    color: str
+    dashes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Chart:
     """A chart of a page.
 
@@ -42,6 +50,8 @@ class Chart:
     description: str
     spec: Spec
     note: str = ""
+    legend: Mapping[str, LineStyle] = field(default_factory=dict)
+    """Of the lines; empty where the specification has one, or none is needed."""
 
     @property
     def whole(self) -> Spec:
@@ -90,14 +100,6 @@ _CONFIG: Spec = {
     "header": {"labelColor": INK, "titleColor": FAINT},
     "text": {"color": INK},
 }
-
-
-@dataclass(frozen=True)
-class LineStyle:
-    """A colour, and the lengths of dashes and gaps in points; without any the line is solid."""
-
-    color: str
-    dashes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,9 @@ class Dots:
         def layer(label: str, which: str, size: int, opacity: float) -> Spec:
             return {
                 "data": {"name": self.data},
-                "transform": [{"filter": which}] if which else [],
+                "transform": [
+                    {"filter": test} for test in (which, self.x.filter, self.y.filter) if test
+                ],
                 "mark": {
                     "type": "point",
                     "filled": True,
@@ -186,8 +190,8 @@ def _legend(labels: int) -> Spec | None:
 
 def _told(fields: Mapping[str, str], before: Sequence[str] = ()) -> list[Spec]:
     told: list[Spec] = [{"field": name, "type": "nominal"} for name in before]
-    for field, title in fields.items():
-        told.append({"field": field, "title": title, "type": "quantitative", "format": ",.6~r"})
+    for name, title in fields.items():
+        told.append({"field": name, "title": title, "type": "quantitative", "format": ",.6~r"})
     return told
 
 
@@ -205,7 +209,12 @@ def draw_curve(dots: Dots, points: Sequence[tuple[float, float]], listed: str) -
         rise = f" The best so far rises from {points[0][1]:.5g} to {points[-1][1]:.5g}."
     spec = {"layer": [*dots.layers(legend=legend, listed=listed), line]}
     text = f"A dot for each candidate, by its number.{rise}"
-    return Chart("curve", f"{_plain(dots.y.title)} of each candidate, and the best so far", text, spec)
+    return Chart(
+        "curve",
+        _title(f"{_plain(dots.y.title)} of each candidate, and the best so far"),
+        text,
+        spec,
+    )
 
 
 def draw_front(dots: Dots, front: Sequence[tuple[float, float]], listed: str, cost: str) -> Chart:
@@ -224,7 +233,7 @@ def draw_front(dots: Dots, front: Sequence[tuple[float, float]], listed: str, co
         (low, bad), (high, good) = front[0], front[-1]
         ends = f", from {bad:.5g} at {low:.4g} to {good:.5g} at {high:.4g}"
     text = f"A dot for each candidate. {len(front):,} of them are on the Pareto front{ends}."
-    return Chart("front", f"{_plain(dots.y.title)} against {cost}", text, spec)
+    return Chart("front", _title(f"{_plain(dots.y.title)} against {cost}"), text, spec)
 
 
 def _steps(
@@ -242,6 +251,7 @@ def _steps(
             "interpolate": "step-after",
             "strokeWidth": 2,
             "point": {"size": 14, "filled": True} if len(values) == 1 else False,
+            "clip": True,
             "aria": False,
             "tooltip": None,
         },
@@ -273,7 +283,7 @@ def draw_sizes(dots: Dots, title: str) -> Chart:
 
 
 def draw_lines(name: str, lines: Sequence[Line], x: Axis, y: Axis, title: str) -> Chart:
-    """Lines of steps, such as the best score so far of several runs, or their Pareto fronts. The page has the legend.
+    """Lines of steps, such as the best score so far of several runs, or their Pareto fronts.
 
     Args:
         x, y: axes; their fields and values are not used.
@@ -293,7 +303,10 @@ def draw_lines(name: str, lines: Sequence[Line], x: Axis, y: Axis, title: str) -
     whole_y = Axis("y", y.title, [row["y"] for row in values], y.unit, y.wide, y.zero)
     told = [
         {"field": "line", "title": "run", "type": "nominal"},
-        *_told({"x": _plain(x.title), "y": _plain(y.title)}, ["name"] * any("name" in row for row in values)),
+        *_told(
+            {"x": _plain(x.title), "y": _plain(y.title)},
+            ["name"] * any("name" in row for row in values),
+        ),
     ]
     encoding = {
         "x": whole_x.encoding(),
@@ -319,11 +332,12 @@ def draw_lines(name: str, lines: Sequence[Line], x: Axis, y: Axis, title: str) -
     }
     ends = [f"{line.name} ends at {line.ys[-1]:.5g}" for line in lines[:8] if line.ys]
     spec = {"data": {"values": values}, "layer": [steps, dots]}
-    return Chart(name, title, f"A line for each of {len(lines)}: {'; '.join(ends)}.", spec)
+    text = f"A line for each of {len(lines)}: {'; '.join(ends)}."
+    return Chart(name, title, text, spec, legend=_styles(lines))
 
 
 def draw_bands(name: str, bands: Sequence[Band], x: Axis, y: Axis, title: str) -> Chart:
-    """Lines with ranges around them, such as means of repeats. The page has the legend."""
+    """Lines with ranges around them, such as means of repeats."""
     values = [
         {"line": band.name, "x": at, "low": low, "mean": mean, "high": high}
         for band in bands
@@ -366,7 +380,12 @@ def draw_bands(name: str, bands: Sequence[Band], x: Axis, y: Axis, title: str) -
     }
     ends = [f"{band.name} ends at {band.means[-1]:.5g}" for band in bands[:8] if band.means]
     spec = {"data": {"values": values}, "layer": [band_layer, line_layer, dots]}
-    return Chart(name, title, f"Means and ranges: {'; '.join(ends)}.", spec)
+    text = f"Means and ranges: {'; '.join(ends)}."
+    return Chart(name, title, text, spec, legend=_styles(bands))
+
+
+def _styles(lines: Sequence[Line] | Sequence[Band]) -> dict[str, LineStyle]:
+    return {line.name: line.style for line in lines}
 
 
 def _of_lines(lines: Sequence[Line] | Sequence[Band]) -> Spec:
@@ -421,7 +440,13 @@ def draw_operations(group: str, effects: Sequence[OperationEffect], shown: int =
             "encoding": {"x": {"field": "zero", "type": "quantitative"}},
         },
         {
-            "mark": {"type": "line", "color": DOTS, "strokeWidth": 1.5, "aria": False, "tooltip": None},
+            "mark": {
+                "type": "line",
+                "color": DOTS,
+                "strokeWidth": 1.5,
+                "aria": False,
+                "tooltip": None,
+            },
             "encoding": {
                 "x": x.encoding(),
                 "y": y,
@@ -446,7 +471,7 @@ def draw_operations(group: str, effects: Sequence[OperationEffect], shown: int =
     strong = strongest[0] if strongest else None
     text = f"The strongest is {strong.operation}, rho {strong.rho:+.2f}." if strong else ""
     title = f"Mean {group} by how often an operation occurs"
-    height = {"step": 24}
+    height = 24 * len(strongest) + 8
     spec = {"data": {"values": values}, "height": height, "layer": layers}
     return Chart(f"operations-{_word(group)}", title, text, spec)
 
@@ -490,7 +515,12 @@ def draw_saturation(saturations: Sequence[float], limit: float, note: str) -> Ch
             "tooltip": [
                 {"field": "from", "title": "from", "type": "quantitative", "format": ".1%"},
                 {"field": "to", "title": "to", "type": "quantitative", "format": ".1%"},
-                {"field": "count", "title": "architectures", "type": "quantitative", "format": ",d"},
+                {
+                    "field": "count",
+                    "title": "architectures",
+                    "type": "quantitative",
+                    "format": ",d",
+                },
             ],
         },
     }
@@ -602,7 +632,7 @@ def draw_agreement(told: Agreement) -> Chart:
         "data": {"values": values},
         "encoding": shared,
         "layer": [cells, numbers],
-        "height": {"step": 34},
+        "height": 34 * len(order),
     }
     text = "; ".join(
         f"{one['one']} with {one['other']}: {one['text']}"
@@ -610,6 +640,10 @@ def draw_agreement(told: Agreement) -> Chart:
         if order.index(str(one["one"])) < order.index(str(one["other"])) and one["text"]
     )
     return Chart("agreement", "Spearman's rho between the rankings", text, spec)
+
+
+def _title(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _plain(title: str) -> str:

@@ -71,6 +71,7 @@ class Drawing:
     """A drawing as an SVG element, which stands for itself: it has a title and a description."""
 
     title: str
+    width: float
     svg: Markup
 
 
@@ -97,7 +98,7 @@ def draw_graph(graph: Graph, key: str) -> Drawing:
         view=(left, top, right - left, bottom - top),
         line=_LINE,
     )
-    return Drawing(graph.title, Markup(svg.strip()))
+    return Drawing(graph.title, right - left, Markup(svg.strip()))
 
 
 def description_of(graph: Graph) -> str:
@@ -154,9 +155,7 @@ def _at(curve: tuple[Point, Point, Point], along: float) -> Point:
     return one * ax + two * bx + three * cx, one * ay + two * by + three * cy
 
 
-def _trimmed(
-    curve: tuple[Point, Point, Point], begin: Box, end: Box
-) -> tuple[Point, Point, Point]:
+def _trimmed(curve: tuple[Point, Point, Point], begin: Box, end: Box) -> tuple[Point, Point, Point]:
     """The part of the curve between the two nodes, a little away from the end for the head of the arrow."""
     steps = [step / _STEPS for step in range(_STEPS + 1)]
     first = next((at for at in steps if not begin.has(_at(curve, at), 1)), 0.0)

@@ -34,7 +34,10 @@ def short_name(architecture: str, space: SearchSpace | None) -> str:
     """
     if len(architecture) <= _SHORT or space is None:
         return shortened(architecture, _LONGEST)
-    graphs = space.graphs(architecture)
+    try:
+        graphs = space.graphs(architecture)
+    except ValueError:  # a run file may say anything
+        return shortened(architecture, _LONGEST)
     labels = [label for graph in graphs for *_, label in graph.edges if _is_word(label)]
     if not labels:  # nodes are operations; the first and the last are the input and the output
         labels = [label for graph in graphs for label in graph.nodes[1:-1] if _is_word(label)]

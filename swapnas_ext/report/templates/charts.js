@@ -47,6 +47,7 @@
     if (!row) return;
     history.replaceState(null, "", `#${id}`);
     location.hash = id;
+    for (let box = row.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
     row.scrollIntoView({block: "center"});
     row.focus({preventScroll: true});
   }
