@@ -142,7 +142,7 @@ def _trust(alike: Sequence[Candidate], repeats: int) -> tuple[list[Chart], list[
 def _sizes(
     shown: Sequence[Candidate], space: SearchSpace | None, anchors: Mapping[int, str]
 ) -> DataSet:
-    fields = {
+    fields: dict[str, Sequence[Any]] = {
         "name": [short_name(candidate.architecture, space) for candidate in shown],
         "score": [candidate.score for candidate in shown],
         "parameters": [candidate.parameters for candidate in shown],

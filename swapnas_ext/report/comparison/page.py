@@ -85,7 +85,7 @@ def to_page(comparison: Comparison) -> str:
         repeats=Table("Best scores of repeats", repeats) if repeats else None,
         reached=reached_sentence(comparison) if comparison.has_curves else "",
         curves=curves,
-        differing=Table("Settings that differ", settings_columns(comparison))
+        differing=Table("Their values, by group of runs", settings_columns(comparison))
         if comparison.differing
         else None,
         cost=_marked("What each run cost", cost_columns(comparison), comparison, styles),

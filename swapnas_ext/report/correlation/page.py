@@ -25,7 +25,7 @@ from swapnas_ext.report.shared.page import Architecture, DataSet, Table, page, s
 from swapnas_ext.report.shared.text import spread
 
 if TYPE_CHECKING:
-    from swapnas_ext.correlation import Correlations, OperationEffect, ScoredRow
+    from swapnas_ext.correlation import Correlations, OperationEffect
     from swapnas_ext.spaces import SearchSpace
 
 _LISTED = 100
@@ -34,8 +34,8 @@ _BEST = 10
 """How many of the highest by the first predictor are listed, and of the most accurate."""
 _DOTS = 1000
 """Rows that a chart shows; of more, evenly chosen ones."""
-_LARGEST = 690.0
-"""The largest logarithm of a value that charts show as that value."""
+_LARGEST = 34.0
+"""The largest logarithm of a value that is shown as that value: people read 1e14, and rather ln 90 than 1e39."""
 
 
 def to_page(found: Correlations, made_with: dict[str, Any], space: SearchSpace) -> str:
@@ -67,7 +67,9 @@ def to_page(found: Correlations, made_with: dict[str, Any], space: SearchSpace) 
         first=first,
         rho=coefficient_text(first.rho) if first else "",
         verdicts=[
-            f"{one.name} against {one.other}: {one.verdict}" for one in found.comparisons[:4]
+            f"{one.name} against {one.other}: {one.verdict}"
+            for one in found.comparisons
+            if first is not None and one.name == first.name
         ],
         definition=definition(candidates[0].score_of) if candidates else "",
         coefficients=tables[0],
@@ -101,23 +103,23 @@ class _Shown:
         known = [place for place, value in enumerate(first) if not math.isnan(value)]
         return sorted(known, key=lambda place: -first[place])[:_BEST]
 
-    def _row(self, place: int) -> ScoredRow:
-        return self._found.rows[place]
-
     def table(self) -> Table | None:
         """The highest by the first predictor, with their accuracies."""
         if not self._listed:
             return None
         name, values = next(iter(self._predictors.items()))
         accuracies = [row.row.accuracy for row in self._found.rows]
-        rows = [self._row(place) for place in self._listed]
+        rows = [self._found.rows[place] for place in self._listed]
         columns: dict[str, Sequence[Any]] = {
             "rank": [str(rank) for rank in range(1, len(rows) + 1)],
             "architecture": [
                 Architecture(short_name(row.row.architecture, self._space), row.row.architecture)
                 for row in rows
             ],
-            name: [f"{_value(values[place]):.6g}" for place in self._listed],
+            self._title(name): [
+                f"{exp_or_inf(values[place]) if self._is_log(name) else values[place]:.6g}"
+                for place in self._listed
+            ],
             self._found.table.accuracy: [f"{row.row.accuracy:.6g}" for row in rows],
             "its rank": [
                 f"{1 + sum(other > row.row.accuracy for other in accuracies):,}" for row in rows
@@ -128,7 +130,7 @@ class _Shown:
         return Table(caption, columns, [f"row-{place}" for place in self._listed])
 
     def data_set(self) -> DataSet:
-        rows = [self._row(place) for place in self._places]
+        rows = [self._found.rows[place] for place in self._places]
         ranks = {place: rank for rank, place in enumerate(self._listed, start=1)}
         names = [short_name(row.row.architecture, self._space) for row in rows]
         fields: dict[str, Sequence[Any]] = {
@@ -145,14 +147,16 @@ class _Shown:
             fields[f"p{number}"] = self._values(name)
         first = next(iter(self._predictors), None)
         told = {"accuracy": self._found.table.accuracy, "parameters": "parameters"}
-        return DataSet("rows", fields, told | ({} if first is None else {"p0": first}))
+        return DataSet("rows", fields, told | ({} if first is None else {"p0": self._title(first)}))
 
     def _is_log(self, name: str) -> bool:
         """Whether the predictor is a logarithm of what a chart can show."""
-        baselines = self._found.rows[0].row.baselines if self._found.rows else {}
-        of_table = name in {*baselines, *(f"{one} (table)" for one in baselines)}
         known = [value for value in self._predictors[name] if math.isfinite(value)]
-        return not of_table and bool(known) and all(abs(value) < _LARGEST for value in known)
+        return (
+            not self._is_of_table(name)
+            and bool(known)
+            and all(abs(value) < _LARGEST for value in known)
+        )
 
     def _values(self, name: str) -> list[float]:
         is_log = self._is_log(name)
@@ -162,7 +166,7 @@ class _Shown:
     def charts(self) -> list[Chart]:
         rankings = {ranking.name: ranking for ranking in self._found.rankings}
         title = self._found.table.accuracy
-        accuracies = [self._row(place).row.accuracy for place in self._places]
+        accuracies = [self._found.rows[place].row.accuracy for place in self._places]
         total = len(self._found.rows)
         some = (
             f"; {len(self._places):,} of {total:,} are shown" if len(self._places) < total else ""
@@ -172,9 +176,10 @@ class _Shown:
             is_log = self._is_log(name)
             x = Axis(
                 f"p{number}",
-                name if is_log or not self._is_score(name) else f"ln {name}",
+                self._title(name),
                 self._values(name),
                 wide=3.0 if is_log else math.inf,
+                trims=is_log,
             )
             y = Axis("accuracy", title, accuracies, wide=math.inf)
             told = {"accuracy": title, f"p{number}": x.title, "parameters": "parameters"}
@@ -184,19 +189,18 @@ class _Shown:
                 Dots("rows", x, y, told),
                 f"{name}:",
                 f"A dot for each architecture, {title} by {name}; Spearman's rho {rho}.",
-                f"rho {rho}{some}",
+                f"rho {rho}{some}{f'; {x.hidden:,} much lower not shown' if x.hidden else ''}",
             )
             charts.append(chart)
         return charts
 
-    def _is_score(self, name: str) -> bool:
+    def _title(self, name: str) -> str:
+        """What an axis with the predictor is called."""
+        return name if self._is_log(name) or self._is_of_table(name) else f"ln {name}"
+
+    def _is_of_table(self, name: str) -> bool:
         baselines = self._found.rows[0].row.baselines if self._found.rows else {}
-        return name not in {*baselines, *(f"{one} (table)" for one in baselines)}
-
-
-def _value(log_value: float) -> float:
-    """A score of its logarithm; the logarithm where a float does not hold it."""
-    return exp_or_inf(log_value) if abs(log_value) < _LARGEST else log_value
+        return name in {*baselines, *(f"{one} (table)" for one in baselines)}
 
 
 def _effects(found: Correlations, space: SearchSpace) -> dict[str, list[OperationEffect]]:

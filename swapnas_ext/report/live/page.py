@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
+from swapnas_ext._util import shortened
 from swapnas_ext.report.live import words
 from swapnas_ext.report.live.model import LiveRun, Scored, State
 from swapnas_ext.report.live.svg import Linked, draw_chart
@@ -20,6 +21,8 @@ _FAILURES = 20
 _REDRAWN = 5.0
 """Seconds for which charts are kept while candidates come in."""
 _WIDE_COSTS = 3.0
+_NAME = 44
+"""Letters of an architecture that a row begins with."""
 _POINTS = 1500
 """Candidates that a chart shows; of more, evenly chosen ones. Lines are of all."""
 
@@ -107,7 +110,9 @@ class LivePage:
             rows = [(f"{target:,.0f}", score, row) for target, score, row in run.family]
             return self._table("The best of each wanted size", "wanted", rows, [])
         rows = [(str(rank), run.score(row), row) for rank, row in enumerate(run.best, start=1)]
-        return self._table("The best", "rank", rows, [_anchor(row) for row in run.best])
+        return self._table(
+            "The highest scores so far", "rank", rows, [_anchor(row) for row in run.best]
+        )
 
     def _table(
         self, caption: str, first: str, rows: list[tuple[str, float, Scored]], ids: list[str]
@@ -117,13 +122,14 @@ class LivePage:
             caption,
             {
                 first: [text for text, _, _ in rows],
+                "architecture": [
+                    Architecture(shortened(row.architecture, _NAME), row.architecture)
+                    for *_, row in rows
+                ],
                 "score": [f"{score:.6g}" for _, score, _ in rows],
                 "params": [f"{row.parameters:,}" for *_, row in rows],
                 **({self._run.cost.title: costs} if any(costs) else {}),
                 "candidate": [f"{row.number:,}" for *_, row in rows],
-                "architecture": [
-                    Architecture(row.architecture, row.architecture) for *_, row in rows
-                ],
             },
             ids,
         )
@@ -159,7 +165,7 @@ class LivePage:
                 for place, score in zip(places, [*highest, highest[-1]], strict=True)
             ],
             x=Axis("x", "scored candidates", [], wide=math.inf),
-            y=Axis("y", "score", []),
+            y=Axis("y", "score", [], trims=True),
             linked=() if run.family else linked,
         )
         front = draw_chart(
@@ -172,7 +178,9 @@ class LivePage:
                 "" if is_size else run.cost.unit,
                 wide=_WIDE_COSTS,
             ),
-            y=Axis("y", "score" if run.has_objective else "score before size control", []),
+            y=Axis(
+                "y", "score" if run.has_objective else "score before size control", [], trims=True
+            ),
             linked=()
             if run.family
             else [

@@ -44,11 +44,16 @@ def draw_chart(
         linked: points with a name, which lead to their rows.
     """
     points, steps = list(filter(_is_finite, points)), list(filter(_is_finite, steps))
-    drawn = [*points, *steps]
-    if not drawn:
+    if not points and not steps:
         return ""
-    across = _Scale(replace(x, values=[one[0] for one in drawn]), _LEFT, _WIDTH - _RIGHT)
-    up = _Scale(replace(y, values=[one[1] for one in drawn]), _HEIGHT - _BOTTOM, _TOP)
+    heights = replace(y, values=[one[1] for one in (*points, *steps)])
+    low = heights.shown[0]  # no lower than the lowest that is shown
+    points = [one for one in points if one[1] >= low]
+    steps = [(a, max(b, low)) for a, b in steps]
+    across = _Scale(
+        replace(x, values=[one[0] for one in (*points, *steps)]), _LEFT, _WIDTH - _RIGHT
+    )
+    up = _Scale(heights, _HEIGHT - _BOTTOM, _TOP)
     dots = "".join(f"M{across.at(a):.1f} {up.at(b):.1f}h0" for a, b in points)
     line = ""
     for place, (a, b) in enumerate(steps):
@@ -71,7 +76,7 @@ def draw_chart(
             f'<circle class="best" r="5" cx="{across.at(one.x):.1f}" cy="{up.at(one.y):.1f}">'
             f"<title>{escape(one.name)}</title></circle></a>"
             for one in linked
-            if _is_finite((one.x, one.y))
+            if _is_finite((one.x, one.y)) and one.y >= low
         )
         + "".join(
             _label(_LEFT - 6, up.at(tick) + 4, number_text(tick, y.unit), "end")
@@ -90,7 +95,7 @@ class _Scale:
     """Places numbers between two ends of a drawing."""
 
     def __init__(self, axis: Axis, begin: float, end: float) -> None:
-        low, high = min(axis.values), max(axis.values)
+        low, high = axis.shown[0], axis.shown[-1]
         self._is_log = axis.is_log
         if low == high:
             low, high = low - 0.5, high + 0.5

@@ -47,6 +47,11 @@ class Axis:
         return bool(known) and known[0] > 0 and known[-1] > self.wide * known[0]
 
     @property
+    def shown(self) -> list[float]:
+        """The values that are shown, in order."""
+        return self._known
+
+    @property
     def hidden(self) -> int:
         """How many values are left out."""
         return len(self._finite) - len(self._known)

@@ -288,7 +288,7 @@ def draw_lines(name: str, lines: Sequence[Line], x: Axis, y: Axis, title: str) -
     Args:
         x, y: axes; their fields and values are not used.
     """
-    values = [
+    values: list[dict[str, Any]] = [
         {
             "line": line.name,
             "x": at,
@@ -338,7 +338,7 @@ def draw_lines(name: str, lines: Sequence[Line], x: Axis, y: Axis, title: str) -
 
 def draw_bands(name: str, bands: Sequence[Band], x: Axis, y: Axis, title: str) -> Chart:
     """Lines with ranges around them, such as means of repeats."""
-    values = [
+    values: list[dict[str, Any]] = [
         {"line": band.name, "x": at, "low": low, "mean": mean, "high": high}
         for band in bands
         for at, low, mean, high in zip(band.xs, band.lows, band.means, band.highs, strict=True)
@@ -412,7 +412,7 @@ def draw_operations(group: str, effects: Sequence[OperationEffect], shown: int =
         group: what is above or below: score or accuracy.
     """
     strongest = effects[:shown]
-    values = [
+    values: list[dict[str, Any]] = [
         {"operation": effect.operation, "count": count, "mean": mean}
         for effect in strongest
         for count, mean in zip(effect.counts, effect.means, strict=True)
@@ -426,7 +426,7 @@ def draw_operations(group: str, effects: Sequence[OperationEffect], shown: int =
         "sort": names,
         "axis": {"title": None, "labelLimit": 150, "labelColor": INK, "grid": True},
     }
-    x = Axis("mean", f"mean {group}, in standard deviations from the mean of all", [])
+    x = Axis("mean", f"mean {group}, in standard deviations", [])
     color = {
         "field": "count",
         "type": "ordinal",
@@ -504,7 +504,11 @@ def draw_saturation(saturations: Sequence[float], limit: float, note: str) -> Ch
                 "type": "quantitative",
                 "bin": {"binned": True, "step": 1 / bins},
                 "scale": {"domain": [0, 1]},
-                "axis": {"title": "saturation", "format": ".0%", "tickCount": 6},
+                "axis": {
+                    "title": "saturation",
+                    "format": ".0%",
+                    "values": [0, 0.2, 0.4, 0.6, 0.8, 1],
+                },
             },
             "x2": {"field": "to"},
             "y": {
@@ -535,8 +539,8 @@ def draw_saturation(saturations: Sequence[float], limit: float, note: str) -> Ch
                 "mark": {
                     "type": "text",
                     "align": "right",
-                    "dx": -6,
-                    "y": 8,
+                    "dx": 6,
+                    "y": -8,
                     "color": ACCENT,
                     "fontSize": 12,
                 },
