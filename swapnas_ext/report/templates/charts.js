@@ -45,7 +45,6 @@
   function lead(id) {
     const row = document.getElementById(id);
     if (!row) return;
-    history.replaceState(null, "", `#${id}`);
     location.hash = id;
     for (let box = row.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
     row.scrollIntoView({block: "center"});
