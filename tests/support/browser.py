@@ -92,7 +92,7 @@ class Tab:
 
     def dots(self, chart: str) -> Locator:
         """The dots of a chart."""
-        return self.page.locator(f"#chart-{chart} .mark-symbol path")
+        return self.page.locator(f"#chart-{chart} .mark-symbol.role-mark path")
 
     def close(self) -> None:
         self._context.close()

@@ -61,7 +61,7 @@ class Chart:
             "width": "container",
             "height": _HEIGHT,
             "autosize": {"type": "fit-x", "contains": "padding"},
-            "background": None,
+            "background": "transparent",
             "description": f"{self.title}. {self.description}",
             **self.spec,
             "config": _CONFIG,
@@ -150,13 +150,13 @@ class Dots:
             legend: colours of the legend by label. The first is that of the dots.
             listed: label of the dots that stand in a table; empty where they are as all others.
         """
-        colors = {"domain": list(legend), "range": list(legend.values())}
 
         def layer(label: str, which: str, size: int, opacity: float) -> Spec:
             return {
                 "data": {"name": self.data},
                 "transform": [
-                    {"filter": test} for test in (which, self.x.filter, self.y.filter) if test
+                    {"calculate": repr(label), "as": "series"},
+                    *({"filter": test} for test in (which, self.x.filter, self.y.filter) if test),
                 ],
                 "mark": {
                     "type": "point",
@@ -170,7 +170,7 @@ class Dots:
                 "encoding": {
                     "x": self.x.encoding(),
                     "y": self.y.encoding(),
-                    "color": {"datum": label, "scale": colors, "legend": _legend(len(legend))},
+                    "color": _series(legend),
                     "tooltip": _told(self.told, ["name"]),
                 },
             }
@@ -184,8 +184,16 @@ class Dots:
         ]
 
 
-def _legend(labels: int) -> Spec | None:
-    return {"title": None, "columns": 2, "symbolType": "circle"} if labels > 1 else None
+def _series(legend: Mapping[str, str]) -> Spec:
+    """The colour of what a layer shows, and the legend where there is more than one."""
+    return {
+        "field": "series",
+        "type": "nominal",
+        "scale": {"domain": list(legend), "range": list(legend.values())},
+        "legend": {"title": None, "columns": 2, "symbolType": "circle"}
+        if len(legend) > 1
+        else None,
+    }
 
 
 def _told(fields: Mapping[str, str], before: Sequence[str] = ()) -> list[Spec]:
@@ -240,7 +248,7 @@ def _steps(
     label: str, points: Sequence[tuple[float, float]], dots: Dots, legend: Mapping[str, str]
 ) -> Spec:
     values = [
-        {"x": x, "y": y}
+        {"x": x, "y": y, "series": label}
         for x, y in points
         if math.isfinite(y) and (y > 0 or not dots.y.is_log) and (x > 0 or not dots.x.is_log)
     ]
@@ -258,10 +266,7 @@ def _steps(
         "encoding": {
             "x": dots.x.encoding("x"),
             "y": dots.y.encoding("y"),
-            "color": {
-                "datum": label,
-                "scale": {"domain": list(legend), "range": list(legend.values())},
-            },
+            "color": _series(legend),
         },
     }
 
