@@ -215,7 +215,7 @@ def draw_curve(dots: Dots, points: Sequence[tuple[float, float]], listed: str) -
     rise = ""
     if points:
         rise = f" The best so far rises from {points[0][1]:.5g} to {points[-1][1]:.5g}."
-    spec = {"layer": [*dots.layers(legend=legend, listed=listed), line]}
+    spec = {"layer": [line, *dots.layers(legend=legend, listed=listed)]}
     text = f"A dot for each candidate, by its number.{rise}"
     return Chart(
         "curve",
@@ -235,7 +235,7 @@ def draw_front(dots: Dots, front: Sequence[tuple[float, float]], listed: str, co
     """
     legend = {"candidates": DOTS, listed: ACCENT, "Pareto front": SECOND}
     line = _steps("Pareto front", front, dots, legend)
-    spec = {"layer": [*dots.layers(legend=legend, listed=listed), line]}
+    spec = {"layer": [line, *dots.layers(legend=legend, listed=listed)]}
     ends = ""
     if front:
         (low, bad), (high, good) = front[0], front[-1]
