@@ -22,3 +22,9 @@ def test_what_can_not_be_drawn_is_cut_off() -> None:
     for text, known in ((CELL, None), ("x" * 300, space)):
         name = short_name(text, known)
         assert name == f"{text[:57]}..."
+
+
+def test_blocks_of_a_chain() -> None:
+    space = swap.spaces.get("mobilenet")
+    text = "w1.0|k7e3,k5e3|k5e4,k7e4,k3e3|k3e4,k5e6,k3e6|k5e6,k3e6,k3e4|k3e3,k7e6"
+    assert short_name(text, space).startswith("3x3e3·2 3x3e4·2 5x5e6·2 3x3e6·2 7x7e3·1")

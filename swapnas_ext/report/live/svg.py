@@ -46,10 +46,10 @@ def draw_chart(
     points, steps = list(filter(_is_finite, points)), list(filter(_is_finite, steps))
     if not points and not steps:
         return ""
-    heights = replace(y, values=[one[1] for one in (*points, *steps)])
-    low = heights.shown[0]  # no lower than the lowest that is shown
+    low = replace(y, values=[one[1] for one in points or steps]).shown[0]
     points = [one for one in points if one[1] >= low]
     steps = [(a, max(b, low)) for a, b in steps]
+    heights = replace(y, values=[one[1] for one in (*points, *steps)], trims=False)
     across = _Scale(
         replace(x, values=[one[0] for one in (*points, *steps)]), _LEFT, _WIDTH - _RIGHT
     )

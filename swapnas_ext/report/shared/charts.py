@@ -165,7 +165,6 @@ class Dots:
                     "opacity": opacity,
                     "cursor": "pointer",
                     "aria": False,
-                    "clip": True,
                 },
                 "encoding": {
                     "x": self.x.encoding(),

@@ -20,10 +20,10 @@ _SHORTER = (
     (re.compile(r"(sep|dil)_conv_"), r"\1"),
     (re.compile(r"(avg|max)_pool_"), r"\1"),
     (re.compile(r"_connect$"), ""),
-    (re.compile(r"expansion "), "e"),
+    (re.compile(r", expansion "), "e"),
 )
 """Abbreviations that the field uses."""
-_NOTHING = ("none", "zero")
+_NOTHING = ("none", "zero", "stem", "head")
 
 
 def short_name(architecture: str, space: SearchSpace | None) -> str:
