@@ -127,7 +127,7 @@ def _trust(alike: Sequence[Candidate], repeats: int) -> tuple[list[Chart], list[
         if candidate.outcome is not None and candidate.outcome.saturation is not None
     ]
     if saturations:
-        charts.append(draw_saturation(saturations, SATURATED, line))
+        charts.append(draw_saturation(saturations, SATURATED, _after_colon(line)))
     elif line:
         lines.append(line)
     told = analysis.repeatability(alike, repeats)
@@ -135,8 +135,13 @@ def _trust(alike: Sequence[Candidate], repeats: int) -> tuple[list[Chart], list[
     if told is None:
         lines.append(line)
     else:
-        charts.append(draw_repeats(told, line))
+        charts.append(draw_repeats(told, _after_colon(line)))
     return charts, lines
+
+
+def _after_colon(line: str) -> str:
+    """A line without the word that it begins with, which the title of the chart has."""
+    return line.partition(": ")[2]
 
 
 def _sizes(
