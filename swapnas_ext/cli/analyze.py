@@ -72,9 +72,9 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
         if len(found) > 1:
             click.echo("\n" + runs_text(found, width), nl=False)
         if html is not None:
-            from swapnas_ext.report.analysis.page import to_page  # brings matplotlib
+            from swapnas_ext.report.analysis.page import to_page  # brings templates
 
-            write(html, to_page(first, effects))
+            write(html, to_page(first, effects, drawn))
             tell(f"wrote {html}")
     except EXPECTED as error:
         fail(error)

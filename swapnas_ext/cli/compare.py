@@ -63,7 +63,7 @@ def compare(
             _check_no_run(html, runs)
         comparison = compare_runs(runs, top=top, measure=measure)
         if html is not None:
-            from swapnas_ext.report.comparison.page import to_page  # brings matplotlib
+            from swapnas_ext.report.comparison.page import to_page  # brings templates
 
             write(html, to_page(comparison))
             tell(f"wrote {html}")

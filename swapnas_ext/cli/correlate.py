@@ -128,7 +128,7 @@ def correlate(
     """
     try:
         check_scipy()
-        from swapnas_ext.report.correlation.page import to_page  # brings matplotlib
+        from swapnas_ext.report.correlation.page import to_page  # brings templates
 
         control = None if mu is None and sigma is None else Control(mu, sigma)
         space = choice.get()

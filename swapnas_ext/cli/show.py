@@ -152,9 +152,9 @@ def show(
                 raise ValueError(f"--distinct needs the space of the run: give --space {name}")
             groups = result.distinct(top, apart=apart)
         if html is not None:
-            from swapnas_ext.report.search.page import to_page  # brings matplotlib
+            from swapnas_ext.report.search.page import to_page  # brings templates
 
-            write(html, to_page(result, about, drawn, top=top, distinct=groups))
+            write(html, to_page(result, about, drawn, top=top, distinct=groups, name=run.name))
             tell(f"wrote {html}")
         elif as_json:
             click.echo(to_json(result, about, drawn, top=top, distinct=groups), nl=False)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from support.page_elements import PageElements
 from support.searches import essence
 
 import swapnas_ext as swap
@@ -78,12 +79,12 @@ def test_page(finished: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     text = page.read_text()
     assert text.startswith("<!DOCTYPE html>")
-    assert text.count("<svg") == 2 + 2  # curve, sizes, two cells
+    shown = PageElements(text)
+    assert shown.charts == ["curve", "front"]
+    assert shown.classes.count("drawing") == 2  # of two cells
     assert "xautodl" in text
-    # Self-contained: nothing is fetched. (Namespaces are no addresses to fetch.)
-    assert not re.search(r"""(src|href)=["'](?!#)""", text)
-    assert "@import" not in text
-    assert "url(http" not in text
+    assert shown.title.startswith("Search of nasbench201: run.db, ")
+    shown.check_nothing_is_fetched()
 
 
 def test_resume_of_a_finished_run_and_more_candidates(finished: Path, tmp_path: Path) -> None:
