@@ -36,11 +36,32 @@ def test_a_few_values_far_below_are_left_out() -> None:
     values = [1e-30, *range(1000, 1100)]
     axis = Axis("x", "x", values, trims=True)
     assert axis.hidden == 1 and not axis.is_log and axis.shown[0] == 1000
-    assert axis.filter == "datum.x >= 1000"
+    assert axis.filter == "datum.x >= 1000.0"
     kept = Axis("x", "x", values)
     assert kept.hidden == 0 and kept.is_log and kept.filter == ""
     many = Axis("x", "x", [*[1e-30] * 30, *values], trims=True)
     assert many.hidden == 0
+
+
+def test_a_filter_keeps_what_is_rounded() -> None:
+    lowest = 1000.00049  # in the data of a page: 1000
+    axis = Axis("x", "x", [1e-30, lowest, *range(2000, 2100)], trims=True)
+    assert axis.filter == "datum.x >= 1000.0"
+
+
+def test_numbers_of_an_axis_are_told_apart() -> None:
+    values = [43_000 + 0.2 * place for place in range(50)]
+    narrow = Axis("x", "x", values)
+    assert narrow.digits == 6 and "'.6~s'" in narrow.encoding()["axis"]["labelExpr"]
+    texts = [number_text(value, digits=narrow.digits) for value in (43_002, 43_004, 43_006)]
+    assert texts == ["43.002k", "43.004k", "43.006k"]
+    assert Axis("x", "x", [1, 2]).digits == Axis("x", "x", [5, 5]).digits == 4
+    assert Axis("x", "x", [1, 1 + 1e-15]).digits == 7  # as many as the data have
+
+
+def test_an_axis_of_whole_numbers_has_no_parts_of_them() -> None:
+    assert Axis("x", "x", [0, 1]).encoding()["axis"]["tickMinStep"] == 1
+    assert "tickMinStep" not in Axis("x", "x", [0, 1.5]).encoding()["axis"]
 
 
 def test_numbers() -> None:

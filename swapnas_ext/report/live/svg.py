@@ -9,6 +9,7 @@ from html import escape
 from typing import NamedTuple
 
 from swapnas_ext.report.shared.axes import Axis, number_text, ticks
+from swapnas_ext.report.shared.page import visible
 
 Point = tuple[float, float]
 
@@ -72,18 +73,23 @@ def draw_chart(
         f'<svg viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" role="group" aria-label="{escape(title)}">'
         f'<path class="axis" d="{grid}"/><path class="points" d="{dots}"/><path class="steps" d="{line}"/>'
         + "".join(
-            f'<a href="#{escape(one.anchor)}" aria-label="{escape(one.name)}">'
+            f'<a href="#{escape(one.anchor)}" aria-label="{escape(visible(one.name))}">'
             f'<circle class="best" r="5" cx="{across.at(one.x):.1f}" cy="{up.at(one.y):.1f}">'
-            f"<title>{escape(one.name)}</title></circle></a>"
+            f"<title>{escape(visible(one.name))}</title></circle></a>"
             for one in linked
             if _is_finite((one.x, one.y)) and one.y >= low
         )
         + "".join(
-            _label(_LEFT - 6, up.at(tick) + 4, number_text(tick, y.unit), "end")
+            _label(_LEFT - 6, up.at(tick) + 4, number_text(tick, y.unit, up.digits), "end")
             for tick in up.ticks
         )
         + "".join(
-            _label(across.at(tick), _HEIGHT - _BOTTOM + 16, number_text(tick, x.unit), "middle")
+            _label(
+                across.at(tick),
+                _HEIGHT - _BOTTOM + 16,
+                number_text(tick, x.unit, across.digits),
+                "middle",
+            )
             for tick in below
         )
         + _label(_WIDTH - _RIGHT, _HEIGHT - 6, x.title, "end")
@@ -97,8 +103,10 @@ class _Scale:
     def __init__(self, axis: Axis, begin: float, end: float) -> None:
         low, high = axis.shown[0], axis.shown[-1]
         self._is_log = axis.is_log
+        self.digits = axis.digits
         if low == high:
-            low, high = low - 0.5, high + 0.5
+            room = max(0.5, 0.05 * abs(low))
+            low, high = low - room, high + room
         self.ticks = ticks(low, high) if self._is_log else _ticks(low, high)
         self._low = self._placed(low)
         self._per_unit = (end - begin) / (self._placed(high) - self._low)

@@ -97,7 +97,6 @@ def to_page(
             **content,
         )
     shown = _Shown(result, rows, space)
-    charts = shown.charts()
     listed = _table(cells, rows, space, bool(distinct), bool(targets))
     front = None
     if shown.has_objective:
@@ -107,13 +106,15 @@ def to_page(
             _named(front_columns(of_front, result.objective), of_front, space),
             [f"front-{row.candidate.number}" for row in of_front],
         )
+    in_front = front.ids if front else ()
+    charts = shown.charts(in_front)
     return page(
         "search.html",
         heading=heading,
         lead=lead,
         about=about.get("started"),
         charts=charts,
-        sets=[shown.data_set(front.ids if front else ())],
+        sets=[shown.data_set(in_front)],
         best=_best(rows[0], space, shown),
         definition=_score_definition(result, rows),
         several=charts,
@@ -186,12 +187,21 @@ class _Shown:
             return "parameters"
         return f"{self.cost.title}, {self.cost.unit}"
 
-    def data_set(self, in_front: Sequence[str]) -> DataSet:
-        """The dots, with the anchors of their rows in the table of the best, or else in that of the front."""
+    def _anchors(self, in_front: Sequence[str]) -> dict[int, str]:
+        """Anchors of rows in the table of the best, or else in that of the front, by candidate."""
         anchors = {row.candidate.number: f"row-{row.candidate.number}" for row in self._rows}
-        places = {row.candidate.number: place for place, row in enumerate(self._rows, start=1)}
         for anchor in in_front:
             anchors.setdefault(int(anchor.rpartition("-")[2]), anchor)
+        return anchors
+
+    def data_set(self, in_front: Sequence[str]) -> DataSet:
+        """The dots, with the anchors of their rows.
+
+        Args:
+            in_front: anchors of the table of the front.
+        """
+        anchors = self._anchors(in_front)
+        places = {row.candidate.number: place for place, row in enumerate(self._rows, start=1)}
         rows = self._dots
         numbers = [row.candidate.number for row in rows]
         names = [short_name(row.architecture, self._space) for row in rows]
@@ -212,25 +222,26 @@ class _Shown:
             fields["parameters"] = [row.parameters for row in rows]
         return DataSet("candidates", fields, self._told)
 
-    def charts(self) -> list[Chart]:
+    def charts(self, in_front: Sequence[str]) -> list[Chart]:
         rows = self._dots
         number = Axis("number", "candidate", [row.candidate.number for row in rows])
         score = Axis("score", "score", [row.score for row in rows], trims=True)
         costs = [cost for cost in map(self.cost_of, rows) if cost is not None]
         unit = "" if self.cost is COSTS["parameters"] else self.cost.unit
         cost = Axis("cost", self._cost_title, costs, unit, wide=_WIDE_COSTS)
-        in_front = score
+        of_front = score
         if not self.has_objective and self.is_regularised:
             raw = [row.candidate.score for row in rows]
-            in_front = Axis("raw", "unregularised score", raw, trims=True)
+            of_front = Axis("raw", "unregularised score", raw, trims=True)
         front = [
             (at, self.score_in_front(row))
             for row in self._front
             if (at := self.cost_of(row)) is not None
         ]
         told = self._told
+        all_listed = {row.candidate.number for row in rows} <= set(self._anchors(in_front))
         curve = draw_curve(
-            Dots("candidates", number, score, told),
+            Dots("candidates", number, score, told, all_listed),
             self._curve,
             "in the table",
         )
@@ -238,9 +249,12 @@ class _Shown:
             self._noted(curve, score),
             self._noted(
                 draw_front(
-                    Dots("candidates", cost, in_front, told), front, "in the table", self.cost.title
+                    Dots("candidates", cost, of_front, told, all_listed),
+                    front,
+                    "in the table",
+                    self.cost.title,
                 ),
-                in_front,
+                of_front,
             ),
         ]
 
@@ -310,10 +324,13 @@ def _table(
     is_distinct: bool,
     is_family: bool,
 ) -> Table:
-    ids = [f"row-{row.candidate.number}" for row in rows]
+    numbers = [row.candidate.number for row in rows]
+    ids = [
+        f"row-{number}" if number not in numbers[:place] else ""  # one may be the best for several
+        for place, number in enumerate(numbers)
+    ]
     if is_family:
         caption = "The best architecture for each wanted size"
-        ids = []  # one may be the best for several
     elif is_distinct:
         caption = "The best architectures; of those that are alike, only the best"
     else:

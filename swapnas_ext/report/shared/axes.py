@@ -15,6 +15,10 @@ _FEWEST = 3
 _ROUND = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0))
 """Numbers that a logarithmic axis may have in each decade, from few to many."""
 _MOST = 9
+_STEPS = 6
+"""About so many steps has a linear axis."""
+_DIGITS, _MOST_DIGITS = 4, 7
+"""Significant digits of the numbers of an axis, as many as tell them apart, and of the data of charts."""
 _FEW, _FAR = 0.03, 0.3
 """Values below such a part of what all but so few have are far below all others."""
 
@@ -59,7 +63,24 @@ class Axis:
     @property
     def filter(self) -> str:
         """An expression that is true of data that are shown; empty where all are."""
-        return f"datum.{self.field} >= {self._known[0]!r}" if self.hidden else ""
+        return f"datum.{self.field} >= {rounded(self._known[0])!r}" if self.hidden else ""
+
+    @property
+    def digits(self) -> int:
+        """How many significant digits tell neighbouring numbers on a linear axis apart."""
+        known = self._known
+        if not known or self.is_log or known[0] == known[-1]:
+            return _DIGITS
+        step = (known[-1] - known[0]) / _STEPS
+        largest = max(abs(known[0]), abs(known[-1]))
+        if not step or math.isinf(step):
+            return _DIGITS
+        return min(_MOST_DIGITS, max(_DIGITS, math.ceil(math.log10(largest / step)) + 1))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all values are whole numbers, which count something."""
+        return bool(self.values) and all(isinstance(value, int) for value in self.values)
 
     @cached_property
     def _finite(self) -> list[float]:
@@ -75,7 +96,7 @@ class Axis:
 
     def encoding(self, field: str | None = None, **more: Any) -> dict[str, Any]:
         """The channel of a Vega-Lite chart."""
-        shown: dict[str, Any] = {"title": self.title, "labelExpr": _label(self.unit)}
+        shown: dict[str, Any] = {"title": self.title, "labelExpr": _label(self.unit, self.digits)}
         scale: dict[str, Any] = {"zero": self.zero, "nice": True}
         if self.is_log:
             known = self._known
@@ -83,7 +104,9 @@ class Axis:
             shown["values"] = ticks(low, high)
             scale = {"type": "log", "domain": [low, high], "nice": False}
         else:
-            shown["tickCount"] = 6
+            shown["tickCount"] = _STEPS
+            if self.is_whole:
+                shown["tickMinStep"] = 1
             if self.hidden:
                 scale |= {"domainMin": self._known[0]}
         return {
@@ -111,23 +134,33 @@ def ticks(low: float, high: float) -> list[float]:
     return found
 
 
-def _label(unit: str) -> str:
+def rounded(value: float) -> float:
+    """A finite number as the data of charts have it: with seven significant digits."""
+    return float(f"{value:.{_MOST_DIGITS}g}")
+
+
+def _label(unit: str, digits: int) -> str:
     """An expression of Vega for the text of a number: 1M, 2,500, 0.02 ms."""
     behind = f" + ' {unit}'" if unit else ""
     size = "abs(datum.value)"
     return (
-        f"(datum.value == 0 ? '0' : {size} >= 1e9 || {size} < 1e-4 ? format(datum.value, '.3~e') : "
-        f"{size} >= 1e4 ? format(datum.value, '.4~s') : format(datum.value, ',.6~r')){behind}"
+        f"(datum.value == 0 ? '0' : {size} >= 1e9 || {size} < 1e-4 ? "
+        f"format(datum.value, '.{digits - 1}~e') : {size} >= 1e4 ? format(datum.value, '.{digits}~s') : "
+        f"format(datum.value, ',.{max(6, digits)}~r')){behind}"
     )
 
 
-def number_text(value: float, unit: str = "") -> str:
-    """A number of an axis, as charts in pages write it."""
+def number_text(value: float, unit: str = "", digits: int = _DIGITS) -> str:
+    """A number of an axis, as charts in pages write it.
+
+    Args:
+        digits: significant ones.
+    """
     behind = f" {unit}" if unit else ""
     size = abs(value)
     if size == 0 or 1e-4 <= size < 1e4:
-        return f"{value:,.6g}{behind}" if size < 1e3 else f"{value:,.0f}{behind}"
+        return f"{value:,.{max(6, digits)}g}{behind}"
     for scale, letter in ((1e6, "M"), (1e3, "k")):
         if scale <= size < 1e9:
-            return f"{value / scale:.4g}{letter}{behind}"
-    return f"{value:.3g}{behind}"
+            return f"{value / scale:.{digits}g}{letter}{behind}"
+    return f"{value:.{digits}g}{behind}"

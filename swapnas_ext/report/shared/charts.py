@@ -4,7 +4,7 @@ which has them for a light and for a dark scheme."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,8 @@ INK, FAINT, LINE, DOTS, ACCENT, SECOND = (
 )
 _FONT = "system-ui, sans-serif"
 _HEIGHT = 300
+_WHOLE = ("number", "parameters")
+"""Fields of all data sets that have whole numbers."""
 
 Spec = dict[str, Any]
 
@@ -136,12 +138,14 @@ class Dots:
         data: name of the data set.
         x, y: axes, whose fields are those of the data set.
         told: titles of fields that hovering tells, by field.
+        all_listed: whether all stand in a table. Vega warns of a layer without dots.
     """
 
     data: str
     x: Axis
     y: Axis
     told: Mapping[str, str]
+    all_listed: bool = False
 
     def layers(self, *, legend: Mapping[str, str], listed: str = "") -> list[Spec]:
         """A layer of all dots, and one of those that stand in a table.
@@ -150,6 +154,7 @@ class Dots:
             legend: colours of the legend by label. The first is that of the dots.
             listed: label of the dots that stand in a table; empty where they are as all others.
         """
+        whole = {*_WHOLE, *(axis.field for axis in (self.x, self.y) if axis.is_whole)}
 
         def layer(label: str, which: str, size: int, opacity: float) -> Spec:
             return {
@@ -170,17 +175,15 @@ class Dots:
                     "x": self.x.encoding(),
                     "y": self.y.encoding(),
                     "color": _series(legend),
-                    "tooltip": _told(self.told, ["name"]),
+                    "tooltip": _told(self.told, ["name"], whole),
                 },
             }
 
         first = next(iter(legend))
         if not listed:
             return [layer(first, "", 26, 0.7)]
-        return [
-            layer(first, "!datum.row", 22, 0.55),
-            layer(listed, "!!datum.row", 60, 1.0),
-        ]
+        in_table = layer(listed, "!!datum.row", 60, 1.0)
+        return [in_table] if self.all_listed else [layer(first, "!datum.row", 22, 0.55), in_table]
 
 
 def _series(legend: Mapping[str, str]) -> Spec:
@@ -195,10 +198,14 @@ def _series(legend: Mapping[str, str]) -> Spec:
     }
 
 
-def _told(fields: Mapping[str, str], before: Sequence[str] = ()) -> list[Spec]:
+def _told(
+    fields: Mapping[str, str], before: Sequence[str] = (), whole: Collection[str] = ()
+) -> list[Spec]:
+    """What hovering tells: counts in full, and other numbers as tables write them, with six significant digits."""
     told: list[Spec] = [{"field": name, "type": "nominal"} for name in before]
     for name, title in fields.items():
-        told.append({"field": name, "title": title, "type": "quantitative", "format": ",.6~r"})
+        form = ",d" if name in whole else ".6~g"
+        told.append({"field": name, "title": title, "type": "quantitative", "format": form})
     return told
 
 
@@ -209,7 +216,7 @@ def draw_curve(dots: Dots, points: Sequence[tuple[float, float]], listed: str) -
         points: the best scores so far.
         listed: what the legend calls the dots that stand in a table.
     """
-    legend = {"candidates": DOTS, listed: ACCENT, "best so far": SECOND}
+    legend = {**_candidates(dots), listed: ACCENT, "best so far": SECOND}
     line = _steps("best so far", points, dots, legend)
     rise = ""
     if points:
@@ -224,6 +231,10 @@ def draw_curve(dots: Dots, points: Sequence[tuple[float, float]], listed: str) -
     )
 
 
+def _candidates(dots: Dots) -> dict[str, str]:
+    return {} if dots.all_listed else {"candidates": DOTS}
+
+
 def draw_front(dots: Dots, front: Sequence[tuple[float, float]], listed: str, cost: str) -> Chart:
     """Scores against costs, with the Pareto front.
 
@@ -232,7 +243,7 @@ def draw_front(dots: Dots, front: Sequence[tuple[float, float]], listed: str, co
         listed: what the legend calls the dots that stand in a table.
         cost: what the cost is called.
     """
-    legend = {"candidates": DOTS, listed: ACCENT, "Pareto front": SECOND}
+    legend = {**_candidates(dots), listed: ACCENT, "Pareto front": SECOND}
     line = _steps("Pareto front", front, dots, legend)
     spec = {"layer": [line, *dots.layers(legend=legend, listed=listed)]}
     ends = ""
@@ -310,6 +321,7 @@ def draw_lines(name: str, lines: Sequence[Line], x: Axis, y: Axis, title: str) -
         *_told(
             {"x": _plain(x.title), "y": _plain(y.title)},
             ["name"] * any("name" in row for row in values),
+            [axis.field for axis in (whole_x, whole_y) if axis.is_whole],
         ),
     ]
     encoding = {
@@ -352,7 +364,10 @@ def draw_bands(name: str, bands: Sequence[Band], x: Axis, y: Axis, title: str) -
     whole_y = Axis("mean", y.title, everything, y.unit, y.wide)
     told = [
         {"field": "line", "title": "setting", "type": "nominal"},
-        *_told({"x": x.title, "mean": "mean", "low": "lowest", "high": "highest"}),
+        *_told(
+            {"x": x.title, "mean": "mean", "low": "lowest", "high": "highest"},
+            whole=["x"] * whole_x.is_whole,
+        ),
     ]
     color = _of_lines(bands)
     band_layer = {

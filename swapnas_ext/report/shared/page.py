@@ -17,11 +17,18 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from swapnas_ext.report.shared.axes import rounded
+
 if TYPE_CHECKING:
     from swapnas_ext.report.shared.charts import Chart
 
 _FOLDER = Path(__file__).parents[1] / "templates"
 _NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?( ?[%a-zA-Z]{1,2})?|[-+]?inf|exp\(.*\)|-|")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+"""Control characters but tabs and ends of lines, and those of the direction of writing: a run file may come from
+anyone."""
 
 # ---- elements --------------------------------------------------------------------------------------
 
@@ -84,23 +91,42 @@ class DataSet:
     @property
     def json(self) -> Markup:
         rows = list(zip(*self.fields.values(), strict=True))
-        return json_markup({"fields": list(self.fields), "rows": rows, "told": self.told})
+        whole = [
+            name
+            for name in self.told
+            if all(value is None or isinstance(value, int) for value in self.fields[name])
+        ]
+        return json_markup(
+            {"fields": list(self.fields), "rows": rows, "told": self.told, "whole": whole}
+        )
 
 
 def json_markup(content: Any) -> Markup:
-    """JSON for a script element. NaN and infinities become null, floats have seven digits."""
+    """JSON for a script element. NaN and infinities become null, floats have seven digits, and control characters are
+    replaced."""
     text = json.dumps(_rounded(content), separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))
 
 
 def _rounded(content: Any) -> Any:
     if isinstance(content, float):
-        return float(f"{content:.7g}") if math.isfinite(content) else None
+        return rounded(content) if math.isfinite(content) else None
+    if isinstance(content, str):
+        return visible(content)
     if isinstance(content, Mapping):
         return {name: _rounded(value) for name, value in content.items()}
     if isinstance(content, list | tuple):
         return [_rounded(value) for value in content]
     return content
+
+
+def visible(text: str) -> str:
+    """The text without characters that a page does not show, or that turn the order of others round."""
+    return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _shown(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 # ---- pages -----------------------------------------------------------------------------------------
@@ -161,6 +187,7 @@ def _environment() -> Environment:
         autoescape=True,
         undefined=StrictUndefined,
         keep_trailing_newline=True,
+        finalize=_shown,
         trim_blocks=True,
     )
 

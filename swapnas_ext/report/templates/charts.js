@@ -5,9 +5,11 @@
   const tip = document.getElementById("tip");
   const sets = {};
   const titles = {};
+  const wholes = {};
   for (const element of document.querySelectorAll("script.data")) {
-    const {fields, rows, told} = json(element);
+    const {fields, rows, told, whole} = json(element);
     titles[element.dataset.name] = told;
+    wholes[element.dataset.name] = whole;
     sets[element.dataset.name] = rows.map((row, place) => {
       const one = {"@": element.dataset.name, "@place": place};
       fields.forEach((field, column) => { one[field] = row[column]; });
@@ -28,7 +30,7 @@
     tip.replaceChildren();
     const datum = item.datum || {};
     if (datum.name) add(tip, "b", datum.name);
-    if (datum.architecture && datum.architecture !== datum.name) add(tip, "code", datum.architecture);
+    if (datum.architecture && !String(datum.name).endsWith(datum.architecture)) add(tip, "code", datum.architecture);
     const list = add(tip, "dl");
     for (const [title, text] of Object.entries(value)) {
       if (title === "name" || text === "null" || text === "undefined") continue;
@@ -51,9 +53,13 @@
     row.focus({preventScroll: true});
   }
 
-  function text(value) {
+  // As the tables write numbers: counts in full, others with six significant digits.
+  function text(value, isWhole) {
     if (typeof value !== "number") return value === null || value === undefined ? "" : String(value);
-    return Number.isInteger(value) ? value.toLocaleString("en-US") : String(Number(value.toPrecision(6)));
+    if (isWhole) return value.toLocaleString("en-US");
+    const [digits, power] = value.toPrecision(6).split("e");
+    const short = digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits;
+    return power === undefined ? short : `${short}e${power}`;
   }
 
   // A dot whose architecture is in no table gets a row of its own.
@@ -80,7 +86,7 @@
       button.type = "button";
       button.className = "copy";
       button.setAttribute("aria-label", `copy ${datum.name}`);
-      for (const field of Object.keys(told)) add(row, "td", text(datum[field])).className = "number";
+      for (const field of Object.keys(told)) add(row, "td", text(datum[field], wholes[datum["@"]].includes(field))).className = "number";
       section.querySelector("tbody").prepend(row);
     }
     lead(id);
