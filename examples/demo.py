@@ -14,12 +14,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import numpy as np
+from filelock import FileLock, Timeout
 
 import swapnas_ext as swap
 from swapnas_ext import cli
 from swapnas_ext._util import cores, rank_correlation
 from swapnas_ext.cli.interrupted import INTERRUPTED
+from swapnas_ext.cli.output import check_writable
 from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.spaces import SearchSpace
 
@@ -27,6 +30,7 @@ CANDIDATES = 350
 SEED = 0
 TOP = 5
 RUN, PAGE = Path("demo-search.db"), Path("demo-search.html")
+LOCK = Path("demo-search.lock")
 YOUR_OWN = "swapnas score --model my_package.models:make_net --size 224"
 
 
@@ -93,8 +97,6 @@ def top(values: Sequence[float], accuracies: Sequence[float]) -> float:
 def search(space: SearchSpace) -> None:
     """Searches the space, and looks the winner up."""
     print(f"A search of all 15,625 cells that scores {CANDIDATES} of them:\n", flush=True)
-    for path in (RUN, PAGE):
-        path.unlink(missing_ok=True)  # of an earlier demo
     options = ["--space", "nasbench201", "--candidates", str(CANDIDATES), "--seed", str(SEED)]
     swapnas("search", *options, "--run", str(RUN))
     winner = swap.search.load(RUN).best.architecture
@@ -128,6 +130,25 @@ def looked_up(space: SearchSpace, winner: str) -> str:
     return f"It is not among the {len(best)} best of all 15,625, nor among the 256 drawn."
 
 
+@contextmanager
+def files() -> Iterator[None]:
+    """Keeps the files for one demo, and removes those of an earlier one.
+
+    Raises:
+        ValueError: they can't be written here.
+        RuntimeError: another demo is writing them.
+    """
+    for path in (LOCK, RUN, PAGE):
+        check_writable(path, "the demo's file")
+    try:
+        with FileLock(LOCK, timeout=0):
+            for path in (RUN, PAGE):
+                path.unlink(missing_ok=True)
+            yield
+    except Timeout:
+        raise RuntimeError(f"another demo runs in this folder: it holds {LOCK}") from None
+
+
 def main() -> None:
     started = time.perf_counter()
     space = swap.spaces.get("nasbench201")
@@ -148,7 +169,10 @@ def main() -> None:
 
 if __name__ == "__main__":
     try:
-        main()
+        with files():
+            main()
+    except (ValueError, RuntimeError, OSError, click.ClickException) as error:
+        sys.exit(f"Error: {error}")
     except KeyboardInterrupt:
         print("\ninterrupted; run it again to start over", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -24,6 +24,23 @@ def demo() -> ModuleType:
     return module
 
 
+def test_one_demo_at_a_time_and_only_where_it_can_write(
+    demo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    demo.RUN.write_text("of an earlier one")
+    with demo.files():
+        assert not demo.RUN.exists()
+        demo.RUN.write_text("of this one")
+        with pytest.raises(RuntimeError, match="another demo runs"), demo.files():
+            pass
+        assert demo.RUN.read_text() == "of this one"
+    demo.PAGE.mkdir()
+    with pytest.raises(ValueError, match=r"demo-search\.html is a folder"), demo.files():
+        pass
+    assert demo.RUN.exists()
+
+
 def test_the_mean_of_the_highest(demo: Any) -> None:
     values = [7.0, 6.0, 5.0, 4.0, 3.0, 2.0]
     accuracies = [90.0, 80.0, 70.0, 60.0, 50.0, 10.0]
