@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import click
 from swapnas_ext.report.shared.text import printable_lines, terminal_width, wrapped
 
 _ASKED = "swapnas_ext.loudness"
+_WARNINGS = "PYTHONWARNINGS"
 _PACKAGE = __name__.partition(".")[0]
 
 
@@ -84,23 +86,31 @@ def asked(context: click.Context) -> Loudness:
 
 @contextmanager
 def told(loudness: Loudness) -> Iterator[None]:
-    """Shows log lines and warnings of the block as asked for."""
+    """Shows log lines and warnings of the block as asked for, and once: a module of one's own may have set up the root
+    logger, which does not get them then."""
     global _now
     logger = logging.getLogger(_PACKAGE)
-    before = _now, logger.level
+    before = _now, logger.level, logger.propagate
     handler = _Handler(_LEVELS[loudness])
     _now = loudness
     if loudness is Loudness.VERBOSE:
         logger.setLevel(logging.DEBUG)
+    logger.propagate = False
     logger.addHandler(handler)
     original = warnings.showwarning
     warnings.showwarning = _show_warning
+    # Processes that are started meanwhile show warnings by themselves.
+    quiets = loudness is Loudness.QUIET and _WARNINGS not in os.environ
+    if quiets:
+        os.environ[_WARNINGS] = "ignore"
     try:
         yield
     finally:
+        if quiets:
+            del os.environ[_WARNINGS]
         warnings.showwarning = original
         logger.removeHandler(handler)
-        _now, level = before
+        _now, level, logger.propagate = before
         logger.setLevel(level)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import sys
 import warnings
 from pathlib import Path
 
@@ -174,3 +176,38 @@ def test_control_characters_are_not_written(capsys: pytest.CaptureFixture[str]) 
     with told(Loudness.VERBOSE):
         logging.getLogger("swapnas_ext.search").warning("clear \x1b[2J")
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_root_logger_that_is_set_up_gets_nothing_twice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root, logger = logging.getLogger(), logging.getLogger("swapnas_ext.search")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("root: %(message)s"))
+    root.addHandler(handler)
+    level = root.level
+    root.setLevel(logging.INFO)
+    try:
+        for loudness, times in ((Loudness.QUIET, 0), (Loudness.NORMAL, 0), (Loudness.VERBOSE, 1)):
+            with told(loudness):
+                logger.info("a line")
+            assert capsys.readouterr().err.count("a line") == times
+        logger.info("a line")
+        assert capsys.readouterr().err == "root: a line\n"
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+
+
+@pytest.mark.parametrize("asked", ["error", None])
+def test_processes_of_a_quiet_command_show_no_warnings(
+    asked: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONWARNINGS", raising=False)
+    if asked:
+        monkeypatch.setenv("PYTHONWARNINGS", asked)
+    with told(Loudness.QUIET):
+        assert os.environ["PYTHONWARNINGS"] == (asked or "ignore")
+    assert os.environ.get("PYTHONWARNINGS") == asked
+    with told(Loudness.NORMAL):
+        assert os.environ.get("PYTHONWARNINGS") == asked
