@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from swapnas_ext._util import rate_text, significant
+from swapnas_ext._util import exp_text, rate_text
 from swapnas_ext.search.strategies import Individual
 
 _LOOKING = 20
@@ -49,7 +49,7 @@ class Progress:
         """The best score, the rate, and what went wrong, in a few words; empty where none of it is known."""
         parts = []
         if self.best is not None:
-            parts.append(f"best {significant(self.best.score)}")
+            parts.append(f"best {exp_text(self.best.log_score)}")
         if self.rate > 0:
             parts.append(rate_text(self.rate))
         if self.failed:

@@ -82,3 +82,11 @@ def test_a_dot_of_a_family_leads_to_the_first_row_of_its_architecture(tmp_path: 
     assert len(family) == 2
     for row in family:
         assert text.count(f'id="row-{row.candidate.number}"') == 1
+
+
+def test_scores_that_no_float_holds(tmp_path: Path) -> None:
+    odd = Outcome(measure="odd", score=math.inf, log_score=800.0)
+    page = PageElements(_page(tmp_path / "run.db", [odd, Outcome.of_patterns(5.0)]))
+    assert "exp(800)" in page.text and "1 too high for the axis" in page.text
+    layers = page.specs["curve"]["layer"]
+    assert all(layer["data"] != {"values": []} for layer in layers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from support.searches import SMALL, MadeUpWorker, small_scorer, small_space
 
 from swapnas_ext.search import Progress, SearchSettings, search
@@ -44,3 +46,9 @@ def test_its_state_in_words() -> None:
     assert progress.state == (
         "best 12.1825, 3.6 candidates/h, 1 without a score, 2 beyond the limits"
     )
+
+
+def test_a_best_score_that_no_float_holds() -> None:
+    best = Individual(0, "a", 800.0, 10)
+    assert math.isinf(best.score)
+    assert Progress(1, 2, 1, best, 0).state == "best exp(800)"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from swapnas_ext import measures
-from swapnas_ext._util import significant
+from swapnas_ext._util import exp_text, significant
 from swapnas_ext.report.shared.measured import other_measure
 from swapnas_ext.report.shared.text import kind_text
 from swapnas_ext.search import (
@@ -84,6 +84,11 @@ def precision(result: SearchResult) -> list[str]:
     return [line for line in lines if line]
 
 
+def score_text(row: Ranked) -> str:
+    """The score; what a float does not hold as ``exp(800)``."""
+    return significant(row.score) if 0 < row.score < math.inf else exp_text(row.log_score)
+
+
 def front_columns(rows: Sequence[Ranked], objective: str) -> dict[str, list[str]]:
     """Architectures of a Pareto front as columns of cells by heading."""
     if objective == "parameters":
@@ -97,7 +102,7 @@ def front_columns(rows: Sequence[Ranked], objective: str) -> dict[str, list[str]
         )
     return {
         **costs,
-        f"best score up to this {heading}": [significant(row.score) for row in rows],
+        f"best score up to this {heading}": [score_text(row) for row in rows],
         "architecture": [row.architecture for row in rows],
     }
 
@@ -116,7 +121,7 @@ def columns(rows: Sequence[Ranked], targets: Sequence[float]) -> dict[str, list[
     cells = {
         "wanted" if targets else "rank": [f"{target:,.0f}" for target in targets]
         or [str(place + 1) for place in range(len(rows))],
-        f"score ({measure})" if measure else "score": [significant(row.score) for row in rows],
+        f"score ({measure})" if measure else "score": [score_text(row) for row in rows],
         "params": [f"{row.parameters:,}" for row in rows],
     }
     patterns = [row.candidate.patterns for row in rows]

@@ -15,6 +15,7 @@ from swapnas_ext.report.search.contents import (
     front_columns,
     head,
     precision,
+    score_text,
     shown_rows,
 )
 from swapnas_ext.report.search.failures import grouped_failures
@@ -263,6 +264,8 @@ class _Shown:
         notes = []
         if len(self._dots) < len(self.by_number):
             notes.append(f"{len(self._dots):,} of {len(self.by_number):,} candidates are shown")
+        if scores.infinite:
+            notes.append(f"{scores.infinite:,} too high for the axis")
         if scores.hidden:
             notes.append(f"{scores.hidden:,} much lower not shown")
         return replace(chart, note=f"({'; '.join(notes)})" if notes else "")
@@ -281,7 +284,7 @@ def _score_definition(result: SearchResult, rows: Sequence[Ranked]) -> str:
 
 
 def _best(row: Ranked, space: SearchSpace | None, shown: _Shown) -> dict[str, Any]:
-    facts = {"score": f"{row.score:.6g}", "parameters": f"{row.parameters:,}"}
+    facts = {"score": score_text(row), "parameters": f"{row.parameters:,}"}
     if shown.cost is not COSTS["parameters"]:
         value = shown.cost.recorded(row.candidate)
         facts[shown.cost.title] = "-" if value is None else shown.cost.text(value)
@@ -298,7 +301,7 @@ def _drawn(rank: int, row: Ranked, space: SearchSpace | None, key: str) -> dict[
     return {
         "title": f"#{rank} {name}",
         "architecture": Architecture(name, row.architecture),
-        "score": f"{row.score:.6g}",
+        "score": score_text(row),
         "parameters": f"{row.parameters:,}",
         "drawings": [draw_graph(graph, f"{key}-{place}") for place, graph in enumerate(drawings)],
         "formats": {} if space is None else space.formats(row.architecture),

@@ -61,6 +61,11 @@ class Axis:
         return len(self._finite) - len(self._known)
 
     @property
+    def infinite(self) -> int:
+        """How many values are infinite, and can't be shown."""
+        return sum(map(math.isinf, self.values))
+
+    @property
     def filter(self) -> str:
         """An expression that is true of data that are shown; empty where all are."""
         return f"datum.{self.field} >= {rounded(self._known[0])!r}" if self.hidden else ""

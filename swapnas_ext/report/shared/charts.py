@@ -217,11 +217,11 @@ def draw_curve(dots: Dots, points: Sequence[tuple[float, float]], listed: str) -
         listed: what the legend calls the dots that stand in a table.
     """
     legend = {**_candidates(dots), listed: ACCENT, "best so far": SECOND}
-    line = _steps("best so far", points, dots, legend)
+    lines = _steps("best so far", points, dots, legend)
     rise = ""
     if points:
         rise = f" The best so far rises from {points[0][1]:.5g} to {points[-1][1]:.5g}."
-    spec = {"layer": [line, *dots.layers(legend=legend, listed=listed)]}
+    spec = {"layer": [*lines, *dots.layers(legend=legend, listed=listed)]}
     text = f"A dot for each candidate, by its number.{rise}"
     return Chart(
         "curve",
@@ -244,8 +244,8 @@ def draw_front(dots: Dots, front: Sequence[tuple[float, float]], listed: str, co
         cost: what the cost is called.
     """
     legend = {**_candidates(dots), listed: ACCENT, "Pareto front": SECOND}
-    line = _steps("Pareto front", front, dots, legend)
-    spec = {"layer": [line, *dots.layers(legend=legend, listed=listed)]}
+    lines = _steps("Pareto front", front, dots, legend)
+    spec = {"layer": [*lines, *dots.layers(legend=legend, listed=listed)]}
     ends = ""
     if front:
         (low, bad), (high, good) = front[0], front[-1]
@@ -256,13 +256,14 @@ def draw_front(dots: Dots, front: Sequence[tuple[float, float]], listed: str, co
 
 def _steps(
     label: str, points: Sequence[tuple[float, float]], dots: Dots, legend: Mapping[str, str]
-) -> Spec:
+) -> list[Spec]:
+    """A layer with a line of steps; none where it has no points, of which Vega warns."""
     values = [
         {"x": x, "y": y, "series": label}
         for x, y in points
         if math.isfinite(y) and (y > 0 or not dots.y.is_log) and (x > 0 or not dots.x.is_log)
     ]
-    return {
+    layer: Spec = {
         "data": {"values": values},
         "mark": {
             "type": "line",
@@ -279,6 +280,7 @@ def _steps(
             "color": _series(legend),
         },
     }
+    return [layer] if values else []
 
 
 def draw_scatter(name: str, dots: Dots, title: str, text: str, note: str = "") -> Chart:

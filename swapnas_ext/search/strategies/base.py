@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from swapnas_ext._util import exp_or_inf
 from swapnas_ext.spaces import SearchSpace
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class Individual:
 
     @property
     def score(self) -> float:
-        return math.exp(self.log_score)
+        """Infinite if it is too large for a float; ``log_score`` is not."""
+        return exp_or_inf(self.log_score)
 
 
 @dataclass(frozen=True)
