@@ -176,3 +176,9 @@ def test_the_width_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("COLUMNS", "none")
         assert terminal_width(terminal) == 80
     os.close(leader)
+
+
+def test_a_row_is_a_line_whatever_a_cell_holds() -> None:
+    table = {"rank": ["1", "2"], "architecture": ['{"depth":\n 1}', "b"]}
+    for width in (None, 80):
+        assert architectures_text(table, width).count("\n") == 3

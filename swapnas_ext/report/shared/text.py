@@ -84,13 +84,15 @@ class _Table:
     def __init__(
         self, columns: Columns, left: Collection[str], sentences: Collection[str], whole: str = ""
     ) -> None:
-        self._columns = columns
+        self._columns = {
+            heading: [_one_line(cell) for cell in cells] for heading, cells in columns.items()
+        }
         self._left = left
         self._sentences = sentences
         self._whole = whole
         self._natural = {
             heading: max(map(cell_len, (_one_line(heading), *cells)), default=0)
-            for heading, cells in columns.items()
+            for heading, cells in self._columns.items()
         }
 
     def text(self, width: int | None) -> str:
