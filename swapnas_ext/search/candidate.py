@@ -78,6 +78,7 @@ class Outcome:
 
     @property
     def is_saturated(self) -> bool:
+        """Whether the score is saturated; False if that is not known."""
         return bool(self.saturated)
 
     @property
@@ -104,10 +105,12 @@ class Outcome:
 
     @property
     def patterns_std(self) -> float | None:
+        """The standard deviation of Ψ over the repeats; None if it was not counted."""
         return self.details.get("patterns_std")
 
     @property
     def saturation(self) -> float | None:
+        """Ψ, as a part of the most that is possible; None if it was not counted."""
         return self.details.get("saturation")
 
 
@@ -145,6 +148,7 @@ class Candidate:
 
     @property
     def scored(self) -> bool:
+        """Whether it has a score."""
         return self.outcome is not None and self.outcome.score is not None
 
     @property
@@ -154,6 +158,7 @@ class Candidate:
 
     @property
     def is_saturated(self) -> bool:
+        """Whether the score is saturated; False if that is not known."""
         return self.outcome is not None and bool(self.outcome.saturated)
 
     @property
