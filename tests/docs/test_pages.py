@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("sybil", reason="needs the extra docs")
 
-from docs.pages import PAGES, ROOT, Page, blocks, import_paths, parse  # noqa: E402
+from support.pages import PAGES, ROOT, Page, blocks, import_paths, parse  # noqa: E402
 from sybil import Document  # noqa: E402
 from sybil.example import SybilFailure  # noqa: E402
 
@@ -41,7 +41,7 @@ def _as_a_program(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         ray.shutdown()
 
 
-@pytest.mark.parametrize("path", filter(_with_code, PAGES), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", list(filter(_with_code, PAGES)), ids=lambda path: str(path.relative_to(ROOT)))
 def test_page(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: pytest.RecordProperty) -> None:
     page = Page(tmp_path)
     failures = []

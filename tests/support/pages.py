@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
-from sybil import Document, Example, Region, Sybil
+from sybil import Document, Example, Lexeme, Region, Sybil
 from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
@@ -50,7 +50,17 @@ class Block:
     language: str
     source: str
     comments: dict[str, str]
-    setup: str | None = None
+
+    @property
+    def made_small(self) -> str:
+        """The source with the replacements of ``<!-- run with: one text -> another; ... -->``."""
+        source = self.source
+        for replacement in filter(None, self.comments.get("run with", "").split(";")):
+            large, _, small = (part.strip() for part in replacement.partition("->"))
+            if large not in source:
+                raise ValueError(f"run with: {large!r} is not in the block")
+            source = source.replace(large, small)
+        return source
 
 
 @dataclass
@@ -73,7 +83,7 @@ def blocks(document: Document) -> Iterator[tuple[Region, Block]]:
         before = _COMMENTS_BEFORE.search(document.text, 0, region.start)
         found = list(_COMMENT.finditer(before[0])) if before else []
         comments = {one["name"]: one["value"] or "" for one in found}
-        yield region, Block(region.lexemes["language"], region.lexemes["source"], comments, comments.get("setup"))
+        yield region, Block(region.lexemes["language"], str(region.lexemes["source"]), comments)
 
 
 def parse(path: Path, page: Page) -> Document:
@@ -98,14 +108,14 @@ def run(example: Example, page: Page) -> str | None:
         page.not_run[example.line] = reason
         page.printed = None if block.language not in OUTPUTS else page.printed
         return check_commands(block.source) if block.language in SHELL else None
-    if block.setup:
-        bash(block.setup, page.folder)
+    if "setup" in block.comments:
+        bash(block.comments["setup"], page.folder)
     if block.language == "python":
         page.printed = [run_python(example, block, page)]
     elif block.language == "console":
         return run_console(block, page)
     elif block.language == "sh":
-        page.printed = list(bash(block.source, page.folder, block.comments.get("run with", "")))
+        page.printed = list(bash(block.made_small, page.folder))
     elif block.language in OUTPUTS:
         if page.printed is None:
             return "an output without a block that printed it; say <!-- not run: reason -->"
@@ -126,22 +136,19 @@ def run_python(example: Example, block: Block, page: Page) -> str:
     """Runs a block in the namespace of its page; one that begins with ``# name.py``, as a program of that name."""
     named = _FILE.match(block.source)
     if named:
-        (page.folder / named[1]).write_text(block.source)
+        (page.folder / named[1]).write_text(block.made_small)
         return "".join(bash(f"python -W ignore {named[1]}", page.folder))
     out = io.StringIO()
-    text = example.region.lexemes["source"]
+    source = Lexeme(block.made_small, offset=0, line_offset=0)
+    region = Region(example.region.start, example.region.end, parsed=source, evaluator=_python)
     with contextlib.redirect_stdout(out):
-        _python(Example(example.document, example.line, example.column, _with_parsed(example.region, text), example.namespace))
+        _python(Example(example.document, example.line, example.column, region, example.namespace))
     return out.getvalue()
-
-
-def _with_parsed(region: Region, text: str) -> Region:
-    return Region(region.start, region.end, parsed=text, evaluator=_python)
 
 
 def run_console(block: Block, page: Page) -> str | None:
     """Runs the commands after ``$``, and compares the lines that follow each."""
-    parts = re.split(r"^\$ ", block.source, flags=re.MULTILINE)
+    parts = re.split(r"^\$ ", block.made_small, flags=re.MULTILINE)
     if parts[0].strip():
         return "a console block begins with a line of $ and a command"
     for part in parts[1:]:
@@ -149,7 +156,7 @@ def run_console(block: Block, page: Page) -> str | None:
         while command.endswith("\\"):
             more, _, expected = expected.partition("\n")
             command = f"{command}\n{more.removeprefix('> ')}"
-        printed = list(bash(command, page.folder, block.comments.get("run with", "")))
+        printed = list(bash(command, page.folder))
         page.printed = printed
         if expected.strip() and not any(is_output(expected, one, "numbers vary" in block.comments) for one in printed):
             return f"$ {command}\nexpected\n{expected}\nprinted\n" + "\nor\n".join(printed)
@@ -169,11 +176,8 @@ def is_output(expected: str, printed: str, numbers_vary: bool) -> bool:
     return re.fullmatch(pattern, simple(printed), re.DOTALL) is not None
 
 
-def bash(source: str, folder: Path, more: str = "") -> tuple[str, str]:
+def bash(source: str, folder: Path) -> tuple[str, str]:
     """Runs commands; returns what they print to stdout, and with stderr before it.
-
-    Args:
-        more: options to add to commands, such as ``search --candidates 20; validate --minutes 1``.
 
     Raises:
         RuntimeError: a command fails.
@@ -181,7 +185,7 @@ def bash(source: str, folder: Path, more: str = "") -> tuple[str, str]:
     tools = folder / ".bin"
     if not tools.is_dir():
         tools.mkdir()
-        _program(tools / "swapnas", f'exec {shlex.quote(sys.executable)} {shlex.quote(str(Path(__file__).with_name("command.py")))} "$@"')
+        _program(tools / "swapnas", f'exec {shlex.quote(sys.executable)} -m swapnas_ext.cli "$@"')
         _program(tools / "python", f'exec {shlex.quote(sys.executable)} "$@"')
     environment = os.environ | {
         "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
@@ -191,7 +195,7 @@ def bash(source: str, folder: Path, more: str = "") -> tuple[str, str]:
         "HOME": str(folder),  # where other code bases keep results
         "SYNETUNE_FOLDER": str(folder),
         "COLUMNS": "200",
-        "SWAPNAS_DOCS_MORE": more,
+        "CHECKOUT": str(ROOT),
     }
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", source],
