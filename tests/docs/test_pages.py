@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 pytest.importorskip("sybil", reason="needs the extra docs")
 
-from support.pages import PAGES, ROOT, Page, blocks, import_paths, parse  # noqa: E402
+from support.pages import PAGES, ROOT, Page, blocks, import_paths, make_programs, parse  # noqa: E402
 from sybil import Document  # noqa: E402
 from sybil.example import SybilFailure  # noqa: E402
 
@@ -27,6 +28,7 @@ def _with_code(path: Path) -> bool:
 def _as_a_program(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """In the folder, from where modules are found as well, without the modules of the pages before."""
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("PATH", str(make_programs(folder)), prepend=os.pathsep)
     for path in (*import_paths(), str(folder)):
         monkeypatch.syspath_prepend(path)
     known = set(sys.modules)

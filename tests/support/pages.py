@@ -35,7 +35,7 @@ _lexer = FencedCodeBlockLexer(r"[\w-]+")
 _COMMENT = re.compile(r"<!--\s*(?P<name>not run|run with|numbers vary|needs|setup)(?::\s*(?P<value>.*?))?\s*-->", re.DOTALL)
 _COMMENTS_BEFORE = re.compile(r"(?:<!--(?:(?!-->).)*-->\s*)+\Z", re.DOTALL)
 _FILE = re.compile(r"# (\w+\.py)\n")
-_NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
 _python = PythonEvaluator()
 
 
@@ -182,13 +182,7 @@ def bash(source: str, folder: Path) -> tuple[str, str]:
     Raises:
         RuntimeError: a command fails.
     """
-    tools = folder / ".bin"
-    if not tools.is_dir():
-        tools.mkdir()
-        _program(tools / "swapnas", f'exec {shlex.quote(sys.executable)} -m swapnas_ext.cli "$@"')
-        _program(tools / "python", f'exec {shlex.quote(sys.executable)} "$@"')
     environment = os.environ | {
-        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join(map(str, [*import_paths(), *filter(None, [os.environ.get("PYTHONPATH")])])),
         "PYTHONIOENCODING": "utf-8",
         "PYTHONWARNINGS": "ignore",
@@ -210,6 +204,15 @@ def bash(source: str, folder: Path) -> tuple[str, str]:
     if done.returncode:
         raise RuntimeError(f"exit code {done.returncode} of\n{source}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
     return done.stdout, done.stderr + done.stdout
+
+
+def make_programs(folder: Path) -> Path:
+    """A folder for the PATH with the `swapnas` of this checkout, and with the Python that runs this."""
+    tools = folder / ".bin"
+    tools.mkdir()
+    _program(tools / "swapnas", f'exec {shlex.quote(sys.executable)} -m swapnas_ext.cli "$@"')
+    _program(tools / "python", f'exec {shlex.quote(sys.executable)} "$@"')
+    return tools
 
 
 def _program(path: Path, command: str) -> None:
