@@ -19,17 +19,28 @@ help:  ## lists the targets
 
 # For gpu-binary: the compute capability of the GPU, without its dot.
 ARCH ?= 90
+# Without an NVIDIA driver the CPU build of torch does; PyPI's for Linux brings gigabytes of CUDA.
+CPU_TORCH := $(shell [ "$$(uname)" = Linux ] && ! command -v nvidia-smi >/dev/null && echo yes)
+PIP_TORCH = $(PY) -m pip install -q '$(TORCH)'
 ENSURE_TORCH = $(PY) -c 'import sys; sys.path.insert(0, "build_backend"); import torch_location; \
-  sys.exit(torch_location.installed_torch() is None)' || $(PY) -m pip install -q '$(TORCH)'
+  sys.exit(torch_location.installed_torch() is None)' || \
+  $(if $(CPU_TORCH),$(PIP_TORCH) --retries 1 --timeout 15 --index-url https://download.pytorch.org/whl/cpu 2>/dev/null ||) $(PIP_TORCH)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "swapnas_ext needs Python >= 3.10; choose one with: make PYTHON=python3.12 ..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo "making $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
 
-# Rebuilds when the C++ or the packaging changes; an edit of Python needs no rebuild.
+# The package alone. Rebuilds when the C++ or the packaging changes; an edit of Python needs no rebuild.
 $(VENV)/installed: $(SOURCES) | $(PY)
-	$(ENSURE_TORCH)
+	@echo "installing torch, unless there is one, and building the package ..."
+	@start=$$(date +%s); { $(ENSURE_TORCH); } && middle=$$(date +%s) && $(PY) -m pip install -q -e . && \
+	  echo "[torch: $$((middle - start)) s, the package: $$(($$(date +%s) - middle)) s]"
+	@touch $@
+
+# What the tests need besides.
+$(VENV)/installed-with-tests: pyproject.toml $(VENV)/installed
 	$(PY) -m pip install -q -e '.[test]'
 	@touch $@
 
@@ -51,15 +62,15 @@ $(VENV)/bench-tools: pyproject.toml $(VENV)/installed
 
 install: $(VENV)/installed  ## builds and installs the package into .venv
 
-demo: install  ## scores NAS-Bench-201 networks on a photograph, and searches the DARTS space
-	$(PY) examples/demo.py
+demo: install  ## installs the package, scores networks whose accuracies are known, and searches for the best
+	@$(PY) examples/demo.py
 
-test: install  ## runs the C++ and the Python tests
+test: $(VENV)/installed-with-tests  ## runs the C++ and the Python tests
 	$(PY) -m pip install -q 'cmake>=3.24' ninja
 	PATH="$(abspath $(VENV))/bin:$$PATH" sh tests/cpp/run.sh
 	$(PY) -m pytest -q
 
-test-fast: install  ## runs the Python tests except the slow ones
+test-fast: $(VENV)/installed-with-tests  ## runs the Python tests except the slow ones
 	$(PY) -m pytest -q -m "not slow"
 
 test-versions: $(VENV)/versions-tools  ## tests one binary in every torch >= 2.10; gigabytes, an hour
@@ -72,7 +83,7 @@ lint: $(VENV)/check-tools
 	$(PY) -m ruff format --check .
 	$(VENV)/bin/clang-format --dry-run -Werror $(CXX_FILES)
 
-types: $(VENV)/check-tools $(VENV)/installed
+types: $(VENV)/check-tools $(VENV)/installed-with-tests
 	$(PY) -m mypy
 
 cuda-check: $(VENV)/cuda-check-tools  ## compiles the CUDA kernels for every architecture; no GPU needed

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from swapnas_ext import data, measures, spaces
+from swapnas_ext import data, examples, measures, spaces
 from swapnas_ext._util import keep_freed_memory
 from swapnas_ext.capture import Layer, Rule
 from swapnas_ext.patterns import (
@@ -64,6 +64,7 @@ __all__ = [
     "correlation",
     "count_patterns",
     "data",
+    "examples",
     "export",
     "keep_freed_memory",
     "measures",

@@ -16,6 +16,7 @@ from swapnas_ext.cli.calibrate import calibrate
 from swapnas_ext.cli.command import Group
 from swapnas_ext.cli.compare import compare
 from swapnas_ext.cli.correlate import correlate
+from swapnas_ext.cli.examples import examples
 from swapnas_ext.cli.export import export
 from swapnas_ext.cli.interrupted import INTERRUPTED, ctrl_c_once, finish_after_ctrl_c
 from swapnas_ext.cli.measures import measures
@@ -59,5 +60,5 @@ def info() -> None:
 
 for command in (score, search, show, compare, export, calibrate, correlate, analyze, validate):
     main.add_command(command)
-for command in (spaces, measures):
+for command in (spaces, measures, examples):
     main.add_command(command)

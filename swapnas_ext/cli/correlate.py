@@ -11,6 +11,7 @@ import click
 from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
+from swapnas_ext.cli.option_types import TablePath
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.piloted import piloted
 from swapnas_ext.cli.progress import bar, progress_bar
@@ -27,6 +28,7 @@ from swapnas_ext.search import Control, describe_scorer, describe_space, score_l
 EXAMPLES = """
 \b
 Examples:
+  swapnas correlate --space nasbench201 --table example:nasbench201 --measure capacity
   swapnas correlate --space nasbench201 --table nasbench201.csv --images cifar10.npz
   swapnas correlate --space nasbench201 --table nasbench201.csv --limit 300 --measure swap,nwot,zico,params
   swapnas correlate --space darts --table darts.csv --accuracy val_cifar10 --repeats 4 --limit 200
@@ -42,9 +44,9 @@ Examples:
     "--table",
     "path",
     required=True,
-    type=click.Path(path_type=Path),
-    help="A CSV file with a header line (with semicolons, tabs or decimal commas too), or a JSON file with a list "
-    "of objects.",
+    type=TablePath(),
+    help="A CSV file with a header line (with semicolons, tabs or decimal commas too), a JSON file with a list "
+    "of objects, or example:NAME (see swapnas examples).",
 )
 @click.option(
     "--architecture",

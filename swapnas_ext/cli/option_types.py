@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
+
+from swapnas_ext import examples
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 """The function of a command, which decorators give options."""
@@ -49,6 +52,39 @@ class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # is no generic 
         if not re.fullmatch(r"\d{1,9}", value) or int(value) == 0:
             self.fail(f"{value!r} is neither a whole number from 1 on nor auto", param, ctx)
         return int(value)
+
+
+EXAMPLE = "example:"
+"""Begins the name of a file that comes with the package, in the place of a path."""
+
+
+class TablePath(click.Path):
+    """A path, or ``example:NAME``."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return super().convert(_of_example(self, value, param, ctx), param, ctx)
+
+
+class ListFile(click.File):
+    """A file to read, standard input (``-``), or ``example:NAME``."""
+
+    def __init__(self) -> None:
+        super().__init__("rb")
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return super().convert(_of_example(self, value, param, ctx), param, ctx)
+
+
+def _of_example(kind: click.ParamType, value: Any, param: Any, ctx: Any) -> Any:  # type: ignore[type-arg]
+    if not isinstance(value, str) or not value.startswith(EXAMPLE):
+        return value
+    try:
+        return str(examples.path(value.removeprefix(EXAMPLE)))
+    except ValueError as error:
+        kind.fail(f"{error} (swapnas examples)", param, ctx)
 
 
 COUNT = Quantity("count", {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12})

@@ -21,6 +21,7 @@ from swapnas_ext._util import decoded, named
 from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
+from swapnas_ext.cli.option_types import ListFile
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.piloted import piloted
 from swapnas_ext.cli.progress import bar, progress_bar
@@ -51,8 +52,9 @@ EXAMPLES = """
 Examples:
   swapnas score --space nasbench201 \\
     --arch '|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|+|none~0|avg_pool_3x3~1|nor_conv_1x1~2|'
+  swapnas score --space darts --arch-file example:genotypes --repeats 32 --profile
+  swapnas spaces nasbench201 --sample 100 | swapnas score --space nasbench201 --arch-file -
   swapnas score --space nasbench201 --arch-file cells.txt --images photos/ --format csv > scores.csv
-  swapnas score --space darts --arch-file genotypes.txt --repeats 32 --profile
   swapnas score --space nasbench201 --all --output nasbench201.csv    # again, to continue it
   swapnas score --model my_package.models:make_net --size 224 --init keep
 """
@@ -65,8 +67,9 @@ Examples:
 )
 @click.option(
     "--arch-file",
-    type=click.File("rb"),
-    help="A file with one architecture per line ('-': standard input; # starts a comment line).",
+    type=ListFile(),
+    help="A file with one architecture per line ('-': standard input; # starts a comment line), or example:NAME "
+    "(see swapnas examples).",
 )
 @click.option(
     "--all",

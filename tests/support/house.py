@@ -15,6 +15,7 @@ ROOMS = (  # from the ground up
     "version",
     "_torch_private",
     "_util",
+    "examples",
     "data",
     "text",
     "patterns",

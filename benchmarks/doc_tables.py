@@ -1,4 +1,4 @@
-"""Writes the tables of the README from benchmarks/results/*.json."""
+"""Writes the tables of the README and of pages in docs/ from benchmarks/results/*.json."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from marked import rewrite, table
 from swapnas_ext.correlation.correlations import FLOPS, PARAMETERS, RAW
 
 RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).parents[1]
+BELOW_SIZE = "↓"
+"""Marks a score that ranks worse than parameters or FLOPs."""
 
 
 def rows(name: str) -> list[dict[str, Any]]:
@@ -23,22 +26,17 @@ def milliseconds(value: float) -> str:
 
 
 def speed() -> str:
-    lines = ["| work | here | against | ratio | aim |", "|---|---|---|---|---|"]
+    lines = []
     for row in (*rows("count"), *rows("insert"), *rows("score")):
         if "ours_ms" in row:
             other = f"{row['against']}, {milliseconds(row['others_ms'][row['against']])}"
             ratio = f"{row['ratio']:,.0f}x" if row["ratio"] > 10 else f"{row['ratio']:.2f}x"
-            aim = "" if "None" in row["bound"] else row["bound"]
-            lines.append(
-                f"| {row['work']} | {milliseconds(row['ours_ms'])} | {other} | {ratio} | {aim} |"
-            )
+            lines.append((row["work"], milliseconds(row["ours_ms"]), other, ratio))
         elif "ours_kib" in row:
             ours, published = row["ours_kib"] / 1024, row["published_kib"] / 1024
             other = f"published way, +{published:.0f} MiB"
-            lines.append(
-                f"| {row['work']} | +{ours:.1f} MiB | {other} | {row['ratio']:.3f}x | <= 0.05 |"
-            )
-    return "\n".join(lines)
+            lines.append((row["work"], f"+{ours:.1f} MiB", other, f"{row['ratio']:.3f}x"))
+    return table(("work", "here", "against", "ratio"), lines)
 
 
 def proxies() -> str:
@@ -65,7 +63,7 @@ def options() -> str:
 
 
 def gpu() -> str:
-    """What has an aim, and what a user waits for. The first run was before the forms of the insert."""
+    """What was aimed at, and what a user waits for. The first run was before the forms of the insert."""
     first = {row["work"]: row for row in rows("gpu-nvidia-h200-first")}
     lines = []
     for row in rows("gpu-nvidia-h200"):
@@ -76,10 +74,8 @@ def gpu() -> str:
             continue
         other = f"{row['against']}, {_short(row['others_ms'][row['against']])}"
         before = f"{first[work]['ratio']:.2f}" if work in first else ""
-        missed = "" if row["kept"] else ", missed"
-        aim = f"{row['bound']}{missed}" if row["bound"] else ""
-        lines.append((work, _short(row["ours_ms"]), other, f"{row['ratio']:.2f}", before, aim))
-    return table(("work", "here", "against", "ratio", "first run", "aim"), lines)
+        lines.append((work, _short(row["ours_ms"]), other, f"{row['ratio']:.2f}", before))
+    return table(("work", "here", "against", "ratio", "first run"), lines)
 
 
 def _short(value: float) -> str:
@@ -87,18 +83,16 @@ def _short(value: float) -> str:
 
 
 def search() -> str:
-    lines = ["| work | here | against | ratio | aim |", "|---|---|---|---|---|"]
+    lines = []
     for row in rows("search"):
         if "seconds" in row:
             rate = f"{row['candidates_per_second']:.0f} candidates/s"
-            lines.append(f"| {row['work']} | {row['seconds']:.1f} s | | {rate} | {row['bound']} |")
+            lines.append((row["work"], f"{row['seconds']:.1f} s", "", rate))
         elif "ours_ms" in row:
             other = f"{row['against']}, {row['others_ms'][row['against']] / 1e3:.1f} s"
-            lines.append(
-                f"| {row['work']} | {row['ours_ms'] / 1e3:.1f} s | {other} | {row['ratio']:.3g}x | "
-                f"{row['bound']} |"
-            )
-    return "\n".join(lines)
+            ours = f"{row['ours_ms'] / 1e3:.1f} s"
+            lines.append((row["work"], ours, other, f"{row['ratio']:.3g}x"))
+    return table(("work", "here", "against", "ratio"), lines)
 
 
 def found() -> str:
@@ -115,23 +109,34 @@ def found() -> str:
 
 def rho() -> str:
     certificate = json.loads((RESULTS / "certificate.json").read_text())
-    names = (RAW, PARAMETERS, FLOPS)
     lines = []
     for name, found in certificate.items():
-        rhos = {r["name"]: f"{r['rho']['value']:.3f}" for r in found["all rows"]["rankings"]}
-        others = [
-            f"{found[measure]['rankings']['all']['rho']['value']:.3f}"
-            for measure in (CAPACITY, COMPOSITE)
+        values = {r["name"]: r["rho"]["value"] for r in found["all rows"]["rankings"]}
+        for measure in (CAPACITY, COMPOSITE):
+            values[measure] = found[measure]["rankings"]["all"]["rho"]["value"]
+        largest = max(values[PARAMETERS], values[FLOPS])
+        scores = [
+            f"{values[measure]:.3f}{' ' + BELOW_SIZE if values[measure] < largest else ''}"
+            for measure in (CAPACITY, RAW, COMPOSITE)
         ]
-        count = f"{found['all rows']['rows']:,}"
-        lines.append([name, count, *others, *(rhos.get(n, "-") for n in names)])
-    return table(("table", "rows", "capacity score", "composite score", *names), lines)
+        sizes = [f"{values[size]:.3f}" for size in (PARAMETERS, FLOPS)]
+        lines.append([name, f"{found['all rows']['rows']:,}", *scores, *sizes])
+    scores = ["capacity score", RAW, "composite score"]
+    return table(("table", "rows", *scores, PARAMETERS, FLOPS), lines)
+
+
+PAGES = {
+    "README.md": (rho, proxies),
+    "docs/speed.md": (speed, proxies, options),
+    "docs/gpu.md": (gpu,),
+    "docs/search.md": (search, found),
+}
+"""The parts of each page; a part has the name of its function."""
 
 
 def main() -> None:
-    makers = (speed, proxies, options, search, found, rho, gpu)
-    parts = {make.__name__: make() for make in makers}
-    rewrite(Path(__file__).parents[1] / "README.md", parts)
+    for page, makers in PAGES.items():
+        rewrite(ROOT / page, {make.__name__: make() for make in makers})
 
 
 if __name__ == "__main__":
