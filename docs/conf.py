@@ -23,10 +23,10 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "site_extensions.checkout_links",
     "site_extensions.house_drawing",
     "site_extensions.public_names",
 ]
-exclude_patterns = ["_site"]
 nitpicky = True
 # Types of other packages: their documentation would have to be fetched to link to it.
 nitpick_ignore_regex = [

@@ -36,6 +36,7 @@ _COMMENT = re.compile(r"<!--\s*(?P<name>not run|run with|numbers vary|needs|setu
 _COMMENTS_BEFORE = re.compile(r"(?:<!--(?:(?!-->).)*-->\s*)+\Z", re.DOTALL)
 _FILE = re.compile(r"# (\w+\.py)\n")
 _NUMBER = re.compile(r"[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
+_PROGRESS = re.compile(r"^[a-z ]+: [\d,]+ of [\d,]+(, .*)?\n", re.MULTILINE)  # comes every ten seconds
 _python = PythonEvaluator()
 
 
@@ -203,7 +204,7 @@ def bash(source: str, folder: Path) -> tuple[str, str]:
     )
     if done.returncode:
         raise RuntimeError(f"exit code {done.returncode} of\n{source}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
-    return done.stdout, done.stderr + done.stdout
+    return done.stdout, _PROGRESS.sub("", done.stderr) + done.stdout
 
 
 def make_programs(folder: Path) -> Path:
