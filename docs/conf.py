@@ -28,11 +28,20 @@ extensions = [
     "site_extensions.public_names",
 ]
 nitpicky = True
+suppress_warnings = [
+    "ref.python"
+]  # several classes have an attribute of a name; others are never suppressed
 # Types of other packages: their documentation would have to be fetched to link to it.
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!swapnas_ext)(?!.*swapnas_ext\.).*"),
-    (r"py:.*", r"swapnas_ext\..*\.(Thing|Reading|RankedModel|Result|Registered)"),  # variables of types
-    (r"py:.*", r"swapnas_ext\.spaces\.choice_text\.Scanner"),  # of a parser, which only Node's own methods use
+    (
+        r"py:.*",
+        r"swapnas_ext\..*\.(Thing|Reading|RankedModel|Result|Registered)",
+    ),  # variables of types
+    (
+        r"py:.*",
+        r"swapnas_ext\.spaces\.choice_text\.Scanner",
+    ),  # of a parser, which only Node's own methods use
 ]
 
 myst_enable_extensions = ["attrs_inline", "colon_fence", "dollarmath"]
@@ -50,6 +59,7 @@ autodoc_mock_imports = ["archai", "naslib"]
 napoleon_numpy_docstring = False
 napoleon_use_param = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True
 napoleon_custom_sections = [("Equivalent to", "notes_style")]
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 90

@@ -27,7 +27,10 @@ def layers(arrows: list[tuple[str, str]]) -> list[list[str]]:
         return max((height(low) + 1 for low in below[room]), default=0)
 
     heights = {room: height(room) for room in rooms}
-    return [[room for room in rooms if heights[room] == level] for level in range(max(heights.values()), -1, -1)]
+    return [
+        [room for room in rooms if heights[room] == level]
+        for level in range(max(heights.values()), -1, -1)
+    ]
 
 
 def svg(arrows: list[tuple[str, str]]) -> str:

@@ -42,9 +42,7 @@ def _description(name: str, found: Any) -> list[str]:
     return []
 
 
-def describe(
-    app: Sphinx, what: str, name: str, found: Any, options: Any, lines: list[str]
-) -> None:
+def describe(app: Sphinx, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
     """Completes or misses the docstring of a public name."""
     module, _, short = name.rpartition(".")
     if module in sys.modules and what not in ("class", "exception", "function", "module"):
@@ -57,12 +55,18 @@ def describe(
 def _is_outer(module: str, name: str) -> bool:
     """Whether the package around the module offers the same thing."""
     outer = sys.modules.get(module.rpartition(".")[0])
-    return name in getattr(outer, "__all__", ()) and getattr(outer, name) is getattr(sys.modules[module], name)
+    return name in getattr(outer, "__all__", ()) and getattr(outer, name) is getattr(
+        sys.modules[module], name
+    )
 
 
 def skip(app: Sphinx, what: str, name: str, found: Any, skipped: bool, options: Any) -> bool | None:
     """Leaves a name to the page of the outer module, where it is public there too."""
-    return True if what == "module" and _is_outer(app.env.current_document.autodoc_module, name) else None
+    return (
+        True
+        if what == "module" and _is_outer(app.env.current_document.autodoc_module, name)
+        else None
+    )
 
 
 def complete(app: Sphinx, env: BuildEnvironment) -> None:
@@ -75,11 +79,17 @@ def complete(app: Sphinx, env: BuildEnvironment) -> None:
             if ismodule(found):
                 described = _ALSO.get(found.__name__, found.__name__) in domain.modules
             else:
-                described = f"{module_name}.{name}" in domain.objects or _is_outer(module_name, name)
+                described = f"{module_name}.{name}" in domain.objects or _is_outer(
+                    module_name, name
+                )
             if not described:
-                _log.warning("no page of docs/api describes the public name %s.%s", module_name, name)
+                _log.warning(
+                    "no page of docs/api describes the public name %s.%s", module_name, name
+                )
             for method in _without_docstring(found) if isclass(found) else ():
-                _log.warning("the public method %s.%s.%s has no docstring", module_name, name, method)
+                _log.warning(
+                    "the public method %s.%s.%s has no docstring", module_name, name, method
+                )
 
 
 def _without_docstring(kind: type) -> list[str]:
@@ -93,14 +103,24 @@ def _without_docstring(kind: type) -> list[str]:
     return [
         name
         for name, member in members.items()
-        if (isroutine(member) or isinstance(member, property | cached_property)) and not getdoc(member)
+        if (isroutine(member) or isinstance(member, property | cached_property))
+        and not getdoc(member)
         if name not in of_protocols
     ]
 
 
 def bases(app: Sphinx, name: str, found: Any, options: Any, of: list[Any]) -> None:
     """Leaves out helpers among the classes that a class derives from."""
-    of[:] = [base for base in of if not getattr(base, "__module__", "").startswith(f"{PACKAGE}._")] or [object]
+    of[:] = [
+        base for base in of if not getattr(base, "__module__", "").startswith(f"{PACKAGE}._")
+    ] or [object]
+
+
+def without_object(app: Sphinx, page: nodes.document) -> None:
+    """Leaves out that a class derives from object."""
+    for paragraph in list(page.findall(nodes.paragraph)):
+        if paragraph.astext() == "Bases: object":
+            paragraph.parent.remove(paragraph)
 
 
 def resolve(
@@ -114,19 +134,25 @@ def resolve(
     if module.startswith(PACKAGE):
         target = short
     objects = env.domains.python_domain.objects
-    found = sorted((one for one in objects if one.endswith(f".{target}")), key=lambda one: (one.count("."), one))
+    found = sorted(
+        (one for one in objects if one.endswith(f".{target}")),
+        key=lambda one: (one.count("."), one),
+    )
     here = str(node.get("py:module") or "")
     found.sort(key=lambda one: not one.startswith(f"{here}."))
     if not found:
         return None
     entry = objects[found[0]]
-    return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, content, found[0])
+    return make_refnode(
+        app.builder, node["refdoc"], entry.docname, entry.node_id, content, found[0]
+    )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", describe)
     app.connect("autodoc-process-bases", bases)
     app.connect("autodoc-skip-member", skip)
+    app.connect("doctree-read", without_object)
     app.connect("env-check-consistency", complete)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

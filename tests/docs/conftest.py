@@ -7,7 +7,13 @@ import pytest
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, [])]
-    found = {place: reason for one in reports for name, value in one.user_properties if name == "not_run" for place, reason in value.items()}
+    found = {
+        place: reason
+        for one in reports
+        for name, value in one.user_properties
+        if name == "not_run"
+        for place, reason in value.items()
+    }
     if found:
         terminalreporter.section("blocks that were not run")
         for place, reason in sorted(found.items()):

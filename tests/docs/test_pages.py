@@ -13,9 +13,9 @@ import pytest
 
 pytest.importorskip("sybil", reason="needs the extra docs")
 
-from support.pages import PAGES, ROOT, Page, blocks, import_paths, make_programs, parse  # noqa: E402
-from sybil import Document  # noqa: E402
-from sybil.example import SybilFailure  # noqa: E402
+from support.pages import PAGES, ROOT, Page, blocks, import_paths, make_programs, parse
+from sybil import Document
+from sybil.example import SybilFailure
 
 pytestmark = pytest.mark.docs
 
@@ -43,8 +43,15 @@ def _as_a_program(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         ray.shutdown()
 
 
-@pytest.mark.parametrize("path", list(filter(_with_code, PAGES)), ids=lambda path: str(path.relative_to(ROOT)))
-def test_page(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: pytest.RecordProperty) -> None:
+@pytest.mark.parametrize(
+    "path", list(filter(_with_code, PAGES)), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_page(
+    path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: pytest.RecordProperty,
+) -> None:
     page = Page(tmp_path)
     failures = []
     with _as_a_program(tmp_path, monkeypatch):
@@ -55,5 +62,8 @@ def test_page(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recor
                 failures.append(f"{path.name}:{example.line}: {failure.result}")
             except Exception as error:
                 failures.append(f"{path.name}:{example.line}: {type(error).__name__}: {error}")
-    record_property("not_run", {f"{path.relative_to(ROOT)}:{line}": reason for line, reason in page.not_run.items()})
+    record_property(
+        "not_run",
+        {f"{path.relative_to(ROOT)}:{line}": reason for line, reason in page.not_run.items()},
+    )
     assert not failures, "\n\n".join(failures)

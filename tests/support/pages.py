@@ -1,7 +1,7 @@
 """The code blocks of README.md and docs/, and how they are run. CONTRIBUTING.md tells what a writer of pages can say.
 
-Sybil finds the blocks and runs Python. This adds what it lacks: bash with the `swapnas` of this checkout, outputs that may
-vary, files, and reasons for what is not run.
+Sybil finds the blocks and runs Python. This adds what it lacks: bash with the `swapnas` of this checkout, outputs that
+may vary, files, and reasons for what is not run.
 """
 
 from __future__ import annotations
@@ -32,11 +32,16 @@ CHECKOUTS = ("ZERO_COST_NAS", "NASLIB", "AZ_NAS", "DEEPLITE")  # as for tests/pe
 LIMIT = 300  # seconds for one command
 
 _lexer = FencedCodeBlockLexer(r"[\w-]+")
-_COMMENT = re.compile(r"<!--\s*(?P<name>not run|run with|numbers vary|needs|setup)(?::\s*(?P<value>.*?))?\s*-->", re.DOTALL)
+_COMMENT = re.compile(
+    r"<!--\s*(?P<name>not run|run with|numbers vary|needs|setup)(?::\s*(?P<value>.*?))?\s*-->",
+    re.DOTALL,
+)
 _COMMENTS_BEFORE = re.compile(r"(?:<!--(?:(?!-->).)*-->\s*)+\Z", re.DOTALL)
 _FILE = re.compile(r"# (\w+\.py)\n")
 _NUMBER = re.compile(r"[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
-_PROGRESS = re.compile(r"^[a-z ]+: [\d,]+ of [\d,]+(, .*)?\n", re.MULTILINE)  # comes every ten seconds
+_PROGRESS = re.compile(
+    r"^[a-z ]+: [\d,]+ of [\d,]+(, .*)?\n", re.MULTILINE
+)  # comes every ten seconds
 _python = PythonEvaluator()
 
 
@@ -121,7 +126,9 @@ def run(example: Example, page: Page) -> str | None:
         if page.printed is None:
             return "an output without a block that printed it; say <!-- not run: reason -->"
         expected = block.source
-        if not any(is_output(expected, one, "numbers vary" in block.comments) for one in page.printed):
+        if not any(
+            is_output(expected, one, "numbers vary" in block.comments) for one in page.printed
+        ):
             return f"expected\n{expected}\nprinted\n" + "\nor\n".join(page.printed)
     elif block.language not in NO_CODE:
         return f"unknown language {block.language!r}"
@@ -159,7 +166,9 @@ def run_console(block: Block, page: Page) -> str | None:
             command = f"{command}\n{more.removeprefix('> ')}"
         printed = list(bash(command, page.folder))
         page.printed = printed
-        if expected.strip() and not any(is_output(expected, one, "numbers vary" in block.comments) for one in printed):
+        if expected.strip() and not any(
+            is_output(expected, one, "numbers vary" in block.comments) for one in printed
+        ):
             return f"$ {command}\nexpected\n{expected}\nprinted\n" + "\nor\n".join(printed)
     return None
 
@@ -184,7 +193,9 @@ def bash(source: str, folder: Path) -> tuple[str, str]:
         RuntimeError: a command fails.
     """
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(map(str, [*import_paths(), *filter(None, [os.environ.get("PYTHONPATH")])])),
+        "PYTHONPATH": os.pathsep.join(
+            map(str, [*import_paths(), *filter(None, [os.environ.get("PYTHONPATH")])])
+        ),
         "PYTHONIOENCODING": "utf-8",
         "PYTHONWARNINGS": "ignore",
         "HOME": str(folder),  # where other code bases keep results
@@ -203,7 +214,9 @@ def bash(source: str, folder: Path) -> tuple[str, str]:
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"exit code {done.returncode} of\n{source}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
+        raise RuntimeError(
+            f"exit code {done.returncode} of\n{source}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+        )
     return done.stdout, _PROGRESS.sub("", done.stderr) + done.stdout
 
 
@@ -233,7 +246,9 @@ def check_commands(source: str) -> str | None:
     for line in lines:
         words = shlex.split(line.removeprefix("$ "), comments=True)
         if words[:1] == ["swapnas"]:
-            ends = [number for number, word in enumerate(words) if word in ("|", ">", "&&", "&", ";")]
+            ends = [
+                number for number, word in enumerate(words) if word in ("|", ">", "&&", "&", ";")
+            ]
             wrong = _wrong(words[1 : min(ends, default=len(words))])
             if wrong:
                 return f"{line}\n{wrong}"
@@ -249,7 +264,9 @@ def _wrong(words: list[str]) -> str | None:
             name, command, rest = main.resolve_command(context, words)
             assert command is not None
             # Not `make_context`: files and values are of another place, only the options are checked.
-            command.make_parser(click.Context(command, info_name=name, parent=context)).parse_args(rest)
+            command.make_parser(click.Context(command, info_name=name, parent=context)).parse_args(
+                rest
+            )
         else:
             main.make_parser(context).parse_args(list(words))
     except click.ClickException as error:
