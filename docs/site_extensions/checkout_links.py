@@ -1,7 +1,7 @@
 """Links of pages to what is beside docs/ in the checkout, as they are right on GitHub, made right on the site.
 
-A text that the site includes becomes a link to its page. Files become downloads, which MyST does by itself. A folder has
-no page, so its link becomes its name.
+A text that the site includes becomes a link to its page. Files become downloads, which MyST does by itself. A folder
+has no page, so its link becomes its name.
 """
 
 from __future__ import annotations

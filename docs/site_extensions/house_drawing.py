@@ -55,7 +55,8 @@ def svg(arrows: list[tuple[str, str]]) -> str:
         parts.append(
             f'<rect x="{x - WIDTH / 2:g}" y="{y - HEIGHT / 2:g}" width="{WIDTH}" height="{HEIGHT}" rx="6" '
             'class="room"/>'
-            f'<text x="{x:g}" y="{y + 5:g}" text-anchor="middle" font-size="13" fill="currentColor">{escape(room)}</text>'
+            f'<text x="{x:g}" y="{y + 5:g}" text-anchor="middle" font-size="13" fill="currentColor">'
+            f"{escape(room)}</text>"
         )
     told = "; ".join(f"{high} imports {low}" for high, low in arrows)
     return (

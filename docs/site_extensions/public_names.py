@@ -47,9 +47,9 @@ def describe(app: Sphinx, what: str, name: str, found: Any, options: Any, lines:
     module, _, short = name.rpartition(".")
     if module in sys.modules and what not in ("class", "exception", "function", "module"):
         lines[:] = _description(short, found) or ([] if what == "data" else lines)
-    if not any(lines) or (what == "class" and lines[0].startswith(f"{short}(")):
-        if what in ("module", "class", "exception", "function", "data"):
-            _log.warning("the public name %s has no docstring", name)
+    public = what in ("module", "class", "exception", "function", "data")
+    if public and (not any(lines) or (what == "class" and lines[0].startswith(f"{short}("))):
+        _log.warning("the public name %s has no docstring", name)
 
 
 def _is_outer(module: str, name: str) -> bool:

@@ -39,14 +39,9 @@ _COMMENT = re.compile(
 _COMMENTS_BEFORE = re.compile(r"(?:<!--(?:(?!-->).)*-->\s*)+\Z", re.DOTALL)
 _FILE = re.compile(r"# (\w+\.py)\n")
 _NUMBER = re.compile(r"[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
-_PROGRESS = re.compile(
-    r"^[a-z ]+: [\d,]+ of [\d,]+(, .*)?\n", re.MULTILINE
-)  # comes every ten seconds
+# Comes every ten seconds.
+_PROGRESS = re.compile(r"^[a-z ]+: [\d,]+ of [\d,]+(, .*)?\n", re.MULTILINE)
 _python = PythonEvaluator()
-
-
-class NotRun(Exception):
-    """A block that can't run here, with the reason."""
 
 
 @dataclass
