@@ -239,8 +239,8 @@ def check_commands(source: str) -> str | None:
     """Parses the `swapnas` commands of a block that is not run; returns what is wrong with them."""
     lines = re.sub(r"\\\n(?:> )?", " ", source).splitlines()
     for line in lines:
-        words = shlex.split(line.removeprefix("$ "), comments=True)
-        if words[:1] == ["swapnas"]:
+        if line.removeprefix("$ ").startswith("swapnas "):
+            words = shlex.split(line.removeprefix("$ "), comments=True)
             ends = [
                 number for number, word in enumerate(words) if word in ("|", ">", "&&", "&", ";")
             ]
