@@ -22,6 +22,8 @@ PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 RHO = "\N{GREEK SMALL LETTER RHO}"
 # Text and lines of GitHub's pages, and the color of the dots, in light and in dark.
 STYLES = {"ranking.png": ("#1f2328", "#0969da"), "ranking-dark.png": ("#e6edf3", "#58a6ff")}
+LEAST = 50.0
+"""Percent; cells that hardly learn have scores so small that they would press the others together."""
 Values = NDArray[np.float64]
 
 
@@ -43,15 +45,12 @@ def main() -> None:
 def draw(
     scores: Values, sizes: Values, accuracies: Values, text: str, dots: str, path: Path
 ) -> None:
-    """One picture. Scores are natural logarithms; some may be minus infinity, which have no place on the axis."""
+    """One picture of natural logarithms of scores. The correlations are of all cells, those below the axis too."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    placed = np.isfinite(scores)
-    for axes, x, y in (
-        (left, np.exp(scores[placed]), accuracies[placed]),
-        (right, sizes / 1e6, accuracies),
-    ):
-        axes.scatter(x, y, s=16, alpha=0.55, color=dots, edgecolors="none")
+    shown = accuracies >= LEAST
+    for axes, x in ((left, np.exp(scores)), (right, sizes / 1e6)):
+        axes.scatter(x[shown], accuracies[shown], s=16, alpha=0.55, color=dots, edgecolors="none")
         _color(axes, text)
     left.set_title(f"capacity score: {RHO} = {rank_correlation(scores, accuracies):.2f}")
     right.set_title(f"number of parameters: {RHO} = {rank_correlation(sizes, accuracies):.2f}")
@@ -60,7 +59,7 @@ def draw(
     right.set_xlabel("parameters, millions")
     left.set_ylabel("accuracy after training, %")
     figure.savefig(path, dpi=160, transparent=True)
-    print(f"{path.name}: {np.count_nonzero(~placed)} of {len(scores)} have no place on the axis")
+    print(f"{path.name}: {np.count_nonzero(~shown)} of {len(scores)} cells are below {LEAST:g} %")
 
 
 def _color(axes: Axes, color: str) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import swapnas_ext as swap
 from swapnas_ext import cli
 from swapnas_ext._util import cores, rank_correlation
+from swapnas_ext.cli.interrupted import INTERRUPTED
 from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.spaces import SearchSpace
 
@@ -56,7 +57,7 @@ def score(space: SearchSpace) -> None:
             space, scorer, architectures, workers=cores(), on_progress=on_progress
         )
     by_form = {candidate.form: candidate.log_score for candidate in found.candidates}
-    if found.interrupted or len(by_form) < len(set(map(space.canonical, architectures))):
+    if found.interrupted:
         raise KeyboardInterrupt
     accuracies = [float(row["test_cifar10"]) for row in rows]
     scores = [by_form[space.canonical(architecture)] for architecture in architectures]
@@ -149,4 +150,5 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("\ninterrupted; run it again to start over")
+        print("\ninterrupted; run it again to start over", file=sys.stderr)
+        sys.exit(INTERRUPTED)

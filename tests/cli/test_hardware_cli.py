@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from swapnas_ext.cli import main
-from swapnas_ext.search import Candidate, Outcome, RunFile, load
+from swapnas_ext.search import Candidate, Outcome, RunFile, driver, load
 
 SMALL = ("--space", "nasbench201", "--channels", "2", "--cells", "1", "--samples", "8")
 SEARCH = (*SMALL, "--measure", "swap", "--population", "4", "--workers", "1", "--seed", "1")
@@ -175,7 +175,9 @@ def test_a_device_that_always_hangs_ends_the_search(tmp_path: Path) -> None:
     assert "phone: the command took longer than 0.02 s" in words(result.stderr)
 
 
-def test_control_characters_of_a_command_do_not_reach_the_terminal(tmp_path: Path) -> None:
+def test_control_characters_of_a_command_do_not_reach_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = {"space": {"name": "own"}, "search": {"strategy": "random", "seed": 0}}
     evil = "\x1b]0;owned\x07"
     with RunFile.create(tmp_path / "run.db", settings) as run_file:
@@ -188,6 +190,7 @@ def test_control_characters_of_a_command_do_not_reach_the_terminal(tmp_path: Pat
     assert shown.exit_code == 0, shown.output
     assert "owned" in shown.stdout and "\x1b" not in shown.stdout and "\x07" not in shown.stdout
 
+    monkeypatch.setattr(driver, "_ALL_FAIL", 3)
     command = f"{shlex.quote(sys.executable)} -c 'print(\"\\033]0;owned\")' {{torch}}"
     told = run("search", *SEARCH, "--latency-command", command, "--run", tmp_path / "other.db")
     assert told.exit_code == 2, told.output

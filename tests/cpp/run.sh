@@ -3,7 +3,5 @@
 set -e
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build="$root/build/core${1:+-$1}"
-cmake -S "$root" -B "$build" -G Ninja -DSWAPNAS_SANITIZE="$1" -DSWAPNAS_TESTS=ON -DSWAPNAS_CUDA=0 \
-  >/dev/null
-cmake --build "$build"
+sh "$root/tests/cpp/build.sh" "$build" all "$1"
 ctest --test-dir "$build" --output-on-failure -j2

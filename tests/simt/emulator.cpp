@@ -1,5 +1,6 @@
 #include "emulator.h"
 
+#include <setjmp.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
@@ -64,7 +65,11 @@ private:
 // A fiber or the scheduler, each with its own stack. AddressSanitizer must know of every change of
 // stack.
 struct Routine {
-    ucontext_t context;
+    ucontext_t context;  // where a fiber begins
+#if !defined(__SANITIZE_ADDRESS__)
+    jmp_buf left;  // where it was left; unlike swapcontext, a jump makes no system call
+    bool was_left = false;
+#endif
     const void* stack = nullptr;
     size_t stack_bytes = 0;
     void* sanitizers = nullptr;  // AddressSanitizer's memory of the stack while it does not run
@@ -73,10 +78,13 @@ struct Routine {
 #if defined(__SANITIZE_ADDRESS__)
         __sanitizer_start_switch_fiber(for_ever ? nullptr : &sanitizers, other.stack,
                                        other.stack_bytes);
-#endif
         swapcontext(&context, &other.context);
-#if defined(__SANITIZE_ADDRESS__)
         __sanitizer_finish_switch_fiber(sanitizers, nullptr, nullptr);
+#else
+        if (_setjmp(left) != 0) return;
+        was_left = true;
+        if (other.was_left) _longjmp(other.left, 1);
+        setcontext(&other.context);
 #endif
     }
     // Call this first on a new stack; `from` is the routine that switched to it.
