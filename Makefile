@@ -3,16 +3,21 @@ PYTHON ?= python3
 VENV ?= .venv
 # Installed if the environment has no torch >= 2.10.
 TORCH ?= torch==2.13.0
-# Narrow test-versions, which uses all by default, as with PYTHONS="3.12 /opt/python3.13/bin/python" TORCHES=2.15
+# Narrow test-versions and wheels, which use all by default, as with PYTHONS="3.12 /opt/python3.13/bin/python" TORCHES=2.15
 PYTHONS ?=
 TORCHES ?=
+# Processes of the tests: a number, or auto for one a core.
+JOBS ?= auto
 
 PY := $(VENV)/bin/python
+# One process for each core, of one thread each: threads of several processes would wait for each other. A file's
+# tests stay together, for they share what they set up.
+PYTEST = OMP_NUM_THREADS=1 $(PY) -m pytest -q -n $(JOBS) --dist loadfile --timeout 600
 SOURCES := $(shell find csrc build_backend -type f ! -name '*.md') CMakeLists.txt setup.py pyproject.toml
 CXX_FILES := $(shell find csrc tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo docs test test-docs test-fast test-versions check lint types cuda-check bench bench-gpu gpu-binary sanitize cuda-sanitize format clean
+.PHONY: help install demo docs test test-docs test-fast test-versions wheels sdist ci-wheels release-notes check lint types metadata cuda-check bench bench-gpu gpu-binary sanitize cuda-sanitize format clean
 
 help:  ## lists the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,7 +50,7 @@ $(VENV)/installed-with-tests: pyproject.toml $(VENV)/installed
 	@touch $@
 
 $(VENV)/check-tools: pyproject.toml | $(PY)
-	$(PY) -m pip install -q $$(sed -nE 's/^check = \[(.*)\]/\1/p' pyproject.toml | tr -d ',"')
+	$(PY) -m pip install -q $$(sed -n '/^check = \[$$/,/^\]/p' pyproject.toml | sed '1d;$$d' | tr -d ',"')
 	@touch $@
 
 $(VENV)/cuda-check-tools: pyproject.toml | $(PY)
@@ -56,10 +61,14 @@ $(VENV)/versions-tools: pyproject.toml | $(PY)
 	$(PY) -m pip install -q $$(sed -nE 's/^versions = \[(.*)\]/\1/p' pyproject.toml | tr -d ',"')
 	@touch $@
 
-$(VENV)/docs-tools: pyproject.toml $(VENV)/installed
+$(VENV)/docs-tools: pyproject.toml $(VENV)/installed-with-tests
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "the site needs Python >= 3.11; choose one with: make PYTHON=python3.12 VENV=.venv312 docs"; exit 1; }
-	$(PY) -m pip install -q -e '.[test,docs]'
+	$(PY) -m pip install -q -e '.[docs]'
+	@touch $@
+
+$(VENV)/wheels-tools: pyproject.toml | $(PY)
+	$(PY) -m pip install -q $$(sed -nE 's/^wheels = \[(.*)\]/\1/p' pyproject.toml | tr -d ',"')
 	@touch $@
 
 $(VENV)/bench-tools: pyproject.toml $(VENV)/installed
@@ -74,22 +83,36 @@ demo: install  ## installs the package, scores networks whose accuracies are kno
 test: $(VENV)/installed-with-tests  ## runs the C++ and the Python tests
 	$(PY) -m pip install -q 'cmake>=3.24' ninja
 	PATH="$(abspath $(VENV))/bin:$$PATH" sh tests/cpp/run.sh
-	$(PY) -m pytest -q -m "not docs"
+	$(PYTEST) -m "not docs"
 
 test-fast: $(VENV)/installed-with-tests  ## runs the Python tests except the slow ones
-	$(PY) -m pytest -q -m "not slow and not docs"
+	$(PYTEST) -m "not slow and not docs"
 
-docs: $(VENV)/docs-tools  ## builds the site into build/docs/html; needs Python >= 3.11, and no network afterwards
+docs: $(VENV)/docs-tools  ## builds the site into build/docs/html; needs Python >= 3.11
 	$(PY) -m sphinx -q -W --keep-going -b html -d build/docs/doctrees docs build/docs/html
 	@echo "open build/docs/html/index.html"
 
 test-docs: $(VENV)/docs-tools  ## runs the code of README.md and docs/, and the tutorials, and compares what they print
-	OMP_NUM_THREADS=1 $(PY) -m pytest -q -m docs -n 2 --durations=10 tests/docs
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -m docs -n $(JOBS) --timeout 1800 --durations=10 tests/docs
 
 test-versions: $(VENV)/versions-tools  ## tests one binary in every torch >= 2.10; gigabytes, an hour
 	$(PY) tests/versions.py $(PYTHONS:%=--python %) $(TORCHES:%=--torch %)
 
-check: lint types  ## checks style and types: ruff, clang-format, mypy
+wheels: $(VENV)/wheels-tools  ## builds and tries a wheel for each Python from 3.10 to 3.14; writes dist/
+	$(ENSURE_TORCH)
+	$(PY) tests/wheels.py --torch '$(TORCH)' $(PYTHONS:%=--python %)
+
+sdist: $(VENV)/wheels-tools  ## builds the source distribution; writes dist/
+	$(PY) tests/wheels.py --only-sdist
+
+ci-wheels: | $(PY)  ## builds wheels as the workflow does: with cibuildwheel, which needs Docker or macOS
+	$(PY) -m pip install -q cibuildwheel==4.3.5
+	$(PY) -m cibuildwheel --output-dir dist
+
+release-notes:  ## checks that TAG (v1.2.3) can be released; writes build/release-notes.md
+	$(PYTHON) tests/release_notes.py $(TAG)
+
+check: lint types metadata  ## checks style, types and metadata: ruff, clang-format, mypy, schemas
 
 lint: $(VENV)/check-tools
 	$(PY) -m ruff check .
@@ -98,6 +121,14 @@ lint: $(VENV)/check-tools
 
 types: $(VENV)/check-tools $(VENV)/installed-with-tests
 	$(PY) -m mypy
+
+metadata: $(VENV)/check-tools
+	$(VENV)/bin/validate-pyproject pyproject.toml
+	for kind in workflows/*.yml:vendor.github-workflows ISSUE_TEMPLATE/[!c]*.yml:vendor.github-issue-forms \
+	    ISSUE_TEMPLATE/config.yml:vendor.github-issue-config dependabot.yml:vendor.dependabot; do \
+	  $(VENV)/bin/check-jsonschema --builtin-schema $${kind#*:} .github/$${kind%:*} || exit 1; done
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.citation-file-format --force-filetype yaml CITATION.cff
+	$(VENV)/bin/zizmor --offline --quiet --config .github/zizmor.yml .github
 
 cuda-check: $(VENV)/cuda-check-tools  ## compiles the CUDA kernels for every architecture; no GPU needed
 	PATH="$$(echo $(abspath $(VENV))/lib/python3*/site-packages/nvidia/cu13/bin):$$PATH" \

@@ -1,6 +1,7 @@
 """Builds the compiled part with CMake and ninja; everything else is in pyproject.toml.
 
-Environment: SWAPNAS_CUDA=0|1|auto, CMAKE_ARGS (further arguments), MAX_JOBS (parallel compilers).
+Environment: SWAPNAS_CUDA=0|1|auto, SWAPNAS_TORCH_DIR (the torch whose headers are used, where it is not the installed
+one), CMAKE_ARGS (further arguments), MAX_JOBS (parallel compilers).
 """
 
 import os

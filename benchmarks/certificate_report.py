@@ -11,12 +11,12 @@ from typing import Any
 from certificate_tables import CAPACITY, COMPOSITE, TABLES
 from marked import rewrite, table
 from matplotlib.figure import Figure
+from plots import draw_operations
 
 from swapnas_ext.correlation.analysis import OperationEffect, Repeatability
 from swapnas_ext.correlation.correlations import RAW, REGULARISED
 from swapnas_ext.correlation.ranking import Chosen, Coefficient
 from swapnas_ext.report.correlation.contents import chosen_text, coefficient_text
-from swapnas_ext.report.shared.charts import draw_operations
 
 Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
 

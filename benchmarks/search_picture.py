@@ -8,10 +8,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 from PIL import Image
+from plots import draw_graph, draw_sizes
 
 import swapnas_ext as swap
-from swapnas_ext.report.shared.charts import draw_sizes
-from swapnas_ext.report.shared.drawing import draw_graph
 from swapnas_ext.search import RunFile, SearchResult
 
 RESULTS = Path(__file__).parent / "results"

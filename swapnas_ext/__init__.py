@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from swapnas_ext import data, examples, measures, spaces
@@ -38,6 +39,9 @@ _IMPORTED_WHEN_USED = {
     "text": "swapnas_ext.text",
     "validation": "swapnas_ext.validation",
 }
+
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # silent unless asked
 
 
 def __getattr__(name: str) -> Any:

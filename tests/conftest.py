@@ -12,10 +12,25 @@ from hypothesis import settings
 from support.devices import require_cuda
 from support.small_net import SmallNet
 
+from swapnas_ext.cli import worker_options
 from swapnas_ext.patterns.native import _C
 
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.load_profile("default")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_score_in_this_process() -> Iterator[None]:
+    """Commands that tests call in this process score in it unless they ask for two workers or more: each
+    process of workers takes two seconds to import torch. Commands in a process of their own are as ever."""
+    local_workers = worker_options.local_workers
+
+    def here(workers: int | None, device: str = "cpu") -> int | None:
+        return None if workers in (None, 1) else local_workers(workers, device)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker_options, "local_workers", here)
+        yield
 
 
 @pytest.fixture

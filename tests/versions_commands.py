@@ -1,4 +1,4 @@
-"""Commands for ``tests/versions.py``: Pythons, versions of torch and environments, through uv."""
+"""Commands for ``versions.py`` and ``wheels.py``: Pythons, versions of torch and environments, through uv."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Uv:
 
     cache: Path
 
-    def __call__(self, *arguments: str | Path, log: Path) -> None:
-        run(uv_program(), *arguments, log=log, UV_CACHE_DIR=str(self.cache))
+    def __call__(self, *arguments: str | Path, log: Path, **environment: str) -> None:
+        run(uv_program(), *arguments, log=log, **environment, UV_CACHE_DIR=str(self.cache))
 
     def ask(
         self, *arguments: str | Path, text: str | None = None
@@ -61,7 +61,7 @@ def uv_program() -> str:
     beside_python = Path(sys.executable).parent / "uv"
     found = str(beside_python) if beside_python.exists() else shutil.which("uv")
     if found is None:
-        sys.exit("uv is needed to install every torch; run: make test-versions, or pip install uv")
+        sys.exit("uv is needed; run: make test-versions, make wheels, or pip install uv")
     return found
 
 

@@ -114,6 +114,12 @@ def to_markdown(outcomes: Iterable[Outcome]) -> str:
         'torch; it is built without\nCUDA, with the headers of the torch under "built with". Skipped '
         "tests need a GPU, a benchmark table or a package that\nis not a dependency. "
         "Written by `make test-versions` (`tests/versions.py`).\n\n"
+        "`make wheels` builds a wheel for each Python. One wheel for all of them (abi3) is not possible: "
+        "pybind11 does not\nsupport Python's stable ABI. libtorch is not in a wheel; the installed torch "
+        "brings it. The tag of a wheel is the\noldest glibc that it runs with, and comes from the compiler: "
+        "`manylinux_2_34` with GCC 12 on Debian 12;\nthe workflow builds in containers of `manylinux_2_28`, "
+        "as torch does. `SWAPNAS_TORCH_DIR` names the torch whose\nheaders are used, which may be another "
+        "Python's.\n\n"
         "| torch | Python | NumPy | passed | failed | skipped | built with | on | date |\n"
         "|---|---|---|---|---|---|---|---|---|\n"
         f"{rows}\n" + "\n".join(["", "## What failed", "", *failed, ""] if failed else [])

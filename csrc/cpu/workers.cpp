@@ -7,6 +7,19 @@
 
 namespace swapnas::cpu {
 
+namespace {
+
+// std::jthread, which libc++ has only since version 20, and Apple's later.
+struct JoiningThreads {
+    std::vector<std::thread> threads;
+
+    ~JoiningThreads() {
+        for (auto& thread : threads) thread.join();
+    }
+};
+
+}  // namespace
+
 StdWorkers::StdWorkers(int count) : count_(std::max(count, 1)) {}
 
 void StdWorkers::run(int tasks, const std::function<void(int)>& task) const {
@@ -19,8 +32,8 @@ void StdWorkers::run(int tasks, const std::function<void(int)>& task) const {
         }
     };
     {
-        std::vector<std::jthread> threads;
-        for (int index = 1; index < tasks; ++index) threads.emplace_back(guarded, index);
+        JoiningThreads joined;
+        for (int index = 1; index < tasks; ++index) joined.threads.emplace_back(guarded, index);
         if (tasks > 0) guarded(0);
     }
     for (const auto& failure : failures)

@@ -15,6 +15,7 @@ from swapnas_ext._util.made_later import MadeLater
 from swapnas_ext._util.malloc import keep_freed_memory
 from swapnas_ext._util.notebook_bar import ShownInNotebook, bar_in_notebook
 from swapnas_ext._util.notebook_html import notebook_facts, notebook_table, shortened
+from swapnas_ext._util.number_text import decimal, duration, rate_text, short_count, significant
 from swapnas_ext._util.rank_correlation import Values, rank_correlation
 from swapnas_ext._util.registry import Registry, full_name
 from swapnas_ext._util.same_with_nan import SameWithNan
@@ -36,7 +37,9 @@ __all__ = [
     "ctrl_c_ignored",
     "ctrl_c_later",
     "data_frame",
+    "decimal",
     "decoded",
+    "duration",
     "exp_or_inf",
     "exp_text",
     "full_name",
@@ -51,11 +54,14 @@ __all__ = [
     "parsed_json",
     "quoted",
     "rank_correlation",
+    "rate_text",
     "read_document",
     "read_text",
     "renamed",
     "replacing",
+    "short_count",
     "shortened",
+    "significant",
     "temporary_beside",
     "unquoted",
     "warn",

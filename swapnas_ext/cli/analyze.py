@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from swapnas_ext.cli.command import Command
-from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
+from swapnas_ext.cli.messages import EXPECTED, fail, tell, tell_caveats
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.correlation import agreement, analysis, check_scipy
 from swapnas_ext.report.analysis.text import (
@@ -16,6 +16,7 @@ from swapnas_ext.report.analysis.text import (
     runs_text,
     trust_text,
 )
+from swapnas_ext.report.shared.text import terminal_width, wrapped
 from swapnas_ext.search import RunFile, recorded_space
 
 EXAMPLES = """
@@ -44,6 +45,7 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
     """
     try:
         check_scipy()
+        width = terminal_width()
         if html is not None:
             check_writable(html, "--html")
         found = [analysis.ScoredRun.read(path) for path in runs]
@@ -59,20 +61,20 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
                 [candidate.log_score for candidate in first.alike],
             )
         if effects:
-            click.echo(operations_text(effects))
-        click.echo(trust_text(first), nl=False)
+            click.echo(operations_text(effects, width))
+        click.echo(trust_text(first, width), nl=False)
         if found_by_pilot is not None:
-            click.echo(found_by_pilot["sentence"])
+            click.echo(wrapped(found_by_pilot["sentence"], width))
         agrees = agreement(first.candidates, first.repeats)
         if agrees is not None:
-            click.echo("\n" + agreement_text(agrees, len(first.candidates)), nl=False)
+            click.echo("\n" + agreement_text(agrees, len(first.candidates), width), nl=False)
         tell_caveats(first.candidates)
         if len(found) > 1:
-            click.echo("\n" + runs_text(found), nl=False)
+            click.echo("\n" + runs_text(found, width), nl=False)
         if html is not None:
-            from swapnas_ext.report.analysis.page import to_page  # brings matplotlib
+            from swapnas_ext.report.analysis.page import to_page  # brings templates
 
-            write(html, to_page(first, effects))
-            click.echo(f"wrote {html}", err=True)
+            write(html, to_page(first, effects, drawn))
+            tell(f"wrote {html}")
     except EXPECTED as error:
         fail(error)

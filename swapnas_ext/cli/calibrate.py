@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from swapnas_ext.cli.command import Command
-from swapnas_ext.cli.messages import EXPECTED, fail
+from swapnas_ext.cli.messages import EXPECTED, fail, tell
 from swapnas_ext.cli.option_types import COUNT
 from swapnas_ext.cli.piloted import piloted
 from swapnas_ext.cli.progress import progress_bar
@@ -56,7 +56,7 @@ def calibrate(
         space = choice.get()
         scoring, found_by_pilot = piloted(scoring, space, seed=seed, workers=hands.local)
         scorer = scoring.scorer(space, seed=seed)
-        click.echo(scoring.sentence(scorer), err=True)
+        tell(scoring.sentence(scorer))
         with progress_bar("calibrating", architectures) as on_progress:
             control, result = run_calibration(
                 space,

@@ -1,4 +1,5 @@
-"""The classes of the commands: options in groups, summaries at full length, and ``--config`` for all."""
+"""The classes of the commands: options in groups, summaries at full length, and ``--config``, ``--quiet`` and
+``--verbose`` for all."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from swapnas_ext.cli import config_file
+from swapnas_ext.cli import config_file, loudness
 
 _GROUP = "swapnas_group"
 _Decorator = TypeVar("_Decorator", bound=Callable[..., Any])
@@ -38,10 +39,13 @@ class Command(click.Command):
         super().__init__(*args, **settings)
         if not any("--config" in parameter.opts for parameter in self.params):
             self.params.append(config_file.option())
+        for option in loudness.options():
+            setattr(option, _GROUP, "Messages")
+            self.params.append(option)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
         except click.BadParameter as error:
             name = None if error.param is None else error.param.name
             path = config_file.source_of(ctx, name)
@@ -50,6 +54,12 @@ class Command(click.Command):
             raise click.BadParameter(
                 f"{error.message} (in {path})", error.ctx, error.param, error.param_hint
             ) from error
+        loudness.asked(ctx)
+        return rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with loudness.told(loudness.asked(ctx)):
+            return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups: dict[str, list[tuple[str, str]]] = {"Options": []}
@@ -65,9 +75,14 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A group of such commands. Its ``--help`` shows the whole first sentence of each."""
+    """A group of such commands, with ``--quiet`` and ``--verbose`` before the name of one. Its ``--help`` shows the
+    whole first sentence of each."""
 
     command_class = Command
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.params += loudness.options()
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from swapnas_ext.cli.command import Command
-from swapnas_ext.cli.messages import EXPECTED, fail
+from swapnas_ext.cli.messages import EXPECTED, fail, tell
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.report.comparison.json_text import to_json
 from swapnas_ext.report.comparison.text import to_text
+from swapnas_ext.report.shared.text import terminal_width
 from swapnas_ext.search import compare as compare_runs
 
 EXAMPLES = """
@@ -62,12 +63,13 @@ def compare(
             _check_no_run(html, runs)
         comparison = compare_runs(runs, top=top, measure=measure)
         if html is not None:
-            from swapnas_ext.report.comparison.page import to_page  # brings matplotlib
+            from swapnas_ext.report.comparison.page import to_page  # brings templates
 
             write(html, to_page(comparison))
-            click.echo(f"wrote {html}", err=True)
+            tell(f"wrote {html}")
         else:
-            click.echo(to_json(comparison) if as_json else to_text(comparison), nl=False)
+            width = terminal_width()
+            click.echo(to_json(comparison) if as_json else to_text(comparison, width), nl=False)
     except EXPECTED as error:
         fail(error)
 

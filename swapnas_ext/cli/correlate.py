@@ -10,7 +10,7 @@ import click
 
 from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
-from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
+from swapnas_ext.cli.messages import EXPECTED, fail, tell, tell_caveats, tell_end
 from swapnas_ext.cli.option_types import TablePath
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.piloted import piloted
@@ -23,6 +23,7 @@ from swapnas_ext.correlation import check_scipy, read_table, tell_faults
 from swapnas_ext.correlation import correlate as run_correlation
 from swapnas_ext.report.correlation.csv_text import to_csv
 from swapnas_ext.report.correlation.text import to_text
+from swapnas_ext.report.shared.text import terminal_width
 from swapnas_ext.search import Control, describe_scorer, describe_space, score_listed
 
 EXAMPLES = """
@@ -127,7 +128,7 @@ def correlate(
     """
     try:
         check_scipy()
-        from swapnas_ext.report.correlation.page import to_page  # brings matplotlib
+        from swapnas_ext.report.correlation.page import to_page  # brings templates
 
         control = None if mu is None and sigma is None else Control(mu, sigma)
         space = choice.get()
@@ -141,7 +142,7 @@ def correlate(
         )
         if table.faults:
             total = len(table.rows) + len(table.faults)
-            click.echo(f"{tell_faults(table.faults, total)}\nthey are left out", err=True)
+            tell(f"{tell_faults(table.faults, total)}\nthey are left out")
         whole, table = table, table.sampled(limit, seed)
         base = output or Path(f"{path.stem}-{(choice.name or '').replace(':', '.')}")
         files = _files(base, path)
@@ -149,7 +150,7 @@ def correlate(
             scoring, space, seed=seed, workers=hands.local, run=files["db"]
         )
         scorer = scoring.scorer(space, seed=seed)
-        click.echo(scoring.sentence(scorer), err=True)
+        tell(scoring.sentence(scorer))
         with progress_bar("scoring", len(table.rows)) as on_progress:
             scores = score_listed(
                 space,
@@ -178,10 +179,9 @@ def correlate(
             )
         if scores.interrupted:
             finish_after_ctrl_c()
-            click.echo(
+            tell_end(
                 f"interrupted: {len(scores.candidates):,} networks are in {shlex.quote(str(files['db']))}; "
-                "the same command goes on",
-                err=True,
+                "the same command goes on"
             )
             sys.exit(INTERRUPTED)
         with bar("intervals") as shown:
@@ -195,7 +195,7 @@ def correlate(
                 seed=seed,
                 on_progress=lambda done, total: shown.update(task, completed=done, total=total),
             )
-        click.echo(to_text(found), nl=False)
+        click.echo(to_text(found, terminal_width()), nl=False)
         tell_caveats(row.candidate for row in found.rows)
         made_with = {"space": describe_space(space), "scorer": describe_scorer(scorer)}
         if found_by_pilot is not None:
@@ -204,7 +204,7 @@ def correlate(
         write(files["html"], to_page(found, made_with, space))
     except EXPECTED as error:
         fail(error)
-    click.echo(f"wrote {', '.join(str(files[kind]) for kind in ('csv', 'html', 'db'))}", err=True)
+    tell(f"wrote {', '.join(str(files[kind]) for kind in ('csv', 'html', 'db'))}")
 
 
 def _files(base: Path, table: Path) -> dict[str, Path]:

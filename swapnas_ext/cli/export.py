@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext.cli.command import Command
-from swapnas_ext.cli.messages import EXPECTED, fail
+from swapnas_ext.cli.messages import EXPECTED, fail, tell
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.progress import bar
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
@@ -21,6 +21,7 @@ from swapnas_ext.cli.space_of_run import space_to_build
 from swapnas_ext.export import Checkpoint, Exported, check_onnx, describe, to_onnx, to_torch
 from swapnas_ext.models import own_random_state
 from swapnas_ext.report.shared.json_text import json_text
+from swapnas_ext.report.shared.text import terminal_width, wrapped
 from swapnas_ext.search import Ranked, asked_space_name, load
 from swapnas_ext.spaces import SearchSpace
 
@@ -142,12 +143,9 @@ def export(
             found = to_file(network, inputs, path, notes=notes, on_phase=on_phase)
     except EXPECTED as error:
         fail(error)
-    click.echo(_told(found, network, trained=weights is not None))
+    click.echo(wrapped(_told(found, network, trained=weights is not None), terminal_width()))
     if found.fixed_by:
-        click.echo(
-            f"it takes batches of {found.inputs[0]} only: {found.fixed_by} allows no others",
-            err=True,
-        )
+        tell(f"it takes batches of {found.inputs[0]} only: {found.fixed_by} allows no others")
 
 
 def _format(given: str | None, output: Path | None) -> str:

@@ -6,11 +6,10 @@ import json
 from typing import Any
 
 import click
-from rich.table import Table
 
 from swapnas_ext import measures as all_measures
 from swapnas_ext.cli.command import Command
-from swapnas_ext.report.shared.text import as_text
+from swapnas_ext.report.shared.text import columns_text, terminal_width
 
 
 @click.command(cls=Command)
@@ -21,13 +20,15 @@ def measures(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("measure", "weights", "about"):
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        about = f"{row['about']}; recommended" if row["recommended"] else row["about"]
-        table.add_row(row["measure"], row["weights"], about)
-    click.echo(as_text(table), nl=False)
+    columns = {
+        "measure": [row["measure"] for row in rows],
+        "weights": [row["weights"] for row in rows],
+        "about": [
+            f"{row['about']}; recommended" if row["recommended"] else row["about"] for row in rows
+        ],
+    }
+    text = columns_text(columns, terminal_width(), sentences=["weights", "about"])
+    click.echo(text, nl=False)
     click.echo("\nOr MODULE:NAME, a measure of your own.")
 
 

@@ -6,9 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import click
-
 from swapnas_ext._util import cores
+from swapnas_ext.cli.messages import tell
 from swapnas_ext.cli.option_types import AUTO
 from swapnas_ext.cli.progress import progress_bar
 from swapnas_ext.cli.scoring import Scoring
@@ -26,7 +25,7 @@ def piloted(
 ) -> tuple[Scoring, dict[str, Any] | None]:
     """The scoring with numbers where it had ``auto``, and the pilot that chose them, for JSON; None without one.
 
-    The pilot runs in local processes. What it chose is printed. A run file that has begun keeps what its pilot chose:
+    The pilot runs in local processes. What it chose is told. A run file that has begun keeps what its pilot chose:
     measured times, and so the choice, may be others the next time. Of several measures, the pilot is about the first.
 
     Args:
@@ -37,7 +36,7 @@ def piloted(
         return scoring, None
     before = _recorded(run)
     if before is not None:
-        click.echo(before["sentence"], err=True)
+        tell(before["sentence"])
         return _filled_in(scoring, before), before
     with progress_bar("pilot", 1) as on_progress:
         found = pilot(
@@ -51,7 +50,7 @@ def piloted(
             device=scoring.device,
             on_progress=on_progress,
         )
-    click.echo(found.sentence, err=True)
+    tell(found.sentence)
     return _filled_in(scoring, found.for_json()), found.for_json()
 
 

@@ -13,14 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, T
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from swapnas_ext.report.live.words import duration, rate_text
+from swapnas_ext._util import duration
+from swapnas_ext.cli.loudness import is_quiet
 from swapnas_ext.report.shared.text import printable
 from swapnas_ext.search import Progress
 
 _LINE = 10.0
 """Seconds between two lines, and before the first."""
-_LOOKING = 20
-"""Draws in vain from which on a bar tells of them."""
 _CHECKED = 0.5
 """Seconds between two looks whether a line is due."""
 
@@ -34,6 +33,7 @@ class Bar(RichProgress):
         what: is being done, such as "searching".
         console: by default stderr.
         clock: seconds, which only grow.
+        is_shown: without it, neither a bar nor a line is.
     """
 
     def __init__(
@@ -41,6 +41,8 @@ class Bar(RichProgress):
         what: str,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        is_shown: bool = True,
     ) -> None:
         console = Console(stderr=True) if console is None else console
         self._what = what
@@ -59,10 +61,11 @@ class Bar(RichProgress):
             auto_refresh=self._draws,
             transient=True,
             get_time=clock,
+            disable=not is_shown,
         )
 
     def start(self) -> None:
-        if self._draws:
+        if self._draws or self.disable:
             super().start()
             return
         # A thread, so that a command that waits long for one network tells that it goes on.
@@ -115,8 +118,9 @@ def _seconds_left(task: Task) -> float | None:
 
 
 def bar(what: str) -> Bar:
-    """A progress bar, or the lines in its place. Its task has a ``state``, a short text."""
-    return Bar(what)
+    """A progress bar, or the lines in its place; nothing if the command is quiet. Its task has a ``state``, a short
+    text."""
+    return Bar(what, is_shown=not is_quiet())
 
 
 @contextmanager
@@ -130,21 +134,8 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[Progress], None]]:
                 task,
                 completed=progress.done,
                 total=progress.total,
-                state=", ".join(_parts(progress)),
+                state=progress.state,
                 seconds_left=progress.seconds_left,
             )
 
         yield on_progress
-
-
-def _parts(progress: Progress) -> Iterator[str]:
-    if progress.best is not None:
-        yield f"best {progress.best.score:.6g}"
-    if progress.rate:
-        yield rate_text(progress.rate)
-    if progress.failed:
-        yield f"{progress.failed:,} without a score"
-    if progress.over:
-        yield f"{progress.over:,} beyond the limits"
-    if progress.looking >= _LOOKING:
-        yield f"looking for new architectures: {progress.looking:,} in a row were known or too large"

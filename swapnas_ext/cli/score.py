@@ -17,10 +17,10 @@ import torch
 from torch import nn
 
 from swapnas_ext import spaces
-from swapnas_ext._util import decoded, named
+from swapnas_ext._util import decoded, named, significant
 from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
-from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
+from swapnas_ext.cli.messages import EXPECTED, fail, tell, tell_caveats, tell_end
 from swapnas_ext.cli.option_types import ListFile
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.piloted import piloted
@@ -34,6 +34,7 @@ from swapnas_ext.models import OWN
 from swapnas_ext.report.scores.profile import profile_text
 from swapnas_ext.report.scores.rows import ScoreRow, best_first, score_row, to_csv, to_json
 from swapnas_ext.report.scores.text import to_text
+from swapnas_ext.report.shared.text import terminal_width
 from swapnas_ext.scoring import Scorer, ScoreWarning, SeededBuilds, SwapScore
 from swapnas_ext.search import Progress, Survey, Workers, run_file_of, survey_csv
 from swapnas_ext.spaces import SearchSpace
@@ -144,7 +145,7 @@ def score(
                 scoring, space, seed=seed, workers=hands.local, run=run_file_of(path)
             )
             scorer = scoring.scorer(space, seed=seed, mu=mu, sigma=sigma)
-            click.echo(scoring.sentence(scorer), err=True)
+            tell(scoring.sentence(scorer))
             survey = Survey(name, choice.renamed(), scorer, path)
             command = as_recorded(
                 "score",
@@ -164,7 +165,7 @@ def score(
                 "score --all have them; give a number here"
             )
         scorer = scoring.scorer(space, seed=seed, mu=mu, sigma=sigma)
-        click.echo(scoring.sentence(scorer), err=True)
+        tell(scoring.sentence(scorer))
     except EXPECTED as error:
         fail(error)
 
@@ -176,9 +177,9 @@ def score(
         for name, result in _scored(candidates, scorer, target, seed):
             rows.append(score_row(name, result))
             if profile:
-                click.echo(profile_text(name, result), err=True)
+                click.echo(profile_text(name, result, terminal_width(sys.stderr)), err=True)
             for text in (*result.missed, *result.notes):
-                click.echo(f"{name}: {text}", err=True)
+                tell(f"{name}:\n{text}" if " " in name else f"{name}: {text}")
             standings.append(_standing(result))
     except KeyboardInterrupt:
         finish_after_ctrl_c()
@@ -191,7 +192,7 @@ def score(
     if failure is not None:
         fail(failure)
     if interrupted:
-        click.echo(f"interrupted: {len(rows)} of {len(candidates)} scored", err=True)
+        tell_end(f"interrupted: {len(rows)} of {len(candidates)} scored")
         sys.exit(INTERRUPTED)
 
 
@@ -297,7 +298,7 @@ def _survey(survey: Survey, workers: Workers, command: dict[str, Any]) -> None:
 
         def on_progress(progress: Progress) -> None:
             if known and progress.scored == 0:  # the file can be continued
-                click.echo(f"{survey.output} has {known:,} of {total:,}: continuing", err=True)
+                tell(f"{survey.output} has {known:,} of {total:,}: continuing")
             show(progress)
 
         found = survey.score(workers=workers, on_progress=on_progress, command=command)
@@ -308,15 +309,14 @@ def _survey(survey: Survey, workers: Workers, command: dict[str, Any]) -> None:
     rows = [row for of_form in after.values() for row in of_form]
     write(survey.output, survey_csv(rows))
     if found.interrupted:
-        click.echo(
-            f"interrupted: {len(rows):,} of {total:,} are in {survey.output}; the same command continues",
-            err=True,
+        tell_end(
+            f"interrupted: {len(rows):,} of {total:,} are in {survey.output}; the same command continues"
         )
         sys.exit(INTERRUPTED)
     click.echo(f"{len(rows):,} architectures of {len(after):,} forms are in {survey.output}")
     click.echo(f"scored {len(after) - len(before):,} networks in {seconds:.1f} s; the best:")
     for row in sorted(rows, key=lambda row: float(row["log_score"]), reverse=True)[:5]:
-        click.echo(f"  {float(row['score']):.6g}  {row['architecture']}")
+        click.echo(f"  {significant(float(row['score']))}  {row['architecture']}")
     tell_caveats(found.candidates)
     if found.failed:
         first = found.failed[0]
@@ -327,6 +327,9 @@ def _survey(survey: Survey, workers: Workers, command: dict[str, Any]) -> None:
 
 
 def _write(rows: list[ScoreRow], output_format: str, output: Path | None) -> None:
+    if output is None and output_format == "table":
+        click.echo(to_text(rows, terminal_width()), nl=False)
+        return
     text = {"table": to_text, "json": to_json, "csv": to_csv}[output_format](rows)
     if output is None:
         click.echo(text, nl=False)
@@ -336,4 +339,4 @@ def _write(rows: list[ScoreRow], output_format: str, output: Path | None) -> Non
     except OSError as error:
         click.echo(text, nl=False)  # they may have taken hours
         fail(error)
-    click.echo(f"wrote {len(rows)} scores to {output}", err=True)
+    tell(f"wrote {len(rows)} scores to {output}")

@@ -17,7 +17,7 @@ from swapnas_ext import measures, spaces
 from swapnas_ext.cli.command import Command, option_group
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.latency_options import Devices, check_given_again, latency_options
-from swapnas_ext.cli.messages import EXPECTED, fail, tell_caveats
+from swapnas_ext.cli.messages import EXPECTED, fail, tell, tell_caveats, tell_end
 from swapnas_ext.cli.option_types import (
     AUTO,
     BYTES,
@@ -34,6 +34,7 @@ from swapnas_ext.cli.scoring import Scoring, scoring_options
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
 from swapnas_ext.cli.worker_options import Hands, workers_options
 from swapnas_ext.report.search.text import front_text, to_text
+from swapnas_ext.report.shared.text import terminal_width, unbroken, wrapped
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import (
     STRATEGIES,
@@ -175,9 +176,9 @@ def search(
                 scoring, space, seed=settings.seed, workers=hands.local
             )
         elif found_by_pilot is not None:
-            click.echo(found_by_pilot["sentence"], err=True)
+            tell(found_by_pilot["sentence"])
         scorer = _scorer(scoring, space, settings, resume)
-        click.echo(scoring.sentence(scorer), err=True)
+        tell(scoring.sentence(scorer))
         with progress_bar("searching", settings.candidates) as on_progress:
             found = run_search(
                 space,
@@ -283,35 +284,31 @@ def _conclude(found: SearchResult, path: Path, settings: SearchSettings) -> None
         finish_after_ctrl_c()
     shown = shlex.quote(str(path))
     ranked = found.ranked()
+    resume, show = unbroken(f"swapnas search --resume {shown}"), f"swapnas show {shown}"
     if not ranked:
-        click.echo(
-            f"interrupted before anything was scored; swapnas search --resume {shown} starts over",
-            err=True,
-        )
+        tell_end(f"interrupted before anything was scored; {resume} starts over")
         sys.exit(INTERRUPTED)
+    width = terminal_width()
     for line in limits_text(found.candidates, settings.for_json()):
-        click.echo(line)
-    click.echo(to_text(found, top=5), nl=False)
+        click.echo(wrapped(line, width))
+    click.echo(to_text(found, top=5, width=width), nl=False)
     if settings.objective is not None:
-        click.echo(front_text(found), nl=False)
+        click.echo(front_text(found, width), nl=False)
     tell_caveats(ranked)
     if found.interrupted:
-        click.echo(
-            f"interrupted at {len(found.candidates):,} of {settings.candidates:,}: continue with swapnas "
-            f"search --resume {shown}",
-            err=True,
+        tell_end(
+            f"interrupted at {len(found.candidates):,} of {settings.candidates:,}: continue with {resume}"
         )
         sys.exit(INTERRUPTED)
     if len(found.candidates) > settings.candidates:
-        click.echo(
+        tell(
             f"{shown} was at {len(found.candidates):,} candidates already, and ends with them, not with "
-            f"{settings.candidates:,}",
-            err=True,
+            f"{settings.candidates:,}"
         )
     if found.exhausted:
-        click.echo(
+        tell(
             f"ended at {len(found.candidates):,} of {settings.candidates:,}: no other architectures within the limits "
-            "were found",
-            err=True,
+            "were found"
         )
-    click.echo(f"all results: swapnas show {shown}   a page: swapnas show {shown} --html page.html")
+    page = unbroken(f"{show} --html page.html")
+    tell(f"all results: {unbroken(show)}\na page: {page}")

@@ -8,12 +8,13 @@ import click
 
 from swapnas_ext.cli import config_file
 from swapnas_ext.cli.command import Command
-from swapnas_ext.cli.messages import EXPECTED, CommandError, fail
+from swapnas_ext.cli.messages import EXPECTED, CommandError, fail, tell
 from swapnas_ext.cli.output import check_writable, write
 from swapnas_ext.cli.recorded_command import config_of
 from swapnas_ext.cli.watch import watch
 from swapnas_ext.report.search.json_text import to_json
 from swapnas_ext.report.search.text import to_text
+from swapnas_ext.report.shared.text import terminal_width
 from swapnas_ext.search import (
     APART,
     RunFile,
@@ -151,15 +152,21 @@ def show(
                 raise ValueError(f"--distinct needs the space of the run: give --space {name}")
             groups = result.distinct(top, apart=apart)
         if html is not None:
-            from swapnas_ext.report.search.page import to_page  # brings matplotlib
+            from swapnas_ext.report.search.page import to_page  # brings templates
 
-            write(html, to_page(result, about, drawn, top=top, distinct=groups))
-            click.echo(f"wrote {html}", err=True)
+            write(html, to_page(result, about, drawn, top=top, distinct=groups, name=run.name))
+            tell(f"wrote {html}")
         elif as_json:
             click.echo(to_json(result, about, drawn, top=top, distinct=groups), nl=False)
         else:
-            click.echo(
-                to_text(result, top=top, about=about, space=drawn, distinct=groups), nl=False
+            text = to_text(
+                result,
+                top=top,
+                about=about,
+                space=drawn,
+                distinct=groups,
+                width=terminal_width(),
             )
+            click.echo(text, nl=False)
     except EXPECTED as error:
         fail(error)

@@ -7,14 +7,13 @@ import json
 import random
 
 import click
-from rich.table import Table
 
 from swapnas_ext import spaces as all_spaces
 from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.messages import EXPECTED, fail
 from swapnas_ext.cli.option_types import completing
 from swapnas_ext.cli.space_choice import SpaceChoice
-from swapnas_ext.report.shared.text import as_text
+from swapnas_ext.report.shared.text import columns_text, terminal_width
 
 EXAMPLES = """
 \b
@@ -55,15 +54,19 @@ def spaces(space: str | None, sample: int | None, seed: int, as_json: bool) -> N
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("space", "architectures", "input", "options", "about"):
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        count = f"{row['architectures']:,}" if row["architectures"] else "many"
-        size = " x ".join(map(str, row["input_size"]))
-        options = ", ".join(f"{name}={value}" for name, value in row["options"].items())
-        table.add_row(row["space"], count, size, options, row["about"])
-    click.echo(as_text(table), nl=False)
+    columns = {
+        "space": [row["space"] for row in rows],
+        "architectures": [
+            f"{row['architectures']:,}" if row["architectures"] else "many" for row in rows
+        ],
+        "input": [" x ".join(map(str, row["input_size"])) for row in rows],
+        "options": [
+            ", ".join(f"{name}={value}" for name, value in row["options"].items()) for row in rows
+        ],
+        "about": [row["about"] for row in rows],
+    }
+    text = columns_text(columns, terminal_width(), sentences=["options", "about"])
+    click.echo(text, nl=False)
     click.echo("\nAn architecture of each:")
     for row in rows:
         click.echo(f"  {row['space']}: {row['example']}")

@@ -12,12 +12,13 @@ import click
 
 from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
-from swapnas_ext.cli.messages import EXPECTED, fail
+from swapnas_ext.cli.messages import EXPECTED, fail, tell, tell_end
 from swapnas_ext.cli.output import check_writable
 from swapnas_ext.cli.progress import bar
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
 from swapnas_ext.cli.space_of_run import space_to_build
 from swapnas_ext.correlation import check_scipy
+from swapnas_ext.report.shared.text import terminal_width
 from swapnas_ext.report.validation.contents import plan_text
 from swapnas_ext.report.validation.json_text import to_json
 from swapnas_ext.report.validation.text import to_text
@@ -133,23 +134,21 @@ def validate(
         fail(error)
     if found.interrupted:
         finish_after_ctrl_c()
-    click.echo(to_json(found) if as_json else to_text(found), nl=False)
+    click.echo(to_json(found) if as_json else to_text(found, terminal_width()), nl=False)
     shown = shlex.quote(str(record))
     if found.interrupted:
-        click.echo(
+        tell_end(
             f"interrupted after {len(found.networks)} of {found.chosen} networks, which are in {shown}; the same "
-            "command goes on",
-            err=True,
+            "command goes on"
         )
         sys.exit(INTERRUPTED)
     if not found.complete:
-        click.echo(
+        tell_end(
             f"the time was over after {len(found.networks)} of {found.chosen} networks, which are in {shown}; the same "
-            "command trains the others",
-            err=True,
+            "command trains the others"
         )
         return
-    click.echo(f"recorded in {shown}", err=True)
+    tell(f"recorded in {shown}")
 
 
 @contextmanager
@@ -165,7 +164,7 @@ def _shown() -> Iterator[Callable[[Progress], None]]:
             if progress.plan is not None:
                 if not told:
                     told = True
-                    shown.console.print(plan_text(progress.plan), highlight=False)
+                    tell(plan_text(progress.plan))
                 done = len(progress.trained)
                 state = f"{state}, {done} of {progress.plan.networks} networks done"  # type: ignore[assignment]
             shown.update(task, completed=progress.done, total=progress.total, state=state)

@@ -12,6 +12,7 @@ from rich.live import Live
 from swapnas_ext.report.live.model import LiveRun, State
 from swapnas_ext.report.live.terminal import LiveView
 from swapnas_ext.report.live.words import one_line
+from swapnas_ext.report.shared.text import printable
 from swapnas_ext.search import RunFileError, RunFileFollower
 
 _REDRAWN = 1.0
@@ -58,7 +59,8 @@ def check_may_be_run_file(path: Path) -> None:
 def in_terminal(
     path: Path, run: LiveRun, console: Console, *, sleep: Callable[[float], None] = time.sleep
 ) -> State:
-    """Draws the view every second until the search has ended; returns its state then."""
+    """Draws the view every second until the search has ended; returns its state then. The best architectures follow,
+    each in a line of its own, to copy."""
     follower = RunFileFollower(path)
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
@@ -68,8 +70,12 @@ def in_terminal(
                 live.console.print(f"{path} is another run now")
             live.update(LiveView(run, str(path), time.time()), refresh=True)
             if run.state in (State.ENDED, State.GONE):
-                return run.state
+                break
             sleep(_REDRAWN)
+    if run.state is State.ENDED:  # the view has broken them
+        for row in [row for _, _, row in run.family] or run.best[:1]:
+            console.out(printable(row.architecture), highlight=False)
+    return run.state
 
 
 def as_lines(

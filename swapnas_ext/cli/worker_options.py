@@ -13,6 +13,7 @@ import torch
 
 from swapnas_ext._util import cores
 from swapnas_ext.cli.command import option_group
+from swapnas_ext.cli.messages import tell
 from swapnas_ext.cli.option_types import Function
 from swapnas_ext.search import RayCluster, SlurmCluster, Workers
 from swapnas_ext.search.workers import FORMS, check_workers, read_workers
@@ -62,7 +63,7 @@ def local_workers(workers: int | None, device: str = "cpu") -> int:
         most, default = max(cores(), _MOST_PER_CARD * cards), cards
         busy = f"{cards} GPUs and {cores()} cores are" if cards > 1 else "one GPU is"
     if workers is not None and workers > most:
-        click.echo(f"--workers {workers}: {busy} busy with {most} of them", err=True)
+        tell(f"--workers {workers}: {busy} busy with {most} of them")
     return default if workers is None else min(workers, most)
 
 

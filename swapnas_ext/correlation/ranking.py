@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from swapnas_ext._util import SameWithNan, Values, rank_correlation
+from swapnas_ext._util import SameWithNan, Values, decimal, rank_correlation
 
 Correlation = Callable[[Values, Values], float]
 
@@ -28,9 +28,9 @@ class Coefficient(SameWithNan):
     high: float
 
     def __str__(self) -> str:
-        return (
-            "-" if np.isnan(self.value) else f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-        )
+        if np.isnan(self.value):
+            return "-"
+        return f"{decimal(self.value, 3)} [{decimal(self.low, 3)}, {decimal(self.high, 3)}]"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -18,6 +19,8 @@ from swapnas_ext.patterns import Observer, PatternCounter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_log = logging.getLogger(__name__)
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and keyword arguments of a forward pass."""
@@ -198,6 +201,7 @@ class PreparedNetwork:
         """Adds a sentence for the user, unless it is there already."""
         if text not in self.notes:
             self.notes.append(text)
+            _log.debug("%s: %s", type(self.model).__name__, text)
 
     def run(
         self,

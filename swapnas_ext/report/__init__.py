@@ -1,7 +1,7 @@
 """What people and programs read: text for a terminal, JSON, CSV, and self-contained HTML pages.
 
-There is a folder for each thing that is reported, and ``shared`` for what they have in common. Pages and charts
-import matplotlib, so commands import them only where they write a page.
+There is a folder for each thing that is reported, and ``shared`` for what they have in common. Pages are made of
+``templates``, which Jinja fills; Vega draws charts in the page. Commands import pages only where they write one.
 """
 
 from __future__ import annotations

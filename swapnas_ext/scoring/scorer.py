@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -38,6 +39,8 @@ from swapnas_ext.scoring.turns import one_at_a_time
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+_log = logging.getLogger(__name__)
 
 Model = nn.Module | Callable[[], nn.Module]
 RankedModel = TypeVar("RankedModel", bound=Model)
@@ -331,6 +334,9 @@ class Scorer:
             )
         )
         self._warn(repeats.model, score)
+        _log.debug(
+            "%s: %.6g in %.1f ms", type(repeats.model).__name__, score.value, 1e3 * timing.total
+        )
         return score
 
     @overload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from typing import Any
 
 from swapnas_ext._util import json_document, read_document
 from swapnas_ext.search.latency import Latency
+
+_log = logging.getLogger(__name__)
 
 MEMORY, LATENCIES = "memory_bytes", "latencies"
 """Names in the details of an outcome of what was measured of the final network."""
@@ -207,3 +210,16 @@ class Candidate:
         """Mean Psi; NaN without a score, or if the measure does not count patterns."""
         known = None if self.outcome is None else self.outcome.patterns
         return math.nan if known is None else known
+
+
+def log_outcome(candidate: Candidate) -> None:
+    """Logs what came of a candidate."""
+    number, outcome = candidate.number, candidate.outcome
+    assert outcome is not None
+    if outcome.error is not None:
+        reason = outcome.error.partition("\n")[0]
+        _log.info("candidate %d could not be scored: %s", number, reason)
+    elif outcome.over is not None:
+        _log.debug("candidate %d is beyond the limit on %s", number, outcome.over)
+    else:
+        _log.debug("candidate %d: %.6g in %.2f s", number, outcome.score, outcome.seconds)

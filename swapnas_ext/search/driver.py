@@ -7,6 +7,7 @@ outcomes in the place of new scores.
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 import traceback
@@ -18,7 +19,7 @@ from dataclasses import dataclass, replace
 from swapnas_ext._util import ctrl_c_later
 from swapnas_ext.search import size_control
 from swapnas_ext.search.admission import Admission
-from swapnas_ext.search.candidate import Candidate, Outcome
+from swapnas_ext.search.candidate import Candidate, Outcome, log_outcome
 from swapnas_ext.search.costs import cost_of
 from swapnas_ext.search.nothing_scored import check_any_scored
 from swapnas_ext.search.progress import Progress, Stopwatch
@@ -37,6 +38,8 @@ from swapnas_ext.search.strategies import (
 )
 from swapnas_ext.search.workers import Chunk, Crew
 from swapnas_ext.spaces import SearchSpace
+
+_log = logging.getLogger(__name__)
 
 _ALL_FAIL = 50
 """A search gives up after this many errors without one score: the candidates are not at fault then."""
@@ -134,6 +137,10 @@ class Driver:
             )
             for target in settings.target_params
         ]
+        for target, control in zip(settings.target_params, self.controls, strict=True):
+            _log.info(
+                "calibrated for %.6g parameters with %d scores: %s", target, len(sample), control
+            )
 
     def _phase(self, phase: int, control: Control, strategy: Strategy, budget: int) -> None:
         pending: deque[_Pending] = deque()
@@ -266,6 +273,7 @@ class Driver:
                 self._candidates[candidate.form] = candidate
                 self._scored += 1
                 self._count(candidate)
+                log_outcome(candidate)
         self._stopwatch.note(self._scored)
         if self._failed >= _ALL_FAIL and self._all_errors():
             self._check_any_scored()

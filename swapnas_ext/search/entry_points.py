@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from swapnas_ext._util import ctrl_c_ignored, renamed
 from swapnas_ext.models import OWN
 from swapnas_ext.scoring import Scorer
 from swapnas_ext.search import size_control
-from swapnas_ext.search.description import describe_scorer, describe_space
+from swapnas_ext.search.description import describe_scorer, describe_space, space_name
 from swapnas_ext.search.driver import Driver
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.final_costs import FinalCosts
@@ -23,8 +24,11 @@ from swapnas_ext.search.search_result import SearchResult
 from swapnas_ext.search.settings import SearchSettings
 from swapnas_ext.search.size_control import Control
 from swapnas_ext.search.start import opened
+from swapnas_ext.search.strategies import strategy_name
 from swapnas_ext.search.workers import Crew, Workers, hire
 from swapnas_ext.spaces import SearchSpace
+
+_log = logging.getLogger(__name__)
 
 
 def search(
@@ -94,6 +98,15 @@ def search(
     }
     path = None if history is None else Path(history)
     crew = Crew(hire(evaluator, workers))
+    _log.info(
+        "searches %s for %d candidates with %s, seed %d, measure %s, workers: %d",
+        space_name(type(space)),
+        settings.candidates,
+        strategy_name(settings.strategy),
+        settings.seed,
+        scorer.options.measure.name,
+        len(crew),
+    )
     try:
         with (
             shown_in_notebook("searching", on_progress) as shown,
@@ -115,6 +128,12 @@ def search(
                 settings=run_file.settings,
                 sessions=run_file.sessions,
             )
+        _log.info(
+            "the search is %s: %d candidates, %d scored",
+            ended,
+            len(result.candidates),
+            sum(candidate.scored for candidate in result.candidates),
+        )
         return result
     finally:
         crew.close()
@@ -214,8 +233,10 @@ def calibrate(
     heavy_tails = any(row.candidate.has_heavy_tails for row in rows)
     parameters = [row.parameters for row in rows]
     if target_params is None:
-        return size_control.for_ranking(log_scores, parameters, heavy_tails=heavy_tails), result
-    control = size_control.for_target(
-        target_params, log_scores, parameters, heavy_tails=heavy_tails
-    )
+        control = size_control.for_ranking(log_scores, parameters, heavy_tails=heavy_tails)
+    else:
+        control = size_control.for_target(
+            target_params, log_scores, parameters, heavy_tails=heavy_tails
+        )
+    _log.info("calibrated with %d scores: %s", len(rows), control)
     return control, result

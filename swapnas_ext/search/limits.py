@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from swapnas_ext.search.candidate import Candidate, Outcome
@@ -27,29 +27,33 @@ def memory_text(size: float) -> str:
     return f"{size:,.4g} bytes"
 
 
+_LIMITS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
+    ("max_flops", "flops", "take more than", flops_text),
+    ("max_peak_memory", "memory", "need more than", memory_text),
+    ("max_latency", "latency", "took longer than", seconds_text),
+)
+"""Settings, the names of what they limit, and words."""
+
+
 def limits_text(candidates: Sequence[Candidate], settings: Mapping[str, Any]) -> list[str]:
-    """One line for each limit on FLOPs, peak memory or latency in a search's ``settings``: how many candidates are
-    beyond it, and how precise measured latencies are."""
+    """Lines about the limits on FLOPs, peak memory and latency in a search's ``settings``: how many candidates are
+    beyond each, where some are, and how precise measured latencies are."""
     outcomes = [candidate.outcome for candidate in candidates if candidate.outcome is not None]
     lines = []
-    if settings.get("max_flops") is not None:
-        limit = flops_text(settings["max_flops"])
-        lines.append(f"{_over(outcomes, 'flops')} take more than {limit}")
-    if settings.get("max_peak_memory") is not None:
-        limit = memory_text(settings["max_peak_memory"])
-        lines.append(f"{_over(outcomes, 'memory')} need more than {limit}")
-    if settings.get("max_latency") is not None:
-        limit = seconds_text(settings["max_latency"])
-        sure = _how_sure(outcomes, settings["max_latency"])
-        lines.append(f"{_over(outcomes, 'latency')} took longer than {limit}{sure}")
+    for setting, name, beyond, text in _LIMITS:
+        limit = settings.get(setting)
+        if limit is None:
+            continue
+        over = sum(outcome.over == name for outcome in outcomes)
+        parts = [f"{over:,} of {len(outcomes):,} {beyond} {text(limit)}"] if over else []
+        if name == "latency":
+            parts += _how_sure(outcomes, limit)
+        if parts:
+            lines.append("; ".join(parts))
     return lines
 
 
-def _over(outcomes: Sequence[Outcome], limit: str) -> str:
-    return f"{sum(outcome.over == limit for outcome in outcomes):,} of {len(outcomes):,}"
-
-
-def _how_sure(outcomes: Sequence[Outcome], limit: float) -> str:
+def _how_sure(outcomes: Sequence[Outcome], limit: float) -> list[str]:
     spreads, too_close = [], 0
     for outcome in outcomes:
         low, middle, high = outcome.latency_low, outcome.latency, outcome.latency_high
@@ -58,8 +62,8 @@ def _how_sure(outcomes: Sequence[Outcome], limit: float) -> str:
         spreads.append((high - low) / 2 / middle)
         too_close += low <= limit <= high
     if not spreads:
-        return ""
-    return (
-        f"; latencies are known to within {statistics.median(spreads):.1%} (95 % confidence, the median "
-        f"candidate); too close to the limit to tell: {too_close:,}"
-    )
+        return []
+    parts = [
+        f"latencies are known to within {statistics.median(spreads):.1%} (95 % confidence, the median candidate)"
+    ]
+    return [*parts, f"too close to the limit to tell: {too_close:,}"] if too_close else parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 
 from swapnas_ext._util import ctrl_c_ignored, renamed
 from swapnas_ext.scoring import Scorer
-from swapnas_ext.search.candidate import Candidate
+from swapnas_ext.search.candidate import Candidate, log_outcome
 from swapnas_ext.search.description import describe_scorer, describe_space
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.progress import Progress, Stopwatch
@@ -21,6 +22,8 @@ from swapnas_ext.search.size_control import Control
 from swapnas_ext.search.start import opened
 from swapnas_ext.search.workers import Chunk, Crew, Workers, hire
 from swapnas_ext.spaces import SearchSpace
+
+_log = logging.getLogger(__name__)
 
 _PART = 16
 """A worker gets at most this many architectures at a time."""
@@ -141,6 +144,7 @@ def _score(
                 )
             )
 
+    _log.info("scores %d of %d networks; the others are recorded", len(new), len(wanted))
     tell()
     chunk = Chunk([candidate.architecture for candidate in new])
     crew.submit(chunk, max(1, min(_PART, len(new) // (4 * crew.capacity))))
@@ -152,6 +156,8 @@ def _score(
             for place in places
         ]
         run_file.record(finished)
+        for candidate in finished:
+            log_outcome(candidate)
         scored += len(finished)
         stopwatch.note(scored)
         failed += sum(not candidate.scored for candidate in finished)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import statistics
 import time
@@ -13,6 +14,8 @@ from swapnas_ext.search.pilot_choice import Problem, Setting, Trial
 from swapnas_ext.search.pilot_reader import Reader, task
 from swapnas_ext.search.progress import Progress, Stopwatch
 from swapnas_ext.search.workers import Chunk, Crew
+
+_log = logging.getLogger(__name__)
 
 MOST, FEWEST = 24, 6
 """Architectures of a pilot."""
@@ -79,6 +82,7 @@ class Ladder:
             if trial.architectures < FEWEST:
                 return trials, False
             trials.append(trial)
+            _log.debug("tried %s", trial)
             if trial.problem is Problem.OTHER_ORDER:
                 waiting = [other for other in waiting if other.size > setting.size]
             elif trial.problem is Problem.SATURATED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ from swapnas_ext.spaces import SearchSpace
 
 if TYPE_CHECKING:
     from swapnas_ext.scoring import ScoringOptions
+
+_log = logging.getLogger(__name__)
 
 _SAMPLES = (16, 32, 64, 128)
 _DRAWS = 50  # for each architecture, to find as many different ones
@@ -99,6 +102,13 @@ def pilot(
             trials=tuple(trials),
         )
         shown.result = found.sentence
+    _log.info(
+        "chose S = %d, R = %d and the size %s after %d settings",
+        found.samples,
+        found.repeats,
+        found.size or own,
+        len(trials),
+    )
     return found
 
 

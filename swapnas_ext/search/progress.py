@@ -6,7 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from swapnas_ext._util import rate_text, significant
 from swapnas_ext.search.strategies import Individual
+
+_LOOKING = 20
+"""Draws in vain from which on the state tells of them."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,24 @@ class Progress:
     def seconds_left(self) -> float | None:
         """The time that the rest takes at this rate; None without a rate."""
         return (self.total - self.done) / self.rate if self.rate else None
+
+    @property
+    def state(self) -> str:
+        """The best score, the rate, and what went wrong, in a few words; empty where none of it is known."""
+        parts = []
+        if self.best is not None:
+            parts.append(f"best {significant(self.best.score)}")
+        if self.rate > 0:
+            parts.append(rate_text(self.rate))
+        if self.failed:
+            parts.append(f"{self.failed:,} without a score")
+        if self.over:
+            parts.append(f"{self.over:,} beyond the limits")
+        if self.looking >= _LOOKING:
+            parts.append(
+                f"looking for new architectures: {self.looking:,} in a row were known or too large"
+            )
+        return ", ".join(parts)
 
 
 class Stopwatch:

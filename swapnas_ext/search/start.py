@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from swapnas_ext.search.latency import measured_text
 from swapnas_ext.search.run_file import RunFile
 from swapnas_ext.search.run_file_access import is_taken
+
+_log = logging.getLogger(__name__)
 
 _FIRST = ("name", "strategy", "measure")
 
@@ -30,6 +33,8 @@ def opened(path: Path | None, about: dict[str, Any]) -> Iterator[RunFile]:
                 settings={**made_with, "search": search, "command": command},
                 ended="",
             )
+            if _log.isEnabledFor(logging.INFO):
+                _log.info("%s goes on from %d candidates", path, len(run_file.candidates()))
             yield run_file
         return
     run_file = RunFile.create(path, about)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ from swapnas_ext.validation.recipe import RECIPE, accuracy, train
 from swapnas_ext.validation.record import Record, opened
 from swapnas_ext.validation.result import Trained, Validation
 from swapnas_ext.validation.split import FEWEST_OF_A_CLASS, Split, split
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -237,6 +240,7 @@ def _make_plan(
         )
     record.plan = plan(paces, trainer.split, budget - (time.perf_counter() - start))
     record.trained = failed
+    _log.info("plan: %s", record.plan)
     record.seconds += time.perf_counter() - start
     record.save()
 
@@ -269,6 +273,7 @@ def _train_all(
                 break
             trained = trainer.trained(choice, steps, tell)
             record.trained.append(trained)
+            _log.debug("trained %s", trained)
             record.seconds = before + time.perf_counter() - begun
             record.save()
             tell(0)

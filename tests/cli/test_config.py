@@ -216,7 +216,7 @@ def test_help_has_groups() -> None:
     lines = run("search", "--help").output.splitlines()
     headings = [line for line in lines if re.fullmatch(r"[A-Z][a-z ]+:", line)]
     wanted = ["Search space:", "Strategy:", "Size and limits:", "Latency on other devices:"]
-    wanted += ["Workers:", "Scoring:", "Options:"]
+    wanted += ["Workers:", "Scoring:", "Messages:", "Options:"]
     assert headings == [*wanted, "Examples:"] or headings == wanted
 
 

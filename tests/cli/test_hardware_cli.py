@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from support.page_elements import PageElements
 
 from swapnas_ext.cli import main
 from swapnas_ext.search import Candidate, Outcome, RunFile, driver, load
@@ -75,9 +76,10 @@ def test_the_page_draws_and_lists_the_front(searched: Path, tmp_path: Path) -> N
     page = tmp_path / "page.html"
     assert run("show", searched, "--html", page).exit_code == 0
     text = page.read_text()
-    assert "<h2>The front of latency and score</h2>" in text
-    assert "score against latency" in text
-    assert "<th>ms (pixel)</th>" in text
+    shown = PageElements(text)
+    assert "The front of latency and score" in shown.headings
+    assert "Score against latency" in text
+    assert "ms (pixel)" in shown.headings
 
 
 @pytest.mark.slow

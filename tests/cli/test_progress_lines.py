@@ -61,12 +61,12 @@ def test_the_lines_come_by_themselves(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(progress, "_CHECKED", 0.001)
-    written = threading.Event()
+    written, start = threading.Event(), clock.now
     original = Bar.write_if_due
 
     def noticed(self: Bar) -> None:
         original(self)
-        if self._written == clock.now:
+        if self._written == clock.now > start:
             written.set()
 
     monkeypatch.setattr(Bar, "write_if_due", noticed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 import json
 import re
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from scipy import stats
+from support.page_elements import PageElements
 
 import swapnas_ext as swap
 from swapnas_ext.cli import main
@@ -129,7 +129,7 @@ def test_search_and_show_tell_that_measures_disagree() -> None:
     assert best["log_scores"]["smallness"] < 0
     assert best["log_scores"]["patterns"] == pytest.approx(best["log_score"])
     assert run("show", "run.db", "--html", "run.html").exit_code == 0
-    assert html.escape(line) in Path("run.html").read_text()
+    assert line in PageElements(Path("run.html").read_text()).text
     result = run("analyze", "run.db", "--html", "analysis.html")
     assert line in result.stderr
     assert re.search(r"^SWAP-Score +24 +-0\.\d+ +-$", result.stdout, re.M), result.stdout

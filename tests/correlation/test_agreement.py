@@ -90,7 +90,9 @@ def test_each_measure_among_the_others() -> None:
     text = agreement_text(told, COUNT)
     assert "no Zen-Score for 10 of 40: ValueError: no convolution" in text
     assert "of the best tenth by SWAP-Score" in text
-    assert len(draw_agreement(told).axes[0].texts) == 25
+    chart = draw_agreement(told)
+    assert len(chart.spec["data"]["values"]) == 25
+    assert "SWAP-Score with NWOT: " in chart.description
 
 
 def test_one_measure_agrees_with_none() -> None:

@@ -17,9 +17,10 @@ from swapnas_ext.report.live import words
 from swapnas_ext.report.live.model import LiveRun, State
 from swapnas_ext.report.live.page import LivePage
 from swapnas_ext.report.live.pareto import GrowingFront
-from swapnas_ext.report.live.svg import draw_chart
-from swapnas_ext.report.live.terminal import LiveView
+from swapnas_ext.report.live.svg import Linked, draw_chart
+from swapnas_ext.report.live.terminal import LiveView, told_apart
 from swapnas_ext.report.search.failures import grouped_failures
+from swapnas_ext.report.shared.axes import Axis
 from swapnas_ext.report.shared.blocks import block_curve
 from swapnas_ext.search import Candidate, Control, News, Outcome, SearchResult, SearchSettings
 
@@ -132,7 +133,11 @@ def test_a_search_with_an_objective_has_its_front() -> None:
     lines = [text for _, text, _ in LiveView(run, "run.db", START).lines(80)]
     assert any("4 ms" in line and "cell 0" in line for line in lines)
     page = LivePage(run, "run.db").part(START)
-    assert "<th>latency</th>" in page and "latency, ms" in page and "3 ms" in page
+    assert (
+        '<th scope="col" class="number">latency</th>' in page
+        and "latency, ms" in page
+        and "3 ms" in page
+    )
 
 
 def test_states() -> None:
@@ -301,6 +306,9 @@ def test_a_page(searched: list[Candidate]) -> None:
     assert "a&lt;b&gt;.db" in page and "a<b>" not in page
     assert "http" not in page and "src=" not in page, "it fetches nothing from elsewhere"
     assert page.count("<svg") == 2 and "running" in page
+    for rank, row in enumerate(run.best, start=1):
+        assert page.count(f'<a href="#row-{row.number}" aria-label="#{rank}: ') == 2
+        assert page.count(f'<tr id="row-{row.number}"') == 1
     assert SearchResult(searched, (Control(),)).best.architecture in page
     assert "10 x ValueError: it does not like this one" in page
 
@@ -334,9 +342,49 @@ def test_charts_are_kept_for_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_chart() -> None:
-    chart = draw_chart([(1, 10.0), (2, 30.0), (3, math.inf)], [(1, 10.0), (2, 30.0)], x="n", y="s")
+    axes = {"x": Axis("x", "n", []), "y": Axis("y", "s", [], "ms")}
+    linked = [Linked(2, 30.0, "#1: <b>", "row-7"), Linked(3, math.inf, "#2", "row-8")]
+    points, steps = [(1, 10.0), (2, 30.0), (3, math.inf)], [(1, 10.0), (2, 30.0)]
+    chart = draw_chart(points, steps, **axes, linked=linked)
     assert chart.count("h0") == 2
     assert re.search(r'class="steps" d="M[\d.]+ [\d.]+H[\d.]+V[\d.]+"', chart)
-    assert ">10<" in chart and ">30<" in chart
-    assert draw_chart([], [], x="n", y="s") == ""
-    assert "svg" in draw_chart([(5, 5.0)], [(5, 5.0)], x="n", y="s")
+    assert ">10 ms<" in chart and ">30 ms<" in chart
+    assert 'href="#row-7"' in chart and "<title>#1: &lt;b&gt;</title>" in chart
+    assert "row-8" not in chart
+    assert draw_chart([], [], **axes) == ""
+    assert "svg" in draw_chart([(5, 5.0)], [(5, 5.0)], **axes)
+
+
+def test_a_chart_with_logarithmic_axes() -> None:
+    points = [(10.0**power, 2.0**power) for power in range(4, 8)]
+    chart = draw_chart(points, points, x=Axis("x", "n", []), y=Axis("y", "s", [], wide=2.0))
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", chart)
+    assert {"10k", "100k", "1M", "10M"} <= set(texts)
+    assert {"20", "50", "100"} <= set(texts)
+
+
+def test_names_that_begin_alike_are_told_apart() -> None:
+    alike = "Genotype(normal=[('sep_conv_3x3', 0), "
+    names = [f"{alike}('none', 1)]", f"{alike}('skip_connect', 1)]", "short", f"{alike}('max', 1)]"]
+    shown = told_apart(names, 20)
+    assert shown[2] == "short" and len(set(shown)) == 4
+    assert all(len(text) <= 20 for text in shown)
+    assert shown[1].startswith("…, ('skip_connect")
+    assert told_apart(names, 100) == names
+    assert told_apart(["a" * 30, "b" * 30], 9) == ["aaaaaaaa…", "bbbbbbbb…"]
+
+
+def test_the_best_that_begin_alike_differ_in_the_view() -> None:
+    alike = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|"
+    cells = [
+        f"{alike}{last}~1|none~2|" for last in ("nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+    ]
+    run = running(
+        candidate(0, 99.0),
+        *(candidate(k, 50.0, architecture=cell) for k, cell in enumerate(cells, start=1)),
+    )
+    lines = [
+        text for name, text, _ in LiveView(run, "run.db", START).lines(60) if name[:1].isdigit()
+    ]
+    assert len({line.split()[-1] for line in lines}) == 3
+    assert max(map(len, lines)) <= 60 - 13

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from support.page_elements import PageElements
 from support.searches import small_space
 from torch import Tensor, nn
 
@@ -87,10 +88,11 @@ def test_a_search_names_a_measure_that_is_not_the_default() -> None:
     (heading,) = (line for line in text.splitlines() if line.startswith("rank"))
     assert heading.split() == ["rank", "score", "(mine)", "params", "architecture"]
     page = search_page.to_page(found(MINE), ABOUT, None, top=3)
-    assert "measure mine" in page and "<th>score (mine)</th>" in page
+    assert "measure mine" in page and "score (mine)" in PageElements(page).headings
+    assert "Score:</b> the measure mine." in page
     for report in (
         search_text(found(COUNTED), top=3, about=ABOUT),
-        search_page.to_page(found(COUNTED), ABOUT, None, top=3),
+        PageElements(search_page.to_page(found(COUNTED), ABOUT, None, top=3)).text,
     ):
         assert "measure" not in report and "score (" not in report
 
@@ -143,10 +145,10 @@ def test_an_analysis_says_nothing_of_saturation_that_is_not_told() -> None:
     assert run.saturated is None
     assert "saturated" not in runs_text([run, run])
     page = analysis_page.to_page(run, [])
-    assert "saturation" not in page and "<p>measured: mine</p>" in page
-    assert page.count("<figure>") == 2  # sizes and repeats
+    assert "measured: mine" in page and "saturation" not in PageElements(page).text
+    assert PageElements(page).charts == ["sizes", "repeats"]
     counted = run_of(COUNTED)
-    assert trust_text(counted).startswith("saturation: 0 of 12 are saturated")
+    assert trust_text(counted).startswith("saturation: none of 12 is saturated")
     assert counted.saturated == 0.0
     assert runs_text([run, counted]).splitlines()[1].split() == [
         "run.db",
@@ -157,7 +159,8 @@ def test_an_analysis_says_nothing_of_saturation_that_is_not_told() -> None:
         "1.000",
     ]
     page = analysis_page.to_page(counted, [])
-    assert page.count("<figure>") == 3 and "measured:" not in page
+    assert PageElements(page).charts == ["sizes", "saturation", "repeats"]
+    assert "measured:" not in page
 
 
 def test_a_measure_that_tells_only_which_scores_are_saturated() -> None:
@@ -166,7 +169,7 @@ def test_a_measure_that_tells_only_which_scores_are_saturated() -> None:
     assert saturation_line(saturation(run.candidates)) == line
     assert run.saturated == pytest.approx(1 / 12)
     page = analysis_page.to_page(run, [])
-    assert f"<p>{line}</p>" in page and page.count("<figure>") == 2
+    assert f"<p>{line}</p>" in page and PageElements(page).charts == ["sizes", "repeats"]
 
 
 def test_a_measure_that_does_not_tell_its_spread() -> None:
@@ -202,7 +205,8 @@ def test_a_correlation_with_a_measure_that_counts_no_patterns(
     text = correlation_text(made)
     assert "patterns" not in text and "SWAP-Score" not in text
     page = correlation_page.to_page(made, {}, SPACE)
-    assert "saturation" not in page and "patterns" not in page
+    shown = PageElements(page)
+    assert "saturation" not in shown.text and "patterns" not in shown.text
     rows = list(csv.DictReader(io.StringIO(to_csv(made))))
     assert not {"patterns", "patterns_std", "saturation"} & rows[0].keys()
     assert [float(row["measured"]) for row in rows] == [outcome.score for outcome in MINE]

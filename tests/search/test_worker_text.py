@@ -179,6 +179,20 @@ def test_options_that_submitit_does_not_take(options: dict[str, Any], tmp_path: 
         hire(evaluator("cpu"), workers)
 
 
+def test_only_the_nearest_option_of_slurm_is_told(tmp_path: Any) -> None:
+    pytest.importorskip("submitit", reason="needs submitit: pip install 'swapnas-ext[slurm]'")
+    for name, near in (
+        ("partitoin", "did you mean partition?"),
+        ("timeout", "did you mean timeout_min?"),
+        ("colour", "such as partition, "),
+    ):
+        workers = SlurmCluster(1, {name: "x"}, tmp_path / "jobs", cluster="local")
+        with pytest.raises(ValueError, match="options of Slurm: ") as caught:
+            hire(evaluator("cpu"), workers)
+        text = str(caught.value)
+        assert f"no parameter {name}; {near}" in text and len(text) < 120
+
+
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere", "foo://127.0.0.1:8786"])
 def test_no_dask_at_the_address(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed", reason="needs Dask: pip install 'swapnas-ext[dask]'")

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from swapnas_ext._util import decimal
 from swapnas_ext.correlation import analysis
 from swapnas_ext.measures import SATURATED
-from swapnas_ext.report.shared.text import architectures_text, columns_text
+from swapnas_ext.report.shared.text import NO_BREAK, architectures_text, columns_text, wrapped
 
 if TYPE_CHECKING:
     from swapnas_ext.correlation import (
@@ -20,41 +21,51 @@ if TYPE_CHECKING:
     )
 
 
-def operations_text(effects: Sequence[OperationEffect], shown: int = 10) -> str:
-    """The strongest effects: how strong each is, and the mean score by how often the operation occurs."""
+def operations_text(
+    effects: Sequence[OperationEffect], width: int | None = None, shown: int = 10
+) -> str:
+    """The strongest effects: how strong each is, and the mean score by how often the operation occurs.
+
+    Args:
+        width: of the terminal; None: whole lines.
+    """
     strongest = effects[:shown]
-    return columns_text(
-        {
-            "operation": [effect.operation for effect in strongest],
-            "rho": [f"{effect.rho:+.2f}" for effect in strongest],
-            "mean score by how often it occurs, in standard deviations": [
-                "  ".join(
-                    f"{count}: {mean:+.2f}"
-                    for count, mean in zip(effect.counts, effect.means, strict=True)
-                )
-                for effect in strongest
-            ],
-        }
+    means = "mean score by how often it occurs, in standard deviations"
+    cells = {
+        "operation": [effect.operation for effect in strongest],
+        "rho": [decimal(effect.rho, 2, sign=True) for effect in strongest],
+        means: [_means_text(effect) for effect in strongest],
+    }
+    return columns_text(cells, width, sentences=[means])
+
+
+def _means_text(effect: OperationEffect) -> str:
+    """The mean score for each count, of equal widths."""
+    return f"{NO_BREAK} ".join(
+        f"{count}:{NO_BREAK}{decimal(mean, 2, sign=True).rjust(5, NO_BREAK)}"
+        for count, mean in zip(effect.counts, effect.means, strict=True)
     )
 
 
-def trust_text(run: ScoredRun) -> str:
+def trust_text(run: ScoredRun, width: int | None = None) -> str:
     """How far the scores of a run can be trusted: a line about saturation and a line about repeats."""
     lines = [
         saturation_line(analysis.saturation(run.alike)),
         repeats_line(analysis.repeatability(run.alike, run.repeats), run.repeats),
     ]
-    return "".join(f"{line}\n" for line in lines if line)
+    return "".join(f"{wrapped(line, width)}\n" for line in lines if line)
 
 
 def saturation_line(told: Saturation) -> str:
     """A line about saturated scores; empty where the measure does not tell a saturation."""
     if not told.is_known:
         return ""
-    line = (
-        f"saturation: {told.architectures:,} of {told.total:,} are saturated, of the best tenth "
-        f"{told.among_best:,}"
-    )
+    line = f"saturation: none of {told.total:,} is saturated"
+    if told.architectures:
+        line = (
+            f"saturation: {told.architectures:,} of {told.total:,} are saturated, of the best tenth "
+            f"{told.among_best:,}"
+        )
     if told.best is not None:
         at_least = "at least " if told.best == SATURATED else ""
         line += f"; the highest score is {at_least}{told.best:.1%} of what it could be"
@@ -90,13 +101,13 @@ def agreement_columns(told: Agreement) -> dict[str, list[str]]:
     columns = {
         "measure": [one.title for one in measures],
         "scored": [f"{one.scored:,}" for one in measures],
-        "rho with the others": [_or_dash(one.with_others) for one in measures],
+        "rho with the others": [decimal(one.with_others, 3) for one in measures],
     }
     if any(one.repeatability for one in measures):
         columns["two rankings agree"] = [
             "-"
             if (known := one.repeatability) is None
-            else f"{known.agreement_of(known.repeats):.3f}"
+            else decimal(known.agreement_of(known.repeats), 3)
             for one in measures
         ]
     if any(one.saturated for one in measures):
@@ -111,7 +122,7 @@ def rho_columns(told: Agreement) -> dict[str, list[str]]:
     """Columns of cells by heading: Spearman's rho of each measure with each, and with the number of parameters."""
     columns = {"rho": list(told.titles)}
     for place, name in enumerate(told.titles):
-        columns[name] = [_or_dash(line[place], digits=2) for line in told.rho]
+        columns[name] = [decimal(line[place], 2) for line in told.rho]
     return columns
 
 
@@ -133,25 +144,24 @@ def missing_lines(told: Agreement, total: int) -> list[str]:
     ]
 
 
-def agreement_text(told: Agreement, total: int) -> str:
+def agreement_text(told: Agreement, total: int, width: int | None = None) -> str:
     """How far several measures agree, which can be trusted, and which architecture is the best by each.
 
     Args:
         total: how many networks were scored.
+        width: of the terminal; None: whole lines.
     """
     tables = [
-        columns_text(agreement_columns(told)),
-        columns_text(rho_columns(told)),
-        architectures_text(best_columns(told)),
+        columns_text(agreement_columns(told), width),
+        columns_text(rho_columns(told), width),
+        architectures_text(best_columns(told), width),
     ]
-    return "\n".join(tables) + "".join(f"{line}\n" for line in missing_lines(told, total))
+    return "\n".join(tables) + "".join(
+        f"{wrapped(line, width)}\n" for line in missing_lines(told, total)
+    )
 
 
-def _or_dash(value: float, digits: int = 3) -> str:
-    return "-" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def runs_text(runs: Sequence[ScoredRun]) -> str:
+def runs_text(runs: Sequence[ScoredRun], width: int | None = None) -> str:
     """A line for each run. The last run is the one that the others are compared with."""
     columns = {
         "run": [run.name for run in runs],
@@ -163,5 +173,5 @@ def runs_text(runs: Sequence[ScoredRun]) -> str:
         columns["saturated"] = ["-" if share is None else f"{share:.1%}" for share in saturated]
     columns["ms a network"] = [f"{run.milliseconds:.0f}" for run in runs]
     agreements = [run.agreement(runs[-1]) for run in runs]
-    columns[f"rho with {runs[-1].name}"] = [_or_dash(rho) for rho in agreements]
-    return columns_text(columns)
+    columns[f"rho with {runs[-1].name}"] = [decimal(rho, 3) for rho in agreements]
+    return columns_text(columns, width)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from swapnas_ext import measures
-from swapnas_ext._util import exp_text, shortened
+from swapnas_ext._util import exp_text, short_count, shortened
 from swapnas_ext.report.shared.text import printable, spread
 from swapnas_ext.search import COSTS
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 Columns = dict[str, list[str]]
 
 _LONGEST_NAME = 60
-_LONGEST_VALUE = 28
+_LONGEST_VALUE = 200
 
 
 def plain(text: str, most: int = _LONGEST_NAME) -> str:
@@ -53,7 +52,8 @@ def settings_columns(comparison: Comparison) -> Columns:
     for group in comparison.repeats:
         of_group = [places[name] for name in group.runs]
         columns[_unlike(plain(group.name), columns)] = [
-            _values_text([values[place] for place in of_group]) for values in differing.values()
+            _values_text(name, [values[place] for place in of_group])
+            for name, values in differing.items()
         ]
     return columns
 
@@ -101,7 +101,7 @@ def cost_columns(comparison: Comparison) -> Columns:
     columns["seconds"] = [f"{run.seconds:,.1f}" for run in runs]
     if any(run.sessions > 1 for run in runs):
         columns["sessions"] = [str(run.sessions) for run in runs]
-    columns["a second"] = ["-" if math.isnan(run.rate) else f"{run.rate:,.3g}" for run in runs]
+    columns["a second"] = [f"{run.rate:,.3g}" if run.rate > 0 else "-" for run in runs]
     if any(run.state != "complete" for run in runs):
         columns["ended"] = [plain(run.state, 24) for run in runs]
     return columns
@@ -190,11 +190,32 @@ def _setting_names(names: Mapping[str, Any]) -> list[str]:
     return [plain(short[name] if counts[short[name]] == 1 else name) for name in names]
 
 
-def _values_text(values: Sequence[Any]) -> str:
-    texts = dict.fromkeys(
-        value if isinstance(value, str) else json.dumps(value, default=repr) for value in values
-    )
-    return plain(", ".join("-" if text == "null" else text for text in texts), _LONGEST_VALUE)
+def _values_text(name: str, values: Sequence[Any]) -> str:
+    texts = dict.fromkeys(_value_text(name, value) for value in values)
+    return plain(", ".join(texts), _LONGEST_VALUE)
+
+
+def _value_text(name: str, value: Any) -> str:
+    """A setting in words, with its unit."""
+    if value is None or value == [] or value == "None":
+        return "-"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_value_text(name, part) for part in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_value_text(name, part)}" for key, part in value.items())
+    if not isinstance(value, int | float):
+        return repr(value)
+    setting = name.rpartition(".")[2]
+    costs = [cost for cost in COSTS.values() if cost.limit == setting]
+    if costs and costs[0].name != "parameters":
+        return costs[0].text(value)
+    if costs or setting == "target_params":
+        return short_count(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _unlike(name: str, names: Mapping[str, Any]) -> str:

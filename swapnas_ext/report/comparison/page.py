@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from swapnas_ext import spaces
 from swapnas_ext._util import exp_or_inf
 from swapnas_ext.report.comparison.contents import (
     Columns,
@@ -22,12 +23,17 @@ from swapnas_ext.report.comparison.contents import (
     thinned,
 )
 from swapnas_ext.report.comparison.styles import group_styles, styles_of
-from swapnas_ext.report.shared.charts import Band, Line, LineStyle, draw_bands, draw_lines
-from swapnas_ext.report.shared.page import figure, html_table, page, paragraph
+from swapnas_ext.report.shared.axes import Axis
+from swapnas_ext.report.shared.charts import Band, Chart, Line, LineStyle, draw_bands, draw_lines
+from swapnas_ext.report.shared.measured import definition
+from swapnas_ext.report.shared.names import short_name
+from swapnas_ext.report.shared.page import Architecture, Table, page
+from swapnas_ext.report.shared.text import spread
 from swapnas_ext.search import COSTS
 
 if TYPE_CHECKING:
     from swapnas_ext.search import BestSoFar, ComparedRun, Comparison, JointFront
+    from swapnas_ext.spaces import SearchSpace
 
 _OF_FRONT = 20
 """How many architectures of a joint front are listed."""
@@ -35,81 +41,98 @@ _BAND = 120
 """Places at which the mean and the range of repeats are computed."""
 _LARGEST = 690.0
 """The largest logarithm of a score that charts show as a score."""
+_NAMED = 3
+"""Runs that the heading names."""
+_WIDE_COSTS = 3.0
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A cell with the mark of a run and its name."""
+
+    mark: LineStyle
+    name: str
+
+
+@dataclass(frozen=True)
+class _Front:
+    """A joint front, as a page shows it."""
+
+    chart: Chart
+    table: Table
 
 
 def to_page(comparison: Comparison) -> str:
-    """A page with the settings that differ, curves, fronts, the overlap of the best, and cost."""
+    """A page with the best scores, curves, fronts, the settings that differ, the overlap of the best, and cost."""
     styles = styles_of(comparison)
-    parts = [*map(paragraph, head(comparison)), _legend(styles)]
-    if comparison.differing:
-        parts.append(f"<h2>Settings that differ</h2>{_table(settings_columns(comparison))}")
-    repeats = repeats_columns(comparison)
-    if repeats:
-        parts.append(f"<h2>Best scores of repeats</h2>{_table(repeats)}")
     results = result_columns(comparison)
-    if results:
-        parts.append(f"<h2>Results</h2>{_marked_table(results, comparison, styles)}")
+    repeats = repeats_columns(comparison)
+    curves = _curves(comparison, styles) if comparison.has_curves else []
     if comparison.has_curves:
-        parts += [paragraph(reached_sentence(comparison)), _charts(comparison, styles)]
-    parts.append(f"<h2>Cost</h2>{_marked_table(cost_columns(comparison), comparison, styles)}")
-    overlap = _marked_table(overlap_columns(comparison), comparison, styles)
-    parts.append(f"<h2>Shared architectures of the best {comparison.top:,}</h2>{overlap}")
-    parts += [_front(comparison, front, styles) for front in comparison.fronts]
-    return page("SWAP-NAS runs compared", parts)
-
-
-def _legend(styles: Mapping[str, LineStyle]) -> str:
-    items = "".join(
-        f'<span style="white-space:nowrap;margin-right:1.2em">{_mark(style)} {escape(plain(name))}</span> '
-        for name, style in styles.items()
+        curves += _repeats_chart(comparison)
+    name = comparison.space
+    space = spaces.get(name) if name in spaces.names() else None
+    fronts = [_front(comparison, front, styles, space) for front in comparison.fronts]
+    names = [plain(run.name) for run in comparison.runs]
+    others = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return page(
+        "comparison.html",
+        heading=f"{len(names)} runs compared: {', '.join(names[:_NAMED])}{others}",
+        lead=head(comparison),
+        charts=[*curves, *(front.chart for front in fronts)],
+        definition=definition(comparison.measure) if comparison.measure else "",
+        results=_marked("What each run found", results, comparison, styles) if results else None,
+        repeats=Table("Best scores of repeats", repeats) if repeats else None,
+        reached=reached_sentence(comparison) if comparison.has_curves else "",
+        curves=curves,
+        differing=Table("Their values, by group of runs", settings_columns(comparison))
+        if comparison.differing
+        else None,
+        cost=_marked("What each run cost", cost_columns(comparison), comparison, styles),
+        overlap=_marked(
+            f"How many of the best {comparison.top:,} of a run are among those of another",
+            overlap_columns(comparison),
+            comparison,
+            styles,
+        ),
+        top=f"{comparison.top:,}",
+        fronts=fronts,
+        front_charts=[front.chart for front in fronts],
     )
-    return f"<p>{items}</p>"
 
 
-def _mark(style: LineStyle) -> str:
-    dashes = " ".join(map(str, style.dashes)) or "none"
-    return (
-        '<svg width="28" height="8" style="vertical-align:middle"><line x1="0" y1="4" x2="28" y2="4" '
-        f'stroke="{style.color}" stroke-width="2.5" stroke-dasharray="{dashes}"/></svg>'
-    )
-
-
-def _table(columns: Columns) -> str:
-    return html_table(
-        {escape(heading): [escape(cell) for cell in cells] for heading, cells in columns.items()}
-    )
-
-
-def _marked_table(columns: Columns, comparison: Comparison, styles: Mapping[str, LineStyle]) -> str:
+def _marked(
+    caption: str, columns: Columns, comparison: Comparison, styles: Mapping[str, LineStyle]
+) -> Table:
     """A table with a row for each run, which begins with its mark."""
-    names = [run.name for run in comparison.runs]
-    marks = [_mark(styles[name]) for name in names]
-    cells = {
-        escape(heading): [escape(cell) for cell in of_heading]
-        for heading, of_heading in columns.items()
-    }
-    cells["run"] = [f"{mark} {cell}" for mark, cell in zip(marks, cells["run"], strict=True)]
-    return html_table(cells)
+    cells: dict[str, Sequence[Any]] = dict(columns)
+    cells["run"] = [
+        _Run(styles[run.name], name)
+        for run, name in zip(comparison.runs, columns["run"], strict=True)
+    ]
+    return Table(caption, cells)
 
 
-def _charts(comparison: Comparison, styles: Mapping[str, LineStyle]) -> str:
-    parts = []
+def _curves(comparison: Comparison, styles: Mapping[str, LineStyle]) -> list[Chart]:
+    charts = []
     for unit, curve_of in _CURVES.items():
         steps = [(run.name, *thinned(curve_of(run))) for run in comparison.runs]
         values, label = _shown([scores for _, _, scores in steps])
         lines = [
-            Line(styles[name], places, scores)
+            Line(plain(name), styles[name], places, scores)
             for (name, places, _), scores in zip(steps, values, strict=True)
         ]
-        drawn = draw_lines(lines, unit, label, from_zero=True)
-        parts.append(figure(drawn, f"best score so far, over {unit}"))
-    if 1 < len(comparison.repeats) < len(comparison.runs):
-        parts.append(_repeats_chart(comparison))
-    return "<h2>Best so far</h2>" + "".join(parts)
+        x = Axis("x", unit, [], wide=float("inf"), zero=True)
+        title = f"Best score so far, over {unit}"
+        charts.append(draw_lines(f"over-{unit}", lines, x, Axis("y", label, []), title))
+    return charts
 
 
-def _repeats_chart(comparison: Comparison) -> str:
-    """The mean and the range of the repeats of each setting, as far as the shortest of them goes."""
+def _repeats_chart(comparison: Comparison) -> list[Chart]:
+    """The mean and the range of the repeats of each setting, as far as the shortest of them goes; nothing where there
+    are none."""
+    if not 1 < len(comparison.repeats) < len(comparison.runs):
+        return []
     runs = {run.name: run for run in comparison.runs}
     styles = group_styles(comparison)
     bands = []
@@ -124,6 +147,7 @@ def _repeats_chart(comparison: Comparison) -> str:
         at_each = list(zip(*shown, strict=True))
         bands.append(
             Band(
+                plain(group.name),
                 style,
                 places,
                 [min(of) for of in at_each],
@@ -132,31 +156,59 @@ def _repeats_chart(comparison: Comparison) -> str:
             )
         )
     if not bands:
-        return ""
-    legend = _legend(
-        {group.name: style for group, style in zip(comparison.repeats, styles, strict=True)}
-    )
-    caption = (
-        "best score so far of each setting: mean, and range from the lowest to the highest run"
-    )
-    return figure(draw_bands(bands, "candidates", label), caption) + legend
+        return []
+    title = "Best score so far of each setting: mean, lowest and highest run"
+    x, y = Axis("x", "candidates", [], wide=float("inf")), Axis("y", label, [])
+    return [draw_bands("repeats", bands, x, y, title)]
 
 
-def _front(comparison: Comparison, front: JointFront, styles: Mapping[str, LineStyle]) -> str:
+def _front(
+    comparison: Comparison,
+    front: JointFront,
+    styles: Mapping[str, LineStyle],
+    space: SearchSpace | None,
+) -> _Front:
     cost = COSTS[front.cost]
+    is_size = cost is COSTS["parameters"]
     of_runs = [(name, points) for name, points in front.of_runs.items() if points]
     values, score = _shown([[log_score for _, log_score in points] for _, points in of_runs])
+    listed = spread(front.joint, _OF_FRONT)
+    anchors = [f"{front.cost}-{place}" for place in range(len(listed))]
+    named = {(point.cost, point.log_score): point.architecture for point in front.joint}
+    of_listed = {
+        (point.cost, point.log_score): anchor for point, anchor in zip(listed, anchors, strict=True)
+    }
+    scale = 1.0 if is_size else cost.scale
     lines = [
-        Line(styles[name], [at / cost.scale for at, _ in points], scores)
+        Line(
+            plain(name),
+            styles[name],
+            [at / scale for at, _ in points],
+            scores,
+            [short_name(named.get(point, ""), space) for point in points],
+            [of_listed.get(point, "") for point in points],
+        )
         for (name, points), scores in zip(of_runs, values, strict=True)
     ]
-    cells = _table(front_columns(comparison, front, _OF_FRONT, architectures=True))
-    drawn = figure(
-        draw_lines(lines, f"{cost.title}, {cost.unit}", score),
+    title = "parameters" if is_size else f"{cost.title}, {cost.unit}"
+    x = Axis("x", title, [], "" if is_size else cost.unit, wide=_WIDE_COSTS)
+    chart = draw_lines(
+        f"front-{front.cost}",
+        lines,
+        x,
+        Axis("y", score, []),
         f"Pareto fronts of {cost.title} and score",
     )
-    listed = f"<details><summary>{escape(front_title(front, _OF_FRONT))}</summary>{cells}</details>"
-    return f"<h2>Score against {cost.title}</h2>{drawn}{listed}"
+    columns: dict[str, Sequence[Any]] = dict(
+        front_columns(comparison, front, _OF_FRONT, architectures=True)
+    )
+    columns["architecture"] = [
+        Architecture(short_name(text, space), text) for text in columns["architecture"]
+    ]
+    first, *others = (heading for heading in columns if heading != "architecture")
+    columns = {heading: columns[heading] for heading in (first, "architecture", *others)}
+    table = Table(front_title(front, _OF_FRONT), columns, anchors)
+    return _Front(chart, table)
 
 
 def _shown(log_scores: Sequence[Sequence[float]]) -> tuple[list[list[float]], str]:

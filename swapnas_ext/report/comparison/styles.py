@@ -9,8 +9,9 @@ from swapnas_ext.report.shared.charts import LineStyle
 if TYPE_CHECKING:
     from swapnas_ext.search import Comparison
 
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-"""Okabe and Ito's colours, which colour-blind people tell apart, without the yellow that is faint on white."""
+_COLORS = tuple(f"var(--run-{number})" for number in range(1, 8))
+"""Of the page, which has them for a light and for a dark scheme: Okabe and Ito's hues, which colour-blind people tell
+apart, without the yellow that is faint on white."""
 _DASHES = ((), (6, 2), (2, 2), (8, 2, 2, 2))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from swapnas_ext._util import decimal
 from swapnas_ext.correlation import agreement
 from swapnas_ext.report.analysis.text import missing_lines
 
@@ -60,14 +61,15 @@ def top_columns(rankings: Sequence[Ranking]) -> dict[str, list[str]]:
         for ranking in rankings:
             found = [chosen for chosen in ranking.chosen if chosen.top == top]
             cells[heading].append(chosen_text(found[0]) if found else "-")
-    cells["nDCG, top 5 %"] = [f"{ranking.ndcg:.3f}" for ranking in rankings]
+    cells["nDCG, top 5 %"] = [decimal(ranking.ndcg, 3) for ranking in rankings]
     cells["precision, top 5 %"] = [f"{ranking.precision:.0%}" for ranking in rankings]
     return cells
 
 
 def chosen_text(chosen: Chosen) -> str:
     """Its accuracy, how far that is below the best, and its rank."""
-    return f"{chosen.accuracy:.2f} (-{chosen.regret:.2f}, rank {chosen.rank:,})"
+    below = decimal(-chosen.regret, 2)
+    return f"{decimal(chosen.accuracy, 2)} ({below}, rank {chosen.rank:,})"
 
 
 def notes(found: Correlations) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from swapnas_ext._util import exp_or_inf
 from swapnas_ext.correlation import analysis, caveats
 from swapnas_ext.report.analysis.page import analysis_parts
 from swapnas_ext.report.correlation.contents import (
@@ -15,15 +17,25 @@ from swapnas_ext.report.correlation.contents import (
     summary,
     top_columns,
 )
-from swapnas_ext.report.shared.charts import draw_scatter
-from swapnas_ext.report.shared.page import figure, html_table, page, paragraph, settings_details
+from swapnas_ext.report.shared.axes import Axis
+from swapnas_ext.report.shared.charts import Chart, Dots, draw_scatter
+from swapnas_ext.report.shared.measured import definition
+from swapnas_ext.report.shared.names import short_name
+from swapnas_ext.report.shared.page import Architecture, DataSet, Table, page, settings_text
+from swapnas_ext.report.shared.text import spread
 
 if TYPE_CHECKING:
-    from swapnas_ext.correlation import Correlations
+    from swapnas_ext.correlation import Correlations, OperationEffect
     from swapnas_ext.spaces import SearchSpace
 
 _LISTED = 100
 """How many of the rows that could not be scored, or were left out, are listed."""
+_BEST = 10
+"""How many of the highest by the first predictor are listed, and of the most accurate."""
+_DOTS = 1000
+"""Rows that a chart shows; of more, evenly chosen ones."""
+_LARGEST = 34.0
+"""The largest logarithm of a value that is shown as that value: people read 1e14, and rather ln 90 than 1e39."""
 
 
 def to_page(found: Correlations, made_with: dict[str, Any], space: SearchSpace) -> str:
@@ -33,56 +45,169 @@ def to_page(found: Correlations, made_with: dict[str, Any], space: SearchSpace) 
     Args:
         made_with: the settings to show.
     """
-    parts = [
-        paragraph(summary(found)),
-        html_table(_escaped(coefficient_columns(found.rankings))),
-        paragraph("With bootstrap 95 % intervals. Scores, parameters and FLOPs as logarithms."),
-    ]
-    top = top_columns(found.rankings)
-    if top:
-        parts += [
-            "<h2>How accurate the highest are</h2>",
-            html_table(_escaped(top)),
-            paragraph(
-                "Accuracy, how far it is below the best of the table, and its rank. Of the highest twentieth: "
-                "normalised discounted cumulative gain, and the part that is among the most accurate twentieth."
-            ),
-        ]
-    if found.comparisons:
-        parts += [
-            "<h2>Better than what?</h2>",
-            html_table(_escaped(comparison_columns(found.comparisons))),
-            paragraph(
-                "Differences of Spearman's rho on the same rows, with intervals over the same resamples of the rows."
-            ),
-        ]
     candidates = [row.candidate for row in found.rows]
-    parts += [paragraph(line) for line in (*notes(found), *caveats(candidates))]
+    told = [*notes(found), *caveats(candidates)]
     if "pilot" in made_with:
-        parts.append(paragraph(made_with["pilot"]["sentence"]))
-    parts += ["<h2>Against accuracy</h2>", _scatter_plots(found), *_analysis(found, space)]
-    parts += [_listed(found), settings_details(made_with)]
-    return page(f"Correlation with {found.table.accuracy}", parts)
-
-
-def _scatter_plots(found: Correlations) -> str:
-    accuracies = [row.row.accuracy for row in found.rows]
-    rankings = {ranking.name: ranking for ranking in found.rankings}
-    drawn = [
-        figure(
-            draw_scatter(values, accuracies, name, found.table.accuracy),
-            f"{name}: rho {coefficient_text(rankings[name].rho)}",
-        )
-        for name, values in found.predictors.items()
+        told.append(made_with["pilot"]["sentence"])
+    shown = _Shown(found, space)
+    parts = analysis_parts(_effects(found, space), shown.candidates, found.repeats, space)
+    scatters = shown.charts()
+    top = top_columns(found.rankings)
+    tables = [
+        Table("How well each predictor ranks the accuracies", coefficient_columns(found.rankings))
     ]
-    return "".join(drawn)
+    first = found.rankings[0] if found.rankings else None
+    return page(
+        "correlation.html",
+        heading=f"Correlation with {found.table.accuracy}: {found.table.name}",
+        lead=[summary(found)],
+        charts=[*scatters, *parts.charts],
+        sets=[shown.data_set(), *parts.sets],
+        notes=told,
+        first=first,
+        rho=coefficient_text(first.rho) if first else "",
+        verdicts=[
+            f"{one.name} against {one.other}: {one.verdict}"
+            for one in found.comparisons
+            if first is not None and one.name == first.name
+        ],
+        definition=definition(candidates[0].score_of) if candidates else "",
+        coefficients=tables[0],
+        top=Table("How accurate the highest of each predictor are", top) if top else None,
+        comparisons=Table("Differences of Spearman's rho", comparison_columns(found.comparisons))
+        if found.comparisons
+        else None,
+        scatters=scatters,
+        table=shown.table(),
+        parts=parts,
+        missing=_missing(found),
+        missing_count=len(found.failed) + len(found.table.faults),
+        settings=settings_text(made_with),
+    )
 
 
-def _analysis(found: Correlations, space: SearchSpace) -> list[str]:
+class _Shown:
+    """What charts and tables show of rows."""
+
+    def __init__(self, found: Correlations, space: SearchSpace) -> None:
+        self._found, self._space = found, space
+        self._predictors = found.predictors
+        self._listed = self._best_rows()
+        places = spread(range(len(found.rows)), _DOTS)
+        self._places = sorted({*places, *self._listed})
+        self.candidates = list({row.candidate.form: row.candidate for row in found.rows}.values())
+
+    def _best_rows(self) -> list[int]:
+        """Places of the highest by the first predictor, the highest first."""
+        first = next(iter(self._predictors.values()), [])
+        known = [place for place, value in enumerate(first) if not math.isnan(value)]
+        return sorted(known, key=lambda place: -first[place])[:_BEST]
+
+    def table(self) -> Table | None:
+        """The highest by the first predictor, with their accuracies."""
+        if not self._listed:
+            return None
+        name, values = next(iter(self._predictors.items()))
+        accuracies = [row.row.accuracy for row in self._found.rows]
+        rows = [self._found.rows[place] for place in self._listed]
+        columns: dict[str, Sequence[Any]] = {
+            "rank": [str(rank) for rank in range(1, len(rows) + 1)],
+            "architecture": [
+                Architecture(short_name(row.row.architecture, self._space), row.row.architecture)
+                for row in rows
+            ],
+            self._title(name): [
+                f"{exp_or_inf(values[place]) if self._is_log(name) else values[place]:.6g}"
+                for place in self._listed
+            ],
+            self._found.table.accuracy: [f"{row.row.accuracy:.6g}" for row in rows],
+            "its rank": [
+                f"{1 + sum(other > row.row.accuracy for other in accuracies):,}" for row in rows
+            ],
+            "params": [f"{row.parameters:,}" for row in rows],
+        }
+        caption = f"The architectures that are highest by {name}, and the ranks of their accuracies"
+        return Table(caption, columns, [f"row-{place}" for place in self._listed])
+
+    def data_set(self) -> DataSet:
+        rows = [self._found.rows[place] for place in self._places]
+        ranks = {place: rank for rank, place in enumerate(self._listed, start=1)}
+        names = [short_name(row.row.architecture, self._space) for row in rows]
+        fields: dict[str, Sequence[Any]] = {
+            "name": [
+                f"#{ranks[place]} {name}" if place in ranks else name
+                for place, name in zip(self._places, names, strict=True)
+            ],
+            "accuracy": [row.row.accuracy for row in rows],
+            "parameters": [row.parameters for row in rows],
+            "row": [f"row-{place}" if place in ranks else "" for place in self._places],
+            "architecture": [row.row.architecture for row in rows],
+        }
+        for number, name in enumerate(self._predictors):
+            fields[f"p{number}"] = self._values(name)
+        first = next(iter(self._predictors), None)
+        told = {"accuracy": self._found.table.accuracy, "parameters": "parameters"}
+        return DataSet("rows", fields, told | ({} if first is None else {"p0": self._title(first)}))
+
+    def _is_log(self, name: str) -> bool:
+        """Whether the predictor is a logarithm of what a chart can show."""
+        known = [value for value in self._predictors[name] if math.isfinite(value)]
+        return (
+            not self._is_of_table(name)
+            and bool(known)
+            and all(abs(value) < _LARGEST for value in known)
+        )
+
+    def _values(self, name: str) -> list[float]:
+        is_log = self._is_log(name)
+        values = [self._predictors[name][place] for place in self._places]
+        return [exp_or_inf(value) if is_log else value for value in values]
+
+    def charts(self) -> list[Chart]:
+        rankings = {ranking.name: ranking for ranking in self._found.rankings}
+        title = self._found.table.accuracy
+        accuracies = [self._found.rows[place].row.accuracy for place in self._places]
+        total = len(self._found.rows)
+        some = (
+            f"; {len(self._places):,} of {total:,} are shown" if len(self._places) < total else ""
+        )
+        charts = []
+        for number, name in enumerate(self._predictors):
+            is_log = self._is_log(name)
+            x = Axis(
+                f"p{number}",
+                self._title(name),
+                self._values(name),
+                wide=3.0 if is_log else math.inf,
+                trims=is_log,
+            )
+            y = Axis("accuracy", title, accuracies, wide=math.inf)
+            told = {"accuracy": title, f"p{number}": x.title, "parameters": "parameters"}
+            rho = coefficient_text(rankings[name].rho)
+            chart = draw_scatter(
+                f"scatter-{number}",
+                Dots("rows", x, y, told),
+                f"{name}:",
+                f"A dot for each architecture, {title} by {name}; Spearman's rho {rho}.",
+                f"rho {rho}{some}{f'; {x.hidden:,} much lower not shown' if x.hidden else ''}",
+            )
+            charts.append(chart)
+        return charts
+
+    def _title(self, name: str) -> str:
+        """What an axis with the predictor is called."""
+        return name if self._is_log(name) or self._is_of_table(name) else f"ln {name}"
+
+    def _is_of_table(self, name: str) -> bool:
+        baselines = self._found.rows[0].row.baselines if self._found.rows else {}
+        return name in {*baselines, *(f"{one} (table)" for one in baselines)}
+
+
+def _effects(found: Correlations, space: SearchSpace) -> dict[str, list[OperationEffect]]:
     alike = analysis.scored_alike([row.candidate for row in found.rows])
     of_score = {candidate.form for candidate in alike}
     rows = [row for row in found.rows if row.candidate.form in of_score]
-    effects = {
+    return {
         "score": analysis.operation_effects(
             space,
             [row.row.architecture for row in rows],
@@ -94,21 +219,12 @@ def _analysis(found: Correlations, space: SearchSpace) -> list[str]:
             [row.row.accuracy for row in found.rows],
         ),
     }
-    candidates = list({row.candidate.form: row.candidate for row in found.rows}.values())
-    return analysis_parts(effects, candidates, found.repeats)
 
 
-def _listed(found: Correlations) -> str:
+def _missing(found: Correlations) -> list[str]:
     items = [
         f"row {row.row.place}: {(row.candidate.outcome and row.candidate.outcome.error) or ''}"
         for row in found.failed
     ]
     items += [f"row {fault.place}, {fault.kind}: {fault.reason}" for fault in found.table.faults]
-    if not items:
-        return ""
-    lines = "".join(f"<li>{escape(item)}</li>" for item in items[:_LISTED])
-    return f"<h2>{len(items):,} rows are not in it</h2><ul>{lines}</ul>"
-
-
-def _escaped(columns: dict[str, list[str]]) -> dict[str, list[str]]:
-    return {escape(heading): [escape(cell) for cell in cells] for heading, cells in columns.items()}
+    return items[:_LISTED]

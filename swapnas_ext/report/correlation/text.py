@@ -11,19 +11,26 @@ from swapnas_ext.report.correlation.contents import (
     summary,
     top_columns,
 )
-from swapnas_ext.report.shared.text import columns_text
+from swapnas_ext.report.shared.text import columns_text, wrapped
 
 if TYPE_CHECKING:
     from swapnas_ext.correlation import Correlations
 
 
-def to_text(found: Correlations) -> str:
-    """A summary, the coefficients of each predictor, how accurate its highest are, comparisons, and notes."""
-    parts = [f"{summary(found)}\n\n", columns_text(coefficient_columns(found.rankings))]
+def to_text(found: Correlations, width: int | None = None) -> str:
+    """A summary, the coefficients of each predictor, how accurate its highest are, comparisons, and notes.
+
+    Args:
+        width: of the terminal; None: whole lines.
+    """
+    parts = [
+        f"{wrapped(summary(found), width)}\n\n",
+        columns_text(coefficient_columns(found.rankings), width),
+    ]
     top = top_columns(found.rankings)
     if top:
-        parts += ["\n", columns_text(top)]
+        parts += ["\n", columns_text(top, width)]
     if found.comparisons:
-        parts += ["\n", columns_text(comparison_columns(found.comparisons))]
-    parts += [f"{line}\n" for line in notes(found)]
+        parts += ["\n", columns_text(comparison_columns(found.comparisons), width, sentences=[""])]
+    parts += [f"{wrapped(line, width)}\n" for line in notes(found)]
     return "".join(parts)

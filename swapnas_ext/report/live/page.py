@@ -2,76 +2,37 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections.abc import Iterator
-from html import escape
 
+from markupsafe import Markup
+
+from swapnas_ext._util import shortened
 from swapnas_ext.report.live import words
 from swapnas_ext.report.live.model import LiveRun, Scored, State
-from swapnas_ext.report.live.svg import draw_chart
-from swapnas_ext.report.shared.page import html_table
+from swapnas_ext.report.live.svg import Linked, draw_chart
+from swapnas_ext.report.shared.axes import Axis
+from swapnas_ext.report.shared.measured import definition
+from swapnas_ext.report.shared.page import Architecture, Table, digest, render, text_of
 from swapnas_ext.search import COSTS
 
 _FAILURES = 20
 """How many reasons of failures are listed."""
 _REDRAWN = 5.0
 """Seconds for which charts are kept while candidates come in."""
+_WIDE_COSTS = 3.0
+_NAME = 44
+"""Letters of an architecture that a row begins with."""
 _POINTS = 1500
 """Candidates that a chart shows; of more, evenly chosen ones. Lines are of all."""
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1f2933; --paper: #fff; --faint: #52606d; --line: #e4e7eb;
-  --dots: #9aa5b1; --accent: #c2410c; --on-accent: #fff }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e4e7eb; --paper: #14181d; --faint: #9aa5b1; --line: #323f4b; --dots: #7b8794; --accent: #fb923c;
-    --on-accent: #14181d } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1120px;
-  margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
-table { border-collapse: collapse; width: 100% }
-th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top;
-  white-space: nowrap }
-th:last-child, td:last-child { text-align: left; white-space: normal }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem }
-dt { color: var(--faint) } dd { margin: 0 }
-code { font: 12px/1.4 ui-monospace, monospace; overflow-wrap: anywhere }
-progress { width: 100%; accent-color: var(--accent) }
-figure { display: inline-block; margin: 0 1rem 1rem 0; width: 520px; max-width: 100% } svg { width: 100% }
-figcaption { color: var(--faint) }
-.points { stroke: var(--dots); stroke-width: 4.5; stroke-linecap: round; fill: none }
-.steps { stroke: var(--accent); stroke-width: 1.8; fill: none } .axis { stroke: var(--line); fill: none }
-.label { fill: var(--faint); font-size: 12px }
-#lost { background: var(--accent); color: var(--on-accent); padding: .3rem .8rem; border-radius: 4px }
-"""
 
-_SCRIPT = """
-const part = document.getElementById("live"), lost = document.getElementById("lost");
-let tag = "";
-async function refresh() {
-  if (!document.hidden) {
-    try {
-      const answer = await fetch("/live", {cache: "no-store", headers: tag ? {"If-None-Match": tag} : {}});
-      if (answer.status === 200) {
-        tag = answer.headers.get("ETag") || "";
-        part.innerHTML = await answer.text();
-      } else if (answer.status !== 304) throw new Error(answer.status);
-      lost.hidden = true;
-    } catch (error) { lost.hidden = false; }
-  }
-  setTimeout(refresh, 1500);
-}
-refresh();
-"""
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+def _script() -> str:
+    return text_of("page.js") + text_of("live.js")
 
 
 CONTENT_SECURITY_POLICY = (
-    f"default-src 'none'; style-src {_digest(_STYLE)}; script-src {_digest(_SCRIPT)}; connect-src 'self'; "
+    f"default-src 'none'; style-src {digest(text_of('page.css'))}; script-src {digest(_script())}; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """Allows the page its own style and script, and nothing else."""
@@ -93,13 +54,13 @@ class LivePage:
 
     def page(self, now: float, trouble: str = "") -> str:
         """The whole page; arguments as for `part`. Without scripts, it shows the state of its loading."""
-        return (
-            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width">'
-            f"<title>{escape(self._path)}: SWAP-NAS search</title><style>{_STYLE}</style></head>\n"
-            f"<body>\n<h1>{escape(self._path)}</h1>\n"
-            '<p id="lost" hidden>connection lost, retrying</p>\n'
-            f'<main id="live">{self.part(now, trouble)}</main>\n<script>{_SCRIPT}</script>\n</body></html>\n'
+        return render(
+            "live.html",
+            title=f"{self._path}: SWAP-NAS search",
+            heading=self._path,
+            css=Markup(text_of("page.css")),
+            script=Markup(_script()),
+            part=Markup(self.part(now, trouble)),
         )
 
     def part(self, now: float, trouble: str = "") -> str:
@@ -109,16 +70,18 @@ class LivePage:
             now: seconds since the epoch.
             trouble: why the file can't be read; empty if it can.
         """
-        if trouble:
-            return f"<p>{escape(trouble)}</p>"
         run = self._run
-        facts = "".join(
-            f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in self._facts(now)
+        return render(
+            "live_part.html",
+            trouble=trouble,
+            facts=dict(self._facts(now)),
+            total=run.total,
+            done=run.done,
+            definition=definition(run.scored[-1].measure) if run.scored else "",
+            best=self._best(),
+            charts=Markup(self._charts_at(now)),
+            failures=words.failure_lines(run, _FAILURES),
         )
-        bar = ""
-        if run.total is not None:
-            bar = f'<progress max="{max(1, run.total)}" value="{run.done}"></progress>'
-        return f"{bar}<dl>{facts}</dl>{self._charts_at(now)}{self._best()}{self._failures()}"
 
     def _facts(self, now: float) -> Iterator[tuple[str, str]]:
         run = self._run
@@ -139,27 +102,36 @@ class LivePage:
         if run.failed:
             yield "no score", f"{run.failed:,}"
 
-    def _best(self) -> str:
+    def _best(self) -> Table | None:
         run = self._run
         if not run.best:
-            return ""
+            return None
         if run.family:
             rows = [(f"{target:,.0f}", score, row) for target, score, row in run.family]
-            return "<h2>The best of each size</h2>" + self._table("wanted", rows)
+            return self._table("The best of each wanted size", "wanted", rows, [])
         rows = [(str(rank), run.score(row), row) for rank, row in enumerate(run.best, start=1)]
-        return "<h2>The best</h2>" + self._table("rank", rows)
+        return self._table(
+            "The highest scores so far", "rank", rows, [_anchor(row) for row in run.best]
+        )
 
-    def _table(self, first: str, rows: list[tuple[str, float, Scored]]) -> str:
+    def _table(
+        self, caption: str, first: str, rows: list[tuple[str, float, Scored]], ids: list[str]
+    ) -> Table:
         costs = [words.cost_text(self._run, row) for *_, row in rows]
-        return html_table(
+        return Table(
+            caption,
             {
                 first: [text for text, _, _ in rows],
+                "architecture": [
+                    Architecture(shortened(row.architecture, _NAME), row.architecture)
+                    for *_, row in rows
+                ],
                 "score": [f"{score:.6g}" for _, score, _ in rows],
                 "params": [f"{row.parameters:,}" for *_, row in rows],
                 **({self._run.cost.title: costs} if any(costs) else {}),
                 "candidate": [f"{row.number:,}" for *_, row in rows],
-                "architecture": [f"<code>{escape(row.architecture)}</code>" for *_, row in rows],
-            }
+            },
+            ids,
         )
 
     def _charts_at(self, now: float) -> str:
@@ -176,34 +148,59 @@ class LivePage:
             return ""
         places = [*run.curve, len(run.scored) - 1]
         highest = [run.score(run.scored[place]) for place in run.curve]
-        scale, unit = run.cost.scale, f"{run.cost.title}, {run.cost.unit}"
-        if run.cost is COSTS["parameters"] and max(row.parameters for row in run.scored) < 1e6:
-            scale, unit = 1e3, "size, thousands of parameters"
+        is_size = run.cost is COSTS["parameters"]
+        scale = 1.0 if is_size else run.cost.scale
         step = math.ceil(len(run.scored) / _POINTS)
         shown = run.scored[::step]
+        places_of = {row.number: place for place, row in enumerate(run.scored, start=1)}
+        ranks = [(rank, row) for rank, row in enumerate(run.best, start=1)]
+        linked = [
+            Linked(places_of[row.number], run.score(row), _name(rank, row), _anchor(row))
+            for rank, row in ranks
+        ]
         curve = draw_chart(
             [(place * step + 1, run.score(row)) for place, row in enumerate(shown)],
             [
                 (place + 1, score)
                 for place, score in zip(places, [*highest, highest[-1]], strict=True)
             ],
-            x="scored candidates",
-            y="score",
+            x=Axis("x", "scored candidates", [], wide=math.inf),
+            y=Axis("y", "score", [], trims=True),
+            linked=() if run.family else linked,
         )
         front = draw_chart(
             [(row.cost / scale, run.score_in_front(row)) for row in shown if row.cost is not None],
             [(cost / scale, score) for cost, score in run.front],
-            x=unit,
-            y="score" if run.has_objective else "unregularised score",
+            x=Axis(
+                "x",
+                "parameters" if is_size else f"{run.cost.title}, {run.cost.unit}",
+                [],
+                "" if is_size else run.cost.unit,
+                wide=_WIDE_COSTS,
+            ),
+            y=Axis(
+                "y", "score" if run.has_objective else "score before size control", [], trims=True
+            ),
+            linked=()
+            if run.family
+            else [
+                Linked(row.cost / scale, run.score_in_front(row), _name(rank, row), _anchor(row))
+                for rank, row in ranks
+                if row.cost is not None
+            ],
         )
-        return (
-            f"<h2>The search</h2><figure>{curve}<figcaption>scores, and the best so far</figcaption></figure>"
-            f"<figure>{front}<figcaption>scores by {run.cost.title}, and their Pareto front</figcaption></figure>"
+        return render(
+            "live_charts.html",
+            charts=[
+                ("Scores, and the best so far", Markup(curve)),
+                (f"Scores by {run.cost.title}, and their Pareto front", Markup(front)),
+            ],
         )
 
-    def _failures(self) -> str:
-        lines = words.failure_lines(self._run, _FAILURES)
-        if not lines:
-            return ""
-        items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-        return f"<h2>Without a score</h2><ul>{items}</ul>"
+
+def _anchor(row: Scored) -> str:
+    return f"row-{row.number}"
+
+
+def _name(rank: int, row: Scored) -> str:
+    return f"#{rank}: {row.architecture}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
+from swapnas_ext._util import significant
 from swapnas_ext.report.live import words
 from swapnas_ext.report.live.model import LiveRun, Scored, State
 from swapnas_ext.report.shared.blocks import block_curve
@@ -19,6 +21,10 @@ _WIDEST = 60
 """Characters of a bar or a curve."""
 _LABELS = 13
 """Characters of the names of facts."""
+_SHORTEST = 12
+"""Characters of an architecture that are shown at least."""
+_BEFORE = 4
+"""Characters that are shown before the place where names part."""
 _FAILURES = 3
 """How many reasons of failures are shown."""
 _STYLES = {
@@ -115,21 +121,49 @@ class LiveView:
 
     def _others(self, width: int) -> Iterator[_Line]:
         run = self._run
-        for rank, row in enumerate(run.best[1:], start=2):
+        shown = []
+        for row in run.best[1:]:
             cost = words.cost_text(run, row)
-            about = f"{run.score(row):<11.6g} {row.parameters:>12,}  {cost and f'{cost:>12}  '}"
-            yield f"{rank}.", _cut(about + row.architecture, width), None
+            score = significant(run.score(row))
+            shown.append(f"{score:<11} {row.parameters:>12,}  {cost and f'{cost:>12}  '}")
+        room = max(_SHORTEST, width - max(map(len, shown), default=0))
+        architectures = told_apart([row.architecture for row in run.best[1:]], room)
+        for rank, (about, name) in enumerate(zip(shown, architectures, strict=True), start=2):
+            yield f"{rank}.", _cut(about + name, width), None
 
 
 def _about(run: LiveRun, score: float, row: Scored) -> str:
     costs = filter(None, (f"{row.parameters:,} parameters", words.cost_text(run, row)))
-    return f"{score:.6g}, {', '.join(costs)}, candidate {row.number:,}"
+    return f"{significant(score)}, {', '.join(costs)}, candidate {row.number:,}"
 
 
 def _folded(text: str, width: int) -> Iterable[str]:
     """Lines of at most ``width`` characters. Architectures have few spaces, and are cut anywhere."""
     for line in text.split("\n"):
         yield from textwrap.wrap(printable(line), width, break_on_hyphens=False) or [""]
+
+
+def told_apart(names: Sequence[str], width: int) -> list[str]:
+    """Each name in at most ``width`` characters: from its beginning; or, where others begin in the same way, from a
+    little before the place where they part."""
+    names = [printable(name) for name in names]
+    cut = [_cut(name, width) for name in names]
+    alike = Counter(cut)
+    shown = []
+    for name, text in zip(names, cut, strict=True):
+        if alike[text] > 1 and len(name) > width:
+            others = [other for other in names if other != name and _cut(other, width) == text]
+            parted = min((_parted(name, other) for other in others), default=0)
+            start = min(max(0, parted - _BEFORE), len(name) - width + 1)
+            text = _cut(f"…{name[start:]}", width) if start else text
+        shown.append(text)
+    return shown
+
+
+def _parted(name: str, other: str) -> int:
+    """How many characters both begin with."""
+    pairs = enumerate(zip(name, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(name), len(other)))
 
 
 def _cut(text: str, width: int) -> str:

@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-import math
-
+from swapnas_ext._util import duration, rate_text, short_count, significant
 from swapnas_ext.report.live.model import LiveRun, Scored, State
 from swapnas_ext.report.shared.text import printable
 from swapnas_ext.search import COSTS
 
+__all__ = [
+    "cost_text",
+    "done_text",
+    "failure_lines",
+    "one_line",
+    "over_text",
+    "short_count",
+    "speed_text",
+    "state_text",
+]
+
 _QUIET = 30.0
 """Seconds after the last candidate from which on a view says how long ago that was."""
-
-
-def duration(seconds: float) -> str:
-    """About so long, in the two largest units: 45 s, 2 min, 1 h 5 min, 3 d 4 h."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{math.ceil(seconds)} s"
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min"
-    return f"{hours // 24} d {hours % 24} h"
-
-
-def rate_text(rate: float, unit: str = "candidates") -> str:
-    """38 candidates/s, 2.5 candidates/min, ..., with two digits at least."""
-    for seconds, name in ((1, "s"), (60, "min"), (3600, "h")):
-        if rate * seconds >= 1 or name == "h":
-            return f"{_two_digits(rate * seconds)} {unit}/{name}"
-    raise AssertionError("the last unit takes any rate")
-
-
-def _two_digits(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def short_count(count: float) -> str:
-    """2.5M, 800k, 12."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if count >= size:
-            return f"{count / size:.4g}{letter}"
-    return f"{count:.4g}"
 
 
 def state_text(run: LiveRun, path: str, now: float) -> str:
@@ -105,7 +82,7 @@ def one_line(run: LiveRun, path: str, now: float) -> str:
         return state
     parts = [f"{run.name}: {done_text(run)}"]
     if run.best:
-        parts.append(f"best {run.score(run.best[0]):.6g}")
+        parts.append(f"best {significant(run.score(run.best[0]))}")
     parts += filter(None, (speed_text(run, now), over_text(run)))
     if run.failed:
         parts.append(f"{run.failed:,} without a score")

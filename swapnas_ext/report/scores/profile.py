@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
-from swapnas_ext.report.shared.text import as_text
+from swapnas_ext._util import decimal
+from swapnas_ext.report.shared.text import columns_text
 
 if TYPE_CHECKING:
     from swapnas_ext.capture import Layer
     from swapnas_ext.scoring import SwapScore
 
+_NAMES = ("kind", "captured as")
 
-def profile_text(name: str, score: SwapScore) -> str:
+
+def profile_text(name: str, score: SwapScore, width: int | None = None) -> str:
     """The time of each step of scoring; and each layer's neurons, time, and new patterns where they were counted."""
-    return f"{name}\n{as_text(_steps(score))}\n{as_text(_layers(score))}"
+    steps = columns_text(_steps(score), width)
+    return f"{name}\n{steps}\n{columns_text(_layers(score), width, sentences=_NAMES)}"
 
 
-def _steps(score: SwapScore) -> Table:
+def _steps(score: SwapScore) -> dict[str, list[str]]:
     timing = score.timing
-    table = Table(box=None, pad_edge=False)
-    for heading in ("step", "ms", "ms a repeat", "%"):
-        table.add_column(heading, justify="left" if heading == "step" else "right")
     steps = {
         "build": timing.build,
         "initialise": timing.initialize,
@@ -30,30 +29,32 @@ def _steps(score: SwapScore) -> Table:
         "count": timing.count,
         "all": timing.total,
     }
-    for step, seconds in steps.items():
-        each = "" if step == "build" else f"{1e3 * seconds / score.repeats:.2f}"
-        share = 100 * seconds / timing.total if timing.total else 0.0
-        table.add_row(step, f"{1e3 * seconds:.2f}", each, f"{share:.0f}")
-    return table
+    return {
+        "step": list(steps),
+        "ms": [decimal(1e3 * seconds, 2) for seconds in steps.values()],
+        "ms a repeat": [
+            "" if step == "build" else decimal(1e3 * seconds / score.repeats, 2)
+            for step, seconds in steps.items()
+        ],
+        "%": [
+            decimal(100 * seconds / timing.total if timing.total else 0.0, 0)
+            for seconds in steps.values()
+        ],
+    }
 
 
-def _layers(score: SwapScore) -> Table:
-    counted = any(layer.new_patterns is not None for layer in score.layers)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("layer", "kind", "captured as"):
-        table.add_column(heading)
-    for heading in ("neurons", *(["new patterns"] if counted else []), "ms"):
-        table.add_column(heading, justify="right")
-    for layer in score.layers:
-        table.add_row(
-            layer.name or "(the model)",
-            layer.kind,
-            layer.how,
-            f"{layer.neurons:,}",
-            *([_new_patterns(layer)] if counted else []),
-            f"{1e3 * layer.seconds:.3f}",
-        )
-    return table
+def _layers(score: SwapScore) -> dict[str, list[str]]:
+    layers = score.layers
+    columns: dict[str, list[str]] = {
+        "layer": [layer.name or "(the model)" for layer in layers],
+        "kind": [layer.kind for layer in layers],
+        "captured as": [layer.how for layer in layers],
+        "neurons": [f"{layer.neurons:,}" for layer in layers],
+    }
+    if any(layer.new_patterns is not None for layer in layers):
+        columns["new patterns"] = [_new_patterns(layer) for layer in layers]
+    columns["ms"] = [decimal(1e3 * layer.seconds, 3) for layer in layers]
+    return columns
 
 
 def _new_patterns(layer: Layer) -> str:

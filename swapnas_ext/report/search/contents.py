@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from swapnas_ext import measures
+from swapnas_ext._util import significant
 from swapnas_ext.report.shared.measured import other_measure
 from swapnas_ext.report.shared.text import kind_text
 from swapnas_ext.search import (
@@ -90,10 +91,13 @@ def front_columns(rows: Sequence[Ranked], objective: str) -> dict[str, list[str]
     else:
         cost = cost_of(objective)
         values = [cost.recorded(row.candidate) or 0.0 for row in rows]
-        costs, heading = {cost.unit: [f"{value / cost.scale:.4g}" for value in values]}, "cost"
+        costs, heading = (
+            {cost.unit: [significant(value / cost.scale, 4) for value in values]},
+            "cost",
+        )
     return {
         **costs,
-        f"best score up to this {heading}": [f"{row.score:.6g}" for row in rows],
+        f"best score up to this {heading}": [significant(row.score) for row in rows],
         "architecture": [row.architecture for row in rows],
     }
 
@@ -112,7 +116,7 @@ def columns(rows: Sequence[Ranked], targets: Sequence[float]) -> dict[str, list[
     cells = {
         "wanted" if targets else "rank": [f"{target:,.0f}" for target in targets]
         or [str(place + 1) for place in range(len(rows))],
-        f"score ({measure})" if measure else "score": [f"{row.score:.6g}" for row in rows],
+        f"score ({measure})" if measure else "score": [significant(row.score) for row in rows],
         "params": [f"{row.parameters:,}" for row in rows],
     }
     patterns = [row.candidate.patterns for row in rows]
@@ -120,9 +124,11 @@ def columns(rows: Sequence[Ranked], targets: Sequence[float]) -> dict[str, list[
     if any(row.log_factor for row in rows):
         measured = [row.candidate.score for row in rows]
         if measured != patterns:
-            cells["unregularised"] = [f"{score:.6g}" for score in measured]
+            cells["unregularised"] = [significant(score) for score in measured]
         if counted:
-            cells["patterns"] = ["" if math.isnan(count) else f"{count:.6g}" for count in patterns]
+            cells["patterns"] = [
+                "" if math.isnan(count) else significant(count) for count in patterns
+            ]
     if counted and any(row.candidate.ternary for row in rows):
         cells["kind"] = [kind_text(row.candidate.ternary) for row in rows]
     for name in ("flops", "memory"):
@@ -154,7 +160,7 @@ def _latencies(rows: Sequence[Ranked]) -> dict[str, list[str]]:
 
 
 def _cell(value: float | None, scale: float) -> str:
-    return "" if value is None else f"{value / scale:.4g}"
+    return "" if value is None else significant(value / scale, 4)
 
 
 def _others(rows: Sequence[Ranked]) -> dict[str, list[str]]:
@@ -164,7 +170,7 @@ def _others(rows: Sequence[Ranked]) -> dict[str, list[str]]:
     names = dict.fromkeys(name for found in scores for name in found if name not in ranking)
     return {
         f"ln {title}": [
-            "-" if (value := found.get(name)) is None else f"{value:.6g}" for found in scores
+            "-" if (value := found.get(name)) is None else significant(value) for found in scores
         ]
         for name, title in measures.titles_of(names).items()
     }

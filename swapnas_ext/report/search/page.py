@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from swapnas_ext.correlation import caveats
@@ -17,16 +18,21 @@ from swapnas_ext.report.search.contents import (
     shown_rows,
 )
 from swapnas_ext.report.search.failures import grouped_failures
-from swapnas_ext.report.shared.charts import draw_curve, draw_front
+from swapnas_ext.report.shared.axes import Axis
+from swapnas_ext.report.shared.charts import Chart, Dots, draw_curve, draw_front
 from swapnas_ext.report.shared.drawing import draw_graph
+from swapnas_ext.report.shared.measured import definition
+from swapnas_ext.report.shared.names import short_name
 from swapnas_ext.report.shared.page import (
-    figure,
-    html_table,
+    Architecture,
+    DataSet,
+    Table,
+    date_text,
     page,
-    paragraph,
-    settings_details,
+    settings_text,
 )
-from swapnas_ext.search import cost_of
+from swapnas_ext.report.shared.text import spread
+from swapnas_ext.search import COSTS, cost_of
 
 if TYPE_CHECKING:
     from swapnas_ext.search import Distinct, Ranked, SearchResult
@@ -38,6 +44,11 @@ _FRONT = 100
 """How many architectures of the front are listed."""
 _FAILURES = 100
 """How many failures are listed."""
+_DOTS = 2000
+"""Candidates that charts show; of more, all of the tables and of the curve, and of others evenly chosen ones."""
+_WIDE_COSTS = 3.0
+_WIDE_DRAWING = 640
+"""Pixels from which on a drawing does not stand beside the facts, but below."""
 
 
 def to_page(
@@ -47,91 +58,279 @@ def to_page(
     *,
     top: int,
     distinct: Sequence[Distinct] | None = None,
+    name: str = "",
 ) -> str:
-    """A page with the best architectures, the course of the search, scores by size, failures and settings.
+    """A page with the best architecture, the course of the search, scores by cost, the best architectures, failures and
+    settings.
 
-    Architectures are drawn, and written in the formats of other code bases, where their ``space`` is known.
+    Architectures are drawn, and written in the formats of other code bases, where their ``space`` is known. Of
+    architectures that are alike, the table then has only the best.
+
+    Args:
+        distinct: what the table has; by default the best groups of alike architectures.
+        name: of the run.
     """
     rows, targets = shown_rows(result, top)
-    shown = columns(rows, targets)
+    if distinct is None and not targets and rows and result.space is not None:
+        distinct = result.distinct(top)
     if distinct is not None:
-        rows, shown = [group.ranked for group in distinct], distinct_columns(distinct)
-    lines = (*head(result, about), *caveats(result.ranked()))
-    parts = [paragraph(line) for line in lines]
-    if rows:
-        parts += [_best(shown), _charts(result, rows)]
-        if space is not None:
-            parts += [_architecture(place, row, space) for place, row in enumerate(rows)]
-    parts += [_failures(result), settings_details(about)]
-    return page("SWAP-NAS search", parts)
-
-
-def _best(shown: Mapping[str, Sequence[str]]) -> str:
-    cells = {
-        escape(heading): [escape(text) for text in column] for heading, column in shown.items()
+        rows = [group.ranked for group in distinct]
+        cells = distinct_columns(distinct)
+    else:
+        cells = columns(rows, targets)
+    heading = f"Search of {about['settings']['space']['name']}"
+    lead = [*head(result, about), _when(about)]
+    content: dict[str, Any] = {
+        "notes": caveats(result.ranked()),
+        "failures": _failures_table(result, space) if result.failed else None,
+        "settings": settings_text(about),
     }
-    cells["architecture"] = [f"<code>{text}</code>" for text in cells["architecture"]]
-    return html_table(cells)
-
-
-def _charts(result: SearchResult, rows: list[Ranked]) -> str:
-    by_number = sorted(result.ranked(), key=lambda row: row.candidate.number)
-    curve = draw_curve(
-        best_so_far(result), [(row.candidate.number, row.score) for row in by_number]
+    if name:
+        heading = f"{heading}: {name}"
+    if not rows:
+        return page(
+            "search.html",
+            heading=heading,
+            lead=lead,
+            about=about.get("started"),
+            best=None,
+            **content,
+        )
+    shown = _Shown(result, rows, space)
+    charts = shown.charts()
+    listed = _table(cells, rows, space, bool(distinct), bool(targets))
+    front = None
+    if shown.has_objective:
+        of_front = spread(result.front, _FRONT)
+        front = Table(
+            f"The Pareto front, the lowest {shown.cost.title} first",
+            _named(front_columns(of_front, result.objective), of_front, space),
+            [f"front-{row.candidate.number}" for row in of_front],
+        )
+    return page(
+        "search.html",
+        heading=heading,
+        lead=lead,
+        about=about.get("started"),
+        charts=charts,
+        sets=[shown.data_set(front.ids if front else ())],
+        best=_best(rows[0], space, shown),
+        definition=_score_definition(result, rows),
+        several=charts,
+        table=listed,
+        front=front,
+        front_title=shown.cost.title,
+        precision=precision(result),
+        others=[
+            _drawn(rank, row, space, f"drawing-{rank}")
+            for rank, row in enumerate(rows[1:_DRAWN], start=2)
+        ],
+        **content,
     )
-    cost = cost_of(result.objective)
-    front = result.front
-    has_objective = bool((result.settings.get("search") or {}).get("objective"))
 
-    def points(of: Sequence[Ranked]) -> list[tuple[float, float]]:
-        """Costs and scores; without an objective, the scores before size control."""
-        found = ((cost.recorded(row.candidate), row) for row in of)
+
+def _when(about: dict[str, Any]) -> str:
+    started = about.get("started")
+    if started is None:
+        return ""
+    sessions = about.get("sessions") or []
+    times = f", in {len(sessions)} sessions" if len(sessions) > 1 else ""
+    return f"started {date_text(started)}{times}"
+
+
+class _Shown:
+    """What charts show of a search."""
+
+    def __init__(self, result: SearchResult, rows: Sequence[Ranked], space: SearchSpace | None):
+        self._result, self._rows, self._space = result, rows, space
+        self.cost = cost_of(result.objective)
+        self.has_objective = bool((result.settings.get("search") or {}).get("objective"))
+        self.by_number = sorted(result.ranked(), key=lambda row: row.candidate.number)
+        self._curve = best_so_far(result)
+        self._front = result.front
+        self.is_regularised = any(row.log_factor for row in self.by_number)
+
+    def cost_of(self, row: Ranked) -> float | None:
+        value = self.cost.recorded(row.candidate)
+        if value is None or self.cost is COSTS["parameters"]:
+            return value
+        return value / self.cost.scale
+
+    def score_in_front(self, row: Ranked) -> float:
+        """Without an objective, a front is of scores before size control."""
+        return row.score if self.has_objective else row.candidate.score
+
+    @cached_property
+    def _dots(self) -> list[Ranked]:
+        if len(self.by_number) <= _DOTS:
+            return self.by_number
+        needed = {row.candidate.number for row in (*self._rows, *self._front)}
+        needed |= {number for number, _ in self._curve}
+        chosen = [row for row in self.by_number if row.candidate.number in needed]
+        others = [row for row in self.by_number if row.candidate.number not in needed]
+        chosen += spread(others, max(0, _DOTS - len(chosen)))
+        return sorted(chosen, key=lambda row: row.candidate.number)
+
+    @property
+    def _told(self) -> dict[str, str]:
+        told = {"score": "score", "cost": self._cost_title}
+        if not self.has_objective and self.is_regularised:
+            told["raw"] = "unregularised"
+        if self.cost is not COSTS["parameters"]:
+            told["parameters"] = "parameters"
+        return told | {"number": "candidate"}
+
+    @property
+    def _cost_title(self) -> str:
+        if self.cost is COSTS["parameters"]:
+            return "parameters"
+        return f"{self.cost.title}, {self.cost.unit}"
+
+    def data_set(self, in_front: Sequence[str]) -> DataSet:
+        """The dots, with the anchors of their rows in the table of the best, or else in that of the front."""
+        anchors = {row.candidate.number: f"row-{row.candidate.number}" for row in self._rows}
+        places = {row.candidate.number: place for place, row in enumerate(self._rows, start=1)}
+        for anchor in in_front:
+            anchors.setdefault(int(anchor.rpartition("-")[2]), anchor)
+        rows = self._dots
+        numbers = [row.candidate.number for row in rows]
+        names = [short_name(row.architecture, self._space) for row in rows]
+        fields: dict[str, Sequence[Any]] = {
+            "number": numbers,
+            "name": [
+                f"#{places[number]} {name}" if number in places else name
+                for number, name in zip(numbers, names, strict=True)
+            ],
+            "score": [row.score for row in rows],
+            "cost": [self.cost_of(row) for row in rows],
+            "row": [anchors.get(number, "") for number in numbers],
+            "architecture": [row.architecture for row in rows],
+        }
+        if "raw" in self._told:
+            fields["raw"] = [row.candidate.score for row in rows]
+        if "parameters" in self._told:
+            fields["parameters"] = [row.parameters for row in rows]
+        return DataSet("candidates", fields, self._told)
+
+    def charts(self) -> list[Chart]:
+        rows = self._dots
+        number = Axis("number", "candidate", [row.candidate.number for row in rows])
+        score = Axis("score", "score", [row.score for row in rows], trims=True)
+        costs = [cost for cost in map(self.cost_of, rows) if cost is not None]
+        unit = "" if self.cost is COSTS["parameters"] else self.cost.unit
+        cost = Axis("cost", self._cost_title, costs, unit, wide=_WIDE_COSTS)
+        in_front = score
+        if not self.has_objective and self.is_regularised:
+            raw = [row.candidate.score for row in rows]
+            in_front = Axis("raw", "unregularised score", raw, trims=True)
+        front = [
+            (at, self.score_in_front(row))
+            for row in self._front
+            if (at := self.cost_of(row)) is not None
+        ]
+        told = self._told
+        curve = draw_curve(
+            Dots("candidates", number, score, told),
+            self._curve,
+            "in the table",
+        )
         return [
-            (at / cost.scale, row.score if has_objective else row.candidate.score)
-            for at, row in found
-            if at is not None
+            self._noted(curve, score),
+            self._noted(
+                draw_front(
+                    Dots("candidates", cost, in_front, told), front, "in the table", self.cost.title
+                ),
+                in_front,
+            ),
         ]
 
-    drawn = draw_front(
-        points(by_number), points(front), points(rows), cost=f"{cost.title}, {cost.unit}"
-    )
-    listed = ""
-    if has_objective:
-        table = _best(front_columns(front[:_FRONT], result.objective))
-        told = "".join(paragraph(line) for line in precision(result))
-        listed = f"<h2>The front of {escape(cost.title)} and score</h2>{table}{told}"
-    return (
-        "<h2>The search</h2>"
-        + figure(curve, "scores, and the best so far")
-        + figure(drawn, f"score against {cost.title}")
-        + listed
-    )
+    def _noted(self, chart: Chart, scores: Axis) -> Chart:
+        """Tells what is not shown."""
+        notes = []
+        if len(self._dots) < len(self.by_number):
+            notes.append(f"{len(self._dots):,} of {len(self.by_number):,} candidates are shown")
+        if scores.hidden:
+            notes.append(f"{scores.hidden:,} much lower not shown")
+        return replace(chart, note=f"({'; '.join(notes)})" if notes else "")
 
 
-def _architecture(place: int, row: Ranked, space: SearchSpace) -> str:
-    formats = "".join(
-        f"<p>{escape(name)}</p><pre>{escape(text)}</pre>"
-        for name, text in space.formats(row.architecture).items()
-    )
-    drawn = ""
-    if place < _DRAWN:
-        graphs = space.graphs(row.architecture)
-        drawn = "".join(figure(draw_graph(graph)) for graph in graphs)
-    if not formats and not drawn:
-        return ""
-    title = f"<h2>{place + 1}: score {row.score:.6g}, {row.parameters:,} parameters</h2>"
-    if formats:
-        formats = f"<details><summary>for other code bases</summary>{formats}</details>"
-    return title + drawn + formats
+def _score_definition(result: SearchResult, rows: Sequence[Ranked]) -> str:
+    told = definition(rows[0].candidate.score_of)
+    controls = result.controls
+    if any(row.log_factor for row in rows) and len(controls) == 1:
+        control = controls[0]
+        told += (
+            f" It is regularised by size: times exp(-(size - mu)^2 / sigma), the size in thousands of parameters, mu "
+            f"{control.mu:.6g}, sigma {control.sigma:.6g}."
+        )
+    return told
 
 
-def _failures(result: SearchResult) -> str:
-    failed = result.failed
-    if not failed:
-        return ""
-    items = "".join(
-        f"<li><code>{escape(group.architecture)}</code>"
-        f"{f' (and {group.count - 1:,} alike)' if group.count > 1 else ''}: {escape(group.error)}</li>"
-        for group in grouped_failures(failed)[:_FAILURES]
+def _best(row: Ranked, space: SearchSpace | None, shown: _Shown) -> dict[str, Any]:
+    facts = {"score": f"{row.score:.6g}", "parameters": f"{row.parameters:,}"}
+    if shown.cost is not COSTS["parameters"]:
+        value = shown.cost.recorded(row.candidate)
+        facts[shown.cost.title] = "-" if value is None else shown.cost.text(value)
+    facts["candidate"] = f"{row.candidate.number:,}"
+    drawn = _drawn(1, row, space, "drawing-1")
+    is_wide = any(drawing.width > _WIDE_DRAWING for drawing in drawn["drawings"])
+    return {"facts": facts, "is_wide": is_wide, **drawn}
+
+
+def _drawn(rank: int, row: Ranked, space: SearchSpace | None, key: str) -> dict[str, Any]:
+    """An architecture with its drawings and formats."""
+    drawings = [] if space is None else space.graphs(row.architecture)
+    name = short_name(row.architecture, space)
+    return {
+        "title": f"#{rank} {name}",
+        "architecture": Architecture(name, row.architecture),
+        "score": f"{row.score:.6g}",
+        "parameters": f"{row.parameters:,}",
+        "drawings": [draw_graph(graph, f"{key}-{place}") for place, graph in enumerate(drawings)],
+        "formats": {} if space is None else space.formats(row.architecture),
+    }
+
+
+def _named(
+    cells: dict[str, list[str]], rows: Sequence[Ranked], space: SearchSpace | None
+) -> dict[str, list[Any]]:
+    """Columns with short names instead of whole architectures, behind the first column."""
+    first, *others = (heading for heading in cells if heading != "architecture")
+    named: dict[str, list[Any]] = {first: list(cells[first])}
+    named["architecture"] = [
+        Architecture(short_name(row.architecture, space), row.architecture) for row in rows
+    ]
+    return named | {heading: list(cells[heading]) for heading in others}
+
+
+def _table(
+    cells: dict[str, list[str]],
+    rows: Sequence[Ranked],
+    space: SearchSpace | None,
+    is_distinct: bool,
+    is_family: bool,
+) -> Table:
+    ids = [f"row-{row.candidate.number}" for row in rows]
+    if is_family:
+        caption = "The best architecture for each wanted size"
+        ids = []  # one may be the best for several
+    elif is_distinct:
+        caption = "The best architectures; of those that are alike, only the best"
+    else:
+        caption = "The best architectures"
+    return Table(caption, _named(cells, rows, space), ids)
+
+
+def _failures_table(result: SearchResult, space: SearchSpace | None) -> Table:
+    groups = grouped_failures(result.failed)[:_FAILURES]
+    return Table(
+        "Candidates without a score, by the reason",
+        {
+            "candidates": [f"{group.count:,}" for group in groups],
+            "first of them": [
+                Architecture(short_name(group.architecture, space), group.architecture)
+                for group in groups
+            ],
+            "reason": [group.error for group in groups],
+        },
     )
-    return f"<h2>{len(failed)} could not be scored</h2><ul>{items}</ul>"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
+from swapnas_ext._util import significant
 from swapnas_ext.correlation import caveats
 from swapnas_ext.report.search.contents import (
     best_so_far,
@@ -18,7 +17,13 @@ from swapnas_ext.report.search.contents import (
     shown_rows,
 )
 from swapnas_ext.report.search.failures import grouped_failures
-from swapnas_ext.report.shared.text import architectures_text, as_text, printable_lines, spread
+from swapnas_ext.report.shared.text import (
+    architectures_text,
+    columns_text,
+    printable_lines,
+    spread,
+    wrapped,
+)
 from swapnas_ext.search import cost_of
 
 if TYPE_CHECKING:
@@ -38,42 +43,47 @@ def to_text(
     about: dict[str, Any] | None = None,
     space: SearchSpace | None = None,
     distinct: Sequence[Distinct] | None = None,
+    width: int | None = None,
 ) -> str:
     """The best of a search. With ``about``, also how the search went, its Pareto front and its failures; with
-    ``distinct``, these instead of the best."""
+    ``distinct``, these instead of the best.
+
+    Args:
+        width: of the terminal; None: whole lines.
+    """
     rows, targets = shown_rows(result, top)
     if distinct is None:
-        best = architectures_text(columns(rows, targets))
+        best = architectures_text(columns(rows, targets), width)
     else:
         rows = [group.ranked for group in distinct]
-        best = architectures_text(distinct_columns(distinct))
+        best = architectures_text(distinct_columns(distinct), width)
     if about is None:
         return printable_lines(best)
-    lines = "\n".join(head(result, about))
+    lines = wrapped("\n".join(head(result, about)), width)
     if not rows:
         return f"{lines}\n\nno candidate has a score\n{_failures(result)}"
-    parts = [f"{lines}\n\n", best, f"\n{as_text(_curve(result))}", f"\n{front_text(result)}"]
+    parts = [f"{lines}\n\n", best, f"\n{_curve(result)}", f"\n{front_text(result, width)}"]
     if space is not None:
         parts.append(_formats(rows[0], space))
-    parts += [f"\n{line}\n" for line in caveats(result.ranked())]
+    parts += [f"\n{wrapped(line, width)}\n" for line in caveats(result.ranked())]
     return printable_lines("".join([*parts, _failures(result)]))
 
 
-def _curve(result: SearchResult) -> Table:
+def _curve(result: SearchResult) -> str:
     """The best score after some numbers of candidates."""
     curve = best_so_far(result)
-    table = Table(box=None, pad_edge=False)
-    table.add_column("after", justify="right")
-    table.add_column("best", justify="right")
     total = len(result.candidates)
     shares = (0.01, 0.03, 0.1, 0.3, 1.0)
-    for until in dict.fromkeys(max(1, round(share * total)) for share in shares):
-        known = [score for number, score in curve if number < until]
-        table.add_row(f"{until:,}", f"{known[-1]:.6g}" if known else "-")
-    return table
+    places = list(dict.fromkeys(max(1, round(share * total)) for share in shares))
+    known = [[score for number, score in curve if number < until] for until in places]
+    cells = {
+        "after": [f"{until:,}" for until in places],
+        "best": [significant(scores[-1]) if scores else "-" for scores in known],
+    }
+    return columns_text(cells)
 
 
-def front_text(result: SearchResult) -> str:
+def front_text(result: SearchResult, width: int | None = None) -> str:
     """Some architectures of the Pareto front, from the cheapest to the most expensive, and how far they can be told
     apart."""
     front = result.front
@@ -81,8 +91,10 @@ def front_text(result: SearchResult) -> str:
     of_all = f", {len(shown)} of {len(front):,}" if len(shown) < len(front) else ""
     title = cost_of(result.objective).title
     cells = front_columns(shown, result.objective)
-    table = f"the front of {title} and score{of_all}:\n{architectures_text(cells)}"
-    return "\n".join([table.rstrip("\n"), *precision(result), ""])
+    table = f"the front of {title} and score{of_all}:\n{architectures_text(cells, width)}"
+    return "\n".join(
+        [table.rstrip("\n"), *(wrapped(line, width) for line in precision(result)), ""]
+    )
 
 
 def _formats(row: Ranked, space: SearchSpace) -> str:

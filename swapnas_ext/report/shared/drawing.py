@@ -1,145 +1,180 @@
-"""Draws architectures, and writes drawings as SVG."""
+"""Draws architectures as SVG, with real text."""
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch
+from markupsafe import Markup
+
+from swapnas_ext.report.shared.graph_places import places_of
+from swapnas_ext.report.shared.page import render
 
 if TYPE_CHECKING:
     from swapnas_ext.spaces import Graph
 
-INK = "#1f2933"
-ACCENT = "#c2410c"
-MUTED = "#9aa5b1"
+_ROW = 92.0
+"""Distance of neighbouring rows in pixels, as all lengths here."""
+_LETTER, _SMALL_LETTER = 6.8, 6.0
+"""How wide a letter is at most, on average: there is no browser here to measure it."""
+_NODE_HEIGHT, _LINE = 26.0, 14.0
+_MARGIN = 14.0
+_BOW = 0.09
+"""How far an edge bends around nodes, as a part of its length for each layer that it passes."""
+_ALONG = (0.5, 0.6, 0.4, 0.7, 0.3, 0.78, 0.22)
+"""Where the label of an edge may stand, the best first."""
+_STEPS = 60
 
-_COLUMN, _ROW = 2.4, 1.5
-"""Distance of neighbouring nodes in a row, and of neighbouring rows."""
-_CHAIN = 6
-"""How many nodes of a long chain stand in one row."""
-_NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-
-Place = tuple[float, float]
-
-
-def to_svg(figure: Figure) -> str:
-    """The figure as an SVG element for a page. The same figure always gives the same text."""
-    buffer = io.StringIO()
-    with rc_context({"svg.hashsalt": "swapnas_ext"}):
-        figure.savefig(buffer, format="svg", bbox_inches="tight", metadata=_NO_METADATA)
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
+Point = tuple[float, float]
 
 
-def draw_graph(graph: Graph) -> Figure:
+class Box(NamedTuple):
+    """A rectangle around its middle."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def overlap(self, other: Box) -> float:
+        """The area of what both cover."""
+        wide = (self.width + other.width) / 2 - abs(self.x - other.x)
+        high = (self.height + other.height) / 2 - abs(self.y - other.y)
+        return max(0.0, wide) * max(0.0, high)
+
+    def has(self, point: Point, margin: float) -> bool:
+        return (
+            abs(point[0] - self.x) <= self.width / 2 + margin
+            and abs(point[1] - self.y) <= self.height / 2 + margin
+        )
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A curve from one node to another, and its label.
+
+    Attributes:
+        curve: begin, control point and end of a quadratic curve.
+        lines: of the label; empty without one.
+        box: around the label.
+    """
+
+    curve: tuple[Point, Point, Point]
+    lines: Sequence[str]
+    box: Box
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawing as an SVG element, which stands for itself: it has a title and a description."""
+
+    title: str
+    width: float
+    svg: Markup
+
+
+def draw_graph(graph: Graph, key: str) -> Drawing:
     """Draws nodes in layers, and edges with their labels. A long chain is drawn in rows.
 
-    The layer of a node is the length of the longest way from the inputs to it.
+    Args:
+        key: a name for the drawing, which no other of the page has.
     """
-    places = _chain_places(graph) or _layer_places(graph)
-    xs, ys = zip(*places, strict=True)
-    width, height = (max(xs) - min(xs)) / _COLUMN, (max(ys) - min(ys)) / _ROW
-    figure = Figure(figsize=(1.6 + 2.6 * width, 1.4 + 1.3 * height))
-    axes = figure.add_subplot()
-    axes.axis("off")
-    _draw_edges(axes, graph, places)
-    for node, label in enumerate(graph.nodes):
-        axes.text(
-            *places[node],
-            label,
-            ha="center",
-            va="center",
-            fontsize=9,
-            color=INK,
-            zorder=3,
-            bbox={"boxstyle": "round,pad=0.35", "fc": "#e4ecf7", "ec": INK, "lw": 0.8},
-        )
-    axes.set_xlim(min(xs) - 0.8, max(xs) + 0.8)
-    axes.set_ylim(min(ys) - 1.2, max(ys) + 1.2)
-    axes.set_title(graph.title, fontsize=10, color=INK)
-    return figure
+    nodes = _nodes(graph)
+    edges = _edges(graph, nodes)
+    boxes = [*nodes, *(edge.box for edge in edges)]
+    left = min(box.x - box.width / 2 for box in boxes) - _MARGIN
+    top = min(box.y - box.height / 2 for box in boxes) - _MARGIN
+    right = max(box.x + box.width / 2 for box in boxes) + _MARGIN
+    bottom = max(box.y + box.height / 2 for box in boxes) + _MARGIN
+    svg = render(
+        "drawing.svg",
+        key=key,
+        title=graph.title,
+        description=description_of(graph),
+        nodes=list(zip(nodes, graph.nodes, strict=True)),
+        edges=edges,
+        view=(left, top, right - left, bottom - top),
+        line=_LINE,
+    )
+    return Drawing(graph.title, right - left, Markup(svg.strip()))
 
 
-def _chain_places(graph: Graph) -> list[Place]:
-    """Places in rows; empty where the graph is not a chain, or a short one."""
-    chain = all(target == source + 1 for source, target, _ in graph.edges)
-    if not chain or len(graph.nodes) <= _CHAIN:
-        return []
-    places = []
-    for node in range(len(graph.nodes)):
-        row, column = divmod(node, _CHAIN)
-        forwards = column if row % 2 == 0 else _CHAIN - 1 - column
-        places.append((_COLUMN * forwards, -_ROW * row))
-    return places
+def description_of(graph: Graph) -> str:
+    """The drawing in words: its edges with their labels."""
+    told = [
+        f"{graph.nodes[source]} to {graph.nodes[target]}{f': {label}' if label else ''}"
+        for source, target, label in graph.edges
+    ]
+    return "; ".join(told)
 
 
-def _layer_places(graph: Graph) -> list[Place]:
-    layers = _layers(graph)
-    columns: dict[int, list[int]] = defaultdict(list)
-    for node, layer in enumerate(layers):
-        columns[layer].append(node)
-    places = {}
-    for layer, nodes in columns.items():
-        for rank, node in enumerate(nodes):
-            # A single node stands off the middle, so that an edge past it does not run through it.
-            alone = len(nodes) == 1 and 0 < layer < max(layers)
-            shift = 0.6 * _ROW * (-1) ** layer if alone else 0.0
-            places[node] = (_COLUMN * layer, _ROW * ((len(nodes) - 1) / 2 - rank) + shift)
-    return [places[node] for node in range(len(layers))]
+def _nodes(graph: Graph) -> list[Box]:
+    widths = [max(30.0, _LETTER * len(label) + 18) for label in graph.nodes]
+    labels = [_SMALL_LETTER * len(label) for *_, label in graph.edges]
+    column = max(110.0, max(widths) + max(labels, default=0.0) + 44)
+    return [
+        Box(column * x, _ROW * y, width, _NODE_HEIGHT)
+        for (x, y), width in zip(places_of(graph), widths, strict=True)
+    ]
 
 
-def _layers(graph: Graph) -> list[int]:
-    layers = [0] * len(graph.nodes)
-    for source, target, _ in sorted(graph.edges, key=lambda edge: edge[1]):
-        layers[target] = max(layers[target], layers[source] + 1)
-    last = len(layers) - 1
-    layers[last] = max(layers[last], max(layers))  # the output comes last
-    return layers
-
-
-def _draw_edges(axes: Axes, graph: Graph, places: list[Place]) -> None:
+def _edges(graph: Graph, nodes: list[Box]) -> list[Edge]:
+    places = places_of(graph)
     labels: dict[tuple[int, int], list[str]] = defaultdict(list)
     for source, target, label in graph.edges:
         labels[source, target].append(label)
-    for nth, ((source, target), names) in enumerate(labels.items()):
-        (x0, y0), (x1, y1) = places[source], places[target]
-        label = "\n".join(name for name in names if name)
-        bow = 0.09 * max(
-            0, round((x1 - x0) / _COLUMN) - 1
-        )  # long edges bend around the nodes between
-        axes.add_patch(
-            FancyArrowPatch(
-                (x0, y0),
-                (x1, y1),
-                connectionstyle=f"arc3,rad={bow}",
-                arrowstyle="-|>",
-                mutation_scale=9,
-                shrinkA=14,
-                shrinkB=14,
-                color=INK if label else MUTED,
-                lw=1.0 if label else 0.6,
-                zorder=1,
-                clip_on=False,
-            )
+    taken = list(nodes)
+    edges = []
+    for (source, target), names in labels.items():
+        layers = round(places[target][0] - places[source][0])
+        curve = _trimmed(
+            _curve(nodes[source], nodes[target], _BOW * max(0, layers - 1)),
+            nodes[source],
+            nodes[target],
         )
-        if label:
-            # The label stands on the curve that arc3 draws. It stands near the end, since fewer edges end at a
-            # node than begin there.
-            along = (0.56, 0.74)[nth % 2]
-            off = 2 * along * (1 - along) * bow
-            axes.text(
-                x0 + along * (x1 - x0) + off * (y1 - y0),
-                y0 + along * (y1 - y0) - off * (x1 - x0),
-                label,
-                fontsize=7,
-                color=ACCENT,
-                ha="center",
-                va="center",
-                zorder=2,
-                bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.85},
-            )
+        lines = [name for name in names if name]
+        width = max(map(len, lines), default=0) * _SMALL_LETTER + 6 * bool(lines)
+        box = _free(curve, width, _LINE * len(lines), taken)
+        if lines:
+            taken.append(box)
+        edges.append(Edge(curve, lines, box))
+    return edges
+
+
+def _curve(begin: Box, end: Box, bow: float) -> tuple[Point, Point, Point]:
+    across, down = end.x - begin.x, end.y - begin.y
+    middle = ((begin.x + end.x) / 2 - bow * down, (begin.y + end.y) / 2 + bow * across)
+    return (begin.x, begin.y), middle, (end.x, end.y)
+
+
+def _at(curve: tuple[Point, Point, Point], along: float) -> Point:
+    one, two, three = (1 - along) ** 2, 2 * along * (1 - along), along**2
+    (ax, ay), (bx, by), (cx, cy) = curve
+    return one * ax + two * bx + three * cx, one * ay + two * by + three * cy
+
+
+def _trimmed(curve: tuple[Point, Point, Point], begin: Box, end: Box) -> tuple[Point, Point, Point]:
+    """The part of the curve between the two nodes, a little away from the end for the head of the arrow."""
+    steps = [step / _STEPS for step in range(_STEPS + 1)]
+    first = next((at for at in steps if not begin.has(_at(curve, at), 1)), 0.0)
+    last = next((at for at in reversed(steps) if not end.has(_at(curve, at), 4)), 1.0)
+    if last <= first:
+        return curve
+    (ax, ay), (bx, by), (cx, cy) = curve
+
+    def between(s: float, t: float) -> Point:
+        """The polar form of the curve, which gives the control point of its part."""
+        one, two, three = (1 - s) * (1 - t), s * (1 - t) + t * (1 - s), s * t
+        return one * ax + two * bx + three * cx, one * ay + two * by + three * cy
+
+    return _at(curve, first), between(first, last), _at(curve, last)
+
+
+def _free(
+    curve: tuple[Point, Point, Point], width: float, height: float, taken: Sequence[Box]
+) -> Box:
+    """Where on the curve a label hides least of what is there."""
+    boxes = [Box(*_at(curve, along), width, height) for along in _ALONG]
+    return min(boxes, key=lambda box: sum(map(box.overlap, taken)))

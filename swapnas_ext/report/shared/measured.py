@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -17,3 +18,17 @@ def other_measure(candidates: Iterable[Candidate]) -> str:
     names = [name for name in of_scores if name is not None]
     default = measures.names()[0]
     return ", ".join(measures.title_of(name) for name in names if name != default)
+
+
+def definition(name: str | None) -> str:
+    """What a score is, in one sentence: its measure, and what that measures.
+
+    Args:
+        name: of the measure. One of elsewhere is not imported: a run file may name any module.
+    """
+    name = measures.names()[0] if name is None else name
+    if name not in measures.names():
+        return f"the measure {name}."
+    told = inspect.getdoc(type(measures.get(name))) or ""
+    first = " ".join(told.partition("\n\n")[0].split()).partition(". ")[0].replace("`", "")
+    return f"{measures.title_of(name)}: {first.rstrip('.:')}."

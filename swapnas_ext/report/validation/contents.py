@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from swapnas_ext._util import decimal
+
 if TYPE_CHECKING:
     from swapnas_ext.validation import Plan, Validation
 
@@ -43,8 +45,8 @@ def verdict(found: Validation) -> str:
     if math.isnan(rho.value):
         return f"no verdict on {count} networks: {found.rankings[0].note}"
     return (
-        f"rho = {rho.value:.2f} [{rho.low:.2f}, {rho.high:.2f}], p = {found.p_value:.2g}, on {count} networks: "
-        f"{found.verdict}"
+        f"rho = {decimal(rho.value, 2)} [{decimal(rho.low, 2)}, {decimal(rho.high, 2)}], p = {found.p_value:.2g}, on "
+        f"{count} networks: {found.verdict}"
     )
 
 

@@ -130,6 +130,17 @@ class Comparison:
         by = f", by {self.measure}" if self.measure else ""
         return f"<Comparison of {len(self.runs)} runs of {self.space}{by}: {names}{more}>"
 
+    def __str__(self) -> str:
+        """The runs, the best of each, and what is not compared: a line for each."""
+        by = f", by {self.measure}" if self.measure else ""
+        lines = [f"{self.space}{by}: {self.sentence}"]
+        for run in self.runs:
+            best = "" if math.isnan(run.best) else f"best {exp_text(run.best)} of "
+            lines.append(
+                f"  {run.name}: {best}{run.candidates:,} candidates in {run.seconds:,.1f} s"
+            )
+        return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
+
     def _repr_html_(self) -> str:
         facts: dict[str, object] = {"space": self.space, "runs": self.sentence}
         if self.measure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from swapnas_ext._util import ctrl_c_ignored
 from swapnas_ext.search.candidate import Outcome
 from swapnas_ext.search.workers.base import CheckedWorker, Worker
 from swapnas_ext.search.workers.futures import as_future, first_ended
+
+_log = logging.getLogger(__name__)
 
 _GIVE_UP_AFTER = 5  # deaths while scoring, if no worker has ever scored anything
 _NONE_STARTS = 2  # deaths before work, if no worker has ever answered
@@ -89,6 +92,9 @@ class Crew:
         self._last_check = time.monotonic()
         self._ever_answered = self._ever_scored = False
         self._deaths = self._deaths_before_work = 0
+
+    def __len__(self) -> int:
+        return len(self._workers)
 
     @property
     def capacity(self) -> int:
@@ -184,6 +190,7 @@ class Crew:
         error = answer.exception()
         if error is None:
             self._ready[index] = self._ever_answered = True
+            _log.debug("worker %d is ready", index)
         elif not self._workers[index].revive(error):
             raise error
         else:
@@ -237,6 +244,7 @@ class Crew:
                     "that, such as a traceback, says why. Memory may be short, or a script that they import "
                     'may start the search again: it belongs under: if __name__ == "__main__":'
                 ) from error
+            _log.warning("a worker died before it could work, and is started again: %s", error)
             return
         self._ever_answered = True
         self._deaths_before_work = 0
@@ -246,3 +254,4 @@ class Crew:
                 f"{self._deaths} workers died while they scored architectures, and none has scored any "
                 f"({error}); without workers (workers=None) Python may tell what ends them"
             ) from error
+        _log.warning("a worker died at its work, and is started again: %s", error)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from typing import Any
 
-from swapnas_ext._util import cores, ctrl_c_later, warn
+from swapnas_ext._util import cores, ctrl_c_later
 from swapnas_ext.search.evaluation import Evaluator
 from swapnas_ext.search.workers.dask_client import DaskScoring, DaskWorker
 from swapnas_ext.search.workers.dask_settings import for_searches
@@ -18,6 +18,8 @@ from swapnas_ext.search.workers.travel import (
     check_main_script,
     no_main_script_but_files,
 )
+
+_log = logging.getLogger(__name__)
 
 _ANSWERS_WITHIN = 5.0  # seconds
 _CLIENT = {"set_as_default": False, "timeout": 10}
@@ -126,10 +128,11 @@ def _of_address(content: bytes, cluster: DaskCluster, address: str) -> list[Dask
                 ) from error
         threads = client.nthreads().values()
         if any(count > 1 for count in threads):
-            warn(
-                f"some workers of the Dask cluster at {address} have {max(threads)} threads, of which one scores: "
-                "start more processes of one thread each (dask worker --nworkers N --nthreads 1)",
-                UserWarning,
+            _log.warning(
+                "some workers of the Dask cluster at %s have %d threads, of which one scores: start more processes of "
+                "one thread each (dask worker --nworkers N --nthreads 1)",
+                address,
+                max(threads),
             )
         scoring = DaskScoring(
             client, content, is_own=False, patience=cluster.patience, close=client.close

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,8 +132,22 @@ def _executor(cluster: SlurmCluster) -> Any:
         ValueError,
         TypeError,
     ) as error:  # as submitit happens to raise
-        raise ValueError(f"options of Slurm: {' '.join(str(error).split())}") from error
+        raise ValueError(f"options of Slurm: {_refusal(error, list(options))}") from error
     return executor
+
+
+def _refusal(error: Exception, given: Sequence[str]) -> str:
+    """Why submitit takes no such options. Where it lists all that it knows, only the nearest to an unknown one."""
+    text = " ".join(str(error).split())
+    known = re.findall(r"\w+", text.partition("Valid arguments:")[2])
+    unknown = [name for name in given if name not in _OF_ALL and name not in known]
+    if not known or not unknown:
+        return text
+    close = difflib.get_close_matches(unknown[0], [*_OF_ALL, *known], 1)
+    near = (
+        f"did you mean {close[0]}?" if close else "such as partition, account, timeout_min, mem_gb"
+    )
+    return f"submitit has no parameter {unknown[0]}; {near}"
 
 
 def _scheduler(cluster: SlurmCluster) -> StartedCluster:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from swapnas_ext._util import ctrl_c_later
 from swapnas_ext.search.workers.dask_cluster import StartedCluster
 from swapnas_ext.search.workers.patience import GO_ON
 from swapnas_ext.search.workers.slurm_job import SlurmJob
+
+_log = logging.getLogger(__name__)
 
 _NONE_STARTS = 2  # jobs that end without having worked, if none ever has
 _TOLD_OF_LOG = 400  # characters
@@ -55,6 +58,7 @@ class SlurmJobs:
         self._never_worked = 0
         jobs = self._submit([f"{number}.0" for number in range(count)])
         self._jobs = [_Submitted(number, job) for number, job in enumerate(jobs)]
+        _log.info("submitted %d jobs", count)
 
     def _submit(self, labels: list[str]) -> list[Any]:
         scheduler = self._started.cluster
@@ -97,7 +101,11 @@ class SlurmJobs:
         _remove_key(submitted.job)
         if submitted.resubmitted >= self._resubmissions:
             submitted.is_lost = True
+            _log.warning(
+                "job %s%s, and is not submitted again", submitted.label, _told_by(submitted.job)
+            )
             return
+        _log.warning("job %s%s, and is submitted again", submitted.label, _told_by(submitted.job))
         submitted.resubmitted += 1
         submitted.has_worked = False
         (submitted.job,) = self._submit([submitted.label])
