@@ -153,7 +153,7 @@ def test_a_strategy_that_keeps_everything() -> None:
 
 
 def test_the_strategy_of_the_docs() -> None:
-    text = (Path(__file__).parents[2] / "docs/search.md").read_text()
+    text = (Path(__file__).parents[2] / "docs/searching.md").read_text()
     (snippet,) = [part for part in text.split("```") if "class HillClimb" in part]
     found: dict[str, Any] = {"swap": swap}
     exec(snippet.removeprefix("python"), found)

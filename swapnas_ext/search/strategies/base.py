@@ -27,6 +27,7 @@ class Individual:
 
     @property
     def score(self) -> float:
+        """The score, of which strategies see the logarithm."""
         return math.exp(self.log_score)
 
 
