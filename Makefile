@@ -83,7 +83,7 @@ demo: install  ## installs the package, scores networks whose accuracies are kno
 test: $(VENV)/installed-with-tests  ## runs the C++ and the Python tests
 	$(PY) -m pip install -q 'cmake>=3.24' ninja
 	PATH="$(abspath $(VENV))/bin:$$PATH" sh tests/cpp/run.sh
-	$(PYTEST) -m "not docs"
+	$(PYTEST) -m "not docs" --durations=20
 
 test-fast: $(VENV)/installed-with-tests  ## runs the Python tests except the slow ones
 	$(PYTEST) -m "not slow and not docs"
