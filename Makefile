@@ -17,7 +17,7 @@ SOURCES := $(shell find csrc build_backend -type f ! -name '*.md') CMakeLists.tx
 CXX_FILES := $(shell find csrc tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-versions wheels sdist ci-wheels release-notes check lint types metadata cuda-check bench bench-gpu gpu-binary sanitize cuda-sanitize format clean
+.PHONY: help install demo docs test test-docs test-fast test-versions wheels sdist ci-wheels release-notes check lint types metadata cuda-check bench bench-gpu gpu-binary sanitize cuda-sanitize format clean
 
 help:  ## lists the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -61,6 +61,12 @@ $(VENV)/versions-tools: pyproject.toml | $(PY)
 	$(PY) -m pip install -q $$(sed -nE 's/^versions = \[(.*)\]/\1/p' pyproject.toml | tr -d ',"')
 	@touch $@
 
+$(VENV)/docs-tools: pyproject.toml $(VENV)/installed-with-tests
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "the site needs Python >= 3.11; choose one with: make PYTHON=python3.12 VENV=.venv312 docs"; exit 1; }
+	$(PY) -m pip install -q -e '.[docs]'
+	@touch $@
+
 $(VENV)/wheels-tools: pyproject.toml | $(PY)
 	$(PY) -m pip install -q $$(sed -nE 's/^wheels = \[(.*)\]/\1/p' pyproject.toml | tr -d ',"')
 	@touch $@
@@ -77,10 +83,17 @@ demo: install  ## installs the package, scores networks whose accuracies are kno
 test: $(VENV)/installed-with-tests  ## runs the C++ and the Python tests
 	$(PY) -m pip install -q 'cmake>=3.24' ninja
 	PATH="$(abspath $(VENV))/bin:$$PATH" sh tests/cpp/run.sh
-	$(PYTEST)
+	$(PYTEST) -m "not docs" --durations=20
 
 test-fast: $(VENV)/installed-with-tests  ## runs the Python tests except the slow ones
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not docs"
+
+docs: $(VENV)/docs-tools  ## builds the site into build/docs/html; needs Python >= 3.11
+	$(PY) -m sphinx -q -W --keep-going -b html -d build/docs/doctrees docs build/docs/html
+	@echo "open build/docs/html/index.html"
+
+test-docs: $(VENV)/docs-tools  ## runs the code of README.md and docs/, and the tutorials, and compares what they print
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -m docs -n $(JOBS) --timeout 1800 --durations=10 tests/docs
 
 test-versions: $(VENV)/versions-tools  ## tests one binary in every torch >= 2.10; gigabytes, an hour
 	$(PY) tests/versions.py $(PYTHONS:%=--python %) $(TORCHES:%=--torch %)

@@ -129,7 +129,7 @@ PAGES = {
     "README.md": (rho, proxies),
     "docs/speed.md": (speed, proxies, options),
     "docs/gpu.md": (gpu,),
-    "docs/search.md": (search, found),
+    "docs/searching.md": (search, found),
 }
 """The parts of each page; a part has the name of its function."""
 

@@ -5,7 +5,7 @@
 
 For each table and measure, a pilot chooses without accuracies, on the table's space and images. Then random rows are
 scored with both settings, and Spearman's rho with their accuracies is compared. Scores go into run files under
-build/certificate, results into benchmarks/results/pilot.json, and the table into docs/search.md.
+build/certificate, results into benchmarks/results/pilot.json, and the table into docs/searching.md.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from swapnas_ext.correlation.ranking import spearman
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "pilot.json"
-_PAGE = HERE.parent / "docs" / "search.md"
+_PAGE = HERE.parent / "docs" / "searching.md"
 _MEASURES = ("patterns", "capacity")
 
 

@@ -1,3 +1,4 @@
 """The one place where the version is written."""
 
+#: The version of this package.
 __version__ = "0.2.0"

@@ -127,6 +127,7 @@ class Adds(nn.Module):
         return torch.relu(self.linear(x) + torch.ones(300))
 
 
+@pytest.mark.slow
 def test_models_that_make_tensors_on_the_default_device() -> None:
     model = Adds()
     expected = swap.score(model, X)

@@ -156,6 +156,7 @@ def test_a_graph_that_waits_for_its_backward_pass() -> None:
     loss.backward()
 
 
+@pytest.mark.slow
 def test_transforms_of_the_models_own() -> None:
     class Gradient(nn.Module):
         def __init__(self) -> None:

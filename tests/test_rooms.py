@@ -46,6 +46,7 @@ def test_reports_do_not_need_the_scorer() -> None:
                 assert not (node.module or "").startswith("swapnas_ext.scoring"), path
 
 
+@pytest.mark.slow
 def test_no_room_but_measures_knows_which_measure_it_is() -> None:
     """Documentation may name them, and run files of format 2 have one of them in a column."""
     for path in house.files():

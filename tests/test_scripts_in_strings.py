@@ -7,6 +7,8 @@ import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = "swapnas_ext"
 
@@ -65,6 +67,7 @@ def missing(script: ast.Module) -> list[str]:
     return absent
 
 
+@pytest.mark.slow
 def test_what_scripts_import_exists() -> None:
     sources = [path for room in ("tests", "benchmarks") for path in (ROOT / room).rglob("*.py")]
     absent = {

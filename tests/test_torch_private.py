@@ -86,6 +86,7 @@ def test_models_that_were_compiled() -> None:
         assert_same_scores(found[name], found[""])
 
 
+@pytest.mark.slow
 def test_a_name_that_is_not_used_can_not_be_hidden() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import swapnas_ext"],

@@ -119,6 +119,7 @@ def report(tmp_path: Path) -> Report:
     return results.read_report(junit)
 
 
+@pytest.mark.slow
 def test_report_of_pytest(report: Report) -> None:
     assert (report.passed, report.skipped) == (2, 1)
     failures = dict(report.failures)

@@ -44,6 +44,7 @@ class Rule:
 
     @property
     def ternary(self) -> bool:
+        """Whether its patterns have three states a sample."""
         return self.signed or self.upper is not None
 
     def states(self, input_or_output: Tensor, ternary: bool) -> Tensor:

@@ -40,3 +40,6 @@ class SwapEvaluator(ModelEvaluator):
     def evaluate(self, arch: Any, budget: float | None = None) -> float:
         """The score of ``arch.arch``; ``budget`` is not used."""
         return float(self.scorer(arch.arch))
+
+
+__all__ = ["SwapEvaluator"]

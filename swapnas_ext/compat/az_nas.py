@@ -60,3 +60,6 @@ def compute_nas_score(
     if device is None:
         device = next((parameter.device for parameter in model.parameters()), images.device)
     return {"swap": float(score_there(model, images.to(device), init=init, **options))}
+
+
+__all__ = ["compute_nas_score"]

@@ -129,3 +129,6 @@ def _values(hyperparameter: Any, steps: int) -> list[Any]:
         f"{hyperparameter.name} is a {type(hyperparameter).__name__}: expected a categorical, ordinal, constant, "
         "integer or float hyperparameter"
     )
+
+
+__all__ = ["space"]

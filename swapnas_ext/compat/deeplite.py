@@ -51,3 +51,6 @@ def register(name: str = "swap") -> None:
         "pip install git+https://github.com/Deeplite/deeplite-torch-zoo",
     )
     registries.ZERO_COST_SCORES.register(name)(swap_score)
+
+
+__all__ = ["register", "swap_score"]

@@ -107,3 +107,6 @@ def _images(dataloader: Iterable[Any], dataload_info: tuple[str, int, int], samp
             f"('random', {len(batches) or 1}, {classes}), or a loader with more batches"
         )
     return first_images(batches, samples)
+
+
+__all__ = ["find_measures", "swap_measure"]

@@ -80,3 +80,6 @@ def register_measure(name: str = "swap", **options: Any) -> None:
         "pip install git+https://github.com/automl/NASLib",
     )
     measures.measure(name, copy_net=False, **options)(swap_measure)
+
+
+__all__ = ["SwapPredictor", "register_measure"]

@@ -160,3 +160,6 @@ def _values(domain: Any, steps: int) -> list[Any]:
         spread_integers if isinstance(domain.lower, int) else spread_floats
     )
     return spread(domain.lower, domain.upper, steps, log=bool(domain.log))
+
+
+__all__ = ["space", "swap_pipeline"]

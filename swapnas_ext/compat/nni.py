@@ -57,3 +57,6 @@ def _made(make: Callable[[], Scorer]) -> Scorer:
     if not isinstance(scorer, Scorer):
         raise TypeError(f"{make!r} must make a Scorer, got {type(scorer).__name__}")
     return scorer
+
+
+__all__ = ["swap_evaluator"]

@@ -151,3 +151,6 @@ class RecordingTrial:
                 self.error = error
                 raise
         return self.params[name]
+
+
+__all__ = ["space", "swap_objective"]

@@ -35,3 +35,6 @@ def swap_trainable(
         }
 
     return trainable
+
+
+__all__ = ["swap_trainable"]

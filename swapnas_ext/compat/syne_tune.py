@@ -26,3 +26,6 @@ def report_swap(model: nn.Module, scorer: Scorer) -> SwapScore:
         swap=float(score), parameters=score.parameters, saturation=score.saturation
     )
     return score
+
+
+__all__ = ["report_swap"]

@@ -43,6 +43,7 @@ class Standing:
 
     @classmethod
     def of(cls, found: Candidate | Ranked) -> Standing:
+        """Of a candidate of a search, or of one in a ranking."""
         candidate = found if isinstance(found, Candidate) else found.candidate
         return cls(
             candidate.score_of,

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 MEAN = (0.4914, 0.4822, 0.4465)
+"""Subtracted from red, green and blue, of which 1 is white: the means of CIFAR-10."""
 STD = (0.2470, 0.2435, 0.2616)
+"""What red, green and blue are then divided by: the standard deviations of CIFAR-10."""
 
 _WHITES = (1, 255, 1023, 4095, 16383, 65535)
 """White in images of whole numbers: booleans, and 8, 10, 12, 14 and 16 bits."""

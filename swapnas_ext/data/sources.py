@@ -12,7 +12,9 @@ from swapnas_ext.data.folder import read_folder
 from swapnas_ext.data.picture import open_picture, patches
 
 DEFAULT_SIZE = 32
+"""Height and width of images in pixels, where none is given."""
 DEFAULT_SAMPLES = 16
+"""S, where none is given: the published number."""
 _ARRAY_SUFFIXES = frozenset({".npz", ".npy"})
 _NAMED_ARRAY = re.compile(r"(?P<file>.+?\.npz):(?P<name>.+)", re.IGNORECASE)
 

@@ -63,6 +63,7 @@ class Execution:
 
     @contextmanager
     def counter(self, network: PreparedNetwork) -> Iterator[PatternCounter]:
+        """An empty set of patterns, with a group for each replicate."""
         with network.counters(network.device, network.ternary, self.replicates) as counter:
             counter.reset()
             yield counter
@@ -72,6 +73,7 @@ class Execution:
         return observer
 
     def run(self, network: PreparedNetwork, capture: Capture, arguments: Arguments) -> None:
+        """One forward pass, which feeds what the capture watches."""
         args, kwargs = arguments
         with capture.running(network.watched):
             network.model(*args, **kwargs)
@@ -82,11 +84,9 @@ class PreparedNetwork:
     restored afterwards.
 
     Attributes:
-        model: the network.
         samples: S.
         device: where it is.
         repeat: number of the repeat, from 0; the first of several that run as ``replicates``.
-        replicates: how many repeats one pass runs.
         seed: of this repeat.
         ternary: whether observers must tell three states apart.
         layers: the activations captured on the samples, in the order of their first call; empty before the
@@ -131,6 +131,7 @@ class PreparedNetwork:
 
     @property
     def model(self) -> nn.Module:
+        """The model with the weights of this repeat."""
         return self.restoring.model
 
     @property
@@ -141,6 +142,7 @@ class PreparedNetwork:
 
     @property
     def replicates(self) -> int:
+        """How many repeats one forward pass runs."""
         return self.execution.replicates
 
     @property

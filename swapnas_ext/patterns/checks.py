@@ -12,6 +12,7 @@ from swapnas_ext._util import warn
 from swapnas_ext.patterns.table_format import OVERFLOWED, SAW_NAN, STRAY_BITS
 
 NanPolicy = Literal["raise", "ignore"]
+"""What to do about NaN among activations: raise a `NanActivationError`, or count it as inactive."""
 
 NAN_MESSAGE = (
     "the activations contain NaN; their patterns are not meaningful. Check the weights and inputs, or "

@@ -139,6 +139,7 @@ class Scorer:
 
     @property
     def nan_policy(self) -> NanPolicy:
+        """What it does about NaN among activations."""
         return self.options.nan_policy
 
     def __getstate__(self) -> dict[str, Any]:

@@ -81,6 +81,7 @@ class Outcome:
 
     @property
     def is_saturated(self) -> bool:
+        """Whether the score is saturated; False if that is not known."""
         return bool(self.saturated)
 
     @property
@@ -107,10 +108,12 @@ class Outcome:
 
     @property
     def patterns_std(self) -> float | None:
+        """The standard deviation of Ψ over the repeats; None if it was not counted."""
         return self.details.get("patterns_std")
 
     @property
     def saturation(self) -> float | None:
+        """Ψ, as a part of the most that is possible; None if it was not counted."""
         return self.details.get("saturation")
 
 
@@ -148,6 +151,7 @@ class Candidate:
 
     @property
     def scored(self) -> bool:
+        """Whether it has a score."""
         return self.outcome is not None and self.outcome.score is not None
 
     @property
@@ -157,6 +161,7 @@ class Candidate:
 
     @property
     def is_saturated(self) -> bool:
+        """Whether the score is saturated; False if that is not known."""
         return self.outcome is not None and bool(self.outcome.saturated)
 
     @property

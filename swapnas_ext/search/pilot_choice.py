@@ -86,10 +86,12 @@ class Trial:
 
     @property
     def is_saturated(self) -> bool:
+        """Whether too many of its architectures are saturated."""
         return self.problem is Problem.SATURATED
 
     @property
     def is_good(self) -> bool:
+        """Whether nothing is against this setting."""
         return self.problem is Problem.NONE
 
 

@@ -180,6 +180,7 @@ class RunFile:
         return tuple((start, end) for start, end in self.about.get("sessions", []))
 
     def write_about(self, **values: Any) -> None:
+        """Records facts of the run, by their names, as JSON."""
         with self._explained():
             self._begin_session()
             self._write_about(values)

@@ -53,6 +53,7 @@ class Ranked:
 
     @property
     def architecture(self) -> str:
+        """Its string."""
         return self.candidate.architecture
 
     @property
@@ -62,6 +63,7 @@ class Ranked:
 
     @property
     def log_score(self) -> float:
+        """The natural logarithm of the score, with size control if the ranking has it."""
         return self.candidate.log_score + self.log_factor
 
     @property

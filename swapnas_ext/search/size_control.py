@@ -30,6 +30,7 @@ class Control:
         regularization.check_mu_sigma(self.mu, self.sigma)
 
     def log_factor(self, parameters: int) -> float:
+        """The logarithm of what the score of a network of that many parameters is multiplied by."""
         if self.mu is None or self.sigma is None:
             return 0.0
         return regularization.log_factor(parameters / 1e3, self.mu, self.sigma)

@@ -64,6 +64,7 @@ class Survey:
 
     @property
     def run_file(self) -> Path:
+        """Where the scores are recorded."""
         return run_file_of(self.output)
 
     @property
@@ -73,6 +74,7 @@ class Survey:
 
     @cached_property
     def space(self) -> SearchSpace:
+        """The space, made anew with the recorded options."""
         return spaces.get(self.space_name, **self.options)
 
     @cached_property

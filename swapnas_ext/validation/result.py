@@ -87,6 +87,7 @@ class Validation:
 
     @property
     def trained(self) -> list[Trained]:
+        """The networks that have an accuracy."""
         return [network for network in self.networks if network.accuracy is not None]
 
     @property

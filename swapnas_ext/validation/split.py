@@ -10,6 +10,7 @@ from torch import Tensor
 from swapnas_ext.data import LabelledImages
 
 FEWEST_OF_A_CLASS = 5
+"""Images that each class needs at least."""
 _HELD_OUT = 0.2
 _MOST_HELD_OUT = 2000
 """Which tell an accuracy to one point; more would take the time from training."""
@@ -40,6 +41,7 @@ class Split:
         return (pixels.float() / 255 - self.mean) / self.std
 
     def to(self, device: torch.device) -> Split:
+        """The same images on that device."""
         return Split(*(tensor.to(device) for tensor in vars(self).values()))
 
 

@@ -53,6 +53,7 @@ def test_a_function_of_a_class_is_called_once() -> None:
     assert calls == [int, str] and name.__doc__ == "Of a class."
 
 
+@pytest.mark.slow
 def test_classes_and_what_is_known_of_them_go() -> None:
     kept = ByClass(lambda kind: kind.__name__)
     of_several = ByClasses(list[int])
@@ -94,6 +95,7 @@ plan = Plan()
 known_models = ByClasses(Remembered)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use", [searched, saved, initialized, remembered])
 def test_no_part_of_a_score_keeps_classes(use: Callable[[nn.Module], Any]) -> None:
     model = net_of_classes_of_its_own()
@@ -115,6 +117,7 @@ def test_scorers_with_what_they_know_can_be_copied() -> None:
         assert copied._warned is not scorer._warned
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{}, {"init": "gaussian", "repeats": 3}, {"measure": "composite"}], ids=str
 )

@@ -122,6 +122,7 @@ def command_lines() -> Iterator[list[str]]:
     yield ["no-such-command"]
 
 
+@pytest.mark.slow
 def test_bad_command_lines(folder: Path) -> None:
     lines = list(command_lines())
     assert len(lines) > 1200

@@ -91,6 +91,7 @@ def test_a_printed_configuration_repeats_the_run(made: tuple[Path, str], tmp_pat
         assert again.settings == first.settings
 
 
+@pytest.mark.slow
 def test_a_configuration_repeats_a_correlation(tmp_path: Path) -> None:
     pytest.importorskip("scipy")
     space = swap.spaces.get("nasbench201", channels=2, cells=1)
@@ -183,6 +184,7 @@ def test_the_first_line_says_what_is_measured(made: tuple[Path, str]) -> None:
     assert made[1].splitlines()[0] == f"{what}, {inputs}, 1 repeat"
 
 
+@pytest.mark.slow
 def test_python_and_the_command_search_alike(tmp_path: Path) -> None:
     space = swap.spaces.get("nasbench201", channels=2, cells=1)
     settings = SearchSettings(candidates=10, population=6, tournament=3, seed=3)

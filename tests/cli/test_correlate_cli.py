@@ -111,6 +111,7 @@ def test_from_a_table_to_a_page(table: Path) -> None:
     assert re.search(rf"^SWAP-Score +{rho:.3f} ", result.stdout, re.M)
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_else(table: Path) -> None:
     rows = [*ROWS, ("<b>no cell</b>", 1.0, 1), (ROWS[0][0], 2.0, 1)]
     write(table, rows)
@@ -142,6 +143,7 @@ def interrupting(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "score_listed", score)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_page")
 def test_the_same_command_goes_on_after_ctrl_c(
     table: Path, quick: list[str], monkeypatch: pytest.MonkeyPatch
@@ -294,6 +296,7 @@ def test_networks_that_fail(table: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 # ---- analyze ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_page")
 def test_analyze(table: Path) -> None:
     for samples, repeats in ((10, 2), (12, 1)):
@@ -378,6 +381,7 @@ def test_one_size_is_said(table: Path) -> None:
     assert "no size-regularised score" in result.stdout
 
 
+@pytest.mark.slow
 def test_the_composite_score(table: Path) -> None:
     result = run("correlate", *SCORING, "--table", table, "--measure", "composite")
     assert result.exit_code == 0, result.output

@@ -37,6 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_best_of_a_run(run_file: Path, folder: Path) -> None:
     result = run("export", run_file, "--seed", 3)
     assert result.exit_code == 0, result.output
@@ -91,6 +92,7 @@ def test_without_a_run_and_for_another_network_of_a_space(run_file: Path) -> Non
     assert json.loads(result.stdout)["space"]["channels"] == 4
 
 
+@pytest.mark.slow
 def test_trained_weights(run_file: Path) -> None:
     best = swap.search.load(run_file).best
     network = swap.validation.with_classes(best.build(), torch.randn(2, 3, 16, 16), 3)
@@ -147,6 +149,7 @@ def test_errors(arguments: tuple[object, ...], message: str, run_file: Path, fol
     assert run_file.read_bytes() == before and not list(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_old_file(
     run_file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +201,7 @@ def own_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder / "own.db"
 
 
+@pytest.mark.slow
 def test_an_operator_that_onnx_lacks(own_run: Path, folder: Path) -> None:
     pytest.importorskip("onnxscript", reason="needs the extra onnx")
     refused = run("export", own_run, "--format", "json")

@@ -53,6 +53,7 @@ def searched(device: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_front_of_the_device_is_shown(searched: Path) -> None:
     found = load(searched)
     failed = found.failed
@@ -177,6 +178,7 @@ def test_a_device_that_always_hangs_ends_the_search(tmp_path: Path) -> None:
     assert "phone: the command took longer than 0.02 s" in words(result.stderr)
 
 
+@pytest.mark.slow
 def test_control_characters_of_a_command_do_not_reach_the_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,7 @@ def finished(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_what_was_chosen_is_recorded_and_shown(finished: Path, tmp_path: Path) -> None:
     with RunFile.read(finished) as run_file:
         found = run_file.pilot
@@ -70,6 +71,7 @@ def test_what_was_chosen_is_recorded_and_shown(finished: Path, tmp_path: Path) -
     assert found["sentence"] in page.read_text()
 
 
+@pytest.mark.slow
 def test_a_resumed_search_keeps_the_choice(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +93,7 @@ def test_a_resumed_search_keeps_the_choice(
     assert "was made with samples=16, not auto" in other.stderr
 
 
+@pytest.mark.slow
 def test_correlate_keeps_the_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     space, rng = small_space(), random.Random(0)
     cells = sorted({space.sample(rng) for _ in range(30)})
@@ -116,6 +119,7 @@ def test_correlate_keeps_the_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert run_file.pilot == chosen
 
 
+@pytest.mark.slow
 def test_calibrate_tells_it() -> None:
     result = run(
         *("calibrate", *SPACE, "--samples", "auto", "--architectures", 12, "--json"),
@@ -141,6 +145,7 @@ def test_values_that_are_no_numbers(option: str, value: str) -> None:
     assert f"'{value}' is neither a whole number from 1 on nor auto" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_damaged_pilot(finished: Path) -> None:
     connection = sqlite3.connect(finished)
     (text,) = connection.execute("SELECT value FROM about WHERE name = 'settings'").fetchone()

@@ -73,6 +73,7 @@ def test_table(finished: Path) -> None:
     assert re.search(r"^ *40 +\d+", result.stdout, re.MULTILINE)  # the curve
 
 
+@pytest.mark.slow
 def test_page(finished: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     result = run("show", finished, "--html", page, "--top", 2)
@@ -136,6 +137,7 @@ def test_resume_after_the_images_moved(tmp_path: Path) -> None:
     assert f"{path} was made with other images" in result.output
 
 
+@pytest.mark.slow
 def test_a_family(tmp_path: Path) -> None:
     path = tmp_path / "family.db"
     result = run("search", *SEARCH, "--candidates", 90, "--target-params", "2k,3.5k", "--run", path)
@@ -253,6 +255,7 @@ def test_a_search_ranks_by_the_recommended_measure(tmp_path: Path) -> None:
         assert run_file.settings["scorer"]["init"] == "keep"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
 def test_a_search_by_the_composite_score(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
@@ -278,6 +281,7 @@ def test_more_workers_than_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert "--workers 99: 1 cores are busy with 1 of them" in result.stderr
 
 
+@pytest.mark.slow
 def test_calibrate() -> None:
     result = run("calibrate", *SPACE, "--architectures", 20, "--workers", 1, "--samples", 8)
     assert result.exit_code == 0, result.output

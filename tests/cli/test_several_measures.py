@@ -56,6 +56,7 @@ def scored(measures: str, *options: object, cells: Sequence[str] = CELLS) -> Res
     return result
 
 
+@pytest.mark.slow
 def test_score_has_a_column_of_each() -> None:
     rows = json.loads(scored("swap,nwot,params", "--format", "json").stdout)
     assert [list(row["log_scores"]) for row in rows] == [["patterns", "nwot", "params"]] * len(

@@ -42,6 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_report(folder: Path) -> None:
     result = run("validate", folder / "run.db", "--images", folder / "images", *OPTIONS, "--again")
     assert result.exit_code == 0, result.output
@@ -74,6 +75,7 @@ def test_the_report(folder: Path) -> None:
     assert len(json.loads(record.read_text())["trained"]) == 3
 
 
+@pytest.mark.slow
 def test_json_of_the_space_that_was_asked_for(folder: Path) -> None:
     result = run(
         "validate", folder / "run.db", "--images", folder / "images", *OPTIONS, "--json", "--no-flip",

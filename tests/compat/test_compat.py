@@ -185,6 +185,7 @@ def test_az_nas(small_net: SmallNet) -> None:
     assert found == wanted
 
 
+@pytest.mark.slow
 def test_deeplite(small_net: SmallNet) -> None:
     def generate(model: nn.Module) -> Iterator[Any]:
         for inputs, targets in loader(5):

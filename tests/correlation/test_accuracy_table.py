@@ -223,6 +223,7 @@ def test_comments_and_cells_at_the_end_that_are_empty(tmp_path: Path) -> None:
         read_table(path, SPACE)
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_what_spreadsheets_would_compute_is_quoted_and_read_back(text: str) -> None:
     cell = quoted(text)

@@ -165,6 +165,7 @@ def test_variances_of_a_simulation(between: float, within: float, repeats: int) 
     assert told.agreement_of(repeats) == pytest.approx(np.corrcoef(*logs)[0, 1], abs=0.03)
 
 
+@pytest.mark.slow
 def test_what_it_expects_of_more_repeats_is_what_they_give() -> None:
     few = repeatability(simulated(0.01, 0.01, 2, 4000)[0], 2)
     many = simulated(0.01, 0.01, 16, 4000)

@@ -24,6 +24,7 @@ VALUES = {
 }
 
 
+@pytest.mark.slow
 def test_the_difference_is_that_of_the_coefficients_on_the_same_rows() -> None:
     for name, other, rows in (("good", "noise", 120), ("good", "some", 60), ("some", "noise", 60)):
         found = compare(name, other, VALUES, ACCURACIES, seed=0)
@@ -35,6 +36,7 @@ def test_the_difference_is_that_of_the_coefficients_on_the_same_rows() -> None:
         assert found.difference.low <= found.difference.value <= found.difference.high
 
 
+@pytest.mark.slow
 def test_verdicts() -> None:
     verdicts = {
         other: found.verdict

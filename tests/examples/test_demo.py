@@ -64,6 +64,7 @@ def test_the_winner_is_looked_up(demo: Any) -> None:
     assert f"{float(drawn['test_cifar10']):.2f} %; it is not among the 64 best" in told
 
 
+@pytest.mark.slow
 def test_a_winner_of_which_only_an_isomorphic_cell_is_listed(demo: Any) -> None:
     listed = {
         row["architecture"]

@@ -71,6 +71,7 @@ def test_the_best_cells_are_in_order_and_agree_with_the_drawn() -> None:
     )
 
 
+@pytest.mark.slow
 def test_isomorphic_cells_of_the_best() -> None:
     """Counted over the whole space; a form that has one cell has its accuracy as the mean."""
     wanted = Counter(map(SPACE.canonical, SPACE))
@@ -106,6 +107,7 @@ def test_scores_an_example() -> None:
     assert len(list(csv.DictReader(result.stdout.splitlines()))) == 4
 
 
+@pytest.mark.slow
 def test_correlates_an_example(tmp_path: Path) -> None:
     pytest.importorskip("scipy", reason="needs the extra correlate")
     base = tmp_path / "found"

@@ -91,6 +91,7 @@ def test_a_resumed_training_ends_as_an_uninterrupted_one(  # type: ignore[no-unt
         train(tmp_path / "parts.pt", *options, "--seed", 1)
 
 
+@pytest.mark.slow
 def test_it_learns_and_stands_beside_a_random_one(train, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     text = train(tmp_path / "net.pt", "--epochs", 25, "--rank", 2)
     assert "48 training and 12 held-out images of 3 classes" in text

@@ -83,6 +83,7 @@ def test_a_network_for_one_batch_only(tmp_path: Path) -> None:
     assert program(IMAGES[:1]).shape == (1, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [to_torch, to_onnx])
 def test_an_untraceable_network_is_told_by_its_layer(write: object, tmp_path: Path) -> None:
     if write is to_onnx:
@@ -93,6 +94,7 @@ def test_an_untraceable_network_is_told_by_its_layer(write: object, tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_an_operator_without_translation_is_told_with_its_layer(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript", reason="needs the extra onnx")
     (tmp_path / "net.onnx").write_text("old")
@@ -104,6 +106,7 @@ def test_an_operator_without_translation_is_told_with_its_layer(tmp_path: Path) 
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
 
+@pytest.mark.slow
 def test_an_onnx_model(tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     pytest.importorskip("onnxscript", reason="needs the extra onnx")
@@ -194,6 +197,7 @@ def test_networks_of_every_space_take_any_batch(name: str) -> None:
             torch.testing.assert_close(program(inputs[:1]), network(inputs[:1]))
 
 
+@pytest.mark.slow
 def test_a_small_transformer_takes_any_batch() -> None:
     space = swap.spaces.get("autoformer", resolution=32)
     network = space.build(space.sample(random.Random(0)))

@@ -111,6 +111,7 @@ def test_one_that_leaves_something_running_ends_with_it(network: nn.Module, tmp_
     assert ends(int(started.read_text()))
 
 
+@pytest.mark.slow
 def test_the_command_does_not_outlive_a_killed_worker(tmp_path: Path) -> None:
     """The worker is ended in a way that leaves it no time to clean up."""
     started = tmp_path / "pid"

@@ -147,6 +147,7 @@ def test_replicates_ask_for_what_they_need() -> None:
     assert any("reads one repeat at a time" in note for note in score.notes)
 
 
+@pytest.mark.slow
 def test_a_search_and_its_run_file(registered: None, tmp_path: Path) -> None:
     space = swap.spaces.get("nasbench201", channels=4, cells=1)
     scorer = swap.Scorer(space.inputs(4), init="kaiming", measure="activity", repeats=2)

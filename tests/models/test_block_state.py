@@ -376,6 +376,7 @@ DECODERS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DECODERS)
 def test_a_cache_has_no_influence(name: str) -> None:
     transformers = pytest.importorskip("transformers", reason="needs transformers")

@@ -251,6 +251,7 @@ def drawing_notes(score: swap.SwapScore) -> list[str]:
     return [note for note in score.notes if note.startswith(("init ", "all repeats"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("options", [{}, {"measure": "composite"}], ids=["patterns", "composite"])
 @pytest.mark.parametrize("init", ["gaussian", "kaiming"])
@@ -449,6 +450,7 @@ def test_no_note_where_nothing_was_to_be_drawn_by_us(init: Any) -> None:
     assert drawing_notes(swap.score(Beside(), VECTORS, init=init)) == []
 
 
+@pytest.mark.slow
 def test_tied_embeddings_are_drawn() -> None:
     transformers = pytest.importorskip("transformers")
     sizes = {"n_layer": 2, "n_embd": 16, "n_head": 2, "vocab_size": 50, "n_positions": 16}

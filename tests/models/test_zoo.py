@@ -57,6 +57,7 @@ def quiet() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ZOO)
 def test_comes_back(name: str) -> None:
     model, inputs = made(name), inputs_of(name)

@@ -10,6 +10,7 @@ from support import vega_bundle
 from support.page_elements import PageElements
 
 
+@pytest.mark.slow
 def test_charts_keep_to_the_schema(pages: dict[str, Path]) -> None:
     altair = pytest.importorskip("altair")
     charts = 0

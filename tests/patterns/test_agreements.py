@@ -22,6 +22,7 @@ def test_the_reference_is_its_definition() -> None:
     assert torch.equal(twice, reference.agreements(torch.cat([x, x[:, :1]], dim=1), samples=3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("isa", _C.available_cpu_isas())
 def test_kernels_equal_the_reference(isa: str) -> None:
     before = _C.cpu_isa()
@@ -41,6 +42,7 @@ def test_kernels_equal_the_reference(isa: str) -> None:
         _C.set_cpu_isa(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 def test_many_neurons_on_threads(threads: int) -> None:
     x = torch.randn(33, 70_001)

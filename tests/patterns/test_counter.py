@@ -33,6 +33,7 @@ on_all_kernels = settings(
 )
 
 
+@pytest.mark.slow
 @on_all_kernels
 @given(case=activations(), ternary=st.booleans())
 def test_count_equals_reference(
@@ -85,6 +86,7 @@ def test_every_size_and_dtype(kernels: torch.device, samples: int, dtype: torch.
         assert swap.count_patterns(x) == reference.count_patterns(x, samples=samples)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [16, 20, 21, 32, 64, 128])
 @with_cuda
 def test_large_sets_on_several_threads(device: torch.device, threads: int, samples: int) -> None:
@@ -207,6 +209,7 @@ def test_relu_under_autograd_keeps_the_gradient(device: torch.device) -> None:
 # ---- bad input -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [16, 32, 64, 100])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_nan(kernels: torch.device, samples: int, dtype: torch.dtype) -> None:

@@ -30,12 +30,14 @@ def python(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("isa", _C.available_cpu_isas())
 def test_the_environment_chooses_the_isa(isa: str) -> None:
     code = "import swapnas_ext as swap; print(swap.build_info()['cpu_isa'])"
     assert python(code, SWAPNAS_CPU_ISA=isa).stdout.strip() == isa
 
 
+@pytest.mark.slow
 def test_an_isa_that_is_not_there() -> None:
     done = python("import swapnas_ext", SWAPNAS_CPU_ISA="avx9000")
     assert done.returncode == 1
@@ -49,12 +51,14 @@ def assert_told_how_to_rebuild(done: subprocess.CompletedProcess[str]) -> None:
     assert "pip install" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_binary_that_is_not_there() -> None:
     assert_told_how_to_rebuild(
         python("import sys; sys.modules['swapnas_ext._C'] = None; import swapnas_ext")
     )
 
 
+@pytest.mark.slow
 def test_a_binary_that_does_not_load(tmp_path: Path) -> None:
     package = tmp_path / "swapnas_ext"
     source = Path(swap.__file__).parent
@@ -71,6 +75,7 @@ def test_build_info() -> None:
     assert bool(info["cuda_architectures"]) == (not info["cuda"].startswith("not built"))
 
 
+@pytest.mark.slow
 def test_the_build_folder_of_a_copied_checkout(tmp_path: Path) -> None:
     """CMake refuses a folder that was made elsewhere."""
     cmake = shutil.which("cmake") or Path(sys.executable).with_name("cmake")

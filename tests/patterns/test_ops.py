@@ -39,6 +39,7 @@ def arguments(samples: int, ternary: bool, device: torch.device) -> dict[str, tu
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", reference_kernels.KERNELS)
 @pytest.mark.parametrize("samples", SAMPLES)
 @pytest.mark.parametrize("ternary", [False, True])
@@ -87,6 +88,7 @@ def test_reference_tables_count_as_kernels_do(samples: int, ternary: bool) -> No
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [16, 40])
 @with_cuda
 def test_compiled_without_graph_breaks(samples: int, device: torch.device) -> None:

@@ -88,6 +88,7 @@ def test_scores(space: spaces.SearchSpace, architectures: list[str], width: int)
     check(to_text(several, width), width, space, architectures)
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(width=WIDTHS)
 def test_searches(space: spaces.SearchSpace, architectures: list[str], width: int) -> None:

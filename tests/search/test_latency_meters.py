@@ -125,6 +125,7 @@ def test_meters_travel_to_workers() -> None:
     assert [row.latency for row in alone.front] == [row.latency for row in together.front]
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_with_the_same_device_only(tmp_path: Path) -> None:
     space, path = small_space(), tmp_path / "run.db"
     search(space, small_scorer(), SearchSettings(**FEW), latency=Device(), history=path)

@@ -194,6 +194,7 @@ def test_some_beyond_the_limit_cost_only_themselves() -> None:
     assert all((row.candidate.outcome.flops or 0) <= limit for row in found.ranked())
 
 
+@pytest.mark.slow
 def test_a_family_has_a_model_for_each_size() -> None:
     targets = (1500.0, 2500.0, 4000.0)
     made = SearchSettings(candidates=600, target_params=targets, **SMALL)

@@ -204,6 +204,7 @@ def test_all_convolutional_spaces_are_tested() -> None:
     assert {*CONVOLUTIONAL, "flexibert", "autoformer"} == set(swap.spaces.names())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONVOLUTIONAL)
 def test_flops_are_those_that_torch_counts(name: str) -> None:
     space = swap.spaces.get(name, **CONVOLUTIONAL[name])

@@ -115,6 +115,7 @@ def test_an_interrupted_search_shows_what_it_has(cells: Any) -> None:
     assert "interrupted" in html(cells["interrupted"][0])
 
 
+@pytest.mark.slow
 def test_nothing_of_notebooks_is_imported_elsewhere() -> None:
     script = "import sys, swapnas_ext.search; print('IPython' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -173,6 +173,7 @@ def test_a_run_file_without_the_costs_is_refused(tmp_path: Path) -> None:
             drive(replace(made, objective="memory"), run_file=run_file)
 
 
+@pytest.mark.slow
 def test_costs_are_counted_for_every_candidate_of_a_real_search() -> None:
     space = small_space()
     made = SearchSettings(candidates=6, objective="memory", strategy="random", max_flops=1e9)
@@ -197,6 +198,7 @@ def test_costs_are_counted_for_every_candidate_of_a_real_search() -> None:
     assert SearchResult.from_json(found.to_json(), space).front == found.front
 
 
+@pytest.mark.slow
 def test_too_much_memory_is_not_scored() -> None:
     space = small_space()
     sample = space.final().inputs(1)

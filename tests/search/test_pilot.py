@@ -205,6 +205,7 @@ def test_a_repeatable_measure_of_a_space() -> None:
     json.dumps(found.for_json(), allow_nan=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("space", "fewest", "most"), [(FewNeurons, 9, 12), (ManyNeurons, 17, 19)])
 def test_a_saturated_space_gets_other_samples(
     space: type[swap.spaces.SearchSpace], fewest: int, most: int

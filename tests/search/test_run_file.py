@@ -88,6 +88,7 @@ def test_replaying_gives_the_same(tmp_path: Path) -> None:
             assert essence(run_file.candidates()) == essence(whole.candidates)
 
 
+@pytest.mark.slow
 def test_more_candidates_continue_a_finished_run(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     arguments = (small_space(), small_scorer())
@@ -103,6 +104,7 @@ def test_more_candidates_continue_a_finished_run(tmp_path: Path) -> None:
         assert run_file.settings["search"]["candidates"] == 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fewer", [45, 3])
 @pytest.mark.parametrize("strategy", ["evolution", "random", "optuna"])
 def test_fewer_candidates_end_an_interrupted_run_sooner(
@@ -235,6 +237,7 @@ def test_a_file_cut_short(tmp_path: Path, kept: int) -> None:
             opened(path)
 
 
+@pytest.mark.slow
 def test_rows_that_are_none(tmp_path: Path) -> None:
     for change in (
         "UPDATE about SET value = '[]' WHERE name = 'settings'",
@@ -279,6 +282,7 @@ def test_a_run_file_that_is_removed_meanwhile(tmp_path: Path) -> None:
             run_file.record([candidate(1, OUTCOMES[0])])
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_at_once_leaves_no_file(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     made = SearchSettings(candidates=6, max_params=10, **SMALL)
@@ -289,6 +293,7 @@ def test_a_run_that_fails_at_once_leaves_no_file(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] in ([], ["run.db.lock"])
 
 
+@pytest.mark.slow
 def test_a_family_does_not_grow(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     family = {"target_params": (2000.0, 3500.0), "calibration": 10, **SMALL}
@@ -362,6 +367,7 @@ main({arguments!r})
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT * FROM n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "script",
     [
@@ -526,6 +532,7 @@ def test_files_that_can_not_be_written(tmp_path: Path) -> None:
         folder.chmod(stat.S_IRWXU)
 
 
+@pytest.mark.slow
 def test_two_searches_on_one_file(tmp_path: Path) -> None:
     path = _make(tmp_path / "run.db")
     with RunFile.resume(path):

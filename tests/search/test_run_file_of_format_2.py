@@ -67,6 +67,7 @@ def test_it_is_read_as_it_is(tmp_path: Path, measure: str) -> None:
     assert any(not candidate.scored for candidate in candidates)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", INITS)
 def test_it_is_continued(tmp_path: Path, measure: str) -> None:
     path = _run_file(tmp_path, measure)

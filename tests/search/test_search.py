@@ -66,6 +66,7 @@ def test_workers_make_no_difference(strategy: str, ahead: int) -> None:
     assert essence(drive(other).result().candidates) != expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_no_form_is_scored_twice(strategy: str) -> None:
     worker = MadeUpWorker()
@@ -75,6 +76,7 @@ def test_no_form_is_scored_twice(strategy: str) -> None:
     assert len({space.canonical(architecture) for architecture in worker.seen}) == 400
 
 
+@pytest.mark.slow
 def test_evolution_finds_more_than_chance() -> None:
     scores = {
         strategy: [
@@ -95,6 +97,7 @@ def expected() -> SearchResult:
     return search(small_space(), small_scorer(), made)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
 def test_scores_are_those_of_the_scorer(expected: SearchResult) -> None:
     space, scorer = small_space(), small_scorer()
@@ -145,6 +148,7 @@ def test_weights_of_the_networks_own_are_the_same_everywhere(repeats: int) -> No
     assert outcome is not None and outcome.patterns == statistics.fmean(of_repeats)
 
 
+@pytest.mark.slow
 def test_evolve_is_the_published_algorithm() -> None:
     arguments = {**SMALL, "cycles": 5, "seed": 2}
     found = evolve(small_space(), small_scorer(), **arguments)
@@ -282,6 +286,7 @@ def test_a_space_that_is_used_up() -> None:
         assert {candidate.form for candidate in made.result().candidates} == forms
 
 
+@pytest.mark.slow
 def test_ctrl_c_gives_the_result_so_far(tmp_path: Path) -> None:
     made = SearchSettings(candidates=60, seed=1, **SMALL)
 
@@ -332,6 +337,7 @@ def test_other_bad_arguments() -> None:
         search(small_space(), small_scorer(), made, workers=1.5)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_optuna_sees_score_and_size() -> None:
     found = drive(SearchSettings(candidates=200, strategy="optuna", population=20)).result()
     assert len(found.candidates) == 200

@@ -59,6 +59,7 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
 def test_scores_of_all_forms(made: Survey) -> None:
     space = small_space()
@@ -259,6 +260,7 @@ def test_networks_that_fail_cost_only_themselves(
     assert few[1] in {row["architecture"] for row in read(path)}
 
 
+@pytest.mark.slow
 def test_kill_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "all.csv"
     arguments = ["--space", "nasbench201", "--channels", "2", "--cells", "1", "--samples", "8"]

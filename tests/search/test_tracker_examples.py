@@ -59,6 +59,7 @@ def test_tensorboard(blocks: dict[str, str], tmp_path: Path) -> None:
     assert text.tensor_proto.string_val[0].decode() == result.best.architecture
 
 
+@pytest.mark.slow
 def test_weights_and_biases(blocks: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     logged: list[tuple[int, dict[str, Any]]] = []
     tracked = SimpleNamespace(
@@ -79,6 +80,7 @@ def test_weights_and_biases(blocks: dict[str, str], monkeypatch: pytest.MonkeyPa
     assert tracked.summary == {"best architecture": result.best.architecture}
 
 
+@pytest.mark.slow
 def test_mlflow(blocks: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     logged: list[tuple[int, dict[str, float]]] = []
     told: dict[str, Any] = {}

@@ -27,7 +27,15 @@ from swapnas_ext.search import (
     register_workers,
     search,
 )
-from swapnas_ext.search.workers import Chunk, Crew, LocalProcess, Portable, ThisProcess
+from swapnas_ext.search.workers import (
+    Chunk,
+    Crew,
+    LocalProcess,
+    Portable,
+    ThisProcess,
+    as_future,
+    first_ended,
+)
 from swapnas_ext.spaces.nasbench201 import NASBench201
 
 SETTINGS = SearchSettings(candidates=40, seed=1, **SMALL)
@@ -175,6 +183,7 @@ class Fragile(MadeUpWorker):
         return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_the_crew_finds_out_who_kills(seed: int) -> None:
     random.seed(seed)
@@ -221,6 +230,7 @@ def test_the_first_architectures_may_kill(tried: list[str]) -> None:
     assert {candidate.architecture for candidate in found.failed} == set(tried[:2])
 
 
+@pytest.mark.slow
 def test_an_executor_of_processes(tried: list[str]) -> None:
     with ProcessPoolExecutor(2) as executor:
         found = search(small_space(), small_scorer(), SETTINGS, workers=executor)
@@ -258,6 +268,33 @@ class Foreign:
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Later:
         return self._kind(self._threads.submit(function, *args))
+
+
+def test_a_result_that_is_lost_after_its_end_holds_nobody_up() -> None:
+    """As of Dask, whose node dies before the result is fetched: ``result`` waits until it is computed again."""
+    asked_by: list[threading.Thread] = []
+    computed_again, asked = threading.Event(), threading.Event()
+
+    class Lost:
+        def done(self) -> bool:
+            return True
+
+        def result(self) -> int:
+            asked_by.append(threading.current_thread())
+            asked.set()
+            assert computed_again.wait(60)
+            return 3
+
+        def add_done_callback(self, call: Callable[[Any], None]) -> None:
+            threading.Thread(target=call, args=(self,)).start()
+
+    future = as_future(Lost())
+    assert asked.wait(60)
+    assert first_ended([future], timeout=0) == set()
+    computed_again.set()
+    assert first_ended([future], timeout=60) == {future}
+    assert future.result() == 3
+    assert threading.main_thread() not in asked_by
 
 
 @pytest.mark.parametrize("kind", [Later, Calling])

@@ -276,6 +276,7 @@ CHOICE = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.dictionaries(NAMES, CHOICE, min_size=1, max_size=3), st.randoms(use_true_random=False))
 def test_any_choices_come_back(choices: dict[str, Any], rng: random.Random) -> None:
@@ -430,6 +431,7 @@ def _check_hints_of_its_name(path: Path) -> None:
         swap.search.load(path).best.build()
 
 
+@pytest.mark.slow
 def test_the_example() -> None:
     sys.path.insert(0, str(ROOT / "examples"))
     try:

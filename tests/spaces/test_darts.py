@@ -86,6 +86,7 @@ def test_the_workload_network() -> None:
     assert model.classifier.in_features == 4 * 6
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(genotypes)
 def test_all_genotypes_build_and_run(text: str) -> None:
@@ -164,6 +165,7 @@ def test_bad_options() -> None:
             swap.spaces.get("darts", **options)
 
 
+@pytest.mark.slow
 def test_published_correlation(benchmark_data: Path) -> None:
     """Spearman's rho with the accuracies of the published repository: about 0.90 (16 images)."""
     from scipy.stats import spearmanr

@@ -335,6 +335,7 @@ def test_distinct_cells_of_the_benchmark_table(table: list[dict[str, str]]) -> N
     assert len({SPACE.canonical(text) for text in texts}) == 292
 
 
+@pytest.mark.slow
 def test_rank_correlation_on_the_benchmark_table(table: list[dict[str, str]]) -> None:
     """Scores of small networks on the photograph follow the true accuracies."""
     stats = pytest.importorskip("scipy.stats")

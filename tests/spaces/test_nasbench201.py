@@ -51,6 +51,7 @@ def published_form(cell: str) -> str:
     return nodes[3]
 
 
+@pytest.mark.slow
 def test_number_of_distinct_cells() -> None:
     assert len({SPACE.canonical(cell) for cell in CELLS}) == 5_260
     assert len({published_form(cell) for cell in CELLS}) == 6_466
@@ -102,6 +103,7 @@ def operations_of(form: str) -> int:
 WEIGHTS = random.Random(0).sample(range(2**60), len(EDGES))
 
 
+@pytest.mark.slow
 def test_a_form_computes_what_its_cells_do() -> None:
     for cell in random.Random(1).sample(CELLS, 1500):
         form = SPACE.canonical(cell)
@@ -167,6 +169,7 @@ def test_a_cell_is_the_sum_of_its_edges() -> None:
     assert torch.equal(cell.cells[0](x), x + pool(x))
 
 
+@pytest.mark.slow
 @given(cell=cells, other=cells, seed=st.integers())
 def test_random_changes(cell: str, other: str, seed: int) -> None:
     mutant = SPACE.mutate(cell, random.Random(seed))
@@ -214,6 +217,7 @@ def test_the_benchmark_table_parses(benchmark_data: Path) -> None:
     assert sorted(table) == sorted(CELLS)
 
 
+@pytest.mark.slow
 def test_rank_correlation_on_the_benchmark_table(benchmark_data: Path) -> None:
     """Scores of small networks on the photograph follow the true accuracies."""
     stats = pytest.importorskip("scipy.stats")

@@ -83,6 +83,7 @@ def test_all_published_sizes(benchmark_data: Path) -> None:
     assert all(SPACE.size(row["arch"]) == int(row["params"]) for row in rows)
 
 
+@pytest.mark.slow
 @given(architectures, st.sampled_from([10, 100]))
 def test_size_is_that_of_the_network(text: str, classes: int) -> None:
     space = NASBenchMacro(classes=classes)
@@ -117,6 +118,7 @@ def test_canonical() -> None:
     assert len({SPACE.canonical(text) for text in SPACE}) == (3 * 3) * (3 * 7) * (3 * 7)
 
 
+@pytest.mark.slow
 @given(architectures)
 def test_one_form_is_one_network(text: str) -> None:
     """Without its identities, the network has the same modules in the same order."""

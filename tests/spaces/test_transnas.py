@@ -46,6 +46,7 @@ def test_enumeration() -> None:
 # ---- canonical forms -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_number_of_distinct_cells() -> None:
     assert len({MICRO.canonical(cell) for cell in CELLS}) == 1_376
     assert len({MACRO.canonical(skeleton) for skeleton in SKELETONS}) == 3256
@@ -132,6 +133,7 @@ def modules_of(cell: Codes, reduction: bool) -> CellModule:
     return CellModule(cell, 4, 8 if reduction else 4, 2 if reduction else 1).double()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reduction", [False, True])
 def test_cells_of_one_form_are_one_function_of_their_weights(reduction: bool) -> None:
     rng = random.Random(0)
@@ -356,6 +358,7 @@ def test_the_benchmark_tables_are_the_spaces(benchmark_data: Path) -> None:
     assert sorted(row["arch_str"] for row in table(benchmark_data, "macro")) == sorted(SKELETONS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "space", "least"), [("micro", MICRO, 0.4), ("macro", MACRO, 0.3)])
 def test_rank_correlation_on_the_benchmark_tables(
     benchmark_data: Path, name: str, space: SearchSpace, least: float

@@ -72,7 +72,7 @@ def score() -> dict[str, Any]:
     torch.manual_seed(0)
     images, tokens = torch.randn(12, 3, 16, 16), torch.randn(9, 5, 16)
     convolutions, signed = Convolutions(), Signed().eval()
-    space = swap.spaces.get("darts")
+    space = swap.spaces.get("darts", layers=3)
     architecture = space.sample(__import__("random").Random(0))
     models = {
         "repeats": (convolutions, images, {"init": "gaussian", "repeats": 5}),

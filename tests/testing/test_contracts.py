@@ -39,11 +39,13 @@ def test_all_spaces_are_checked() -> None:
     assert [*SPACES] == swap.spaces.names()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPACES)
 def test_spaces(name: str) -> None:
     check_space(swap.spaces.get(name, **SPACES[name]))
 
 
+@pytest.mark.slow
 def test_the_example_of_a_space_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "examples"))
     import own_space
@@ -51,6 +53,7 @@ def test_the_example_of_a_space_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> 
     check_space(own_space.Stack())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_strategies(name: str) -> None:
     check_strategy(name, candidates=30 if name == "optuna" else 60)
@@ -60,6 +63,7 @@ def threads(evaluator: Evaluator) -> ExecutorWorker:
     return ExecutorWorker(Portable(evaluator), ThreadPoolExecutor(2))
 
 
+@pytest.mark.slow
 def test_workers() -> None:
     check_worker(ThisProcess)
     check_worker(threads)
@@ -152,8 +156,9 @@ def test_a_strategy_that_keeps_everything() -> None:
     check_strategy(Walk)
 
 
+@pytest.mark.slow
 def test_the_strategy_of_the_docs() -> None:
-    text = (Path(__file__).parents[2] / "docs/search.md").read_text()
+    text = (Path(__file__).parents[2] / "docs/searching.md").read_text()
     (snippet,) = [part for part in text.split("```") if "class HillClimb" in part]
     found: dict[str, Any] = {"swap": swap}
     exec(snippet.removeprefix("python"), found)

@@ -53,6 +53,7 @@ def accuracies(found: Validation) -> list[tuple[int, float | None]]:
     return [(one.place, one.accuracy) for one in found.networks]
 
 
+@pytest.mark.slow
 def test_what_is_told(run: SearchResult, images: Path) -> None:
     calls: list[Progress] = []
     found = validated(run, images, networks=6, on_progress=calls.append)
@@ -75,6 +76,7 @@ def test_what_is_told(run: SearchResult, images: Path) -> None:
     assert calls[-1].done == calls[-1].total == 18
 
 
+@pytest.mark.slow
 def test_advice_on_wide_intervals(run: SearchResult, images: Path) -> None:
     few = validated(run, images, networks=3)
     assert "more --networks make" in to_text(few)
@@ -99,6 +101,7 @@ def test_scores_of_another_measure_are_not_ranked(run: SearchResult) -> None:
     assert len(places) == 11 and worst.architecture not in places
 
 
+@pytest.mark.slow
 def test_one_seed_one_result(run: SearchResult, images: Path) -> None:
     torch.manual_seed(1)
     first = validated(run, images)
@@ -119,6 +122,7 @@ def network_weights(seed: int) -> Tensor:
         return next(space.build(space.sample(random.Random(0))).parameters())
 
 
+@pytest.mark.slow
 def test_continues_after_an_interruption(run: SearchResult, images: Path, tmp_path: Path) -> None:
     whole = validated(run, images)
     record = tmp_path / "record.json"
@@ -154,6 +158,7 @@ def test_continues_after_an_interruption(run: SearchResult, images: Path, tmp_pa
     assert [call.done for call in calls if call.phase == "training"] == [12]
 
 
+@pytest.mark.slow
 def test_the_time_is_over(
     run: SearchResult, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +179,7 @@ def test_the_time_is_over(
     assert set(accuracies(part)) < set(accuracies(rest))
 
 
+@pytest.mark.slow
 def test_networks_that_are_far_too_large_are_found_out_soon(
     run: SearchResult, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +204,7 @@ def test_an_early_interruption_is_one(run: SearchResult, images: Path) -> None:
         validated(run, images, on_progress=interrupt)
 
 
+@pytest.mark.slow
 def test_a_record_of_other_settings(run: SearchResult, images: Path, tmp_path: Path) -> None:
     record = tmp_path / "record.json"
     first = validated(run, images, networks=3, record=record)
@@ -258,6 +265,7 @@ class Failing(swap.spaces.space_class("nasbench201")):  # type: ignore[misc]
         return network
 
 
+@pytest.mark.slow
 def test_networks_that_fail(run: SearchResult, images: Path) -> None:
     ranked = run.ranked()
     space = Failing(ranked[0].architecture, ranked[-1].architecture)
@@ -280,6 +288,7 @@ def test_nothing_can_be_trained(run: SearchResult, images: Path) -> None:
         validate(run, Flat("", ""), images, networks=4, size=8)
 
 
+@pytest.mark.slow
 def test_scores_that_rank(run: SearchResult, images: Path) -> None:
     """Verdicts follow the interval of rho."""
     found = validated(run, images, networks=6)
@@ -297,6 +306,7 @@ def test_scores_that_rank(run: SearchResult, images: Path) -> None:
     assert same.comparisons == []
 
 
+@pytest.mark.slow
 def test_other_measures_of_the_run(run: SearchResult, images: Path) -> None:
     """Each has a line of its own; one that is missing for a network has no part there."""
     worst = run.ranked()[-1].architecture

@@ -27,7 +27,7 @@ class Individual:
 
     @property
     def score(self) -> float:
-        """Infinite if it is too large for a float; ``log_score`` is not."""
+        """The score, of which strategies see the logarithm; infinite if it is too large for a float."""
         return exp_or_inf(self.log_score)
 
 

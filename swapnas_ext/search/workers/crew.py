@@ -34,6 +34,7 @@ class Chunk:
 
     @property
     def done(self) -> bool:
+        """Whether each of its architectures has an outcome."""
         return all(outcome is not None for outcome in self.outcomes)
 
 

@@ -49,12 +49,21 @@ class _Copy(Future[Any]):
     def __init__(self, original: Any) -> None:
         super().__init__()
         self._original = original
-        if hasattr(original, "add_done_callback"):
+        self._calls_back = hasattr(original, "add_done_callback")
+        if self._calls_back:
             original.add_done_callback(lambda _: self._take())
 
     def look(self) -> None:
-        if not self.done() and self._original.done():
+        if self.done() or not self._original.done():
+            return
+        # A node can be lost between the end of its task and the moment that its result is fetched. Dask then computes
+        # it again, and `result` waits for that: the thread that calls back may, but not this one, which has to notice
+        # that no node is left.
+        if not self._calls_back or self._is_cancelled():
             self._take()
+
+    def _is_cancelled(self) -> bool:
+        return hasattr(self._original, "cancelled") and bool(self._original.cancelled())
 
     def _take(self) -> None:
         with suppress(InvalidStateError):  # another thread has taken it

@@ -39,6 +39,7 @@ Workers = (
     | Callable[[Evaluator], Any]
     | None
 )
+"""Where networks are scored: the table of docs/workers.md tells what each of these means."""
 
 
 _REMOTE = (RayCluster, DaskCluster, SlurmCluster)

@@ -12,6 +12,7 @@ FORMS = (
     "a number of processes, or KIND[:COUNT][@ADDRESS] or KIND:ADDRESS with KIND ray, dask or slurm (such as 4, "
     "ray:auto, slurm:16)"
 )
+"""The forms of ``workers=`` and ``--workers`` as text, for help and errors."""
 _CLUSTERS = ("ray", "dask", "slurm")
 
 

@@ -1,0 +1,1 @@
+"""What the site needs beyond Sphinx: a drawing of the house, and references to public names by their short form."""
