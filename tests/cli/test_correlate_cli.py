@@ -89,7 +89,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_from_a_table_to_a_page(table: Path) -> None:
     result = run("correlate", *SCORING, "--table", table, "--baseline", "nwot")
     assert result.exit_code == 0, result.output
-    assert "table.csv, val_acc: 24 architectures; mu " in result.stdout
+    assert "table.csv, val_acc: 24 architectures; size-regularised SWAP-Score: mu " in result.stdout
     predictors = ["SWAP-Score", "size-regularised", "parameters", "FLOPs", "nwot"]
     number = r"-?\d\.\d{3}"
     interval = rf"{number} \[{number}, {number}\]"
@@ -386,7 +386,7 @@ def test_the_composite_score(table: Path) -> None:
     result = run("correlate", *SCORING, "--table", table, "--measure", "composite")
     assert result.exit_code == 0, result.output
     lines = [line.split()[0] for line in result.stdout.splitlines() if line]
-    assert lines.index("composite") == lines.index("SWAP-Score") + 1
+    assert lines.index("SWAP-Score") == lines.index("composite") + 1
     with RunFile.read(Path("table-nasbench201.db")) as run_file:
         assert run_file.settings["scorer"]["init"] == "kaiming"
         assert run_file.settings["scorer"]["measure"] == "composite"

@@ -278,3 +278,24 @@ def test_new_patterns_of_layers_where_they_were_counted() -> None:
     assert "new patterns" in profile_text("net", score_of())
     counted = score_rows.score_row("net", score_of())
     assert {"patterns", "saturation"} <= set(scores_text([counted]).splitlines()[0].split())
+
+
+def test_a_correlation_begins_with_the_measure_that_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Others count patterns too, and a network that can't learn may have next to no score."""
+    low = [-90.0, *(10.0 + number / 10 for number in range(49))]
+    outcomes = [
+        replace(Outcome.of_patterns(100.0 + number, 2.0, saturation=0.5), log_score=log_score)
+        for number, log_score in enumerate(low)
+    ]
+    made = correlated([replace(one, measure="capacity") for one in outcomes], monkeypatch)
+    assert [one.name for one in made.rankings][:3] == ["SWAP-Score", "capacity", "size-regularised"]
+    lines = correlation_text(made).splitlines()
+    assert "; size-regularised SWAP-Score: mu " in lines[0]
+    assert lines[3].startswith("capacity ") and lines[4].startswith("SWAP-Score ")
+    page = correlation_page.to_page(made, {}, SPACE)
+    shown = PageElements(page)
+    assert '<p class="big">capacity: ' in page
+    assert "The architectures that are highest by capacity" in page
+    assert "ln capacity" not in shown.text and "; 1 much lower not shown" in page

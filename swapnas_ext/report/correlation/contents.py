@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from swapnas_ext import measures
 from swapnas_ext._util import decimal
 from swapnas_ext.correlation import agreement
 from swapnas_ext.report.analysis.text import missing_lines
@@ -13,15 +14,24 @@ if TYPE_CHECKING:
     from swapnas_ext.correlation import Chosen, Coefficient, Comparison, Correlations, Ranking
 
 
+def asked_first(found: Correlations) -> list[Ranking]:
+    """The rankings, that of the measure that was asked for first: other measures also count patterns."""
+    names = dict.fromkeys(row.candidate.score_of for row in found.rows)
+    titles = [measures.title_of(name) for name in names if name is not None]
+    asked = titles[0] if len(titles) == 1 else None
+    return sorted(found.rankings, key=lambda ranking: ranking.name != asked)
+
+
 def summary(found: Correlations) -> str:
-    """One line: the benchmark table, how much of it was scored, and mu and sigma."""
+    """One line: the benchmark table, how much of it was scored, and the mu and sigma of the regularised score."""
     parts = [f"{found.table.name}, {found.table.accuracy}: {len(found.rows):,} architectures"]
     if found.failed:
         parts.append(f"{len(found.failed):,} could not be scored")
     if found.table.faults:
         parts.append(f"{len(found.table.faults):,} rows left out")
     if found.control is not None:
-        parts.append(f"mu {found.control.mu:.6g}, sigma {found.control.sigma:.6g}")
+        of_what = f"size-regularised {found.rankings[0].name}" if found.rankings else "size control"
+        parts.append(f"{of_what}: mu {found.control.mu:.6g}, sigma {found.control.sigma:.6g}")
     return "; ".join(parts)
 
 

@@ -10,6 +10,7 @@ from swapnas_ext._util import exp_or_inf
 from swapnas_ext.correlation import analysis, caveats
 from swapnas_ext.report.analysis.page import analysis_parts
 from swapnas_ext.report.correlation.contents import (
+    asked_first,
     coefficient_columns,
     coefficient_text,
     comparison_columns,
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
 _LISTED = 100
 """How many of the rows that could not be scored, or were left out, are listed."""
 _BEST = 10
-"""How many of the highest by the first predictor are listed, and of the most accurate."""
+"""How many of the highest by the first predictor are listed."""
 _DOTS = 1000
 """Rows that a chart shows; of more, evenly chosen ones."""
 _LARGEST = 34.0
 """The largest logarithm of a value that is shown as that value: people read 1e14, and rather ln 90 than 1e39."""
+_FEW = 0.03
+"""The part of the lowest values that need not be so near to 1: a chart leaves out what is far below all others."""
 
 
 def to_page(found: Correlations, made_with: dict[str, Any], space: SearchSpace) -> str:
@@ -52,11 +55,12 @@ def to_page(found: Correlations, made_with: dict[str, Any], space: SearchSpace) 
     shown = _Shown(found, space)
     parts = analysis_parts(_effects(found, space), shown.candidates, found.repeats, space)
     scatters = shown.charts()
-    top = top_columns(found.rankings)
-    tables = [
-        Table("How well each predictor ranks the accuracies", coefficient_columns(found.rankings))
-    ]
-    first = found.rankings[0] if found.rankings else None
+    rankings = asked_first(found)
+    top = top_columns(rankings)
+    coefficients = Table(
+        "How well each predictor ranks the accuracies", coefficient_columns(rankings)
+    )
+    first = rankings[0] if rankings else None
     return page(
         "correlation.html",
         heading=f"Correlation with {found.table.accuracy}: {found.table.name}",
@@ -72,7 +76,7 @@ def to_page(found: Correlations, made_with: dict[str, Any], space: SearchSpace) 
             if first is not None and one.name == first.name
         ],
         definition=definition(candidates[0].score_of) if candidates else "",
-        coefficients=tables[0],
+        coefficients=coefficients,
         top=Table("How accurate the highest of each predictor are", top) if top else None,
         comparisons=Table("Differences of Spearman's rho", comparison_columns(found.comparisons))
         if found.comparisons
@@ -91,7 +95,8 @@ class _Shown:
 
     def __init__(self, found: Correlations, space: SearchSpace) -> None:
         self._found, self._space = found, space
-        self._predictors = found.predictors
+        values = found.predictors
+        self._predictors = {one.name: values[one.name] for one in asked_first(found)}
         self._listed = self._best_rows()
         places = spread(range(len(found.rows)), _DOTS)
         self._places = sorted({*places, *self._listed})
@@ -151,11 +156,13 @@ class _Shown:
 
     def _is_log(self, name: str) -> bool:
         """Whether the predictor is a logarithm of what a chart can show."""
-        known = [value for value in self._predictors[name] if math.isfinite(value)]
+        known = sorted(value for value in self._predictors[name] if math.isfinite(value))
+        most = known[int(_FEW * len(known)) :]
         return (
             not self._is_of_table(name)
-            and bool(known)
-            and all(abs(value) < _LARGEST for value in known)
+            and bool(most)
+            and -_LARGEST < most[0]
+            and most[-1] < _LARGEST
         )
 
     def _values(self, name: str) -> list[float]:
@@ -181,7 +188,8 @@ class _Shown:
                 wide=3.0 if is_log else math.inf,
                 trims=is_log,
             )
-            y = Axis("accuracy", title, accuracies, wide=math.inf)
+            y = Axis("accuracy", title, accuracies, wide=math.inf, trims=True)
+            hidden = self._hidden(x, y)
             told = {"accuracy": title, f"p{number}": x.title, "parameters": "parameters"}
             rho = coefficient_text(rankings[name].rho)
             chart = draw_scatter(
@@ -189,10 +197,19 @@ class _Shown:
                 Dots("rows", x, y, told),
                 f"{name}:",
                 f"A dot for each architecture, {title} by {name}; Spearman's rho {rho}.",
-                f"rho {rho}{some}{f'; {x.hidden:,} much lower not shown' if x.hidden else ''}",
+                f"rho {rho}{some}{f'; {hidden:,} much lower not shown' if hidden else ''}",
             )
             charts.append(chart)
         return charts
+
+    @staticmethod
+    def _hidden(x: Axis, y: Axis) -> int:
+        """How many dots an axis leaves out, that of the predictor or that of the accuracy."""
+        low_x, low_y = (axis.shown[0] if axis.hidden else -math.inf for axis in (x, y))
+        return sum(
+            math.isfinite(at) and (at < low_x or accuracy < low_y)
+            for at, accuracy in zip(x.values, y.values, strict=True)
+        )
 
     def _title(self, name: str) -> str:
         """What an axis with the predictor is called."""

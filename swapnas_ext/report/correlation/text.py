@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swapnas_ext.report.correlation.contents import (
+    asked_first,
     coefficient_columns,
     comparison_columns,
     notes,
@@ -23,11 +24,12 @@ def to_text(found: Correlations, width: int | None = None) -> str:
     Args:
         width: of the terminal; None: whole lines.
     """
+    rankings = asked_first(found)
     parts = [
         f"{wrapped(summary(found), width)}\n\n",
-        columns_text(coefficient_columns(found.rankings), width),
+        columns_text(coefficient_columns(rankings), width),
     ]
-    top = top_columns(found.rankings)
+    top = top_columns(rankings)
     if top:
         parts += ["\n", columns_text(top, width)]
     if found.comparisons:
