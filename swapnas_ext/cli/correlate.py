@@ -26,6 +26,7 @@ from swapnas_ext.report.correlation.text import to_text
 from swapnas_ext.report.shared.text import terminal_width
 from swapnas_ext.search import Control, describe_scorer, describe_space, score_listed
 
+_SUFFIXES = (".db", ".csv", ".html")
 EXAMPLES = """
 \b
 Examples:
@@ -98,7 +99,7 @@ Examples:
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="Path of the results without suffix: .csv, .html, and .db, the run file. Default: the names of "
+    help="Path of the results, with any suffix of .csv, .html, and .db, the run file: all three are written. Default: the names of "
     "the table and of the space, in this folder.",
 )
 @workers_options
@@ -209,13 +210,15 @@ def correlate(
 
 def _files(base: Path, table: Path) -> dict[str, Path]:
     """The files to write, by kind. Raises ValueError if one can't be written, or would overwrite the table."""
+    if base.suffix in _SUFFIXES:
+        base = base.with_suffix("")
     if base.is_dir() or not base.name:
         raise ValueError(
             f"--output {base} is a folder: give the name of the files in it, without suffix"
         )
     if not base.parent.is_dir():
         raise ValueError(f"--output {base}: there is no folder {base.parent}")
-    files = {kind: base.with_name(f"{base.name}.{kind}") for kind in ("db", "csv", "html")}
+    files = {suffix[1:]: base.with_name(f"{base.name}{suffix}") for suffix in _SUFFIXES}
     for path in files.values():
         check_writable(path, "--output")
         if path.resolve() == table.resolve():

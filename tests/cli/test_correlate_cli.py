@@ -115,7 +115,7 @@ def test_from_a_table_to_a_page(table: Path) -> None:
 def test_the_page_needs_nothing_else(table: Path) -> None:
     rows = [*ROWS, ("<b>no cell</b>", 1.0, 1), (ROWS[0][0], 2.0, 1)]
     write(table, rows)
-    result = run("correlate", *SCORING, "--table", table, "--skip-bad", "--output", "page")
+    result = run("correlate", *SCORING, "--table", table, "--skip-bad", "--output", "page.html")
     assert result.exit_code == 0, result.output
     text = Path("page.html").read_text(encoding="utf-8")
     page = PageElements(text)
