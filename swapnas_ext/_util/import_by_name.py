@@ -26,6 +26,12 @@ def named(text: str) -> Any:
         sys.path.append(here)  # last, since installed packages come first
     try:
         module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name != module_name.partition(".")[0] and error.name != module_name:
+            raise  # the module is there, and imports another that is not
+        raise ModuleNotFoundError(
+            f"{error}, neither in this folder nor installed", name=error.name
+        ) from error
     except ImportError:
         raise
     except (Exception, SystemExit) as error:  # a module may raise anything

@@ -99,8 +99,8 @@ Examples:
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="Path of the results, with any suffix of .csv, .html, and .db, the run file: all three are written. Default: the names of "
-    "the table and of the space, in this folder.",
+    help="Path of the results, with or without suffix: .csv, .html, and .db, the run file, are all written. Default: "
+    "the names of the table and of the space, in this folder.",
 )
 @workers_options
 @scoring_options

@@ -191,7 +191,7 @@ def test_how_many_are_beyond_a_limit(tmp_path: Path) -> None:
     [
         (["search"], "give a --space; known: darts, nasbench101"),
         (["search", "--space", "nas"], "unknown search space 'nas'"),
-        (["search", "--space", "nas:Space"], "No module named 'nas'"),
+        (["search", "--space", "nas:Space"], "No module named 'nas', neither in this folder nor"),
         (["search", "--space", "os:getpid"], "os:getpid is no search space"),
         (["search", "--space", "darts", "--dataset", "x"], "darts has no option dataset"),
         (["search", "--space", "darts", "--space-option", "x"], "takes NAME=VALUE"),

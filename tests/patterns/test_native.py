@@ -16,6 +16,8 @@ from swapnas_ext.patterns.native import _C
 sys.path.insert(0, str(Path(__file__).parents[2] / "build_backend"))
 from cmake_configure import configure
 
+_NO_BINARY = "import sys; sys.modules['swapnas_ext._C'] = None; import swapnas_ext"
+
 
 def python(
     code: str, cwd: Path | None = None, **environment: str
@@ -53,9 +55,7 @@ def assert_told_how_to_rebuild(done: subprocess.CompletedProcess[str]) -> None:
 
 @pytest.mark.slow
 def test_a_binary_that_is_not_there() -> None:
-    assert_told_how_to_rebuild(
-        python("import sys; sys.modules['swapnas_ext._C'] = None; import swapnas_ext")
-    )
+    assert_told_how_to_rebuild(python(_NO_BINARY))
 
 
 @pytest.mark.slow
@@ -65,6 +65,18 @@ def test_a_binary_that_does_not_load(tmp_path: Path) -> None:
     shutil.copytree(source, package, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
     (package / Path(_C.__file__).name).write_bytes(b"not a shared library")
     assert_told_how_to_rebuild(python("import swapnas_ext", cwd=tmp_path))
+
+
+@pytest.mark.slow
+def test_the_folder_of_the_sources_where_nothing_is_built(tmp_path: Path) -> None:
+    source = Path(swap.__file__).parent
+    ignored = shutil.ignore_patterns("*.so", "__pycache__")
+    shutil.copytree(source, tmp_path / "swapnas_ext", ignore=ignored)
+    (tmp_path / "setup.py").touch()
+    done = python(_NO_BINARY, cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"is the folder of the sources, {tmp_path}" in done.stderr
+    assert "Run Python in another folder" in done.stderr and "circular" not in done.stderr
 
 
 def test_build_info() -> None:

@@ -64,7 +64,10 @@ def test_texts_that_name_no_workers(text: str, problem: str) -> None:
 
 
 def test_an_unknown_kind_with_a_colon() -> None:
-    with pytest.raises(ImportError, match=r"No module named 'dusk'; workers are a number"):
+    with pytest.raises(
+        ImportError,
+        match=r"No module named 'dusk', neither in this folder nor installed; workers are a number",
+    ):
         check_workers("dusk:4")
 
 

@@ -161,7 +161,7 @@ class _Shown:
         return (
             not self._is_of_table(name)
             and bool(most)
-            and -_LARGEST < most[0]
+            and most[0] > -_LARGEST
             and most[-1] < _LARGEST
         )
 

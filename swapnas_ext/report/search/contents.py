@@ -57,7 +57,7 @@ def summary(result: SearchResult, about: dict[str, Any]) -> str:
     of_all = f" of {search['candidates']:,}" if "candidates" in search else ""
     return (
         f"{space}, {search['strategy']}{by_measure}, seed {search['seed']}: "
-        f"{len(result.candidates):,}{of_all} candidates, {scored:,} scored in {seconds:.1f} s of work; {state}"
+        f"{len(result.candidates):,}{of_all} candidates, {scored:,} scored in {seconds:.1f} s of workers' time; {state}"
     )
 
 

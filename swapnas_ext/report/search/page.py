@@ -74,8 +74,10 @@ def to_page(
     rows, targets = shown_rows(result, top)
     if distinct is None and not targets and rows and result.space is not None:
         distinct = result.distinct(top)
+    ranks = list(range(1, len(rows) + 1))
     if distinct is not None:
         rows = [group.ranked for group in distinct]
+        ranks = [group.rank for group in distinct]
         cells = distinct_columns(distinct)
     else:
         cells = columns(rows, targets)
@@ -97,7 +99,7 @@ def to_page(
             best=None,
             **content,
         )
-    shown = _Shown(result, rows, space)
+    shown = _Shown(result, rows, ranks, space)
     listed = _table(cells, rows, space, bool(distinct), bool(targets))
     front = None
     if shown.has_objective:
@@ -124,8 +126,9 @@ def to_page(
         front_title=shown.cost.title,
         precision=precision(result),
         others=[
-            _drawn(rank, row, space, f"drawing-{rank}")
-            for rank, row in enumerate(rows[1:_DRAWN], start=2)
+            _drawn(rank, row, space, f"drawing-{place}")
+            for place, (rank, row) in enumerate(zip(ranks, rows, strict=True), start=1)
+            if 1 < place <= _DRAWN
         ],
         **content,
     )
@@ -143,8 +146,14 @@ def _when(about: dict[str, Any]) -> str:
 class _Shown:
     """What charts show of a search."""
 
-    def __init__(self, result: SearchResult, rows: Sequence[Ranked], space: SearchSpace | None):
-        self._result, self._rows, self._space = result, rows, space
+    def __init__(
+        self,
+        result: SearchResult,
+        rows: Sequence[Ranked],
+        ranks: Sequence[int],
+        space: SearchSpace | None,
+    ) -> None:
+        self._result, self._rows, self._ranks, self._space = result, rows, ranks, space
         self.cost = cost_of(result.objective)
         self.has_objective = bool((result.settings.get("search") or {}).get("objective"))
         self.by_number = sorted(result.ranked(), key=lambda row: row.candidate.number)
@@ -202,14 +211,16 @@ class _Shown:
             in_front: anchors of the table of the front.
         """
         anchors = self._anchors(in_front)
-        places = {row.candidate.number: place for place, row in enumerate(self._rows, start=1)}
+        ranks = {
+            row.candidate.number: rank for rank, row in zip(self._ranks, self._rows, strict=True)
+        }
         rows = self._dots
         numbers = [row.candidate.number for row in rows]
         names = [short_name(row.architecture, self._space) for row in rows]
         fields: dict[str, Sequence[Any]] = {
             "number": numbers,
             "name": [
-                f"#{places[number]} {name}" if number in places else name
+                f"#{ranks[number]} {name}" if number in ranks else name
                 for number, name in zip(numbers, names, strict=True)
             ],
             "score": [row.score for row in rows],
@@ -335,7 +346,9 @@ def _table(
     if is_family:
         caption = "The best architecture for each wanted size"
     elif is_distinct:
-        caption = "The best architectures; of those that are alike, only the best"
+        caption = (
+            "The best architectures; of those that are alike only the best, with its rank among all"
+        )
     else:
         caption = "The best architectures"
     return Table(caption, _named(cells, rows, space), ids)
