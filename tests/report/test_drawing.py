@@ -78,3 +78,18 @@ def test_rows_of_a_long_chain() -> None:
     nodes = tuple(map(str, range(15)))
     graph = Graph("chain", nodes, tuple((k, k + 1, "") for k in range(14)))
     assert len({row for _, row in places_of(graph)}) == 3
+
+
+def test_labels_of_crossing_edges_stand_apart() -> None:
+    """The best cell of NAS-Bench-201's: two long edges run into its last node side by side."""
+    cell = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+    (graph,) = swap.spaces.get("nasbench201").graphs(cell)
+    svg = ET.fromstring(draw_graph(graph, "d").svg)
+    texts = [one for one in svg.iter(f"{SVG}text") if one.text not in graph.nodes]
+    assert len(texts) == 6
+    boxes = [
+        Box(float(one.attrib["x"]), float(one.attrib["y"]), 6.0 * len(one.text or "") + 12, 12)
+        for one in texts
+    ]
+    for place, box in enumerate(boxes):
+        assert all(box.overlap(other) == 0 for other in boxes[:place])

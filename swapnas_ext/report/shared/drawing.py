@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,8 +24,10 @@ _NODE_HEIGHT, _LINE = 26.0, 14.0
 _MARGIN = 14.0
 _BOW = 0.09
 """How far an edge bends around nodes, as a part of its length for each layer that it passes."""
-_ALONG = (0.5, 0.6, 0.4, 0.7, 0.3, 0.78, 0.22)
+_ALONG = (0.5, 0.6, 0.4, 0.55, 0.45, 0.65, 0.35, 0.7, 0.3, 0.78, 0.22, 0.84, 0.16)
 """Where the label of an edge may stand, the best first."""
+_APART = 12.0
+"""How far labels beside each other should be apart."""
 _STEPS = 60
 
 Point = tuple[float, float]
@@ -125,22 +128,25 @@ def _edges(graph: Graph, nodes: list[Box]) -> list[Edge]:
     labels: dict[tuple[int, int], list[str]] = defaultdict(list)
     for source, target, label in graph.edges:
         labels[source, target].append(label)
-    taken = list(nodes)
-    edges = []
-    for (source, target), names in labels.items():
+    curves = {}
+    for source, target in labels:
         layers = round(places[target][0] - places[source][0])
-        curve = _trimmed(
+        curves[source, target] = _trimmed(
             _curve(nodes[source], nodes[target], _BOW * max(0, layers - 1)),
             nodes[source],
             nodes[target],
         )
-        lines = [name for name in names if name]
+    taken = list(nodes)
+    edges = {}
+    # A short edge has few places for its label, so it is the first to choose.
+    for key, curve in sorted(curves.items(), key=lambda item: math.dist(item[1][0], item[1][2])):
+        lines = [name for name in labels[key] if name]
         width = max(map(len, lines), default=0) * _SMALL_LETTER + 6 * bool(lines)
         box = _free(curve, width, _LINE * len(lines), taken)
         if lines:
             taken.append(box)
-        edges.append(Edge(curve, lines, box))
-    return edges
+        edges[key] = Edge(curve, lines, box)
+    return [edges[key] for key in labels]
 
 
 def _curve(begin: Box, end: Box, bow: float) -> tuple[Point, Point, Point]:
@@ -176,5 +182,9 @@ def _free(
     curve: tuple[Point, Point, Point], width: float, height: float, taken: Sequence[Box]
 ) -> Box:
     """Where on the curve a label hides least of what is there."""
-    boxes = [Box(*_at(curve, along), width, height) for along in _ALONG]
-    return min(boxes, key=lambda box: sum(map(box.overlap, taken)))
+
+    def hidden(box: Box) -> float:
+        wider = box._replace(width=box.width + _APART)
+        return sum(map(wider.overlap, taken))
+
+    return min((Box(*_at(curve, along), width, height) for along in _ALONG), key=hidden)
