@@ -8,7 +8,7 @@ import click
 
 from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.messages import EXPECTED, fail, tell, tell_caveats
-from swapnas_ext.cli.output import check_writable, write
+from swapnas_ext.cli.output import check_page, write
 from swapnas_ext.correlation import agreement, analysis, check_scipy
 from swapnas_ext.report.analysis.text import (
     agreement_text,
@@ -47,7 +47,7 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
         check_scipy()
         width = terminal_width()
         if html is not None:
-            check_writable(html, "--html")
+            check_page(html, runs)
         found = [analysis.ScoredRun.read(path) for path in runs]
         with RunFile.read(runs[0]) as run_file:
             drawn = recorded_space(run_file.settings, space, source=runs[0])

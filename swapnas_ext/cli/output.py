@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +25,13 @@ def check_writable(path: Path, option: str) -> None:
             raise PermissionError("it is there, and write-protected")
     except OSError as error:
         raise ValueError(f"{option} {path} can't be written: {error.strerror or error}") from error
+
+
+def check_page(html: Path, runs: Iterable[Path]) -> None:
+    """Raises ValueError if no page can be written at the path, or if it would overwrite one of the run files."""
+    check_writable(html, "--html")
+    if html.resolve() in {run.resolve() for run in runs}:
+        raise ValueError(f"--html {html} would overwrite a run file: choose another name")
 
 
 def write(path: Path, text: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from support.run_files import outcome, run_file
 
 import swapnas_ext as swap
 from swapnas_ext.cli import main, output
@@ -153,3 +154,15 @@ def test_cells_that_spreadsheets_would_compute(
     assert rows[0][3] == "'@acc"
     assert [row[-1] for row in rows[1:]] == ["", "'=HYPERLINK: x"]
     assert float(rows[1][3]) == 90.5
+
+
+@pytest.mark.parametrize("command", ["show", "analyze", "compare"])
+def test_a_page_never_takes_the_place_of_its_run_file(command: str, tmp_path: Path) -> None:
+    path = run_file(tmp_path / "run.db", [outcome(score) for score in (50.0, 30.0)])
+    before = path.read_bytes()
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    for page in (path, tmp_path / ".." / tmp_path.name / "run.db", link):
+        found = run(command, path, "--html", page)
+        assert found.exit_code == 2 and "would overwrite a run file" in found.output
+    assert path.read_bytes() == before
