@@ -1,13 +1,22 @@
-"""Files that commands write. They are checked at the start, and replaced as a whole at the end."""
+"""What commands write: stdout has results alone, and files are checked at the start, and replaced as a whole at the
+end."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 
 from swapnas_ext._util import is_replaceable, replacing, temporary_beside
+
+
+@contextmanager
+def own_prints() -> Iterator[None]:
+    """What a space or a model of one's own prints meanwhile goes to stderr, not between the results."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def check_writable(path: Path, option: str) -> None:
