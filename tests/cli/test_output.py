@@ -188,6 +188,10 @@ def build(width: Literal[2, 4]):
         (("score", "--model", "talkative:make", "--format", "json"), "making"),
         (("score", "--space", "talkative:build", "--arch", "width=2", "--format", "json"), "build"),
         (("spaces", "talkative:build", "--sample", "2", "--json"), "importing"),
+        (
+            ("export", "--space", "talkative:build", "--arch", "width=2", "--format", "json"),
+            "build",
+        ),
     ],
 )
 def test_what_is_printed_meanwhile_is_no_result(
