@@ -8,7 +8,7 @@ import click
 
 from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.messages import EXPECTED, fail, tell, tell_caveats
-from swapnas_ext.cli.output import check_writable, write
+from swapnas_ext.cli.output import check_page, own_prints, write
 from swapnas_ext.correlation import agreement, analysis, check_scipy
 from swapnas_ext.report.analysis.text import (
     agreement_text,
@@ -47,10 +47,11 @@ def analyze(runs: tuple[Path, ...], html: Path | None, space: str | None) -> Non
         check_scipy()
         width = terminal_width()
         if html is not None:
-            check_writable(html, "--html")
+            check_page(html, runs)
         found = [analysis.ScoredRun.read(path) for path in runs]
         with RunFile.read(runs[0]) as run_file:
-            drawn = recorded_space(run_file.settings, space, source=runs[0])
+            with own_prints():
+                drawn = recorded_space(run_file.settings, space, source=runs[0])
             found_by_pilot = run_file.pilot
         first = found[0]
         effects = []

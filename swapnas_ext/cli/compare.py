@@ -8,7 +8,7 @@ import click
 
 from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.messages import EXPECTED, fail, tell
-from swapnas_ext.cli.output import check_writable, write
+from swapnas_ext.cli.output import check_page, write
 from swapnas_ext.report.comparison.json_text import to_json
 from swapnas_ext.report.comparison.text import to_text
 from swapnas_ext.report.shared.text import terminal_width
@@ -59,8 +59,7 @@ def compare(
         if as_json and html is not None:
             raise ValueError("give one of --json and --html")
         if html is not None:
-            check_writable(html, "--html")
-            _check_no_run(html, runs)
+            check_page(html, runs)
         comparison = compare_runs(runs, top=top, measure=measure)
         if html is not None:
             from swapnas_ext.report.comparison.page import to_page  # brings templates
@@ -72,8 +71,3 @@ def compare(
             click.echo(to_json(comparison) if as_json else to_text(comparison, width), nl=False)
     except EXPECTED as error:
         fail(error)
-
-
-def _check_no_run(html: Path, runs: tuple[Path, ...]) -> None:
-    if any(html.resolve() == run.resolve() for run in runs):
-        raise ValueError(f"--html {html} would overwrite a run file: choose another name")

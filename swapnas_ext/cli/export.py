@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.messages import EXPECTED, fail, tell
-from swapnas_ext.cli.output import check_writable, write
+from swapnas_ext.cli.output import check_writable, own_prints, write
 from swapnas_ext.cli.progress import bar
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
 from swapnas_ext.cli.space_of_run import space_to_build
@@ -109,7 +109,8 @@ def export(
         output_format = _format(output_format, output)
         if output_format == "onnx":
             check_onnx()
-        chosen = _chosen(run, rank, arch, choice)
+        with own_prints():
+            chosen = _chosen(run, rank, arch, choice)
         path = _path(output, output_format, run, chosen, choice)
         if path is not None:
             check_writable(path, "--output")
@@ -118,7 +119,8 @@ def export(
                     raise ValueError(
                         f"--output {path} would overwrite the {what}: choose another name"
                     )
-        network, inputs, about = _built(chosen, weights, seed)
+        with own_prints():
+            network, inputs, about = _built(chosen, weights, seed)
         notes = json_text(
             describe(
                 chosen.space,

@@ -1,12 +1,22 @@
-"""Files that commands write. They are checked at the start, and replaced as a whole at the end."""
+"""What commands write: stdout has results alone, and files are checked at the start, and replaced as a whole at the
+end."""
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 
 from swapnas_ext._util import is_replaceable, replacing, temporary_beside
+
+
+@contextmanager
+def own_prints() -> Iterator[None]:
+    """What a space or a model of one's own prints meanwhile goes to stderr, not between the results."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def check_writable(path: Path, option: str) -> None:
@@ -24,6 +34,13 @@ def check_writable(path: Path, option: str) -> None:
             raise PermissionError("it is there, and write-protected")
     except OSError as error:
         raise ValueError(f"{option} {path} can't be written: {error.strerror or error}") from error
+
+
+def check_page(html: Path, runs: Iterable[Path]) -> None:
+    """Raises ValueError if no page can be written at the path, or if it would overwrite one of the run files."""
+    check_writable(html, "--html")
+    if html.resolve() in {run.resolve() for run in runs}:
+        raise ValueError(f"--html {html} would overwrite a run file: choose another name")
 
 
 def write(path: Path, text: str) -> None:

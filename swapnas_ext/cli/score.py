@@ -22,7 +22,7 @@ from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.interrupted import INTERRUPTED, finish_after_ctrl_c
 from swapnas_ext.cli.messages import EXPECTED, fail, tell, tell_caveats, tell_end
 from swapnas_ext.cli.option_types import ListFile
-from swapnas_ext.cli.output import check_writable, write
+from swapnas_ext.cli.output import check_writable, own_prints, write
 from swapnas_ext.cli.piloted import piloted
 from swapnas_ext.cli.progress import bar, progress_bar
 from swapnas_ext.cli.recorded_command import as_recorded
@@ -134,7 +134,8 @@ def score(
         space = None if choice.name is None else choice.get()
         _check_goes_together(choice, texts, factories, everything=everything, scoring=scoring)
         initialized = scoring.initialization in ("keep", OWN)
-        candidates = _candidates(space, texts, factories, initialized)
+        with own_prints():
+            candidates = _candidates(space, texts, factories, initialized)
         target = torch.empty(0, device=scoring.device).device
         if output is not None:
             check_writable(output, "--output")
@@ -273,7 +274,8 @@ def _scored(
         for candidate in candidates:
             build = SeededBuilds(partial(_built, candidate, device), seed, torch.manual_seed)
             try:
-                result = scorer(build)
+                with own_prints():
+                    result = scorer(build)
             except (Exception, SystemExit) as error:  # the model's code may raise anything
                 kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
                 raise RuntimeError(f"{candidate.name}: {kind}{error}") from error

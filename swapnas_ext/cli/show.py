@@ -9,7 +9,7 @@ import click
 from swapnas_ext.cli import config_file
 from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.messages import EXPECTED, CommandError, fail, tell
-from swapnas_ext.cli.output import check_writable, write
+from swapnas_ext.cli.output import check_page, own_prints, write
 from swapnas_ext.cli.recorded_command import config_of
 from swapnas_ext.cli.watch import watch
 from swapnas_ext.report.search.json_text import to_json
@@ -140,10 +140,11 @@ def show(
             click.echo(config_of(run), nl=False)
             return
         if html is not None:
-            check_writable(html, "--html")
+            check_page(html, [run])
         with RunFile.read(run) as run_file:
             about = run_file.about
-            drawn = recorded_space(about["settings"], space, source=run)
+            with own_prints():
+                drawn = recorded_space(about["settings"], space, source=run)
             result = SearchResult.of(run_file, drawn)
         groups = None
         if distinct or apart is not None:

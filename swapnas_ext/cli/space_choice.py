@@ -12,6 +12,7 @@ import click
 from swapnas_ext import spaces
 from swapnas_ext.cli.command import option_group
 from swapnas_ext.cli.option_types import Function, completing
+from swapnas_ext.cli.output import own_prints
 from swapnas_ext.spaces import SearchSpace
 
 
@@ -27,7 +28,8 @@ class SpaceChoice:
         if self.name is None:
             raise ValueError(f"give a --space; known: {', '.join(spaces.names())}")
         try:
-            return spaces.get(self.name, **self.renamed())
+            with own_prints():
+                return spaces.get(self.name, **self.renamed())
         except TypeError as error:
             raise ValueError(
                 f"--space {self.name} does not take {self.options}: {error}"

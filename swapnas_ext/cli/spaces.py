@@ -12,6 +12,7 @@ from swapnas_ext import spaces as all_spaces
 from swapnas_ext.cli.command import Command
 from swapnas_ext.cli.messages import EXPECTED, fail
 from swapnas_ext.cli.option_types import completing
+from swapnas_ext.cli.output import own_prints
 from swapnas_ext.cli.space_choice import SpaceChoice
 from swapnas_ext.report.shared.text import columns_text, terminal_width
 
@@ -44,7 +45,8 @@ def spaces(space: str | None, sample: int | None, seed: int, as_json: bool) -> N
         raise click.UsageError("SPACE and --sample go together: swapnas spaces darts --sample 10")
     try:
         if space is not None and sample is not None:
-            architectures = _sampled(space, sample, seed)
+            with own_prints():
+                architectures = _sampled(space, sample, seed)
             text = json.dumps(architectures, indent=2) if as_json else "\n".join(architectures)
             click.echo(text)
             return

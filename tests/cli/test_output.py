@@ -6,11 +6,13 @@ import csv
 import json
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from support.run_files import outcome, run_file
 
 import swapnas_ext as swap
 from swapnas_ext.cli import main, output
@@ -153,3 +155,51 @@ def test_cells_that_spreadsheets_would_compute(
     assert rows[0][3] == "'@acc"
     assert [row[-1] for row in rows[1:]] == ["", "'=HYPERLINK: x"]
     assert float(rows[1][3]) == 90.5
+
+
+@pytest.mark.parametrize("command", ["show", "analyze", "compare"])
+def test_a_page_never_takes_the_place_of_its_run_file(command: str, tmp_path: Path) -> None:
+    path = run_file(tmp_path / "run.db", [outcome(score) for score in (50.0, 30.0)])
+    before = path.read_bytes()
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    for page in (path, tmp_path / ".." / tmp_path.name / "run.db", link):
+        found = run(command, path, "--html", page)
+        assert found.exit_code == 2 and "would overwrite a run file" in found.output
+    assert path.read_bytes() == before
+
+
+TALKATIVE = """
+from typing import Literal
+from torch import nn
+print("importing")
+def make():
+    print("making")
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+def build(width: Literal[2, 4]):
+    print("building")
+    return nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU())
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("score", "--model", "talkative:make", "--format", "json"), "making"),
+        (("score", "--space", "talkative:build", "--arch", "width=2", "--format", "json"), "build"),
+        (("spaces", "talkative:build", "--sample", "2", "--json"), "importing"),
+        (
+            ("export", "--space", "talkative:build", "--arch", "width=2", "--format", "json"),
+            "build",
+        ),
+    ],
+)
+def test_what_is_printed_meanwhile_is_no_result(
+    arguments: tuple[str, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "talkative.py").write_text(TALKATIVE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "talkative", raising=False)
+    found = run(*arguments)
+    assert found.exit_code == 0 and json.loads(found.stdout)
+    assert "importing" in found.stderr and told in found.stderr

@@ -57,6 +57,21 @@ class Deadly(NASBench201):
         return super()._build(architecture)
 
 
+class Talkative(NASBench201):
+    """Networks that print where they are built."""
+
+    def _build(self, architecture: str) -> nn.Module:
+        print("building", flush=True)
+        return super()._build(architecture)
+
+
+def test_what_models_print_in_processes_is_no_result(capfd: pytest.CaptureFixture[str]) -> None:
+    space = Talkative(channels=2, cells=1)
+    search(space, small_scorer(), replace(SETTINGS, candidates=20), workers=1)
+    told = capfd.readouterr()
+    assert told.out == "" and "building" in told.err
+
+
 @pytest.fixture(scope="module")
 def tried() -> list[str]:
     found = search(small_space(), small_scorer(), SETTINGS)

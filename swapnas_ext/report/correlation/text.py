@@ -12,7 +12,7 @@ from swapnas_ext.report.correlation.contents import (
     summary,
     top_columns,
 )
-from swapnas_ext.report.shared.text import columns_text, wrapped
+from swapnas_ext.report.shared.text import columns_text, printable_lines, wrapped
 
 if TYPE_CHECKING:
     from swapnas_ext.correlation import Correlations
@@ -35,4 +35,4 @@ def to_text(found: Correlations, width: int | None = None) -> str:
     if found.comparisons:
         parts += ["\n", columns_text(comparison_columns(found.comparisons), width, sentences=[""])]
     parts += [f"{wrapped(line, width)}\n" for line in notes(found)]
-    return "".join(parts)
+    return printable_lines("".join(parts))

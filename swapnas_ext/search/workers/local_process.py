@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import suppress
 
 from swapnas_ext._util import ctrl_c_later
 from swapnas_ext.search.candidate import Outcome
@@ -78,6 +80,9 @@ _trouble: str | None = None
 
 def _start() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What models print must not get between the results that a command writes to stdout.
+    with suppress(OSError):
+        os.dup2(2, 1)
     prepare_process()
 
 
