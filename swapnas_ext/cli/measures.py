@@ -29,7 +29,9 @@ def measures(as_json: bool) -> None:
     }
     text = columns_text(columns, terminal_width(), sentences=["weights", "about"])
     click.echo(text, nl=False)
-    click.echo("\nOr MODULE:NAME, a measure of your own.")
+    click.echo(
+        "\nOr MODULE:NAME, a measure of your own. --init draws other weights; keep: as they are built."
+    )
 
 
 def _recommended_first() -> list[str]:

@@ -76,7 +76,7 @@ class CapacityScore(BeginsOnSamples[Capacity]):
 
     name = "capacity"
     title = "capacity"
-    description = "effective width, operations and patterns; fails on none of ten tables, takes about twice as long"
+    description = "width, operations and patterns; near the best ranking on ten tables; takes about twice as long"
     default_init = "keep"
 
     def on_samples(self, network: PreparedNetwork, stack: ExitStack) -> OnSamples:

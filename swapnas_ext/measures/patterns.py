@@ -24,7 +24,7 @@ class Patterns(Measure[int]):
 
     name = "patterns"
     title = "SWAP-Score"
-    description = "the published count (also called swap)"
+    description = "the SWAP-Score, the number of distinct patterns as published (also called swap)"
     replicates = True
 
     def read(self, network: PreparedNetwork) -> int:

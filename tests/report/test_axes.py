@@ -68,3 +68,11 @@ def test_numbers() -> None:
     numbers = {0: "0", 0.002: "0.002", 250: "250", 2500: "2,500", 1.5e6: "1.5M", 3e12: "3e+12"}
     assert {value: number_text(value) for value in numbers} == numbers
     assert number_text(20, "ms") == "20 ms"
+
+
+def test_an_axis_writes_all_its_large_numbers_in_one_way() -> None:
+    low, high = Axis("x", "x", [1e7, 9e8]), Axis("x", "x", [1e7, 2e10])
+    assert not low.has_powers and ">= 1e+09 ||" in low.encoding()["axis"]["labelExpr"]
+    assert high.has_powers and ">= 10000 ||" in high.encoding()["axis"]["labelExpr"]
+    assert number_text(1e8) == "100M" and number_text(1e8, has_powers=True) == "1e+08"
+    assert number_text(2500, has_powers=True) == "2,500"

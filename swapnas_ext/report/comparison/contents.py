@@ -123,9 +123,15 @@ def result_columns(comparison: Comparison) -> Columns:
     return columns if len(columns) > 1 else {}
 
 
-def reached_sentence(comparison: Comparison) -> str:
-    """What the columns about reaching a score are of."""
-    return f"to reach: until a score of {exp_text(comparison.common_best)}, which all runs reached"
+def result_sentences(comparison: Comparison) -> list[str]:
+    """What the columns of `result_columns` are of."""
+    lines = []
+    if comparison.has_curves:
+        best = exp_text(comparison.common_best)
+        lines.append(f"to reach: until a score of {best}, which all runs reached")
+    if comparison.fronts:
+        lines.append("of front: its part of the Pareto front of all runs together")
+    return lines
 
 
 def overlap_columns(comparison: Comparison) -> Columns:

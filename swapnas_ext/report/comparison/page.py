@@ -16,9 +16,9 @@ from swapnas_ext.report.comparison.contents import (
     head,
     overlap_columns,
     plain,
-    reached_sentence,
     repeats_columns,
     result_columns,
+    result_sentences,
     settings_columns,
     thinned,
 )
@@ -83,7 +83,7 @@ def to_page(comparison: Comparison) -> str:
         definition=definition(comparison.measure) if comparison.measure else "",
         results=_marked("What each run found", results, comparison, styles) if results else None,
         repeats=Table("Best scores of repeats", repeats) if repeats else None,
-        reached=reached_sentence(comparison) if comparison.has_curves else "",
+        explained=result_sentences(comparison),
         curves=curves,
         differing=Table("Their values, by group of runs", settings_columns(comparison))
         if comparison.differing

@@ -15,9 +15,9 @@ from swapnas_ext.report.comparison.contents import (
     longest,
     overlap_columns,
     plain,
-    reached_sentence,
     repeats_columns,
     result_columns,
+    result_sentences,
     settings_columns,
 )
 from swapnas_ext.report.shared.blocks import BLOCKS, block_curve
@@ -53,8 +53,8 @@ def to_text(comparison: Comparison, width: int | None = None) -> str:
     results = result_columns(comparison)
     if results:
         parts.append(f"\n{columns_text(results, width)}")
+        parts += [f"{wrapped(line, width)}\n" for line in result_sentences(comparison)]
     if comparison.has_curves:
-        parts.append(f"{wrapped(reached_sentence(comparison), width)}\n")
         parts += [
             _curves(comparison, "candidates", lambda run: run.over_candidates, width),
             _curves(comparison, "seconds", lambda run: run.over_seconds, width),

@@ -80,14 +80,19 @@ def draw_chart(
             if _is_finite((one.x, one.y)) and one.y >= low
         )
         + "".join(
-            _label(_LEFT - 6, up.at(tick) + 4, number_text(tick, y.unit, up.digits), "end")
+            _label(
+                _LEFT - 6,
+                up.at(tick) + 4,
+                number_text(tick, y.unit, up.digits, up.has_powers),
+                "end",
+            )
             for tick in up.ticks
         )
         + "".join(
             _label(
                 across.at(tick),
                 _HEIGHT - _BOTTOM + 16,
-                number_text(tick, x.unit, across.digits),
+                number_text(tick, x.unit, across.digits, across.has_powers),
                 "middle",
             )
             for tick in below
@@ -103,7 +108,7 @@ class _Scale:
     def __init__(self, axis: Axis, begin: float, end: float) -> None:
         low, high = axis.shown[0], axis.shown[-1]
         self._is_log = axis.is_log
-        self.digits = axis.digits
+        self.digits, self.has_powers = axis.digits, axis.has_powers
         if low == high:
             room = max(0.5, 0.05 * abs(low))
             low, high = low - room, high + room

@@ -18,6 +18,8 @@ _MOST = 9
 _STEPS = 6
 """About so many steps has a linear axis."""
 _DIGITS, _MOST_DIGITS = 4, 7
+_POWERS, _LETTERS = 1e9, 1e4
+"""From the one on, numbers are written as 3e+9, and from the other as 30k; on one axis all in one of these ways."""
 """Significant digits of the numbers of an axis, as many as tell them apart, and of the data of charts."""
 _FEW, _FAR = 0.03, 0.3
 """Values below such a part of what all but so few have are far below all others."""
@@ -83,6 +85,12 @@ class Axis:
         return min(_MOST_DIGITS, max(_DIGITS, math.ceil(math.log10(largest / step)) + 1))
 
     @property
+    def has_powers(self) -> bool:
+        """Whether large numbers are written as powers of ten, since some need it."""
+        known = self._known
+        return bool(known) and max(abs(known[0]), abs(known[-1])) >= _POWERS
+
+    @property
     def is_whole(self) -> bool:
         """Whether all values are whole numbers, which count something."""
         return bool(self.values) and all(isinstance(value, int) for value in self.values)
@@ -101,7 +109,7 @@ class Axis:
 
     def encoding(self, field: str | None = None, **more: Any) -> dict[str, Any]:
         """The channel of a Vega-Lite chart."""
-        shown: dict[str, Any] = {"title": self.title, "labelExpr": _label(self.unit, self.digits)}
+        shown: dict[str, Any] = {"title": self.title, "labelExpr": self._label}
         scale: dict[str, Any] = {"zero": self.zero, "nice": True}
         if self.is_log:
             known = self._known
@@ -120,6 +128,18 @@ class Axis:
             "axis": {**shown, **more},
             "scale": scale,
         }
+
+    @property
+    def _label(self) -> str:
+        """An expression of Vega for the text of a number: 1M, 2,500, 0.02 ms."""
+        behind = f" + ' {self.unit}'" if self.unit else ""
+        size, digits = "abs(datum.value)", self.digits
+        powers = _LETTERS if self.has_powers else _POWERS
+        return (
+            f"(datum.value == 0 ? '0' : {size} >= {powers:g} || {size} < 1e-4 ? "
+            f"format(datum.value, '.{digits - 1}~e') : {size} >= {_LETTERS:g} ? format(datum.value, '.{digits}~s') : "
+            f"format(datum.value, ',.{max(6, digits)}~r')){behind}"
+        )
 
 
 def ticks(low: float, high: float) -> list[float]:
@@ -144,28 +164,20 @@ def rounded(value: float) -> float:
     return float(f"{value:.{_MOST_DIGITS}g}")
 
 
-def _label(unit: str, digits: int) -> str:
-    """An expression of Vega for the text of a number: 1M, 2,500, 0.02 ms."""
-    behind = f" + ' {unit}'" if unit else ""
-    size = "abs(datum.value)"
-    return (
-        f"(datum.value == 0 ? '0' : {size} >= 1e9 || {size} < 1e-4 ? "
-        f"format(datum.value, '.{digits - 1}~e') : {size} >= 1e4 ? format(datum.value, '.{digits}~s') : "
-        f"format(datum.value, ',.{max(6, digits)}~r')){behind}"
-    )
-
-
-def number_text(value: float, unit: str = "", digits: int = _DIGITS) -> str:
+def number_text(
+    value: float, unit: str = "", digits: int = _DIGITS, has_powers: bool = False
+) -> str:
     """A number of an axis, as charts in pages write it.
 
     Args:
         digits: significant ones.
+        has_powers: see `Axis.has_powers`.
     """
     behind = f" {unit}" if unit else ""
     size = abs(value)
-    if size == 0 or 1e-4 <= size < 1e4:
+    if size == 0 or 1e-4 <= size < _LETTERS:
         return f"{value:,.{max(6, digits)}g}{behind}"
     for scale, letter in ((1e6, "M"), (1e3, "k")):
-        if scale <= size < 1e9:
+        if scale <= size < _POWERS and not has_powers:
             return f"{value / scale:.{digits}g}{letter}{behind}"
     return f"{value:.{digits}g}{behind}"
