@@ -8,6 +8,8 @@ from html import escape
 _CELL = "padding:.15em .7em;border:0;vertical-align:top"
 _NUMBER = f"{_CELL};text-align:right"
 _TEXT = f"{_CELL};text-align:left;overflow-wrap:anywhere"
+_LEAST = 28
+"""Letters of a line that a column of long texts has at least."""
 
 
 def notebook_facts(title: str, facts: Mapping[str, object]) -> str:
@@ -22,7 +24,7 @@ def notebook_facts(title: str, facts: Mapping[str, object]) -> str:
 def notebook_table(title: str, columns: Mapping[str, Sequence[str]]) -> str:
     """A title, and a table of columns of cells by heading. All are plain text. Columns of numbers are aligned to the
     right."""
-    styles = [_NUMBER if all(map(_is_number, cells)) else _TEXT for cells in columns.values()]
+    styles = [_style(cells) for cells in columns.values()]
     heading = "".join(
         f'<th style="{style};opacity:.7">{escape(name)}</th>'
         for style, name in zip(styles, columns, strict=True)
@@ -39,9 +41,17 @@ def notebook_table(title: str, columns: Mapping[str, Sequence[str]]) -> str:
     return _titled(title, f"<tr>{heading}</tr>{lines}")
 
 
+def _style(cells: Sequence[str]) -> str:
+    """Of a column. A long text wraps, but is not squeezed to a letter a line where there is little room."""
+    if all(map(_is_number, cells)):
+        return _NUMBER
+    return f"{_TEXT};min-width:{min(_LEAST, max(map(len, cells)))}ch"
+
+
 def _titled(title: str, lines: str) -> str:
     table = f'<table style="border-collapse:collapse;font-size:90%">{lines}</table>'
-    return f'<div><div style="font-weight:600">{escape(title)}</div>{table}</div>'
+    scrolled = f'<div style="overflow-x:auto">{table}</div>'
+    return f'<div><div style="font-weight:600">{escape(title)}</div>{scrolled}</div>'
 
 
 def _is_number(cell: str) -> bool:
