@@ -140,9 +140,11 @@ class Scoring:
         (inputs, *_), _ = scorer.batch.on(torch.device("cpu"))
         shape = " x ".join(map(str, inputs.shape[1:]))
         source = self.images or ("the bundled photograph" if inputs.ndim == 4 else "bundled texts")
+        name, title = options.measure.name, options.measure.title
+        what = name if title.lower() == name.lower() else f"{name} ({title})"
         repeats = "1 repeat" if options.repeats == 1 else f"{options.repeats} repeats"
         return (
-            f"measure {options.measure.name}, {_WEIGHTS[init]}, seed {options.seed}, {scorer.samples} samples of "
+            f"measure {what}, {_WEIGHTS[init]}, seed {options.seed}, {scorer.samples} samples of "
             f"{source} ({shape}), {repeats}"
         )
 

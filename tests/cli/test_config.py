@@ -179,7 +179,7 @@ def test_a_run_from_python_has_no_configuration(tmp_path: Path) -> None:
 
 
 def test_the_first_line_says_what_is_measured(made: tuple[Path, str]) -> None:
-    what = "measure patterns, Gaussian weights, seed 2"
+    what = "measure patterns (SWAP-Score), Gaussian weights, seed 2"
     inputs = "10 samples of the bundled photograph (3 x 32 x 32)"
     assert made[1].splitlines()[0] == f"{what}, {inputs}, 1 repeat"
 

@@ -94,7 +94,7 @@ def test_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(quiet.stdout.splitlines()) == 5
     found = run("--verbose", "search", *small, "--run", tmp_path / "told.db")
     assert found.stdout == quiet.stdout
-    assert "measure patterns, Gaussian weights" in found.stderr
+    assert "measure patterns (SWAP-Score), Gaussian weights" in found.stderr
     assert f"all results: swapnas show {tmp_path}/told.db\n" in found.stderr
     assert "INFO    swapnas_ext.search.entry_points: searches nasbench201" in found.stderr
     assert (
