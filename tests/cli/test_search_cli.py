@@ -416,3 +416,6 @@ def test_show_has_distinct_architectures_and_the_front(tmp_path: Path) -> None:
         == 0
     )
     assert "others alike" in page.read_text()
+    drawn = re.search(r"<summary>#(\d+) .*?: score ([\d.]+), ", page.read_text())
+    assert drawn is not None and drawn[1] == "3"  # its rank among all, as in the table
+    assert float(drawn[2]) == 88.0

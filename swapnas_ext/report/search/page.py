@@ -74,10 +74,8 @@ def to_page(
     rows, targets = shown_rows(result, top)
     if distinct is None and not targets and rows and result.space is not None:
         distinct = result.distinct(top)
-    ranks = list(range(1, len(rows) + 1))
     if distinct is not None:
         rows = [group.ranked for group in distinct]
-        ranks = [group.rank for group in distinct]
         cells = distinct_columns(distinct)
     else:
         cells = columns(rows, targets)
@@ -99,7 +97,12 @@ def to_page(
             best=None,
             **content,
         )
-    shown = _Shown(result, rows, ranks, space)
+    labels = (
+        [f"for {size}:" for size in cells["wanted"]]
+        if targets
+        else [f"#{rank}" for rank in cells["rank"]]
+    )
+    shown = _Shown(result, rows, labels, space)
     listed = _table(cells, rows, space, bool(distinct), bool(targets))
     front = None
     if shown.has_objective:
@@ -118,7 +121,7 @@ def to_page(
         about=about.get("started"),
         charts=charts,
         sets=[shown.data_set(in_front)],
-        best=_best(rows[0], space, shown),
+        best=_best(labels[0], rows[0], space, shown),
         definition=_score_definition(result, rows),
         several=charts,
         table=listed,
@@ -126,9 +129,8 @@ def to_page(
         front_title=shown.cost.title,
         precision=precision(result),
         others=[
-            _drawn(rank, row, space, f"drawing-{place}")
-            for place, (rank, row) in enumerate(zip(ranks, rows, strict=True), start=1)
-            if 1 < place <= _DRAWN
+            _drawn(labels[place], rows[place], space, f"drawing-{place}")
+            for place in range(1, min(_DRAWN, len(rows)))
         ],
         **content,
     )
@@ -150,10 +152,10 @@ class _Shown:
         self,
         result: SearchResult,
         rows: Sequence[Ranked],
-        ranks: Sequence[int],
+        labels: Sequence[str],
         space: SearchSpace | None,
     ) -> None:
-        self._result, self._rows, self._ranks, self._space = result, rows, ranks, space
+        self._result, self._rows, self._labels, self._space = result, rows, labels, space
         self.cost = cost_of(result.objective)
         self.has_objective = bool((result.settings.get("search") or {}).get("objective"))
         self.by_number = sorted(result.ranked(), key=lambda row: row.candidate.number)
@@ -211,8 +213,8 @@ class _Shown:
             in_front: anchors of the table of the front.
         """
         anchors = self._anchors(in_front)
-        ranks = {
-            row.candidate.number: rank for rank, row in zip(self._ranks, self._rows, strict=True)
+        labels = {
+            row.candidate.number: label for label, row in zip(self._labels, self._rows, strict=True)
         }
         rows = self._dots
         numbers = [row.candidate.number for row in rows]
@@ -220,7 +222,7 @@ class _Shown:
         fields: dict[str, Sequence[Any]] = {
             "number": numbers,
             "name": [
-                f"#{ranks[number]} {name}" if number in ranks else name
+                f"{labels[number]} {name}" if number in labels else name
                 for number, name in zip(numbers, names, strict=True)
             ],
             "score": [row.score for row in rows],
@@ -294,23 +296,23 @@ def _score_definition(result: SearchResult, rows: Sequence[Ranked]) -> str:
     return told
 
 
-def _best(row: Ranked, space: SearchSpace | None, shown: _Shown) -> dict[str, Any]:
+def _best(label: str, row: Ranked, space: SearchSpace | None, shown: _Shown) -> dict[str, Any]:
     facts = {"score": score_text(row), "parameters": f"{row.parameters:,}"}
     if shown.cost is not COSTS["parameters"]:
         value = shown.cost.recorded(row.candidate)
         facts[shown.cost.title] = "-" if value is None else shown.cost.text(value)
     facts["candidate"] = f"{row.candidate.number:,}"
-    drawn = _drawn(1, row, space, "drawing-1")
+    drawn = _drawn(label, row, space, "drawing-0")
     is_wide = any(drawing.width > _WIDE_DRAWING for drawing in drawn["drawings"])
     return {"facts": facts, "is_wide": is_wide, **drawn}
 
 
-def _drawn(rank: int, row: Ranked, space: SearchSpace | None, key: str) -> dict[str, Any]:
+def _drawn(label: str, row: Ranked, space: SearchSpace | None, key: str) -> dict[str, Any]:
     """An architecture with its drawings and formats."""
     drawings = [] if space is None else space.graphs(row.architecture)
     name = short_name(row.architecture, space)
     return {
-        "title": f"#{rank} {name}",
+        "title": f"{label} {name}",
         "architecture": Architecture(name, row.architecture),
         "score": score_text(row),
         "parameters": f"{row.parameters:,}",
