@@ -359,7 +359,8 @@ def test_a_space_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    monkeypatch.setitem(sys.modules, "mine", sys)  # so that the end of the test removes it
+    del sys.modules["mine"]
     resumed = run(*resume, "--space", "mine:Mine")
     assert resumed.exit_code == 0, resumed.output
     shown = run("show", tmp_path / "run.db", "--json", "--space", "mine:Mine").stdout

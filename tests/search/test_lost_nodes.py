@@ -163,12 +163,17 @@ def test_ray_loses_a_node_and_then_all(
     nodes = [ray_nodes.add_node(num_cpus=1) for _ in range(2)]
     ray_nodes.wait_for_nodes()
     workers = RayCluster(2, ray_nodes.address)
-    assert run(workers, lambda: ray_nodes.remove_node(nodes[0], allow_graceful=False)) == expected
+
+    def lose(node: Any) -> None:
+        ray_nodes.remove_node(node, allow_graceful=False)
+        time.sleep(3)  # its processes live on until they notice
+
+    assert run(workers, lambda: lose(nodes[0])) == expected
     path = tmp_path / "run.db"
     with pytest.raises(ConnectionError, match=r"for 30 s, Ray has had no worker.* can be resumed"):
         run(
             replace(workers, workers=1, patience=30),
-            lambda: ray_nodes.remove_node(nodes[1], allow_graceful=False),
+            lambda: lose(nodes[1]),
             path,
         )
     check_resumes(path, expected)

@@ -70,7 +70,9 @@ def test_the_folder_of_the_sources_hides_nothing(tmp_path: Path, monkeypatch: An
     (tmp_path / "mine.py").write_text("import wave\nname = wave.__name__")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", sys.path.copy())
-    monkeypatch.delitem(sys.modules, "wave", raising=False)
+    for name in ("wave", "mine"):
+        monkeypatch.setitem(sys.modules, name, sys)  # so that the end of the test removes it
+        del sys.modules[name]
     assert named("mine:name") == "wave"
 
 
