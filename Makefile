@@ -6,13 +6,13 @@ TORCH ?= torch==2.13.0
 # Narrow test-versions and wheels, which use all by default, as with PYTHONS="3.12 /opt/python3.13/bin/python" TORCHES=2.15
 PYTHONS ?=
 TORCHES ?=
-# Processes of the tests: one more than cores, since some tests wait.
-JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+# Processes of the tests: a number, or auto for one a core.
+JOBS ?= auto
 
 PY := $(VENV)/bin/python
-# Processes of one thread each: threads of several processes would wait for each other. A file's tests stay together, for
-# they share what they set up; tests/conftest.py puts the longest files first.
-PYTEST = OMP_NUM_THREADS=1 $(PY) -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder --timeout 600
+# One process for each core, of one thread each: threads of several processes would wait for each other. A file's
+# tests stay together, for they share what they set up.
+PYTEST = OMP_NUM_THREADS=1 $(PY) -m pytest -q -n $(JOBS) --dist loadfile --timeout 600
 SOURCES := $(shell find csrc build_backend -type f ! -name '*.md') CMakeLists.txt setup.py pyproject.toml
 CXX_FILES := $(shell find csrc tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 

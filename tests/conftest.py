@@ -19,19 +19,6 @@ settings.register_profile("default", deadline=None, print_blob=True)
 settings.load_profile("default")
 
 
-# Files whose tests wait for processes most of their time, the longest first.
-_LONGEST = (
-    *("test_lost_nodes.py", "test_workers.py", "test_watched_search.py", "test_clusters.py"),
-    *("test_run_file.py", "test_simt.py", "test_torch_private.py", "test_gpu_script.py"),
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files begin, so that no process is left alone with them at the end."""
-    places = {name: place for place, name in enumerate(_LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.name, len(places)))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def commands_score_in_this_process() -> Iterator[None]:
     """Commands that tests call in this process score in it unless they ask for two workers or more: each
