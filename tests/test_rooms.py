@@ -21,6 +21,7 @@ def test_a_room_says_what_it_is_for(room: str) -> None:
     assert docstring and docstring.splitlines()[0].endswith((".", ":"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", house.files(), ids=lambda path: str(path.relative_to(house.PACKAGE))
 )
@@ -56,6 +57,7 @@ def test_no_room_but_measures_knows_which_measure_it_is() -> None:
             assert not (isinstance(node, ast.Constant) and node.value == "composite"), path
 
 
+@pytest.mark.slow
 def test_the_drawing_shows_the_house() -> None:
     page = house.PAGE.read_text()
     assert house.written(page) == page, "run: python tests/support/house.py"

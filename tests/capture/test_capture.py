@@ -290,6 +290,7 @@ def test_activations_of_other_libraries() -> None:
     assert score == distinct(torch.sign(act(before_activation())))
 
 
+@pytest.mark.slow
 def test_hugging_face_activations() -> None:
     activations = pytest.importorskip("transformers.activations", reason="transformers is absent")
     for name in (

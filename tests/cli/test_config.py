@@ -56,6 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return path, result.stderr
 
 
+@pytest.mark.slow
 def test_options_of_a_file_are_those_of_the_command_line(
     made: tuple[Path, str], tmp_path: Path
 ) -> None:

@@ -347,6 +347,7 @@ def test_the_table_is_not_written_over(table: Path) -> None:
     assert result.exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_baseline_called_as_a_predictor_is_not_taken_for_it(table: Path) -> None:
     arguments = ("correlate", *SCORING, "--table", table)
     told = run(*arguments).stdout
@@ -364,6 +365,7 @@ def test_dollars_in_names_of_columns(table: Path) -> None:
     assert result.exit_code == 0, result.output
 
 
+@pytest.mark.slow
 def test_scores_that_are_all_the_same_have_a_page(table: Path) -> None:
     arguments = ("--samples", "1", "--repeats", "2")
     result = run("correlate", *SCORING, "--table", table, *arguments)

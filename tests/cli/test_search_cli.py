@@ -40,6 +40,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
 def test_json(finished: Path) -> None:
     result = run("show", finished, "--json", "--top", 7)

@@ -81,6 +81,7 @@ def test_one_measure_has_the_columns_that_it_had() -> None:
     assert "log_scores" not in row
 
 
+@pytest.mark.slow
 def test_score_tells_what_is_missing_and_lists_it_last() -> None:
     result = scored(f"{PICKY},swap", "--format", "json")
     found = [row["log_scores"] for row in json.loads(result.stdout)]
@@ -117,6 +118,7 @@ def test_search_ranks_by_the_first_alone() -> None:
     assert told["caveats"] == swap.correlation.caveats([one for one in candidates if one.scored])
 
 
+@pytest.mark.slow
 def test_search_and_show_tell_that_measures_disagree() -> None:
     options = ("--strategy", "random", "--candidates", "24", "--workers", "1", "--run", "run.db")
     result = run("search", *SCORING, *options, "--measure", f"swap,{SMALLNESS}")
@@ -137,6 +139,7 @@ def test_search_and_show_tell_that_measures_disagree() -> None:
     assert "Which measures agree" in Path("analysis.html").read_text()
 
 
+@pytest.mark.slow
 def test_correlate_has_all_in_one_table() -> None:
     lines = ["arch,accuracy", *(f"{cell},{70 + cell.count('conv')}" for cell in CELLS)]
     Path("table.csv").write_text("\n".join(lines))

@@ -89,6 +89,7 @@ def test_json_of_the_space_that_was_asked_for(folder: Path) -> None:
     assert content["images"] == {"classes": 3, "train": 48, "held_out": 12, "found": 60, "size": 8}
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_the_same_command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = (
         "validate",

@@ -65,6 +65,7 @@ def test_other_json_is_refused() -> None:
         Correlations.from_json(json.dumps({**record, "rows": [5]}))
 
 
+@pytest.mark.slow
 def test_they_are_shown_in_a_few_lines() -> None:
     one = found(5_000)
     assert repr(one) == (

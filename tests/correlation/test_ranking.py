@@ -61,6 +61,7 @@ def few_resamples(patch: pytest.MonkeyPatch, count: int = 9) -> None:
     patch.setattr(stats, "bootstrap", bootstrap)
 
 
+@pytest.mark.slow
 def test_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     few_resamples(monkeypatch, 300)
     x, y = sample(60)

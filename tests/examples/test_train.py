@@ -57,6 +57,7 @@ def train(
     return run
 
 
+@pytest.mark.slow
 def test_a_resumed_training_ends_as_an_uninterrupted_one(  # type: ignore[no-untyped-def]
     train, script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def built(module: nn.Module) -> nn.Sequential:
     return network
 
 
+@pytest.mark.slow
 def test_a_program_takes_any_batch_and_needs_no_code(tmp_path: Path) -> None:
     network = SmallNet().train()
     network.features[1].eval()  # modes differ

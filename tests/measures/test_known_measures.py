@@ -88,6 +88,7 @@ def test_it_is_what_it_is_defined_to_be(name: str, kind: type[nn.Module]) -> Non
     assert log_score(name, made(kind)) == pytest.approx(wanted, **tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_repeats_are_those_of_other_seeds(name: str) -> None:
     options = {"init": "kaiming"}

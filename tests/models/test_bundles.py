@@ -229,6 +229,7 @@ class OfGraphs(nn.Module):
         return self.relu2(self.of_graphs(pooled))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(3, 5, 4, 6, 2, 3), (3, 5, 4, 7, 2, 3)])
 @pytest.mark.parametrize("measure", ["patterns", "composite"])
 def test_batches_of_graphs(sizes: tuple[int, ...], measure: Any) -> None:

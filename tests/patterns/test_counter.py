@@ -78,6 +78,7 @@ def test_pack_equals_reference(
     assert counter.count() == len(torch.unique(packed, dim=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", EDGE_SIZES)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_every_size_and_dtype(kernels: torch.device, samples: int, dtype: torch.dtype) -> None:

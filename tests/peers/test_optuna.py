@@ -74,6 +74,7 @@ def conditional(trial: Any) -> nn.Module:
     return nn.Sequential(*(part for one in made for part in (one, nn.ReLU())))
 
 
+@pytest.mark.slow
 def test_define_by_run_function_as_a_space() -> None:
     space: Any = swap.compat.optuna.space(conditional, steps=3)
     check_space(space, samples=20)

@@ -218,6 +218,7 @@ def test_a_family_has_a_model_for_each_size() -> None:
         )
 
 
+@pytest.mark.slow
 def test_calibration_uses_no_labels_and_repeats() -> None:
     control, found = calibrate(small_space(), small_scorer(), samples=20, seed=1)
     assert control.mu == max(candidate.parameters for candidate in found.candidates) / 1e3

@@ -221,6 +221,7 @@ def test_flops_are_those_that_torch_counts(name: str) -> None:
         assert outcome.flops == counter.get_total_flops() / 2, options
 
 
+@pytest.mark.slow
 def test_flops_are_not_counted_unasked() -> None:
     (outcome,) = Evaluator(SPACE, small_scorer())(some(1))
     assert outcome.flops is None

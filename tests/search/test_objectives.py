@@ -99,6 +99,7 @@ def test_an_objective_finds_a_better_front(strategy: str) -> None:
     assert hypervolume(aimed, "latency", worst) > 1.05 * hypervolume(drawn, "latency", worst)
 
 
+@pytest.mark.slow
 def test_without_an_objective_costs_change_nothing() -> None:
     made = SearchSettings(candidates=200, seed=3, **SMALL)
     plain = drive(made).result()

@@ -258,6 +258,7 @@ def test_the_first_of_several_measures_decides() -> None:
     assert found.trials[0].agreement == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_one_seed_reads_the_same() -> None:
     options: Any = {"measure": "swap", "init": "gaussian", "seed": 4}
     first, again = (pilot(Rows(), options, samples=8, seconds=60) for _ in range(2))
@@ -310,6 +311,7 @@ def test_smaller_images_are_taken_where_the_order_is_the_same() -> None:
     assert pilot(OfManySizes(), {"measure": "params"}, samples=4, seconds=60).size is None
 
 
+@pytest.mark.slow
 def test_smaller_images_are_not_taken_where_the_order_changes() -> None:
     def by_size(network: PreparedNetwork) -> float:
         found: list[int] = []

@@ -175,6 +175,7 @@ def test_flops_are_those_of_the_final_network() -> None:
     assert recorded.best.flops == 7
 
 
+@pytest.mark.slow
 def test_a_limit_on_flops_records_those_of_the_final_network() -> None:
     """Also for a measure that counts operations itself."""
     made = SearchSettings(candidates=4, strategy="random", max_flops=1e12)

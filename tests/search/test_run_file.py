@@ -406,6 +406,7 @@ def test_deep_json(tmp_path: Path, text: str) -> None:
         print(run_file.about)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value"),
     [

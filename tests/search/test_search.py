@@ -53,6 +53,7 @@ class SlowestFirst(MadeUpWorker):
         self._held.clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("ahead", [1, 4])
 def test_workers_make_no_difference(strategy: str, ahead: int) -> None:

@@ -22,6 +22,7 @@ def interrupt(progress: Progress) -> None:
         raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_resumed_search_has_two_sessions_and_the_same_result(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     arguments = (small_space(), small_scorer(), MADE)

@@ -136,6 +136,7 @@ def test_a_csv_file_of_version_0_1_0_goes_on_wherever_it_was_cut(
     )
 
 
+@pytest.mark.slow
 def test_rows_that_were_kept_stay_while_it_goes_on(made: Survey, worker: MadeUpWorker) -> None:
     """Also where it is interrupted, and after the CSV file was written anew."""
     whole = as_version_0_1_0_left_it(made)

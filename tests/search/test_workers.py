@@ -227,6 +227,7 @@ def test_a_broken_executor_is_told(tried: list[str]) -> None:
         search(Deadly(deadly=[tried[0]]), small_scorer(), SETTINGS, workers=executor)
 
 
+@pytest.mark.slow
 def test_threads_need_nothing_that_travels(tried: list[str]) -> None:
     space = small_space()
     space.lock = threading.Lock()  # type: ignore[attr-defined]
@@ -364,6 +365,7 @@ def test_submitit(tmp_path: Path) -> None:
     assert essence(found.candidates) == essence(expected.candidates)
 
 
+@pytest.mark.slow
 def test_workers_of_ones_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def tried_by(workers: Any) -> list[str]:
         found = search(small_space(), small_scorer(), few, workers=workers)

@@ -203,6 +203,7 @@ def test_graphs() -> None:
     assert [edge[2] for edge in graph.edges[:4]] == ["3", "32", "16", "24"]
 
 
+@pytest.mark.slow
 def test_scores() -> None:
     """Two repeats at once are as one after the other."""
     batch = SPACE.inputs(16)

@@ -180,6 +180,7 @@ def test_published_number_of_parameters() -> None:
     assert SPACE.size(INCEPTION) == 2_694_282
 
 
+@pytest.mark.slow
 @given(cells)
 def test_size_is_that_of_the_network(cell: str) -> None:
     for space in (SMALL, NASBench101(channels=7, stacks=1, classes=3)):

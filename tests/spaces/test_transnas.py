@@ -32,6 +32,7 @@ def small(text: str) -> str:
     return text.replace("64", "4", 1)
 
 
+@pytest.mark.slow
 def test_enumeration() -> None:
     assert len(MICRO) == len(set(CELLS)) == len(CELLS) == 4096
     assert len(MACRO) == len(set(SKELETONS)) == len(SKELETONS) == 3256

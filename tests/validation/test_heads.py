@@ -29,6 +29,7 @@ def test_all_image_spaces_are_here() -> None:
     assert {*SMALL, "flexibert"} == set(swap.spaces.names())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_networks_of_the_spaces(name: str) -> None:
     space = swap.spaces.get(name, **SMALL[name])
