@@ -10,8 +10,8 @@ from scipy.stats import spearmanr
 
 from swapnas_ext.correlation import agreement
 from swapnas_ext.correlation.analysis import ScoredRun, scored_alike
+from swapnas_ext.report.analysis.charts import draw_agreement
 from swapnas_ext.report.analysis.text import agreement_text, trust_text
-from swapnas_ext.report.shared.charts import draw_agreement
 from swapnas_ext.search import Candidate, Outcome
 
 COUNT = 40

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from swapnas_ext.correlation import agreement, analysis, caveats
 from swapnas_ext.measures import SATURATED
+from swapnas_ext.report.analysis.charts import (
+    draw_agreement,
+    draw_operations,
+    draw_repeats,
+    draw_saturation,
+)
 from swapnas_ext.report.analysis.text import (
     agreement_columns,
     best_columns,
@@ -16,15 +22,7 @@ from swapnas_ext.report.analysis.text import (
     saturation_line,
 )
 from swapnas_ext.report.shared.axes import Axis
-from swapnas_ext.report.shared.charts import (
-    Chart,
-    Dots,
-    draw_agreement,
-    draw_operations,
-    draw_repeats,
-    draw_saturation,
-    draw_sizes,
-)
+from swapnas_ext.report.shared.charts import Chart, Dots, draw_sizes
 from swapnas_ext.report.shared.measured import definition, other_measure
 from swapnas_ext.report.shared.names import short_name
 from swapnas_ext.report.shared.page import Architecture, DataSet, Table, page

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from swapnas_ext import spaces
 from swapnas_ext._util import exp_or_inf
+from swapnas_ext.report.comparison.charts import Band, Line, draw_bands, draw_lines
 from swapnas_ext.report.comparison.contents import (
     Columns,
     cost_columns,
@@ -24,7 +25,7 @@ from swapnas_ext.report.comparison.contents import (
 )
 from swapnas_ext.report.comparison.styles import group_styles, styles_of
 from swapnas_ext.report.shared.axes import Axis
-from swapnas_ext.report.shared.charts import Band, Chart, Line, LineStyle, draw_bands, draw_lines
+from swapnas_ext.report.shared.charts import Chart, LineStyle
 from swapnas_ext.report.shared.measured import definition
 from swapnas_ext.report.shared.names import short_name
 from swapnas_ext.report.shared.page import Architecture, Table, page

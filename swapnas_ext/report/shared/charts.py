@@ -6,15 +6,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from markupsafe import Markup
 
 from swapnas_ext.report.shared.axes import Axis
 from swapnas_ext.report.shared.page import json_markup
-
-if TYPE_CHECKING:
-    from swapnas_ext.correlation import Agreement, OperationEffect, Repeatability
 
 INK, FAINT, LINE, DOTS, ACCENT, SECOND = (
     f"var(--{name})" for name in ("ink", "faint", "line", "dots", "accent", "second")
@@ -105,32 +102,6 @@ _CONFIG: Spec = {
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line of steps, and its name."""
-
-    name: str
-    style: LineStyle
-    xs: Sequence[float]
-    ys: Sequence[float]
-    names: Sequence[str] = ()
-    """Of the architectures at its points; empty where they are not known."""
-    rows: Sequence[str] = ()
-    """Anchors of their rows; empty for none."""
-
-
-@dataclass(frozen=True)
-class Band:
-    """A line with a range around it, and its name."""
-
-    name: str
-    style: LineStyle
-    xs: Sequence[float]
-    lows: Sequence[float]
-    means: Sequence[float]
-    highs: Sequence[float]
-
-
-@dataclass(frozen=True)
 class Dots:
     """Architectures of a data set, as dots.
 
@@ -175,7 +146,7 @@ class Dots:
                     "x": self.x.encoding(),
                     "y": self.y.encoding(),
                     "color": _series(legend),
-                    "tooltip": _told(self.told, ["name"], whole),
+                    "tooltip": told_fields(self.told, ["name"], whole),
                 },
             }
 
@@ -198,7 +169,7 @@ def _series(legend: Mapping[str, str]) -> Spec:
     }
 
 
-def _told(
+def told_fields(
     fields: Mapping[str, str], before: Sequence[str] = (), whole: Collection[str] = ()
 ) -> list[Spec]:
     """What hovering tells: counts in full, and other numbers as tables write them, with six significant digits."""
@@ -225,7 +196,7 @@ def draw_curve(dots: Dots, points: Sequence[tuple[float, float]], listed: str) -
     text = f"A dot for each candidate, by its number.{rise}"
     return Chart(
         "curve",
-        _title(f"{_plain(dots.y.title)} of each candidate, and the best so far"),
+        _title(f"{plain(dots.y.title)} of each candidate, and the best so far"),
         text,
         spec,
     )
@@ -251,7 +222,7 @@ def draw_front(dots: Dots, front: Sequence[tuple[float, float]], listed: str, co
         (low, bad), (high, good) = front[0], front[-1]
         ends = f", from {bad:.5g} at {low:.4g} to {good:.5g} at {high:.4g}"
     text = f"A dot for each candidate. {len(front):,} of them are on the Pareto front{ends}."
-    return Chart("front", _title(f"{_plain(dots.y.title)} against {cost}"), text, spec)
+    return Chart("front", _title(f"{plain(dots.y.title)} against {cost}"), text, spec)
 
 
 def _steps(
@@ -299,378 +270,10 @@ def draw_sizes(dots: Dots, title: str) -> Chart:
     return Chart("sizes", title, text, layers[0])
 
 
-def draw_lines(name: str, lines: Sequence[Line], x: Axis, y: Axis, title: str) -> Chart:
-    """Lines of steps, such as the best score so far of several runs, or their Pareto fronts.
-
-    Args:
-        x, y: axes; their fields and values are not used.
-    """
-    values: list[dict[str, Any]] = [
-        {
-            "line": line.name,
-            "x": at,
-            "y": value,
-            **({"name": line.names[place]} if line.names else {}),
-            **({"row": line.rows[place]} if line.rows else {}),
-        }
-        for line in lines
-        for place, (at, value) in enumerate(zip(line.xs, line.ys, strict=True))
-    ]
-    whole_x = Axis("x", x.title, [row["x"] for row in values], x.unit, x.wide, x.zero)
-    whole_y = Axis("y", y.title, [row["y"] for row in values], y.unit, y.wide, y.zero)
-    told = [
-        {"field": "line", "title": "run", "type": "nominal"},
-        *_told(
-            {"x": _plain(x.title), "y": _plain(y.title)},
-            ["name"] * any("name" in row for row in values),
-            [axis.field for axis in (whole_x, whole_y) if axis.is_whole],
-        ),
-    ]
-    encoding = {
-        "x": whole_x.encoding(),
-        "y": whole_y.encoding(),
-        "color": _of_lines(lines),
-        "strokeDash": _dashes_of(lines),
-        "detail": {"field": "line", "type": "nominal"},
-    }
-    steps = {
-        "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 2, "aria": False},
-        "encoding": encoding,
-    }
-    dots = {
-        "mark": {
-            "type": "point",
-            "filled": True,
-            "size": 30 if len(values) < 400 else 14,
-            "opacity": 0.9,
-            "aria": False,
-            "cursor": "pointer" if any(row.get("row") for row in values) else "default",
-        },
-        "encoding": {key: encoding[key] for key in ("x", "y", "color")} | {"tooltip": told},
-    }
-    ends = [f"{line.name} ends at {line.ys[-1]:.5g}" for line in lines[:8] if line.ys]
-    spec = {"data": {"values": values}, "layer": [steps, dots]}
-    text = f"A line for each of {len(lines)}: {'; '.join(ends)}."
-    return Chart(name, title, text, spec, legend=_styles(lines))
-
-
-def draw_bands(name: str, bands: Sequence[Band], x: Axis, y: Axis, title: str) -> Chart:
-    """Lines with ranges around them, such as means of repeats."""
-    values: list[dict[str, Any]] = [
-        {"line": band.name, "x": at, "low": low, "mean": mean, "high": high}
-        for band in bands
-        for at, low, mean, high in zip(band.xs, band.lows, band.means, band.highs, strict=True)
-    ]
-    everything = [row[key] for row in values for key in ("low", "high")]
-    whole_x = Axis("x", x.title, [row["x"] for row in values], x.unit, x.wide, x.zero)
-    whole_y = Axis("mean", y.title, everything, y.unit, y.wide)
-    told = [
-        {"field": "line", "title": "setting", "type": "nominal"},
-        *_told(
-            {"x": x.title, "mean": "mean", "low": "lowest", "high": "highest"},
-            whole=["x"] * whole_x.is_whole,
-        ),
-    ]
-    color = _of_lines(bands)
-    band_layer = {
-        "mark": {"type": "area", "opacity": 0.2, "aria": False, "interpolate": "linear"},
-        "encoding": {
-            "x": whole_x.encoding(),
-            "y": whole_y.encoding("low"),
-            "y2": {"field": "high"},
-            "color": color,
-        },
-    }
-    line_layer = {
-        "mark": {"type": "line", "strokeWidth": 2, "aria": False, "tooltip": None},
-        "encoding": {
-            "x": whole_x.encoding(),
-            "y": whole_y.encoding("mean"),
-            "color": color,
-            "strokeDash": _dashes_of(bands),
-        },
-    }
-    dots = {
-        "mark": {"type": "point", "size": 60, "opacity": 0, "aria": False},
-        "encoding": {
-            "x": whole_x.encoding(),
-            "y": whole_y.encoding("mean"),
-            "color": color,
-            "tooltip": told,
-        },
-    }
-    ends = [f"{band.name} ends at {band.means[-1]:.5g}" for band in bands[:8] if band.means]
-    spec = {"data": {"values": values}, "layer": [band_layer, line_layer, dots]}
-    text = f"Means and ranges: {'; '.join(ends)}."
-    return Chart(name, title, text, spec, legend=_styles(bands))
-
-
-def _styles(lines: Sequence[Line] | Sequence[Band]) -> dict[str, LineStyle]:
-    return {line.name: line.style for line in lines}
-
-
-def _of_lines(lines: Sequence[Line] | Sequence[Band]) -> Spec:
-    scale = {
-        "domain": [line.name for line in lines],
-        "range": [line.style.color for line in lines],
-    }
-    return {"field": "line", "type": "nominal", "scale": scale, "legend": None}
-
-
-def _dashes_of(lines: Sequence[Line] | Sequence[Band]) -> Spec:
-    scale = {
-        "domain": [line.name for line in lines],
-        "range": [list(line.style.dashes) or [1, 0] for line in lines],
-    }
-    return {"field": "line", "type": "nominal", "scale": scale, "legend": None}
-
-
-def draw_operations(group: str, effects: Sequence[OperationEffect], shown: int = 12) -> Chart:
-    """How far architectures are above or below the mean, by how often an operation occurs in them; the strongest
-    operations first.
-
-    Args:
-        group: what is above or below: score or accuracy.
-    """
-    strongest = effects[:shown]
-    values: list[dict[str, Any]] = [
-        {"operation": effect.operation, "count": count, "mean": mean}
-        for effect in strongest
-        for count, mean in zip(effect.counts, effect.means, strict=True)
-    ]
-    names = [effect.operation for effect in strongest]
-    counts = sorted({row["count"] for row in values})
-    shades = [f"color-mix(in srgb, {ACCENT} {share}%, {DOTS})" for share in _shares(len(counts))]
-    y = {
-        "field": "operation",
-        "type": "nominal",
-        "sort": names,
-        "axis": {"title": None, "labelLimit": 150, "labelColor": INK, "grid": True},
-    }
-    x = Axis("mean", f"mean {group}, in standard deviations", [])
-    color = {
-        "field": "count",
-        "type": "ordinal",
-        "scale": {"domain": counts, "range": shades},
-        "legend": {"title": "occurrences", "symbolType": "circle", "columns": 8},
-    }
-    layers: list[Spec] = [
-        {
-            "data": {"values": [{"zero": 0}]},
-            "mark": {"type": "rule", "color": FAINT, "aria": False},
-            "encoding": {"x": {"field": "zero", "type": "quantitative"}},
-        },
-        {
-            "mark": {
-                "type": "line",
-                "color": DOTS,
-                "strokeWidth": 1.5,
-                "aria": False,
-                "tooltip": None,
-            },
-            "encoding": {
-                "x": x.encoding(),
-                "y": y,
-                "order": {"field": "count"},
-                "detail": {"field": "operation"},
-            },
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1, "aria": False},
-            "encoding": {
-                "x": x.encoding(),
-                "y": y,
-                "color": color,
-                "tooltip": [
-                    {"field": "operation", "type": "nominal"},
-                    {"field": "count", "title": "occurrences", "type": "quantitative"},
-                    {"field": "mean", "title": "mean", "type": "quantitative", "format": "+.3f"},
-                ],
-            },
-        },
-    ]
-    strong = strongest[0] if strongest else None
-    text = f"The strongest is {strong.operation}, rho {strong.rho:+.2f}." if strong else ""
-    title = f"Mean {group} by how often an operation occurs"
-    height = 24 * len(strongest) + 8
-    spec = {"data": {"values": values}, "height": height, "layer": layers}
-    return Chart(f"operations-{_word(group)}", title, text, spec)
-
-
-def _shares(count: int) -> list[int]:
-    return [round(100 * place / max(1, count - 1)) for place in range(count)]
-
-
-def _word(text: str) -> str:
-    return "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in text)
-
-
-def draw_saturation(saturations: Sequence[float], limit: float, note: str) -> Chart:
-    """How many architectures have which saturation. Beyond the limit, scores can't tell architectures apart."""
-    bins = 40
-    counts = [0] * bins
-    for value in saturations:
-        counts[min(int(value * bins), bins - 1)] += 1
-    values = [
-        {"from": place / bins, "to": (place + 1) / bins, "count": count}
-        for place, count in enumerate(counts)
-        if count
-    ]
-    bars = {
-        "data": {"values": values},
-        "mark": {"type": "bar", "color": DOTS, "binSpacing": 1, "aria": False},
-        "encoding": {
-            "x": {
-                "field": "from",
-                "type": "quantitative",
-                "bin": {"binned": True, "step": 1 / bins},
-                "scale": {"domain": [0, 1]},
-                "axis": {
-                    "title": "saturation",
-                    "format": ".0%",
-                    "values": [0, 0.2, 0.4, 0.6, 0.8, 1],
-                },
-            },
-            "x2": {"field": "to"},
-            "y": {
-                "field": "count",
-                "type": "quantitative",
-                "axis": {"title": "architectures", "tickMinStep": 1, "format": ",d"},
-            },
-            "tooltip": [
-                {"field": "from", "title": "from", "type": "quantitative", "format": ".1%"},
-                {"field": "to", "title": "to", "type": "quantitative", "format": ".1%"},
-                {
-                    "field": "count",
-                    "title": "architectures",
-                    "type": "quantitative",
-                    "format": ",d",
-                },
-            ],
-        },
-    }
-    rule = {
-        "data": {"values": [{"limit": limit, "label": f"saturated from {limit:.0%} on"}]},
-        "layer": [
-            {
-                "mark": {"type": "rule", "color": ACCENT, "strokeWidth": 2, "aria": False},
-                "encoding": {"x": {"field": "limit", "type": "quantitative"}},
-            },
-            {
-                "mark": {
-                    "type": "text",
-                    "align": "right",
-                    "dx": 6,
-                    "y": -8,
-                    "color": ACCENT,
-                    "fontSize": 12,
-                },
-                "encoding": {
-                    "x": {"field": "limit", "type": "quantitative"},
-                    "text": {"field": "label"},
-                },
-            },
-        ],
-    }
-    spec = {"layer": [bars, rule], "height": 240}
-    return Chart("saturation", "Saturation", "A histogram of saturations.", spec, note)
-
-
-def draw_repeats(told: Repeatability, note: str) -> Chart:
-    """The expected agreement of two rankings, by the number of repeats."""
-    most = max(2 * told.repeats, 32)
-    values = [
-        {"repeats": count, "agreement": told.agreement_of(count)} for count in range(1, most + 1)
-    ]
-    x = Axis("repeats", "repeats", [])
-    y = Axis("agreement", "agreement of two rankings", [])
-    encoding = {
-        "x": x.encoding(),
-        "y": y.encoding(),
-        "tooltip": _told({"repeats": "repeats", "agreement": "agreement"}),
-    }
-    spec = {
-        "data": {"values": values},
-        "mark": {
-            "type": "line",
-            "color": ACCENT,
-            "strokeWidth": 2,
-            "point": {"color": ACCENT, "size": 24},
-            "aria": False,
-        },
-        "encoding": encoding,
-        "height": 240,
-    }
-    text = f"It rises from {values[0]['agreement']:.3f} at one repeat to {values[-1]['agreement']:.3f} at {most}."
-    return Chart("repeats", "Agreement of two rankings, by repeats", text, spec, note)
-
-
-def draw_agreement(told: Agreement) -> Chart:
-    """Spearman's rho of each measure with each, as a map."""
-    values = [
-        {
-            "one": one,
-            "other": other,
-            "rho": rho if math.isfinite(rho) else None,
-            "text": f"{rho:.2f}".replace("-0.00", "0.00") if math.isfinite(rho) else "",
-        }
-        for one, line in zip(told.titles, told.rho, strict=True)
-        for other, rho in zip(told.titles, line, strict=True)
-    ]
-    order = list(told.titles)
-    shared = {
-        "y": {"field": "one", "type": "nominal", "sort": order, "axis": {"title": None}},
-        "x": {
-            "field": "other",
-            "type": "nominal",
-            "sort": order,
-            "axis": {"title": None, "labelAngle": -50, "labelOverlap": False},
-        },
-    }
-    cells = {
-        "mark": {"type": "rect", "aria": False},
-        "encoding": {
-            "color": {
-                "field": "rho",
-                "type": "quantitative",
-                "scale": {"domain": [-1, 0, 1], "range": ["#b2182b", "#f7f7f7", "#2166ac"]},
-                "legend": None,
-            },
-            "tooltip": [
-                {"field": "one", "title": "of", "type": "nominal"},
-                {"field": "other", "title": "with", "type": "nominal"},
-                {"field": "text", "title": "rho", "type": "nominal"},
-            ],
-        },
-    }
-    numbers = {
-        "mark": {"type": "text", "fontSize": 12, "tooltip": None},
-        "encoding": {
-            "text": {"field": "text"},
-            "color": {
-                "condition": {"test": "abs(datum.rho) > 0.6", "value": "#fff"},
-                "value": "#1f2933",
-            },
-        },
-    }
-    spec = {
-        "data": {"values": values},
-        "encoding": shared,
-        "layer": [cells, numbers],
-        "height": 34 * len(order),
-    }
-    text = "; ".join(
-        f"{one['one']} with {one['other']}: {one['text']}"
-        for one in values
-        if order.index(str(one["one"])) < order.index(str(one["other"])) and one["text"]
-    )
-    return Chart("agreement", "Spearman's rho between the rankings", text, spec)
-
-
 def _title(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _plain(title: str) -> str:
+def plain(title: str) -> str:
     """A title of an axis without its unit."""
     return title.partition(",")[0]
