@@ -149,6 +149,20 @@ def test_workers_that_die_while_idle_blame_no_architecture(tried: list[str]) -> 
 
 
 @pytest.mark.slow
+def test_a_worker_that_died_before_it_had_any_work_does_not_answer() -> None:
+    worker = LocalProcess(Portable(Evaluator(small_space(), small_scorer())).content)
+    try:
+        assert worker.submit([]).result(timeout=60) == []
+        (process,) = worker._executor._processes.values()
+        process.kill()
+        process.join()
+        with pytest.raises(BrokenExecutor):
+            worker.submit([]).result(timeout=60)
+    finally:
+        worker.close()
+
+
+@pytest.mark.slow
 def test_what_does_not_arrive_in_a_worker_is_told() -> None:
     class HereOnly(NASBench201):
         def __setstate__(self, state: dict[str, Any]) -> None:

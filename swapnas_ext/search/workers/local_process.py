@@ -38,13 +38,15 @@ class LocalProcess:
         self._has_content = False
 
     def submit(self, architectures: Sequence[str]) -> Future[list[Outcome]]:
-        if not architectures and not self._has_content:
+        if not architectures and not self._is_up.done():
             return self._is_up
         try:
-            if not self._has_content:
+            if architectures and not self._has_content:
                 first_ended([self._is_up])
                 self._is_up.result()
             with ctrl_c_later():
+                if not architectures:  # asks anew: it may have died since it was up
+                    return self._executor.submit(_answer)
                 if not self._has_content:
                     self._has_content = True
                     self._executor.submit(_receive, self._content)
