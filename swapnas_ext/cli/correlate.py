@@ -220,9 +220,5 @@ def _files(base: Path, table: Path) -> dict[str, Path]:
         raise ValueError(f"--output {base}: there is no folder {base.parent}")
     files = {suffix[1:]: base.with_name(f"{base.name}{suffix}") for suffix in _SUFFIXES}
     for path in files.values():
-        check_writable(path, "--output")
-        if path.resolve() == table.resolve():
-            raise ValueError(
-                f"--output {base} would overwrite the table {table}: choose another name"
-            )
+        check_writable(path, "--output", [(table, "the table")])
     return files

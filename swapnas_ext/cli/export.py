@@ -113,12 +113,8 @@ def export(
             chosen = _chosen(run, rank, arch, choice)
         path = _path(output, output_format, run, chosen, choice)
         if path is not None:
-            check_writable(path, "--output")
-            for other, what in ((run, "run file"), (weights, "file of --weights")):
-                if other is not None and path.resolve() == other.resolve():
-                    raise ValueError(
-                        f"--output {path} would overwrite the {what}: choose another name"
-                    )
+            given = [(run, "the run file"), (weights, "the file of --weights")]
+            check_writable(path, "--output", given)
         with own_prints():
             network, inputs, about = _built(chosen, weights, seed)
         notes = json_text(

@@ -19,8 +19,12 @@ def own_prints() -> Iterator[None]:
         yield
 
 
-def check_writable(path: Path, option: str) -> None:
-    """Raises ValueError if no file can be written at the path."""
+def check_writable(path: Path, option: str, inputs: Iterable[tuple[Path | None, str]] = ()) -> None:
+    """Raises ValueError if no file can be written at the path, or if it would overwrite one of the command's inputs.
+
+    Args:
+        inputs: with what each is.
+    """
     try:
         if path.is_dir():
             raise ValueError(f"{option} {path} is a folder: give the name of a file")
@@ -34,13 +38,14 @@ def check_writable(path: Path, option: str) -> None:
             raise PermissionError("it is there, and write-protected")
     except OSError as error:
         raise ValueError(f"{option} {path} can't be written: {error.strerror or error}") from error
+    for given, what in inputs:
+        if given is not None and path.resolve() == given.resolve():
+            raise ValueError(f"{option} {path} would overwrite {what}: choose another name")
 
 
 def check_page(html: Path, runs: Iterable[Path]) -> None:
     """Raises ValueError if no page can be written at the path, or if it would overwrite one of the run files."""
-    check_writable(html, "--html")
-    if html.resolve() in {run.resolve() for run in runs}:
-        raise ValueError(f"--html {html} would overwrite a run file: choose another name")
+    check_writable(html, "--html", [(run, "a run file") for run in runs])
 
 
 def write(path: Path, text: str) -> None:

@@ -138,7 +138,8 @@ def score(
             candidates = _candidates(space, texts, factories, initialized)
         target = torch.empty(0, device=scoring.device).device
         if output is not None:
-            check_writable(output, "--output")
+            listed = None if arch_file is None else Path(arch_file.name)
+            check_writable(output, "--output", [(listed, "the file of --arch-file")])
         if everything and space is not None:
             name = choice.name or ""
             path = output or Path(f"{name}-scores.csv")

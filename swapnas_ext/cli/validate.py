@@ -112,9 +112,7 @@ def validate(
         with RunFile.read(run) as run_file:
             result = SearchResult.of(run_file)
             space = space_to_build(choice, run_file.settings, run)
-        check_writable(record, "--output")
-        if record.resolve() == run.resolve():
-            raise ValueError(f"--output {record} would overwrite the run file: choose another name")
+        check_writable(record, "--output", [(run, "the run file")])
         with _shown() as on_progress:
             found = run_validation(
                 result,

@@ -83,6 +83,17 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.Monke
     assert sorted(tmp_path.iterdir()) == [link, path]
 
 
+def test_scores_do_not_replace_the_list_that_they_are_of(
+    tmp_path: Path, scored: list[object]
+) -> None:
+    path = tmp_path / "cells.txt"
+    path.write_text(CELL)
+    result = run(*SCORE[:-2], "--arch-file", path, "--output", path)
+    assert result.exit_code == 2
+    assert "would overwrite the file of --arch-file" in " ".join(result.stderr.split())
+    assert path.read_text() == CELL and not scored
+
+
 def test_devices_and_pipes_are_written_to() -> None:
     assert run(*SCORE, "--output", os.devnull).exit_code == 0
     assert not Path(os.devnull).is_file()

@@ -80,23 +80,16 @@ def to_page(
     else:
         cells = columns(rows, targets)
     heading = f"Search of {about['settings']['space']['name']}"
-    lead = [*head(result, about), _when(about)]
     content: dict[str, Any] = {
+        "heading": f"{heading}: {name}" if name else heading,
+        "lead": [*head(result, about), _when(about)],
+        "about": about.get("started"),
         "notes": caveats(result.ranked()),
         "failures": _failures_table(result, space) if result.failed else None,
         "settings": settings_text(about),
     }
-    if name:
-        heading = f"{heading}: {name}"
     if not rows:
-        return page(
-            "search.html",
-            heading=heading,
-            lead=lead,
-            about=about.get("started"),
-            best=None,
-            **content,
-        )
+        return page("search.html", best=None, **content)
     labels = (
         [f"for {size}:" for size in cells["wanted"]]
         if targets
@@ -116,9 +109,6 @@ def to_page(
     charts = shown.charts(in_front)
     return page(
         "search.html",
-        heading=heading,
-        lead=lead,
-        about=about.get("started"),
         charts=charts,
         sets=[shown.data_set(in_front)],
         best=_best(labels[0], rows[0], space, shown),
