@@ -459,3 +459,15 @@ def test_score_on_the_gpu(cuda: torch.device, activation: type[nn.Module]) -> No
     assert (
         repeated.patterns == swap.score(model, images, init="gaussian", repeats=3, seed=1).patterns
     )
+
+
+@pytest.mark.parametrize("measure", swap.measures.names())
+def test_measures_on_the_gpu(cuda: torch.device, measure: str) -> None:
+    """A GPU draws other random numbers, so measures that draw noise or labels only come out near."""
+    torch.manual_seed(0)
+    model = SmallNet()
+    images = torch.randn(16, 3, 32, 32)
+    on_cpu = swap.score(model, images, measure=measure)
+    on_gpu = swap.score(model.to(cuda), images.to(cuda), measure=measure)
+    assert on_gpu.neurons == on_cpu.neurons
+    assert on_gpu.log_value == pytest.approx(on_cpu.log_value, rel=0.1, abs=1.0)
