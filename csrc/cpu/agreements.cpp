@@ -6,13 +6,9 @@
 #include "cpu/insert.h"
 #include "cpu/key_source.h"
 #include "cpu/pack.h"
+#include "cpu/share.h"
 
 namespace swapnas::cpu {
-namespace {
-
-constexpr int64_t kActivationsPerTask = 32 * 1024;
-
-}  // namespace
 
 void add_agreements(const Activations& a, int64_t* agreements, const Workers& workers) {
     const int64_t samples = a.samples;
@@ -22,8 +18,7 @@ void add_agreements(const Activations& a, int64_t* agreements, const Workers& wo
     const int64_t stride = block / 64;
     const int64_t blocks_per_run = ceil_div(a.inner, block);
     const int64_t blocks = a.outer * blocks_per_run;
-    const int64_t work = a.neurons() * samples / kActivationsPerTask;
-    const int tasks = static_cast<int>(std::clamp<int64_t>(work, 1, workers.count()));
+    const int tasks = tasks_for(a.neurons() * samples, kActivationsPerTask, workers);
     std::mutex adding;
     workers.run(tasks, [&](int task) {
         const Share share(0, blocks, task, tasks);

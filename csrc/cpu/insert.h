@@ -9,17 +9,10 @@
 
 #include "cpu/key_source.h"
 #include "cpu/pattern_set.h"
+#include "cpu/share.h"
 #include "cpu/workers.h"
 
 namespace swapnas::cpu {
-
-// The share of the units that belongs to one of `tasks`.
-struct Share {
-    int64_t first, last;
-    Share(int64_t begin, int64_t end, int task, int tasks)
-        : first(begin + (end - begin) * task / tasks),
-          last(begin + (end - begin) * (task + 1) / tasks) {}
-};
 
 // Marks the keys of a share of the units in one map; returns true if a NaN was seen.
 template <class Source>

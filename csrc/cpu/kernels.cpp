@@ -4,17 +4,13 @@
 #include <string>
 
 #include "cpu/insert.h"
+#include "cpu/share.h"
 
 namespace swapnas::cpu {
 namespace {
 
-// Work below which a second thread costs more than it saves, in activations or packed keys.
-constexpr int64_t kActivationsPerTask = 32 * 1024;
+// As kActivationsPerTask, in packed keys.
 constexpr int64_t kKeysPerTask = 16 * 1024;
-
-int tasks_for(int64_t work, int64_t grain, const Workers& workers) {
-    return static_cast<int>(std::clamp<int64_t>(work / grain, 1, workers.count()));
-}
 
 int64_t total_neurons(std::span<const Activations> activations) {
     int64_t neurons = 0;

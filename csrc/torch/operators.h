@@ -12,37 +12,20 @@
 
 #include <algorithm>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <tuple>
-#include <utility>
 #include <vector>
 
 #include "activations.h"
 #include "pattern.h"
 #include "torch/check.h"
+#include "torch/reporting.h"
 #include "torch/tensor_views.h"
 
 namespace swapnas {
 
 using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
-
-// Turns every error of the function into a std::runtime_error: otherwise its Python class would
-// depend on torch's version. Python decides which argument to name, and with which error.
-template <auto function>
-struct Reporting;
-
-template <class Result, class... Arguments, Result (*function)(Arguments...)>
-struct Reporting<function> {
-    static Result call(Arguments... arguments) {
-        try {
-            return function(std::move(arguments)...);
-        } catch (const std::exception& error) {
-            throw std::runtime_error(error.what());
-        }
-    }
-};
 
 // A back end is made for the tensor of an operator, and lives until the operator ends. There are
 // two: CpuBackend and CudaBackend.

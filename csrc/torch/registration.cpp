@@ -1,5 +1,6 @@
 // Registers the kernels of swapnas::* with torch, for each device that this binary supports.
 #include "torch/cpu_backend.h"
+#include "torch/forward_operators.h"
 #include "torch/operators.h"
 #if defined(SWAPNAS_WITH_CUDA)
 #include "torch/cuda_backend.h"
@@ -7,6 +8,7 @@
 
 STABLE_TORCH_LIBRARY_IMPL(swapnas, CPU, m) {
     swapnas::Operators<swapnas::CpuBackend>::register_all(m);
+    swapnas::ForwardOperators::register_all(m);
 }
 #if defined(SWAPNAS_WITH_CUDA)
 STABLE_TORCH_LIBRARY_IMPL(swapnas, CUDA, m) {

@@ -1,0 +1,20 @@
+// The table of the kernels, which each forward_<isa>.cpp compiles with its own flags.
+#pragma once
+
+#include "cpu/forward/batch_norm_kernels.h"
+#include "cpu/forward/convolution_kernels.h"
+#include "cpu/forward/forward.h"
+
+namespace swapnas::cpu {
+namespace {
+
+constexpr ForwardKernels make_forward_kernels() {
+    ForwardKernels kernels{};
+    kernels.moments = moments;
+    kernels.normalise = normalise<false>;
+    kernels.normalise_relu = normalise<true>;
+    return kernels;
+}
+
+}  // namespace
+}  // namespace swapnas::cpu

@@ -1,0 +1,74 @@
+// The operators of a forward pass, for float32 on the CPU. The schemas are in the Python
+// forward/ops.py; callers check the arguments, as those of operators.h do.
+#pragma once
+
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+#include <torch/headeronly/core/ScalarType.h>
+
+#include <optional>
+#include <string>
+
+#include "cpu/forward/batch_norm.h"
+#include "torch/check.h"
+#include "torch/reporting.h"
+#include "torch/torch_workers.h"
+
+namespace swapnas {
+
+struct ForwardOperators {
+    using Tensor = torch::stable::Tensor;
+
+    // Messages are made only where they are needed: a call must take no more than a microsecond.
+    static void check_floats(const Tensor& x, const char* name) {
+        if (!x.is_cpu() || x.scalar_type() != torch::headeronly::ScalarType::Float ||
+            !x.is_contiguous())
+            check(false, std::string(name) + " must be a contiguous float32 tensor on the CPU");
+    }
+
+    static const float* floats(const Tensor& x, const char* name) {
+        check_floats(x, name);
+        return static_cast<const float*>(x.const_data_ptr());
+    }
+
+    // Of a tensor [size], or null where there is none.
+    static const float* optional_floats(const std::optional<Tensor>& x, int64_t size,
+                                        const char* name) {
+        if (!x) return nullptr;
+        if (x->dim() != 1 || x->size(0) != size)
+            check(false, std::string(name) + " must have one number for each of the " +
+                             std::to_string(size) + " channels");
+        return floats(*x, name);
+    }
+
+    static cpu::BatchNorm batch_norm_of(const Tensor& x, const std::optional<Tensor>& weight,
+                                        const std::optional<Tensor>& bias, double eps) {
+        const float* data = floats(x, "x");
+        if (x.dim() < 2) check(false, "x must be [N, C, ...]");
+        const int64_t rows = x.size(0), channels = x.size(1), count = x.numel();
+        if (count <= channels || rows == 0)
+            check(false, "batch_norm needs more than one value in each channel");
+        return {.x = data,
+                .rows = rows,
+                .channels = channels,
+                .plane = count / (rows * channels),
+                .weight = optional_floats(weight, channels, "weight"),
+                .bias = optional_floats(bias, channels, "bias"),
+                .eps = eps};
+    }
+
+    static Tensor batch_norm(Tensor x, std::optional<Tensor> weight, std::optional<Tensor> bias,
+                             double eps) {
+        const auto norm = batch_norm_of(x, weight, bias, eps);
+        auto y = torch::stable::empty_like(x);
+        cpu::batch_norm(norm, static_cast<float*>(y.mutable_data_ptr()), TorchWorkers());
+        return y;
+    }
+
+    static void register_all(torch::stable::detail::StableLibrary& m) {
+        m.impl("batch_norm", TORCH_BOX(&Reporting<&ForwardOperators::batch_norm>::call));
+    }
+};
+
+}  // namespace swapnas

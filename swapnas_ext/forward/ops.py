@@ -1,0 +1,33 @@
+"""The torch operators of a forward pass: their schemas, and their shapes for tracing.
+
+All are for float32 on the CPU, contiguous, without autograd. Each returns what torch's own operator returns, up to
+rounding; `reference` says which.
+
+* ``batch_norm(x, weight, bias, eps) -> y``: with the statistics of the mini-batch; x is ``[N, C, ...]``.
+
+A kernel that refuses its arguments raises RuntimeError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import swapnas_ext.patterns  # noqa: F401 # defines the other operators, and loads the kernels
+
+SCHEMAS = ("batch_norm(Tensor x, Tensor? weight, Tensor? bias, float eps) -> Tensor",)
+_library: Any = torch.library.Library("swapnas", "FRAGMENT")  # type: ignore[no-untyped-call] # torch has no types
+for _schema in SCHEMAS:
+    _library.define(_schema, tags=(torch.Tag.pt2_compliant_tag,))
+
+
+def _fake_batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    return torch.empty_like(x)
+
+
+_FAKES: dict[str, Callable[..., Any]] = {"batch_norm": _fake_batch_norm}
+for _name, _fake in _FAKES.items():
+    torch.library.register_fake(f"swapnas::{_name}", _fake, lib=_library)
