@@ -37,7 +37,10 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
         (4, 6, 8, 8),
     ),
     "maximum pool": (lambda: nn.MaxPool2d(3, stride=2, padding=1), (4, 6, 9, 7)),
-    "dilated maximum pool": (lambda: nn.MaxPool2d((3, 2), dilation=2, ceil_mode=True), (4, 6, 9, 7)),
+    "dilated maximum pool": (
+        lambda: nn.MaxPool2d((3, 2), dilation=2, ceil_mode=True),
+        (4, 6, 9, 7),
+    ),
     "depthwise convolution": (
         lambda: nn.Conv2d(6, 6, 3, padding=1, groups=6, bias=False),
         (4, 6, 16, 16),
@@ -134,9 +137,7 @@ def test_layers_of_replicates_are_those_of_each(name: str) -> None:
     ],
     ids=["double", "channels_last", "bfloat16", "subclass"],
 )
-def test_other_tensors_are_left_to_torch(
-    change: Callable[[Tensor], Tensor], calls: Calls
-) -> None:
+def test_other_tensors_are_left_to_torch(change: Callable[[Tensor], Tensor], calls: Calls) -> None:
     x = change(torch.randn(4, 6, 8, 8))
     for layer in (scored_as(nn.BatchNorm2d(6)).to(x.dtype), nn.AvgPool2d(3), nn.MaxPool2d(3)):
         with torch.no_grad():
