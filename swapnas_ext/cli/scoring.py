@@ -125,7 +125,7 @@ class Scoring:
     )
     torch_layers: bool = field(
         metadata=_option(
-            "Runs every layer by PyTorch's own kernels, as the published code does: slower, and the same up to rounding.",
+            "Runs all layers by PyTorch's kernels, as the published code does: slower, and the same up to rounding.",
             is_flag=True,
         )
     )

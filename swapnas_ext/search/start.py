@@ -16,8 +16,8 @@ from swapnas_ext.search.run_file_access import is_taken
 _log = logging.getLogger(__name__)
 
 _FIRST = ("name", "strategy", "measure")
-_BEFORE = {"fast_layers": False}
-"""What settings were that older run files do not name."""
+_ABSENT_FROM_OLDER = {"fast_layers": False}
+"""Settings of scorers that older run files do not name."""
 
 
 @contextmanager
@@ -86,12 +86,14 @@ def _check_same(made_with: dict[str, Any], wanted: dict[str, Any], path: Path) -
         before, now = made_with.get(part), wanted[part]
         if not isinstance(before, dict) or not isinstance(now, dict):
             before, now = {part: before}, {part: now}
+        elif part == "scorer":
+            before = {**_ABSENT_FROM_OLDER, **before}
         # The error names a setting that users choose rather than one that follows from it, or a digest.
         names = sorted(
             before.keys() | now.keys(), key=lambda n: (n not in _FIRST, n == "inputs", n)
         )
         for name in names:
-            if before.get(name, _BEFORE.get(name)) == now.get(name):
+            if before.get(name) == now.get(name):
                 continue
             if name == "candidates" and _begin_alike(before, now):
                 continue
@@ -106,6 +108,6 @@ def _check_same(made_with: dict[str, Any], wanted: dict[str, Any], path: Path) -
                     "choose another run file"
                 )
             raise ValueError(
-                f"{path} was made with {name}={before.get(name, _BEFORE.get(name))}, not {now.get(name)}; choose another run "
+                f"{path} was made with {name}={before.get(name)}, not {now.get(name)}; choose another run "
                 "file, or the same settings to continue it"
             )
