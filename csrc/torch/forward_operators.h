@@ -12,13 +12,15 @@
 
 #include "cpu/forward/batch_norm.h"
 #include "torch/check.h"
+#include "torch/cpu_backend.h"
+#include "torch/operators.h"
 #include "torch/reporting.h"
 #include "torch/torch_workers.h"
 
 namespace swapnas {
 
 struct ForwardOperators {
-    using Tensor = torch::stable::Tensor;
+    using CpuOperators = Operators<CpuBackend>;
 
     // Messages are made only where they are needed: a call must take no more than a microsecond.
     static void check_floats(const Tensor& x, const char* name) {
@@ -49,6 +51,7 @@ struct ForwardOperators {
         const int64_t rows = x.size(0), channels = x.size(1), count = x.numel();
         if (count <= channels || rows == 0)
             check(false, "batch_norm needs more than one value in each channel");
+        if (!(eps > 0)) check(false, "eps is " + std::to_string(eps) + ", expected more than 0");
         return {.x = data,
                 .rows = rows,
                 .channels = channels,
@@ -66,8 +69,29 @@ struct ForwardOperators {
         return y;
     }
 
+    static Tensor batch_norm_relu_insert(Tensor table, Tensor x, std::optional<Tensor> weight,
+                                         std::optional<Tensor> bias, double eps, int64_t samples,
+                                         bool ternary) {
+        const auto norm = batch_norm_of(x, weight, bias, eps);
+        const PatternShape shape = CpuOperators::pattern_shape(samples, ternary);
+        if (!table.is_cpu()) check(false, "the table must be on the CPU");
+        const auto tables = CpuOperators::group_tables(table, shape);
+        if (tables.groups < 1 || norm.channels % tables.groups != 0 || norm.rows % samples != 0)
+            check(false,
+                  "x must be [N, R * C, ...], with N a multiple of " + std::to_string(samples) +
+                      " samples and R = " + std::to_string(tables.groups) + " groups of the table");
+        const int64_t rows = norm.rows / samples;
+        CpuBackend::check_room(tables, rows * norm.channels / tables.groups * norm.plane);
+        auto y = torch::stable::empty_like(x);
+        cpu::batch_norm_relu_insert(norm, static_cast<float*>(y.mutable_data_ptr()), shape, tables,
+                                    TorchWorkers());
+        return y;
+    }
+
     static void register_all(torch::stable::detail::StableLibrary& m) {
         m.impl("batch_norm", TORCH_BOX(&Reporting<&ForwardOperators::batch_norm>::call));
+        m.impl("batch_norm_relu_insert",
+               TORCH_BOX(&Reporting<&ForwardOperators::batch_norm_relu_insert>::call));
     }
 };
 

@@ -4,6 +4,8 @@ All are for float32 on the CPU, contiguous, without autograd. Each returns what 
 rounding; `reference` says which.
 
 * ``batch_norm(x, weight, bias, eps) -> y``: with the statistics of the mini-batch; x is ``[N, C, ...]``.
+* ``batch_norm_relu_insert(table, x, weight, bias, eps, samples, ternary) -> y``: relu of it, and adds the patterns of y
+  to a table of R groups. x is ``[N, R * C, ...]``: group r has the channels from r * C on. N is a multiple of samples.
 
 A kernel that refuses its arguments raises RuntimeError.
 """
@@ -18,7 +20,11 @@ from torch import Tensor
 
 import swapnas_ext.patterns  # noqa: F401 # defines the other operators, and loads the kernels
 
-SCHEMAS = ("batch_norm(Tensor x, Tensor? weight, Tensor? bias, float eps) -> Tensor",)
+SCHEMAS = (
+    "batch_norm(Tensor x, Tensor? weight, Tensor? bias, float eps) -> Tensor",
+    "batch_norm_relu_insert(Tensor(a!) table, Tensor x, Tensor? weight, Tensor? bias, float eps, int samples, "
+    "bool ternary) -> Tensor",
+)
 _library: Any = torch.library.Library("swapnas", "FRAGMENT")  # type: ignore[no-untyped-call] # torch has no types
 for _schema in SCHEMAS:
     _library.define(_schema, tags=(torch.Tag.pt2_compliant_tag,))
@@ -28,6 +34,21 @@ def _fake_batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps:
     return torch.empty_like(x)
 
 
-_FAKES: dict[str, Callable[..., Any]] = {"batch_norm": _fake_batch_norm}
+def _fake_batch_norm_relu_insert(
+    table: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    samples: int,
+    ternary: bool,
+) -> Tensor:
+    return torch.empty_like(x)
+
+
+_FAKES: dict[str, Callable[..., Any]] = {
+    "batch_norm": _fake_batch_norm,
+    "batch_norm_relu_insert": _fake_batch_norm_relu_insert,
+}
 for _name, _fake in _FAKES.items():
     torch.library.register_fake(f"swapnas::{_name}", _fake, lib=_library)

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
 def batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
     return F.batch_norm(x, None, None, weight, bias, True, 0.0, eps)
+
+
+def batch_norm_relu_insert(
+    table: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    samples: int,
+    ternary: bool,
+) -> Tensor:
+    y = torch.relu(batch_norm(x, weight, bias, eps))
+    groups = len(table)
+    by_group = y.unflatten(1, (groups, -1)).movedim(1, 0) if groups > 1 else y
+    torch.ops.swapnas.insert_(table, by_group, samples, ternary)
+    return y

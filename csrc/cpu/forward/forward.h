@@ -23,7 +23,7 @@ struct ForwardKernels {
     // Of all the floats of the segments, which are at least one.
     Moments (*moments)(const float* x, const Segments& segments);
 
-    // y = x * scale + shift, each rounded; of segment s with scale[s * step] and shift[s * step].
+    // y = x * scale + shift, rounded once; of segment s with scale[s * step] and shift[s * step].
     void (*normalise)(const float* x, float* y, const Segments& segments, const float* scale,
                       const float* shift, int64_t step);
     // The same, and max(y, 0).
