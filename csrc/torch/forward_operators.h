@@ -9,8 +9,10 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cpu/forward/batch_norm.h"
+#include "cpu/forward/pool.h"
 #include "torch/check.h"
 #include "torch/cpu_backend.h"
 #include "torch/operators.h"
@@ -88,10 +90,67 @@ struct ForwardOperators {
         return y;
     }
 
+    static cpu::PoolAxis axis_of(int64_t size, int64_t kernel, int64_t stride, int64_t padding,
+                                 int64_t dilation, bool ceil_mode) {
+        if (kernel < 1 || stride < 1 || dilation < 1 || padding < 0 || padding > kernel / 2)
+            check(false,
+                  "a pool needs a kernel, a stride and a dilation of at least 1, and a "
+                  "padding of 0 to half of the kernel");
+        cpu::PoolAxis axis{size, kernel, stride, padding, dilation, 0};
+        axis.output = cpu::pool_outputs(axis, ceil_mode);
+        if (axis.output < 1)
+            check(false, "a pool's kernel is larger than its input of size " +
+                             std::to_string(size) + " and its padding");
+        return axis;
+    }
+
+    static Tensor pooled(const Tensor& x, const cpu::Pool& pool) {
+        const auto sizes = x.sizes();
+        std::vector<int64_t> output_sizes(sizes.begin(), sizes.end());
+        output_sizes[x.dim() - 2] = pool.rows.output;
+        output_sizes[x.dim() - 1] = pool.columns.output;
+        auto y = torch::stable::empty(output_sizes, x.scalar_type());
+        const int64_t planes = x.numel() / (pool.rows.size * pool.columns.size);
+        cpu::pool(pool, static_cast<const float*>(x.const_data_ptr()),
+                  static_cast<float*>(y.mutable_data_ptr()), planes, TorchWorkers());
+        return y;
+    }
+
+    static void check_planes(const Tensor& x) {
+        check_floats(x, "x");
+        if (x.dim() < 3 || x.numel() == 0) check(false, "x must be [N, C, H, W] and not empty");
+    }
+
+    static Tensor avg_pool2d(Tensor x, int64_t kernel_h, int64_t kernel_w, int64_t stride_h,
+                             int64_t stride_w, int64_t padding_h, int64_t padding_w, bool ceil_mode,
+                             bool count_include_pad) {
+        check_planes(x);
+        return pooled(
+            x,
+            {.rows = axis_of(x.size(x.dim() - 2), kernel_h, stride_h, padding_h, 1, ceil_mode),
+             .columns = axis_of(x.size(x.dim() - 1), kernel_w, stride_w, padding_w, 1, ceil_mode),
+             .average = true,
+             .include_padding = count_include_pad});
+    }
+
+    static Tensor max_pool2d(Tensor x, int64_t kernel_h, int64_t kernel_w, int64_t stride_h,
+                             int64_t stride_w, int64_t padding_h, int64_t padding_w,
+                             int64_t dilation_h, int64_t dilation_w, bool ceil_mode) {
+        check_planes(x);
+        return pooled(x, {.rows = axis_of(x.size(x.dim() - 2), kernel_h, stride_h, padding_h,
+                                          dilation_h, ceil_mode),
+                          .columns = axis_of(x.size(x.dim() - 1), kernel_w, stride_w, padding_w,
+                                             dilation_w, ceil_mode),
+                          .average = false,
+                          .include_padding = false});
+    }
+
     static void register_all(torch::stable::detail::StableLibrary& m) {
         m.impl("batch_norm", TORCH_BOX(&Reporting<&ForwardOperators::batch_norm>::call));
         m.impl("batch_norm_relu_insert",
                TORCH_BOX(&Reporting<&ForwardOperators::batch_norm_relu_insert>::call));
+        m.impl("avg_pool2d", TORCH_BOX(&Reporting<&ForwardOperators::avg_pool2d>::call));
+        m.impl("max_pool2d", TORCH_BOX(&Reporting<&ForwardOperators::max_pool2d>::call));
     }
 };
 

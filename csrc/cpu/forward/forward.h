@@ -19,7 +19,11 @@ struct Segments {
     int64_t count, length, stride;
 };
 
+struct PoolPlan;  // pool_plan.h
+
 struct ForwardKernels {
+    int lanes;  // floats in a vector
+
     // Of all the floats of the segments, which are at least one.
     Moments (*moments)(const float* x, const Segments& segments);
 
@@ -29,6 +33,10 @@ struct ForwardKernels {
     // The same, and max(y, 0).
     void (*normalise_relu)(const float* x, float* y, const Segments& segments, const float* scale,
                            const float* shift, int64_t step);
+
+    // `scratch`: plan.scratch() floats, which the caller has filled with the value of the padding.
+    void (*pool_planes)(const PoolPlan& plan, float* scratch, const float* x, float* y,
+                        int64_t planes);
 };
 
 const ForwardKernels& forward_kernels(Isa isa);

@@ -4,15 +4,18 @@
 #include "cpu/forward/batch_norm_kernels.h"
 #include "cpu/forward/convolution_kernels.h"
 #include "cpu/forward/forward.h"
+#include "cpu/forward/pool_kernels.h"
 
 namespace swapnas::cpu {
 namespace {
 
 constexpr ForwardKernels make_forward_kernels() {
     ForwardKernels kernels{};
+    kernels.lanes = kLanes;
     kernels.moments = moments;
     kernels.normalise = normalise<false>;
     kernels.normalise_relu = normalise<true>;
+    kernels.pool_planes = pool_planes;
     return kernels;
 }
 
