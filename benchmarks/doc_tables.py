@@ -49,6 +49,18 @@ def proxies() -> str:
     return "\n".join(lines)
 
 
+def layers() -> str:
+    lines = []
+    for row in rows("layers"):
+        times = [f"{row['medians_us'][name]:,.0f} us" for name in ("ours", "torch", "copy")]
+        lines.append(
+            [row["work"], " x ".join(map(str, row["shape"])), *times, f"{row['ratio']:.1f}x"]
+        )
+    return table(
+        ("layer", "input", "here", "torch", "a copy of the input", "ratio to torch"), lines
+    )
+
+
 def measures() -> str:
     measured = rows("measures")
     names = list(measured[0]["against_published"])[1:]
@@ -138,7 +150,7 @@ def rho() -> str:
 
 PAGES = {
     "README.md": (rho, proxies),
-    "docs/speed.md": (speed, proxies, measures, options),
+    "docs/speed.md": (speed, layers, proxies, measures, options),
     "docs/gpu.md": (gpu,),
     "docs/searching.md": (search, found),
 }
