@@ -4,6 +4,8 @@ All are for float32 on the CPU, contiguous, without autograd. Each returns what 
 rounding; `reference` says which.
 
 * ``batch_norm(x, weight, bias, eps) -> y``: with the statistics of the mini-batch; x is ``[N, C, ...]``.
+* ``convolve(x, weight, bias, stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w, groups) -> y``: x is
+  ``[N, C, H, W]``, weight ``[O, C / groups, kh, kw]``, bias ``[O]`` or None.
 
 A kernel that refuses its arguments raises RuntimeError.
 """
@@ -18,7 +20,11 @@ from torch import Tensor
 
 import swapnas_ext.patterns  # noqa: F401 # defines the other operators, and loads the kernels
 
-SCHEMAS = ("batch_norm(Tensor x, Tensor? weight, Tensor? bias, float eps) -> Tensor",)
+SCHEMAS = (
+    "batch_norm(Tensor x, Tensor? weight, Tensor? bias, float eps) -> Tensor",
+    "convolve(Tensor x, Tensor weight, Tensor? bias, int stride_h, int stride_w, int padding_h, int padding_w, "
+    "int dilation_h, int dilation_w, int groups) -> Tensor",
+)
 _library: Any = torch.library.Library("swapnas", "FRAGMENT")  # type: ignore[no-untyped-call] # torch has no types
 for _schema in SCHEMAS:
     _library.define(_schema, tags=(torch.Tag.pt2_compliant_tag,))
@@ -28,6 +34,23 @@ def _fake_batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps:
     return torch.empty_like(x)
 
 
-_FAKES: dict[str, Callable[..., Any]] = {"batch_norm": _fake_batch_norm}
+def _fake_convolve(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride_h: int,
+    stride_w: int,
+    padding_h: int,
+    padding_w: int,
+    dilation_h: int,
+    dilation_w: int,
+    groups: int,
+) -> Tensor:
+    height = (x.shape[2] + 2 * padding_h - dilation_h * (weight.shape[2] - 1) - 1) // stride_h + 1
+    width = (x.shape[3] + 2 * padding_w - dilation_w * (weight.shape[3] - 1) - 1) // stride_w + 1
+    return x.new_empty(x.shape[0], weight.shape[0], height, width)
+
+
+_FAKES: dict[str, Callable[..., Any]] = {"batch_norm": _fake_batch_norm, "convolve": _fake_convolve}
 for _name, _fake in _FAKES.items():
     torch.library.register_fake(f"swapnas::{_name}", _fake, lib=_library)

@@ -19,7 +19,11 @@ struct Segments {
     int64_t count, length, stride;
 };
 
+struct ConvolutionPlan;
+
 struct ForwardKernels {
+    int lanes;  // of the longest vector, in floats
+
     // Of all the floats of the segments, which are at least one.
     Moments (*moments)(const float* x, const Segments& segments);
 
@@ -29,6 +33,11 @@ struct ForwardKernels {
     // The same, and max(y, 0).
     void (*normalise_relu)(const float* x, float* y, const Segments& segments, const float* scale,
                            const float* shift, int64_t step);
+
+    // Convolves the units begin ... end - 1. `scratch` are plan.scratch_floats zeros that begin a
+    // cache line; y is the whole output.
+    void (*convolve)(const ConvolutionPlan& plan, float* y, int64_t begin, int64_t end,
+                     float* scratch);
 };
 
 const ForwardKernels& forward_kernels(Isa isa);

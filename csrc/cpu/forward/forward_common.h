@@ -10,9 +10,11 @@ namespace {
 
 constexpr ForwardKernels make_forward_kernels() {
     ForwardKernels kernels{};
+    kernels.lanes = kLanes;
     kernels.moments = moments;
     kernels.normalise = normalise<false>;
     kernels.normalise_relu = normalise<true>;
+    kernels.convolve = convolve_units;
     return kernels;
 }
 
