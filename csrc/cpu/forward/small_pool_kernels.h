@@ -46,14 +46,16 @@ public:
                 add_tap(rows, columns, k * rows.dilation - rows.padding,
                         l * columns.dilation - columns.padding);
         for (float& divisor : divisors_) divisor = plan.divisor;
-        for (int64_t row = 0; row < rows.output; ++row)
+        for (int64_t row = 0; row < rows.output; ++row) {
+            const int64_t place = row * rows.stride * columns.size;
+            if (columns.stride == 1) keep(place, columns.output);
             for (int64_t column = 0; column < columns.output; ++column) {
-                const int64_t place = row * rows.stride * columns.size + column * columns.stride;
+                const int64_t at = place + column * columns.stride;
+                if (columns.stride > 1) keep(at, 1);
                 if (plan.divisors != nullptr)
-                    divisors_[place] = plan.divisors[row * plan.pitch + column];
-                set_lane(kept_[place / kLanes], static_cast<int>(place % kLanes));
-                ++kept_count_[place / kLanes];
+                    divisors_[at] = plan.divisors[row * plan.pitch + column];
             }
+        }
     }
 
     void run(const float* x, float* y, int64_t planes) const {
@@ -70,13 +72,34 @@ private:
     // The tap `down` rows and `right` columns from the place of a window.
     void add_tap(const PoolAxis& rows, const PoolAxis& columns, int64_t down, int64_t right) {
         offsets_[taps_] = down * columns.size + right;
+        const int64_t first = larger(0, -right);
+        const int64_t count = smaller(columns.size, columns.size - right) - first;
         for (int64_t row = larger(0, -down); row < smaller(rows.size, rows.size - down); ++row)
-            for (int64_t column = larger(0, -right);
-                 column < smaller(columns.size, columns.size - right); ++column) {
-                const int64_t place = row * columns.size + column;
-                set_lane(inside_[place / kLanes][taps_], static_cast<int>(place % kLanes));
-            }
+            for_vectors(row * columns.size + first, count,
+                        [this](int64_t vector, int64_t lane, int64_t lanes) {
+                            add_lanes(inside_[vector][taps_], lane, lanes);
+                        });
         ++taps_;
+    }
+
+    // Windows at `count` places, from `place` on, have an output.
+    void keep(int64_t place, int64_t count) {
+        for_vectors(place, count, [this](int64_t vector, int64_t lane, int64_t lanes) {
+            add_lanes(kept_[vector], lane, lanes);
+            kept_count_[vector] += static_cast<int>(lanes);
+        });
+    }
+
+    // Calls use(vector, lane, lanes) for the parts of a run of places.
+    template <class Use>
+    static void for_vectors(int64_t place, int64_t count, const Use& use) {
+        while (count > 0) {
+            const int64_t lane = place % kLanes;
+            const int64_t lanes = smaller(count, kLanes - lane);
+            use(place / kLanes, lane, lanes);
+            place += lanes;
+            count -= lanes;
+        }
     }
 
     bool has_nan(const float* x) const {
