@@ -7,40 +7,12 @@
 
 #include "cpu/forward/forward.h"
 #include "cpu/forward/pool_plan.h"
+#include "cpu/forward/pool_reduce.h"
+#include "cpu/forward/small_pool_kernels.h"
 #include "cpu/forward/vector.h"
 
 namespace swapnas::cpu {
 namespace {
-
-// Sums in the order of torch's loop, rows first, so that the results are the same floats.
-struct Average {
-    struct Row {
-        Floats a, b, c;
-    };
-    static Floats start() { return Floats{}; }  // 0.0 + -0.0 is 0.0
-    static Row row(Floats a, Floats b, Floats c) { return {a, b, c}; }
-    static Floats add(Floats sum, const Row& row) { return ((sum + row.a) + row.b) + row.c; }
-    static Floats add(Floats sum, Floats x) { return sum + x; }
-    static Floats finish(const PoolPlan& plan, int64_t place, Floats sum) {
-        return sum /
-               (plan.divisors != nullptr ? load(plan.divisors + place) : broadcast(plan.divisor));
-    }
-};
-
-// Of equal ones, zeros of both signs, the first stays.
-struct Maximum {
-    using Row = Floats;
-    static Floats start() { return broadcast(-__builtin_inff()); }
-    static Row row(Floats a, Floats b, Floats c) { return add(add(a, b), c); }
-    static Floats add(Floats most, Floats x) { return larger_or_second(x, most); }
-    static Floats finish(const PoolPlan&, int64_t, Floats most) { return most; }
-};
-
-// The same for a plane with a NaN, which stays.
-struct MaximumOrNan : Maximum {
-    static Row row(Floats a, Floats b, Floats c) { return add(add(a, b), c); }
-    static Floats add(Floats most, Floats x) { return select((x > most) | (x != x), x, most); }
-};
 
 // Copies a row into the phases of its columns; true if it has a NaN.
 bool copy_row(const PoolPlan& plan, const float* x, float* row) {
@@ -109,6 +81,12 @@ bool copy_plane(const PoolPlan& plan, const float* x, float* plane) {
 }
 
 template <class Reduce>
+Floats finish(const PoolPlan& plan, int64_t place, Floats result) {
+    return Reduce::finish(
+        result, plan.divisors != nullptr ? load(plan.divisors + place) : broadcast(plan.divisor));
+}
+
+template <class Reduce>
 Floats reduce_taps(const PoolPlan& plan, const float* plane, int64_t place) {
     const int64_t count = plan.pool.rows.kernel * plan.pool.columns.kernel;
     Floats result = Reduce::start();
@@ -130,11 +108,6 @@ Floats reduce_3x3(const PoolPlan& plan, const float* plane, int64_t place) {
     return result;
 }
 
-inline void store_at_most(float* to, int64_t count, Floats x) {
-    if (count >= kLanes) store(to, x);
-    else store_first(to, count, x);
-}
-
 // 3x3 at stride 1 for `Rows` rows of a vector of outputs: each input row is loaded once.
 template <class Reduce, int Rows>
 void pool_3x3_rows(const PoolPlan& plan, const float* plane, int64_t row, float* y) {
@@ -151,7 +124,7 @@ void pool_3x3_rows(const PoolPlan& plan, const float* plane, int64_t row, float*
         }
         for (int i = 0; i < Rows; ++i)
             store_at_most(y + (row + i) * width + column, width - column,
-                          Reduce::finish(plan, place + i * plan.pitch, results[i]));
+                          finish<Reduce>(plan, place + i * plan.pitch, results[i]));
     }
 }
 
@@ -161,7 +134,7 @@ void pool_plane(const PoolPlan& plan, const float* plane, float* outputs, float*
     const PoolAxis& columns = plan.pool.columns;
     const bool is_3x3 = rows.kernel == 3 && columns.kernel == 3;
     const auto reduce = [&](int64_t place) {
-        return Reduce::finish(plan, place,
+        return finish<Reduce>(plan, place,
                               is_3x3 ? reduce_3x3<Reduce>(plan, plane, place)
                                      : reduce_taps<Reduce>(plan, plane, place));
     };
@@ -190,6 +163,7 @@ void copy_outputs(const PoolPlan& plan, const float* outputs, float* y) {
 }
 
 void pool_planes(const PoolPlan& plan, float* scratch, const float* x, float* y, int64_t planes) {
+    if (is_small_pool(plan)) return SmallPool(plan).run(x, y, planes);
     const int64_t inputs = plan.pool.rows.size * plan.pool.columns.size;
     const int64_t results = plan.pool.rows.output * plan.pool.columns.output;
     float* outputs = scratch + plan.batch * plan.plane;

@@ -1,4 +1,5 @@
-// How a plane lies in a thread's scratch memory while it is pooled.
+// How a plane lies in a thread's scratch memory while it is pooled. Small planes need no such copy
+// where there are masked loads (small_pool_kernels.h).
 //
 // The plane is copied once, inside a border of zeros (or -inf) for the padding. Columns are
 // separated by their remainder modulo the stride, and rows likewise: each such part is a `phase`.
