@@ -41,7 +41,7 @@ int direct_tasks(int64_t bits, int64_t keys, int tasks) {
 void insert_group(std::span<const Activations> activations, PatternShape shape, int64_t group,
                   const Table& table, int tasks, const Workers& workers) {
     const auto direct = [&](const auto& source) {
-        const int64_t keys = source.units() * source.unit_keys();
+        const int64_t keys = source.keys();
         insert_direct(source, table, direct_tasks(shape.bits(), keys, tasks), workers);
     };
     if (shape.bits() <= 16)

@@ -1,6 +1,6 @@
 // Sources of keys: activations, packed block by block, or an array of packed patterns.
-// A source consists of units of unit_keys() keys; visit() passes the keys of a range of units to a
-// function, in batches that stay in the first-level cache.
+// A source consists of units of up to unit_keys() keys, keys() in all; visit() passes the keys of a
+// range of units to a function, in batches that stay in the first-level cache.
 #pragma once
 
 #include <algorithm>
@@ -86,9 +86,13 @@ public:
           block_(block_neurons(shape.bits())),
           key_words_(sizeof(Element) == 8 ? shape.words() : 1),
           packer_(packer(active_isa())) {
-        for (const Activations& a : activations_) units_ += units_of(a);
+        for (const Activations& a : activations_) {
+            units_ += units_of(a);
+            keys_ += a.neurons();
+        }
     }
 
+    int64_t keys() const { return keys_; }
     int64_t units() const { return units_; }
     int64_t unit_keys() const { return block_; }
     int64_t key_words() const { return key_words_; }
@@ -166,6 +170,7 @@ private:
     int64_t key_words_;
     const Packer& packer_;
     int64_t units_ = 0;
+    int64_t keys_ = 0;
 };
 
 // One activation tensor in the cache, with its neurons in one run. All bit rows are made first, and
@@ -198,6 +203,7 @@ public:
         nan_ = nan;
     }
 
+    int64_t keys() const { return count_; }
     int64_t units() const { return ceil_div(count_, kBatch); }
     int64_t unit_keys() const { return kBatch; }
     int64_t key_words() const { return sizeof(Element) == 8 ? shape_.words() : 1; }
@@ -230,6 +236,7 @@ public:
     PackedSource(const Element* keys, int64_t count, int64_t key_words)
         : keys_(keys), count_(count), key_words_(key_words) {}
 
+    int64_t keys() const { return count_; }
     int64_t units() const { return ceil_div(count_, kUnit); }
     int64_t unit_keys() const { return kUnit; }
     int64_t key_words() const { return key_words_; }
