@@ -293,11 +293,12 @@ void insert_keys(const Source& source, const Table& table, int tasks, const Work
     else insert_by_region<Slots>(source, table, regions, tasks, workers);
 }
 
-// The slots of a set that is only counted. With two thirds of them free at the end, nearly every key
-// finds its place at its home, so that a core foresees its probe. A mistaken branch costs more than
-// the insert.
+// The slots of a set that is only counted. With two thirds of them free at the end, nearly every
+// key finds its place at its home, so that a core foresees its probe. A mistaken branch costs more
+// than the insert.
 inline int64_t sparse_slots(int64_t keys) {
-    return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max(3 * keys, int64_t{2}))));
+    return static_cast<int64_t>(
+        std::bit_ceil(static_cast<uint64_t>(std::max(3 * keys, int64_t{2}))));
 }
 
 // Counts without a set that outlives the call: each region's set is made, counted and cleared in
