@@ -95,8 +95,14 @@ public:
           group_(group),
           key_words_(sizeof(Element) == 8 ? shape.words() : 1),
           packer_(packer(active_isa())) {
-        for (const Activations& a : activations_) keys_ += a.neurons();
-        block_ = block_neurons(shape.bits(), keys_, tasks);
+        int64_t longest_run = 1;
+        for (const Activations& a : activations_) {
+            keys_ += a.neurons();
+            longest_run = std::max(longest_run, a.inner);
+        }
+        // Not larger than needed: to allocate buffers would take longer than to pack a few neurons.
+        block_ =
+            std::min(block_neurons(shape.bits(), keys_, tasks), ceil_div(longest_run, 64) * 64);
         for (const Activations& a : activations_) units_ += units_of(a);
     }
 
@@ -110,7 +116,8 @@ public:
     bool visit(int64_t first, int64_t last, const Use& use) const {
         const int64_t stride = row_stride(block_);
         const auto rows = std::make_unique_for_overwrite<uint64_t[]>(shape_.bits() * stride);
-        const auto keys = std::make_unique_for_overwrite<Element[]>(kBatch * key_words_);
+        const auto keys =
+            std::make_unique_for_overwrite<Element[]>(std::min(kBatch, block_) * key_words_);
         bool nan = false;
         for (const Activations& a : activations_) {
             const int64_t units = units_of(a);
