@@ -149,8 +149,8 @@ private:
     bool has_gaps_;
     int taps_ = 0;
     int64_t offsets_[kMostTaps] = {};
-    Lanes inside_[kMostVectors][kMostTaps] = {};
-    Lanes kept_[kMostVectors] = {};  // places that have an output
+    LaneMask inside_[kMostVectors][kMostTaps] = {};
+    LaneMask kept_[kMostVectors] = {};  // places that have an output
     int kept_count_[kMostVectors] = {};
     float divisors_[kMostInputs] = {};
 };
