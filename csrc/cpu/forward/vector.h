@@ -111,29 +111,29 @@ inline void store_at_most(float* to, int64_t count, Floats x) {
 
 // Which lanes are read; memory at the others may be anything, or nothing at all.
 #if defined(SWAPNAS_VECTOR_AVX512)
-using Lanes = __mmask16;
-constexpr bool kHasLanes = true;
-inline void add_lanes(Lanes& lanes, int64_t first, int64_t count) {
-    lanes = static_cast<Lanes>(lanes | ((1u << count) - 1) << first);
+using LaneMask = __mmask16;
+constexpr bool kHasMaskedLoads = true;
+inline void add_lanes(LaneMask& lanes, int64_t first, int64_t count) {
+    lanes = static_cast<LaneMask>(lanes | ((1u << count) - 1) << first);
 }
-inline Floats load_lanes(const float* from, Lanes lanes, Floats rest) {
+inline Floats load_lanes(const float* from, LaneMask lanes, Floats rest) {
     return reinterpret_cast<Floats>(_mm512_mask_loadu_ps(rest, lanes, from));
 }
 #elif defined(SWAPNAS_VECTOR_AVX2)
-using Lanes = Ints;
-constexpr bool kHasLanes = true;
-inline void add_lanes(Lanes& lanes, int64_t first, int64_t count) {
+using LaneMask = Ints;
+constexpr bool kHasMaskedLoads = true;
+inline void add_lanes(LaneMask& lanes, int64_t first, int64_t count) {
     const Ints lane{0, 1, 2, 3, 4, 5, 6, 7};
     lanes |= (lane >= static_cast<int32_t>(first)) & (lane < static_cast<int32_t>(first + count));
 }
-inline Floats load_lanes(const float* from, Lanes lanes, Floats rest) {
+inline Floats load_lanes(const float* from, LaneMask lanes, Floats rest) {
     return select(
         lanes, reinterpret_cast<Floats>(_mm256_maskload_ps(from, reinterpret_cast<__m256i>(lanes))),
         rest);
 }
 #else
-using Lanes = Ints;
-constexpr bool kHasLanes = false;
+using LaneMask = Ints;
+constexpr bool kHasMaskedLoads = false;
 #endif
 
 // The lanes of even, or of odd, number of a and b, read one after the other.
