@@ -14,16 +14,11 @@ from swapnas_ext.forward import reference
 from swapnas_ext.patterns import tables
 
 CPU = torch.device("cpu")
+pytestmark = pytest.mark.usefixtures("isa")
 on_all_kernels = settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 SPATIAL = ((), (1,), (7,), (16,), (130,), (3, 3), (8, 8), (7, 9), (16, 16), (5, 300), (2, 3, 5))
-
-
-@pytest.fixture(autouse=True)
-def _cpu_kernels_only(kernels: torch.device) -> None:
-    if kernels.type != "cpu":
-        pytest.skip("these operators run on the CPU alone")
 
 
 def values(shape: tuple[int, ...], seed: int, mean: float = 0.3) -> Tensor:

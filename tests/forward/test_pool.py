@@ -11,16 +11,11 @@ from torch import Tensor
 from swapnas_ext import forward  # noqa: F401 # registers the operators
 from swapnas_ext.forward import reference
 
+pytestmark = pytest.mark.usefixtures("isa")
 on_all_kernels = settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 SIZES = (1, 2, 3, 4, 5, 7, 8, 14, 15, 16, 17, 28, 31, 32, 33, 56, 70)
-
-
-@pytest.fixture(autouse=True)
-def _cpu_kernels_only(kernels: torch.device) -> None:
-    if kernels.type != "cpu":
-        pytest.skip("these operators run on the CPU alone")
 
 
 def values(shape: tuple[int, ...], seed: int) -> Tensor:

@@ -14,70 +14,89 @@
 namespace swapnas::cpu {
 namespace {
 
-// Copies a row into the phases of its columns; true if it has a NaN.
-bool copy_row(const PoolPlan& plan, const float* x, float* row) {
-    const PoolAxis& columns = plan.pool.columns;
-    const int64_t stride = columns.stride;
-    // Columns that no window reads are left out: a stride may end before them.
-    const int64_t read = (columns.output - 1) * stride + columns.reach() - columns.padding;
-    const int64_t count = smaller(columns.size, read);
-    Ints nan{};
-    if (stride == 1) {
-        float* to = row + columns.padding;
-        int64_t i = 0;
-        for (; i + kLanes <= count; i += kLanes) {
-            const Floats values = load(x + i);
-            nan |= values != values;
-            store(to + i, values);
-        }
-        if (i < count) {
-            const Floats values = load_first(x + i, count - i);
-            nan |= values != values;
-            store_first(to + i, count - i, values);
-        }
-        return any(nan);
+// Copies rows of `count` columns into the phases of the columns, and looks for NaN.
+class RowCopier {
+public:
+    explicit RowCopier(const PoolPlan& plan) : plan_(plan), stride_(plan.pool.columns.stride) {
+        const PoolAxis& columns = plan.pool.columns;
+        count_ = inputs_read(columns);
+        padding_ = columns.padding;
+        even_ = padding_ % 2 * plan.phase + padding_ / 2;
+        odd_ = (padding_ + 1) % 2 * plan.phase + (padding_ + 1) / 2;
     }
-    if (stride == 2) {
-        const int64_t padding = columns.padding;
-        float* even = row + padding % 2 * plan.phase + padding / 2;
-        float* odd = row + (padding + 1) % 2 * plan.phase + (padding + 1) / 2;
+
+    // What no window reads is left out: a stride may end before it.
+    static int64_t inputs_read(const PoolAxis& axis) {
+        return smaller(axis.size, (axis.output - 1) * axis.stride + axis.reach() - axis.padding);
+    }
+
+    void copy(const float* x, float* row) {
+        if (stride_ == 1) copy_contiguous(x, row + padding_);
+        else if (stride_ == 2) copy_alternate(x, row + even_, row + odd_);
+        else copy_each(x, row);
+    }
+
+    bool saw_nan() const { return any(nan_); }
+
+private:
+    void copy_contiguous(const float* x, float* to) {
         int64_t i = 0;
-        for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
-            const Floats a = load(x + i), b = load(x + i + kLanes);
-            nan |= (a != a) | (b != b);
+        for (; i + kLanes <= count_; i += kLanes) store(to + i, looked_at(load(x + i)));
+        if (const int64_t rest = count_ - i; rest > 0)
+            store_first(to + i, rest, looked_at(load_first(x + i, rest)));
+    }
+
+    void copy_alternate(const float* x, float* even, float* odd) {
+        int64_t i = 0;
+        for (; i + 2 * kLanes <= count_; i += 2 * kLanes) {
+            const Floats a = looked_at(load(x + i)), b = looked_at(load(x + i + kLanes));
             store(even + i / 2, even_lanes(a, b));
             store(odd + i / 2, odd_lanes(a, b));
         }
-        if (i < count) {
-            const int64_t rest = count - i;
-            const Floats a = load_first(x + i, smaller(rest, kLanes));
-            const Floats b = load_first(x + i + smaller(rest, kLanes), larger(rest - kLanes, 0));
-            nan |= (a != a) | (b != b);
+        if (const int64_t rest = count_ - i; rest > 0) {
+            const int64_t first = smaller(rest, kLanes);
+            const Floats a = looked_at(load_first(x + i, first));
+            const Floats b = looked_at(load_first(x + i + first, rest - first));
             store_first(even + i / 2, (rest + 1) / 2, even_lanes(a, b));
             store_first(odd + i / 2, rest / 2, odd_lanes(a, b));
         }
-        return any(nan);
     }
-    bool found = false;
-    for (int64_t i = 0; i < count; ++i) {
-        const int64_t at = i + columns.padding;
-        row[at % stride * plan.phase + at / stride] = x[i];
-        found |= x[i] != x[i];
-    }
-    return found;
-}
 
+    void copy_each(const float* x, float* row) {
+        for (int64_t i = 0; i < count_; ++i) {
+            const int64_t at = i + padding_;
+            row[at % stride_ * plan_.phase + at / stride_] = x[i];
+            nan_ |= broadcast(x[i]) != broadcast(x[i]);
+        }
+    }
+
+    Floats looked_at(Floats values) {
+        nan_ |= values != values;
+        return values;
+    }
+
+    const PoolPlan& plan_;
+    int64_t stride_, count_, padding_, even_, odd_;
+    Ints nan_{};
+};
+
+// Copies a plane into its phases; true if it has a NaN.
 bool copy_plane(const PoolPlan& plan, const float* x, float* plane) {
     const PoolAxis& rows = plan.pool.rows;
-    const int64_t read = (rows.output - 1) * rows.stride + rows.reach() - rows.padding;
-    bool nan = false;
-    for (int64_t i = 0; i < smaller(rows.size, read); ++i) {
-        const int64_t at = i + rows.padding;
-        const int64_t phase = at % rows.stride * plan.pool.columns.stride;
-        nan |= copy_row(plan, x + i * plan.pool.columns.size,
-                        plane + phase * plan.phase + at / rows.stride * plan.pitch);
+    RowCopier copier(plan);
+    const int64_t count = RowCopier::inputs_read(rows);
+    const int64_t width = plan.pool.columns.size;
+    const int64_t phases = plan.pool.columns.stride * plan.phase;  // between those of two rows
+    int64_t remainder = rows.padding % rows.stride;
+    float* row = plane + rows.padding / rows.stride * plan.pitch;
+    for (int64_t i = 0; i < count; ++i) {
+        copier.copy(x + i * width, row + remainder * phases);
+        if (++remainder == rows.stride) {
+            remainder = 0;
+            row += plan.pitch;
+        }
     }
-    return nan;
+    return copier.saw_nan();
 }
 
 template <class Reduce>

@@ -25,8 +25,8 @@ bool has_gaps(const Pool& pool) {
 bool is_small_pool(const PoolPlan& plan) {
     const PoolAxis& rows = plan.pool.rows;
     const PoolAxis& columns = plan.pool.columns;
-    return kHasLanes && (kLanes == 16 || !has_gaps(plan.pool)) && plan.flat && rows.stride <= 2 &&
-           columns.stride <= 2 && rows.kernel * columns.kernel <= kMostTaps &&
+    return kHasMaskedLoads && (kLanes == 16 || !has_gaps(plan.pool)) && plan.flat &&
+           rows.stride <= 2 && columns.stride <= 2 && rows.kernel * columns.kernel <= kMostTaps &&
            rows.size * columns.size <= kMostInputs && (rows.output - 1) * rows.stride < rows.size &&
            (columns.output - 1) * columns.stride < columns.size;
 }

@@ -112,7 +112,7 @@ inline void store_at_most(float* to, int64_t count, Floats x) {
 // Which lanes are read; memory at the others may be anything, or nothing at all.
 #if defined(SWAPNAS_VECTOR_AVX512)
 using LaneMask = __mmask16;
-constexpr bool kHasLanes = true;
+constexpr bool kHasMaskedLoads = true;
 inline void add_lanes(LaneMask& lanes, int64_t first, int64_t count) {
     lanes = static_cast<LaneMask>(lanes | ((1u << count) - 1) << first);
 }
@@ -121,7 +121,7 @@ inline Floats load_lanes(const float* from, LaneMask lanes, Floats rest) {
 }
 #elif defined(SWAPNAS_VECTOR_AVX2)
 using LaneMask = Ints;
-constexpr bool kHasLanes = true;
+constexpr bool kHasMaskedLoads = true;
 inline void add_lanes(LaneMask& lanes, int64_t first, int64_t count) {
     const Ints lane{0, 1, 2, 3, 4, 5, 6, 7};
     lanes |= (lane >= static_cast<int32_t>(first)) & (lane < static_cast<int32_t>(first + count));
@@ -133,7 +133,7 @@ inline Floats load_lanes(const float* from, LaneMask lanes, Floats rest) {
 }
 #else
 using LaneMask = Ints;
-constexpr bool kHasLanes = false;
+constexpr bool kHasMaskedLoads = false;
 #endif
 
 // The lanes of even, or of odd, number of a and b, read one after the other.
