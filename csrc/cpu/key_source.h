@@ -27,10 +27,13 @@ inline int64_t block_neurons(int64_t bits, int64_t neurons, int tasks) {
     return std::clamp<int64_t>(std::min(even, kRowBits / bits) / 64 * 64, 64, 32768);
 }
 
-// Words between the bit rows of a block: the words of a row, and a cache line. Without it, the rows
-// would be a power of two apart, and the same word of all rows would compete for a few places of
-// the first-level cache.
-inline int64_t row_stride(int64_t neurons) { return ceil_div(neurons, 64) + 8; }
+// Words between the bit rows of a block. Rows that are a power of two apart compete for a few
+// places of the first-level cache, so if they don't all fit, they are a cache line further apart.
+inline int64_t row_stride(int64_t bits, int64_t neurons) {
+    constexpr int64_t kCacheWords = 32 * 1024 / 8;
+    const int64_t words = ceil_div(neurons, 64);
+    return bits * words > kCacheWords ? words + 8 : words;
+}
 
 // Keys in a batch.
 inline constexpr int64_t kBatch = 1024;
@@ -114,7 +117,7 @@ public:
     // Calls use(keys, count) for each batch; returns true if a NaN was seen.
     template <class Use>
     bool visit(int64_t first, int64_t last, const Use& use) const {
-        const int64_t stride = row_stride(block_);
+        const int64_t stride = row_stride(shape_.bits(), block_);
         const auto rows = std::make_unique_for_overwrite<uint64_t[]>(shape_.bits() * stride);
         const auto keys =
             std::make_unique_for_overwrite<Element[]>(std::min(kBatch, block_) * key_words_);
@@ -205,7 +208,7 @@ public:
                      const Workers& workers)
         : shape_(shape),
           count_(a.inner),
-          stride_(row_stride(a.inner)),
+          stride_(row_stride(shape.bits(), a.inner)),
           rows_(std::make_unique_for_overwrite<uint64_t[]>(shape.bits() * stride_)),
           packer_(packer(active_isa())) {
         std::atomic<bool> nan{false};
