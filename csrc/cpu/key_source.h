@@ -135,7 +135,10 @@ public:
                 nan |= fill_rows(a, offset, count, prefetch, rows.get(), stride);
                 for (int64_t done = 0; done < count; done += kBatch) {
                     const int64_t batch = std::min(kBatch, count - done);
-                    if (prefetch) prefetch_next_block(a, offset + block_ + done, batch);
+                    if (prefetch) {
+                        prefetch_next_block(a, offset + block_ + done, batch);
+                        prefetch_bits(rows.get() + (done + kBatch) / 64, stride);
+                    }
                     fill_keys(packer_, shape_, rows.get() + done / 64, stride, batch, keys.get());
                     use(keys.get(), batch);
                 }
@@ -163,6 +166,14 @@ private:
             for (int64_t byte = 0; byte < count * size; byte += 64)
                 __builtin_prefetch(row + byte, 0, 2);
         }
+    }
+
+    // The bit rows of a long block are in the second-level cache: those of a batch are fetched
+    // while the one before is used.
+    void prefetch_bits(const uint64_t* rows, int64_t stride) const {
+        for (int64_t b = 0; b < shape_.bits(); ++b)
+            for (int64_t word = 0; word < kBatch / 64; word += 8)
+                __builtin_prefetch(rows + b * stride + word);
     }
 
     bool fill_rows(const Activations& a, int64_t offset, int64_t count, bool prefetch,
