@@ -18,8 +18,8 @@ namespace swapnas::cpu {
 inline constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Neurons in a block. Each sample is read in runs of a block, and memory is the faster the longer
-// they are: of float32, runs of 4 KB take a quarter longer than runs of 128 KB. The bit rows of a
-// block should fit the second-level cache, and each of `tasks` threads should get several blocks.
+// they are: runs of 4 KB take a fifth longer than runs of 64 KB. The bit rows of a block should fit
+// the second-level cache, and each of `tasks` threads should get several blocks.
 inline int64_t block_neurons(int64_t bits, int64_t neurons, int tasks) {
     constexpr int64_t kRowBits = 256 * 1024 * 8;
     constexpr int64_t kBlocksPerTask = 16;
