@@ -16,7 +16,7 @@ void add_agreements(const Activations& a, int64_t* agreements, const Workers& wo
     const Packer& packer = cpu::packer(active_isa());
     const int tasks = tasks_for(a.neurons() * samples, kActivationsPerTask, workers);
     const int64_t block = block_neurons(samples, a.neurons(), tasks);
-    const int64_t stride = row_stride(block);
+    const int64_t stride = row_stride(samples, block);
     const int64_t blocks_per_run = ceil_div(a.inner, block);
     const int64_t blocks = a.outer * blocks_per_run;
     std::mutex adding;

@@ -223,20 +223,17 @@ private:
     std::vector<KeyBuffer<Element>> buffers_;
 };
 
-// The number of regions of a set of `set_bytes`; each gets enough keys to be worth the division.
-inline int64_t regions_for(int64_t set_bytes, int64_t keys, int tasks) {
-    constexpr int64_t kRegionBytes = 128 * 1024;
+// The number of regions of a set of `slots`, of about `region_bytes` each; each gets enough keys to
+// be worth the division.
+template <class Slots, class Source>
+int64_t regions_for(const Source& source, int64_t slots, int64_t region_bytes, int tasks) {
     constexpr int64_t kRegionKeys = 4096;
     constexpr int64_t kMaxRegions = 512;  // writing to more at once is slower
-    const int64_t wanted = std::min({set_bytes / kRegionBytes, keys / kRegionKeys, kMaxRegions});
+    const int64_t slot_bytes = source.key_words() * sizeof(typename Slots::Element);
+    const int64_t wanted =
+        std::min({slots * slot_bytes / region_bytes, source.keys() / kRegionKeys, kMaxRegions});
     const auto regions = std::bit_floor(static_cast<uint64_t>(std::max<int64_t>(wanted, 1)));
     return std::max<int64_t>(regions, tasks > 1 ? std::bit_ceil(static_cast<uint64_t>(tasks)) : 1);
-}
-
-template <class Slots, class Source>
-int64_t regions_for(const Source& source, int64_t capacity, int tasks) {
-    const int64_t slot_bytes = source.key_words() * sizeof(typename Slots::Element);
-    return regions_for(capacity * slot_bytes, source.keys(), tasks);
 }
 
 // A region of the table is a contiguous range of its slots. A probe that would leave its region
@@ -281,7 +278,8 @@ void insert_by_region(const Source& source, const Table& table, int64_t regions,
 
 template <class Slots, class Source>
 void insert_keys(const Source& source, const Table& table, int tasks, const Workers& workers) {
-    const int64_t regions = regions_for<Slots>(source, table.capacity(), tasks);
+    constexpr int64_t kRegionBytes = 128 * 1024;
+    const int64_t regions = regions_for<Slots>(source, table.capacity(), kRegionBytes, tasks);
     if (regions == 1) insert_serial<Slots>(source, table);
     else insert_by_region<Slots>(source, table, regions, tasks, workers);
 }
@@ -344,7 +342,9 @@ template <class Slots, class Source>
 Tally count_keys(const Source& source, int tasks, const Workers& workers) {
     using Element = typename Slots::Element;
     const int64_t words = source.key_words();
-    const int64_t regions = regions_for<Slots>(source, slots_for(source.keys()), tasks);
+    constexpr int64_t kRegionBytes = 256 * 1024;
+    const int64_t regions =
+        regions_for<Slots>(source, sparse_slots(source.keys()), kRegionBytes, tasks);
     std::vector<Tally> tallies(tasks);
     const auto wrapping = [](Slots& slots, const Element* key) {
         return insert_wrapping(slots, key);

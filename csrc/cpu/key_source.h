@@ -17,8 +17,8 @@
 namespace swapnas::cpu {
 
 // Neurons in a block. Each sample is read in runs of a block, and memory is the faster the longer
-// they are: of float32, runs of 4 KB take a quarter longer than runs of 128 KB. The bit rows of a
-// block should fit the second-level cache, and each of `tasks` threads should get several blocks.
+// they are: runs of 4 KB take a fifth longer than runs of 64 KB. The bit rows of a block should fit
+// the second-level cache, and each of `tasks` threads should get several blocks.
 inline int64_t block_neurons(int64_t bits, int64_t neurons, int tasks) {
     constexpr int64_t kRowBits = 256 * 1024 * 8;
     constexpr int64_t kBlocksPerTask = 16;
@@ -26,10 +26,13 @@ inline int64_t block_neurons(int64_t bits, int64_t neurons, int tasks) {
     return std::clamp<int64_t>(std::min(even, kRowBits / bits) / 64 * 64, 64, 32768);
 }
 
-// Words between the bit rows of a block: the words of a row, and a cache line. Without it, the rows
-// would be a power of two apart, and the same word of all rows would compete for a few places of
-// the first-level cache.
-inline int64_t row_stride(int64_t neurons) { return ceil_div(neurons, 64) + 8; }
+// Words between the bit rows of a block. Rows that are a power of two apart compete for a few
+// places of the first-level cache, so if they don't all fit, they are a cache line further apart.
+inline int64_t row_stride(int64_t bits, int64_t neurons) {
+    constexpr int64_t kCacheWords = 32 * 1024 / 8;
+    const int64_t words = ceil_div(neurons, 64);
+    return bits * words > kCacheWords ? words + 8 : words;
+}
 
 // Keys in a batch.
 inline constexpr int64_t kBatch = 1024;
@@ -113,7 +116,7 @@ public:
     // Calls use(keys, count) for each batch; returns true if a NaN was seen.
     template <class Use>
     bool visit(int64_t first, int64_t last, const Use& use) const {
-        const int64_t stride = row_stride(block_);
+        const int64_t stride = row_stride(shape_.bits(), block_);
         const auto rows = std::make_unique_for_overwrite<uint64_t[]>(shape_.bits() * stride);
         const auto keys =
             std::make_unique_for_overwrite<Element[]>(std::min(kBatch, block_) * key_words_);
@@ -131,7 +134,10 @@ public:
                 nan |= fill_rows(a, offset, count, prefetch, rows.get(), stride);
                 for (int64_t done = 0; done < count; done += kBatch) {
                     const int64_t batch = std::min(kBatch, count - done);
-                    if (prefetch) prefetch_next_block(a, offset + block_ + done, batch);
+                    if (prefetch) {
+                        prefetch_next_block(a, offset + block_ + done, batch);
+                        prefetch_bits(rows.get() + (done + kBatch) / 64, stride);
+                    }
                     fill_keys(packer_, shape_, rows.get() + done / 64, stride, batch, keys.get());
                     use(keys.get(), batch);
                 }
@@ -159,6 +165,14 @@ private:
             for (int64_t byte = 0; byte < count * size; byte += 64)
                 __builtin_prefetch(row + byte, 0, 2);
         }
+    }
+
+    // The bit rows of a long block are in the second-level cache: those of a batch are fetched
+    // while the one before is used.
+    void prefetch_bits(const uint64_t* rows, int64_t stride) const {
+        for (int64_t b = 0; b < shape_.bits(); ++b)
+            for (int64_t word = 0; word < kBatch / 64; word += 8)
+                __builtin_prefetch(rows + b * stride + word);
     }
 
     bool fill_rows(const Activations& a, int64_t offset, int64_t count, bool prefetch,
@@ -204,7 +218,7 @@ public:
                      const Workers& workers)
         : shape_(shape),
           count_(a.inner),
-          stride_(row_stride(a.inner)),
+          stride_(row_stride(shape.bits(), a.inner)),
           rows_(std::make_unique_for_overwrite<uint64_t[]>(shape.bits() * stride_)),
           packer_(packer(active_isa())) {
         std::atomic<bool> nan{false};
