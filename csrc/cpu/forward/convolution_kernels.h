@@ -157,12 +157,8 @@ void convolve_rows(const ConvolutionPlan& plan, const float* plane, const float*
     const Convolution& c = plan.convolution;
     for (int64_t i = 0; i < c.out_width; i += lanes) {
         const int64_t at = larger(smaller(i, c.out_width - lanes), 0);
-        int64_t rest = c.out_height;  // rows of this class and those after it
-        for (int64_t first = 0; first < plan.classes && rest > 0; ++first) {
-            const int64_t count = plan.classes == 1
-                                      ? c.out_height
-                                      : (c.out_height - first + plan.classes - 1) / plan.classes;
-            rest -= count;
+        for (int64_t first = 0; first < plan.classes; ++first) {
+            const int64_t count = plan.rows_of_class + (first < plan.longer_classes ? 1 : 0);
             const float* source = plane + first * c.stride_h * plan.row_step + plan.lead + at;
             float* target = y + first * c.out_width + at;
             const auto run = [&](auto rows) SWAPNAS_INLINE {
@@ -172,7 +168,7 @@ void convolve_rows(const ConvolutionPlan& plan, const float* plane, const float*
             if (count >= 8) run(std::integral_constant<int, 8>{});
             else if (count >= 4) run(std::integral_constant<int, 4>{});
             else if (count >= 2) run(std::integral_constant<int, 2>{});
-            else run(std::integral_constant<int, 1>{});
+            else if (count == 1) run(std::integral_constant<int, 1>{});
         }
     }
 }

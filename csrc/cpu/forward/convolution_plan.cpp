@@ -88,6 +88,13 @@ void PlannedConvolution::lay_out_padded_planes() {
         const int64_t column = tap * c.dilation_w;
         return column % c.stride_w * plan_.pitch + column / c.stride_w;
     };
+    const auto place = [&](int64_t column) {
+        return c.padding_h * plan_.row_step + plan_.lead + column % c.stride_w * plan_.pitch +
+               column / c.stride_w;
+    };
+    plan_.copied_rows = std::min(c.height, plan_.rows - c.padding_h);
+    plan_.first_even = place(c.padding_w);
+    plan_.first_odd = place(c.padding_w + 1);
     if (plan_.way == ConvolutionPlan::Way::Rows) {
         for (int64_t tap = 0; tap < c.kernel_w; ++tap)
             plan_.column_offsets[tap] = column_offset(tap);
@@ -110,6 +117,8 @@ void PlannedConvolution::plan_rows() {
     const bool even = c.stride_h == 2 && c.dilation_h % 2 == 0;
     plan_.row_shift = even ? 1 : c.stride_h;
     plan_.classes = even ? c.dilation_h / 2 : c.dilation_h;
+    plan_.rows_of_class = c.out_height / plan_.classes;
+    plan_.longer_classes = c.out_height % plan_.classes;
 }
 
 void PlannedConvolution::plan_scratch() {
