@@ -9,6 +9,7 @@ constexpr int kFewestLanes = 4;
 constexpr int64_t kLineFloats = 16;          // of a cache line
 constexpr int64_t kCopiedFloats = 4 * 1024;  // copies that stay in the nearest cache
 constexpr int64_t kLargestBatch = 16;
+constexpr int64_t kCachedFloats = 2 * 1024 * 1024;  // more of x come from memory
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t whole_lines(int64_t floats) { return ceil_div(floats, kLineFloats) * kLineFloats; }
@@ -124,7 +125,11 @@ void PlannedConvolution::plan_rows() {
 void PlannedConvolution::plan_scratch() {
     const Convolution& c = plan_.convolution;
     plan_.batch = 1;
-    if (plan_.way == ConvolutionPlan::Way::Pointwise) return;
+    if (plan_.way == ConvolutionPlan::Way::Pointwise) {
+        const int64_t in_unit = c.in_channels * c.in_pixels();
+        if (in_unit * c.units() > kCachedFloats) plan_.prefetched = in_unit;
+        return;
+    }
     const int64_t unit = std::max<int64_t>(c.in_channels * plan_.plane, 1);  // 0 without channels
     plan_.batch = std::clamp<int64_t>(kCopiedFloats / unit, 1, kLargestBatch);
     // The last vector may read beyond the last plane.

@@ -40,7 +40,9 @@ struct ConvolutionPlan {
     int64_t rows, pitch, row_step, plane, lead;
     int64_t copied_rows;            // of x
     int64_t first_even, first_odd;  // where the first and the second column of x go
-    int64_t batch;                  // units that are copied before the first of them is read
+    // Pointwise: floats from those that are read to those that are asked for; 0 for none.
+    int64_t prefetched;
+    int64_t batch;  // units that are copied before the first of them is read
     int64_t scratch_floats;
 
     const int64_t* offsets;  // of each tap, from a position's source
