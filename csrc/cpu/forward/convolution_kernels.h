@@ -30,6 +30,7 @@ struct TapsBlock {
     float* target;
     int64_t target_plane;
     int64_t valid;
+    int64_t prefetched;  // floats after those that are read; 0: none
 };
 
 template <int lanes, int channels, int vectors>
@@ -46,6 +47,10 @@ void add_taps(const TapsBlock& block, const Position* positions) {
     const int64_t taps = block.taps;
     for (int64_t tap = 0; tap < taps; ++tap) {
         const int64_t offset = block.offsets[tap];
+        if (block.prefetched != 0)
+            unrolled<vectors>([&](auto v) SWAPNAS_INLINE {
+                __builtin_prefetch(sources[v] + offset + block.prefetched, 0, 2);
+            });
         Vector x[vectors];
         unrolled<vectors>(
             [&](auto v) SWAPNAS_INLINE { x[v] = in_register(load<lanes>(sources[v] + offset)); });
@@ -99,6 +104,7 @@ void convolve_taps(const ConvolutionPlan& plan, TapsBlock unit) {
         for (int64_t rest = channels, left = blocks; rest > 0; --left) {
             const int64_t size = (rest + left - 1) / left;
             add_taps_for<lanes>(size, count)(block, plan.positions + i);
+            block.prefetched = 0;
             block.weight += size * unit.taps;
             if (unit.bias != nullptr) block.bias += size;
             block.target += size * unit.target_plane;
@@ -157,12 +163,8 @@ void convolve_rows(const ConvolutionPlan& plan, const float* plane, const float*
     const Convolution& c = plan.convolution;
     for (int64_t i = 0; i < c.out_width; i += lanes) {
         const int64_t at = larger(smaller(i, c.out_width - lanes), 0);
-        int64_t rest = c.out_height;  // rows of this class and those after it
-        for (int64_t first = 0; first < plan.classes && rest > 0; ++first) {
-            const int64_t count = plan.classes == 1
-                                      ? c.out_height
-                                      : (c.out_height - first + plan.classes - 1) / plan.classes;
-            rest -= count;
+        for (int64_t first = 0; first < plan.classes; ++first) {
+            const int64_t count = plan.rows_of_class + (first < plan.longer_classes ? 1 : 0);
             const float* source = plane + first * c.stride_h * plan.row_step + plan.lead + at;
             float* target = y + first * c.out_width + at;
             const auto run = [&](auto rows) SWAPNAS_INLINE {
@@ -172,7 +174,7 @@ void convolve_rows(const ConvolutionPlan& plan, const float* plane, const float*
             if (count >= 8) run(std::integral_constant<int, 8>{});
             else if (count >= 4) run(std::integral_constant<int, 4>{});
             else if (count >= 2) run(std::integral_constant<int, 2>{});
-            else run(std::integral_constant<int, 1>{});
+            else if (count == 1) run(std::integral_constant<int, 1>{});
         }
     }
 }
@@ -222,7 +224,8 @@ void convolve_units_of(const ConvolutionPlan& plan, float* y, int64_t begin, int
                                             .bias = bias,
                                             .target = target,
                                             .target_plane = c.out_pixels(),
-                                            .valid = plan.valid});
+                                            .valid = plan.valid,
+                                            .prefetched = first + 1 < end ? plan.prefetched : 0});
             }
             if (++group == c.groups) group = 0;
         }

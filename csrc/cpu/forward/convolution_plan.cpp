@@ -9,6 +9,7 @@ constexpr int kFewestLanes = 4;
 constexpr int64_t kLineFloats = 16;          // of a cache line
 constexpr int64_t kCopiedFloats = 4 * 1024;  // copies that stay in the nearest cache
 constexpr int64_t kLargestBatch = 16;
+constexpr int64_t kCachedFloats = 2 * 1024 * 1024;  // more of x come from memory
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t whole_lines(int64_t floats) { return ceil_div(floats, kLineFloats) * kLineFloats; }
@@ -88,6 +89,13 @@ void PlannedConvolution::lay_out_padded_planes() {
         const int64_t column = tap * c.dilation_w;
         return column % c.stride_w * plan_.pitch + column / c.stride_w;
     };
+    const auto place = [&](int64_t column) {
+        return c.padding_h * plan_.row_step + plan_.lead + column % c.stride_w * plan_.pitch +
+               column / c.stride_w;
+    };
+    plan_.copied_rows = std::min(c.height, plan_.rows - c.padding_h);
+    plan_.first_even = place(c.padding_w);
+    plan_.first_odd = place(c.padding_w + 1);
     if (plan_.way == ConvolutionPlan::Way::Rows) {
         for (int64_t tap = 0; tap < c.kernel_w; ++tap)
             plan_.column_offsets[tap] = column_offset(tap);
@@ -110,12 +118,18 @@ void PlannedConvolution::plan_rows() {
     const bool even = c.stride_h == 2 && c.dilation_h % 2 == 0;
     plan_.row_shift = even ? 1 : c.stride_h;
     plan_.classes = even ? c.dilation_h / 2 : c.dilation_h;
+    plan_.rows_of_class = c.out_height / plan_.classes;
+    plan_.longer_classes = c.out_height % plan_.classes;
 }
 
 void PlannedConvolution::plan_scratch() {
     const Convolution& c = plan_.convolution;
     plan_.batch = 1;
-    if (plan_.way == ConvolutionPlan::Way::Pointwise) return;
+    if (plan_.way == ConvolutionPlan::Way::Pointwise) {
+        const int64_t in_unit = c.in_channels * c.in_pixels();
+        if (in_unit * c.units() > kCachedFloats) plan_.prefetched = in_unit;
+        return;
+    }
     const int64_t unit = std::max<int64_t>(c.in_channels * plan_.plane, 1);  // 0 without channels
     plan_.batch = std::clamp<int64_t>(kCopiedFloats / unit, 1, kLargestBatch);
     // The last vector may read beyond the last plane.

@@ -38,6 +38,10 @@ struct ConvolutionPlan {
     // Padded planes: element (row, column) is at row * row_step + column % stride_w * pitch +
     // column / stride_w + lead.
     int64_t rows, pitch, row_step, plane, lead;
+    int64_t copied_rows;            // of x
+    int64_t first_even, first_odd;  // where the first and the second column of x go
+    // Pointwise: floats from those that are read to those that are asked for; 0 for none.
+    int64_t prefetched;
     int64_t batch;  // units that are copied before the first of them is read
     int64_t scratch_floats;
 
@@ -46,8 +50,9 @@ struct ConvolutionPlan {
     int64_t position_count;
 
     // Rows: outputs `classes` rows apart read the same rows of x, each `row_shift` of them later
-    // than the one before.
-    int64_t classes, row_shift;
+    // than the one before. A class has `rows_of_class` rows, the first `longer_classes` one more.
+    int64_t classes, rows_of_class, longer_classes;
+    int64_t row_shift;
     int64_t column_offsets[kLargestRowsKernel];
 };
 

@@ -7,31 +7,41 @@
 namespace swapnas::cpu {
 namespace {
 
+// Rows of `count` floats, at least one vector.
 template <int lanes>
 SWAPNAS_INLINE inline void copy_row(const float* source, int64_t count, float* target) {
-    if (count < lanes) {
-        if constexpr (lanes > 4) copy_row<lanes / 2>(source, count, target);
-        else
-            for (int64_t i = 0; i < count; ++i) target[i] = source[i];
-        return;
-    }
     int64_t i = 0;
     for (; i + lanes <= count; i += lanes) store<lanes>(target + i, load<lanes>(source + i));
     if (i < count) store<lanes>(target + count - lanes, load<lanes>(source + count - lanes));
 }
 
-// The floats of even number to `evens`, and, if wanted, the others to `odds`.
+template <int lanes>
+SWAPNAS_INLINE inline void copy_rows(int64_t rows, int64_t count, const float* source,
+                                     int64_t source_step, float* target, int64_t target_step) {
+    const auto each_row = [&](const auto& copy) SWAPNAS_INLINE {
+        for (int64_t row = 0; row < rows; ++row)
+            copy(source + row * source_step, target + row * target_step);
+    };
+    if (count == lanes) {
+        each_row([](const float* from, float* to)
+                     SWAPNAS_INLINE { store<lanes>(to, load<lanes>(from)); });
+    } else if (count > lanes) {
+        each_row([&](const float* from, float* to)
+                     SWAPNAS_INLINE { copy_row<lanes>(from, count, to); });
+    } else if constexpr (lanes > 4) {
+        copy_rows<lanes / 2>(rows, count, source, source_step, target, target_step);
+    } else {
+        each_row([&](const float* from, float* to) SWAPNAS_INLINE {
+            for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+        });
+    }
+}
+
+// Of rows of `count` floats, at least two vectors: those of even number to `evens`, and, if wanted,
+// the others to `odds`.
 template <int lanes, bool with_odds>
 SWAPNAS_INLINE inline void split_row(const float* source, int64_t count, float* evens,
                                      float* odds) {
-    if (count < 2 * lanes) {
-        if constexpr (lanes > 4) split_row<lanes / 2, with_odds>(source, count, evens, odds);
-        else {
-            for (int64_t i = 0; i < count; i += 2) evens[i / 2] = source[i];
-            for (int64_t i = 1; i < count && with_odds; i += 2) odds[i / 2] = source[i];
-        }
-        return;
-    }
     if (count % 2 == 1) {
         evens[count / 2] = source[count - 1];
         --count;
@@ -44,30 +54,50 @@ SWAPNAS_INLINE inline void split_row(const float* source, int64_t count, float* 
     }
 }
 
+template <int lanes, bool with_odds>
+SWAPNAS_INLINE inline void split_rows(int64_t rows, int64_t count, const float* source,
+                                      int64_t source_step, float* evens, float* odds,
+                                      int64_t target_step) {
+    const auto each_row = [&](const auto& split) SWAPNAS_INLINE {
+        for (int64_t row = 0; row < rows; ++row)
+            split(source + row * source_step, evens + row * target_step,
+                  with_odds ? odds + row * target_step : nullptr);
+    };
+    if (count == 2 * lanes) {
+        each_row([](const float* from, float* even, float* odd)
+                     SWAPNAS_INLINE { split_row<lanes, with_odds>(from, 2 * lanes, even, odd); });
+    } else if (count > 2 * lanes) {
+        each_row([&](const float* from, float* even, float* odd)
+                     SWAPNAS_INLINE { split_row<lanes, with_odds>(from, count, even, odd); });
+    } else if constexpr (lanes > 4) {
+        split_rows<lanes / 2, with_odds>(rows, count, source, source_step, evens, odds,
+                                         target_step);
+    } else {
+        each_row([&](const float* from, float* even, float* odd) SWAPNAS_INLINE {
+            for (int64_t i = 0; i < count; i += 2) even[i / 2] = from[i];
+            for (int64_t i = 1; i < count && with_odds; i += 2) odd[i / 2] = from[i];
+        });
+    }
+}
+
 // What is not written stays zero.
 template <int lanes>
 void copy_to_padded_plane(const ConvolutionPlan& plan, const float* x, float* plane) {
     const Convolution& c = plan.convolution;
-    const auto place = [&](int64_t column) {
-        return column % c.stride_w * plan.pitch + column / c.stride_w + plan.lead;
-    };
-    const int64_t count = smaller(c.height, plan.rows - c.padding_h);
-    float* target = plane + c.padding_h * plan.row_step;
     if (c.stride_w == 1) {
-        target += place(c.padding_w);
-        for (int64_t row = 0; row < count; ++row)
-            copy_row<lanes>(x + row * c.width, c.width, target + row * plan.row_step);
+        copy_rows<lanes>(plan.copied_rows, c.width, x, c.width, plane + plan.first_even,
+                         plan.row_step);
     } else if (c.stride_w == 2) {
-        float* evens = target + place(c.padding_w);
-        float* odds = target + place(c.padding_w + 1);
-        for (int64_t row = 0; row < count; ++row)
-            split_row<lanes, true>(x + row * c.width, c.width, evens + row * plan.row_step,
-                                   odds + row * plan.row_step);
+        split_rows<lanes, true>(plan.copied_rows, c.width, x, c.width, plane + plan.first_even,
+                                plane + plan.first_odd, plan.row_step);
     } else {
-        for (int64_t row = 0; row < count; ++row)
-            for (int64_t column = 0; column < c.width; ++column)
-                target[row * plan.row_step + place(c.padding_w + column)] =
-                    x[row * c.width + column];
+        float* target = plane + c.padding_h * plan.row_step + plan.lead;
+        for (int64_t column = 0; column < c.width; ++column) {
+            const int64_t padded = column + c.padding_w;
+            const int64_t at = padded % c.stride_w * plan.pitch + padded / c.stride_w;
+            for (int64_t row = 0; row < plan.copied_rows; ++row)
+                target[row * plan.row_step + at] = x[row * c.width + column];
+        }
     }
 }
 
@@ -75,15 +105,16 @@ void copy_to_padded_plane(const ConvolutionPlan& plan, const float* x, float* pl
 template <int lanes>
 void copy_read_pixels(const ConvolutionPlan& plan, const float* x, float* plane) {
     const Convolution& c = plan.convolution;
-    for (int64_t row = 0; row < c.out_height; ++row) {
-        const float* source = x + row * c.stride_h * c.width;
-        float* target = plane + row * c.out_width;
-        if (c.stride_w == 1) copy_row<lanes>(source, c.out_width, target);
-        else if (c.stride_w == 2)
-            split_row<lanes, false>(source, 2 * c.out_width - 1, target, nullptr);
-        else
+    const int64_t step = c.stride_h * c.width;
+    if (c.stride_w == 1) {
+        copy_rows<lanes>(c.out_height, c.out_width, x, step, plane, c.out_width);
+    } else if (c.stride_w == 2) {
+        split_rows<lanes, false>(c.out_height, 2 * c.out_width - 1, x, step, plane, nullptr,
+                                 c.out_width);
+    } else {
+        for (int64_t row = 0; row < c.out_height; ++row)
             for (int64_t column = 0; column < c.out_width; ++column)
-                target[column] = source[column * c.stride_w];
+                plane[row * c.out_width + column] = x[row * step + column * c.stride_w];
     }
 }
 
