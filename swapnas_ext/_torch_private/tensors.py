@@ -1,4 +1,4 @@
-"""Detects changes, tangents and shared memory of tensors, and makes copies that share memory until they are written to."""
+"""Detects changes, tangents and shared memory of tensors; makes copies that share memory until they are written to."""
 
 from __future__ import annotations
 

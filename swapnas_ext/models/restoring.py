@@ -1,8 +1,9 @@
 """Runs a model without leaving a trace: forward passes write to copies, and then the original objects come back.
 
 No tensor of the caller is written to. Copies take the places of the tensors in the modules, under every name
-that leads to them, and in the containers that modules hold. Where torch can, a copy shares the memory of its original
-until a pass writes to it, which few do. Attributes, hooks, contents of containers and
+that leads to them, and in the containers that modules hold. A copy for a frequent module shares the memory of its
+original until a pass writes to it, which few do; not all operators can take such tensors, but those of these modules
+can. Attributes, hooks, contents of containers and
 states of random generators are saved and put back.
 """
 
@@ -207,7 +208,11 @@ class Restoring:
         if identity in self._ours:
             return
         lazy = None
-        if self._is_alone(theirs) and identity not in self._overwritten:
+        if (
+            identity in self._saved.of_frequent
+            and identity not in self._overwritten
+            and self._is_alone(theirs)
+        ):
             lazy = lazy_copy(theirs)
         ours = tensor_like(theirs, self._values_of(theirs) if lazy is None else lazy)
         if lazy is not None:
