@@ -120,6 +120,11 @@ NAMES: Mapping[str, PrivateName] = {
         "1.9",
         "init= does not draw weights under parametrizations.spectral_norm",
     ),
+    "torch.nn.modules.module._has_any_global_hook": PrivateName(
+        "detects hooks of all modules, which may do anything in a forward pass",
+        "2.0",
+        "networks that only compute were protected as others are",
+    ),
     "torch.nn.modules.batchnorm._BatchNorm": PrivateName(_BY_CLASS, "1.13", _PUBLIC_CLASSES),
     "torch.nn.modules.instancenorm._InstanceNorm": PrivateName(_BY_CLASS, "1.13", _PUBLIC_CLASSES),
     "torch.nn.modules.conv._ConvNd": PrivateName(_BY_CLASS, "1.13", _PUBLIC_CLASSES),

@@ -24,10 +24,10 @@ from swapnas_ext.models import first_tensor, main_input
 from swapnas_ext.patterns import NAN_MESSAGE, NanActivationError, Observer
 
 _marks = itertools.count()
-_Entry = tuple[int, Layer, int, torch.dtype, float, float, int]
-"""One observed activation: how many calls were in the log of ReLUs before it, its layer, elements and their dtype,
-start and end, patterns in the set by then."""
-_Booked = tuple[Layer, int, int, float, int]
+_Noted = tuple[int, tuple[Layer, int, torch.dtype, float, float, int]]
+"""One activation that Python observed: how many calls were in the log of ReLUs before it; its layer, elements and their
+dtype, start and end, patterns in the set by then."""
+_Entry = tuple[Layer, int, int, float, int]
 """One observed activation: its layer, elements, bytes, seconds, patterns in the set by then."""
 
 
@@ -118,7 +118,7 @@ class Capture:
         self._calls_of: Counter_[tuple[str, str]] = Counter_()  # places in a module's code
         counts = count_layers and observer.counts_patterns
         self._patterns_so_far = observer.count_on_host if counts else _zero
-        self._book: list[_Entry] = []
+        self._book: list[_Noted] = []
         self._is_logging = False
         self._layers_of_log: dict[int, Layer] = {}
         self._calls_in_log = _zero
@@ -256,7 +256,8 @@ class Capture:
                 if not (isinstance(input, Tensor) and input.is_quantized):
                     raise self._explained(layer, input, error) from error
                 y = self._relu_of_operators(input)  # the direct ReLU takes no quantised tensors
-            book((calls_in_log(), layer, y.numel(), y.dtype, start, clock(), patterns_so_far()))
+            entry = layer, y.numel(), y.dtype, start, clock(), patterns_so_far()
+            book((calls_in_log(), entry))
             return y
 
         return fused_relu
@@ -427,44 +428,47 @@ class Capture:
                 return instead(x)
             raise self._explained(layer, x, error) from error
         end = time.perf_counter()
-        self._book.append(
-            (
-                *(self._calls_in_log(), layer, x.numel(), x.dtype),
-                *(start, end, self._patterns_so_far()),
-            )
-        )
+        entry = layer, x.numel(), x.dtype, start, end, self._patterns_so_far()
+        self._book.append((self._calls_in_log(), entry))
         return result
 
     def _close_book(self) -> None:
+        entries = self._entries(self._stop_log())
+        self.captured += len(entries)
+        self.seconds += sum(seconds for _, _, _, seconds, _ in entries)
+        if self._record:
+            self._write_down(entries)
+        self._book.clear()
+
+    def _entries(self, log: list[relu_log.Call]) -> list[_Entry]:
+        """What Python and the log noted, in the order of the calls."""
+        entries: list[_Entry] = []
+        done = 0
+        layer_of = self._layer_of
+        for calls_before, entry in (*self._book, (len(log), None)):
+            for number, elements, size, seconds, patterns in log[done:calls_before]:
+                entries.append((layer_of(number), elements, size, seconds, patterns))
+            done = calls_before
+            if entry is not None:
+                layer, elements, dtype, start, end, patterns = entry
+                entries.append((layer, elements, elements * dtype.itemsize, end - start, patterns))
+        return entries
+
+    def _write_down(self, entries: list[_Entry]) -> None:
+        samples, calls = self.observer.samples, self.calls
+        counts = self._patterns_so_far is not _zero
         before = 0
-        for layer, elements, size, seconds, patterns in self._booked(self._stop_log()):
-            self.captured += 1
-            self.seconds += seconds
-            if not self._record:
-                continue
-            self.calls.append(layer.name)
+        for layer, elements, size, seconds, patterns in entries:
+            calls.append(layer.name)
             if layer.neurons == 0:
                 self.layers.append(layer)
-            layer.neurons += elements // self.observer.samples
+            layer.neurons += elements // samples
             layer.seconds += seconds
-            if self._patterns_so_far is not _zero:
+            if counts:
                 layer.new_patterns = (layer.new_patterns or 0) + patterns - before
                 before = patterns
             self.largest = max(self.largest, size)
             self.bytes += size
-        self._book.clear()
-
-    def _booked(self, log: list[relu_log.Call]) -> Iterator[_Booked]:
-        """What Python and the log noted, in the order of the calls."""
-        logged = 0
-        for calls_before, layer, elements, dtype, start, end, patterns in self._book:
-            yield from map(self._of_log, log[logged:calls_before])
-            logged = calls_before
-            yield layer, elements, elements * dtype.itemsize, end - start, patterns
-        yield from map(self._of_log, log[logged:])
-
-    def _of_log(self, call: relu_log.Call) -> _Booked:
-        return self._layer_of(call.layer), call.elements, call.bytes, call.seconds, call.patterns
 
     def _is_unfit(self, layer: Layer, x: Tensor, error: Exception) -> bool:
         """Whether the rows of an activation can't be the samples. Notes its layer, which is left out."""

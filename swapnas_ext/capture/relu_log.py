@@ -8,7 +8,6 @@ ReLU modules get a forward that names them to the log. What the compiled part le
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,20 +18,9 @@ UNNAMED: int = _C.unnamed_layer
 _forwards: list[Callable[[Tensor], Tensor]] = []
 
 
-class Call(NamedTuple):
-    """One ReLU.
-
-    Attributes:
-        layer: the number of its module, or `UNNAMED`.
-        bytes: of its output.
-        patterns: in the set after it.
-    """
-
-    layer: int
-    elements: int
-    bytes: int
-    seconds: float
-    patterns: int
+Call = tuple[int, int, int, float, int]
+"""One ReLU: the number of its module, or `UNNAMED`; elements and bytes of its output; seconds; patterns in the set by
+then."""
 
 
 def forwards(layers: int) -> list[Callable[[Tensor], Tensor]]:
@@ -53,7 +41,7 @@ def start(table: Tensor, samples: int, ternary: bool, *, takes_unnamed: bool) ->
 
 def stop() -> list[Call]:
     """Ends the latest log of this thread, and returns it."""
-    return [Call(*call) for call in _C.stop_relus()]
+    return _C.stop_relus()
 
 
 calls = _C.relu_calls

@@ -58,7 +58,7 @@ class Restoring:
         self,
         model: nn.Module,
         inventory: Inventory,
-        prepare: Callable[[list[nn.Module]], None],
+        prepare: Callable[[list[nn.Module]], object],
         overwritten: frozenset[int] = frozenset(),
         of_weights: frozenset[int] = frozenset(),
     ) -> None:
@@ -321,7 +321,7 @@ class NothingToRestore:
     """Replaces `Restoring` for one forward pass of a model that nobody uses afterwards: puts nothing back."""
 
     def __init__(
-        self, model: nn.Module, inventory: Inventory, prepare: Callable[[list[nn.Module]], None]
+        self, model: nn.Module, inventory: Inventory, prepare: Callable[[list[nn.Module]], object]
     ) -> None:
         self.model = model
         self.weights: Mapping[int, Tensor] = inventory.parameters
@@ -350,6 +350,28 @@ class NothingToRestore:
 
     def holding(self, weights: Mapping[int, Tensor]) -> Any:
         raise RuntimeError("one forward pass has no replicates")
+
+
+class ModesToRestore(NothingToRestore):
+    """Replaces `Restoring` for one forward pass of a model of which `only_computes` is true: puts back what ``prepare``
+    changed."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        inventory: Inventory,
+        prepare: Callable[[list[nn.Module]], Iterable[tuple[dict[str, Any], str, Any]]],
+    ) -> None:
+        super().__init__(model, inventory, self._noted)
+        self._set = prepare
+        self._changed: Iterable[tuple[dict[str, Any], str, Any]] = ()
+
+    def _noted(self, modules: list[nn.Module]) -> None:
+        self._changed = self._set(modules)
+
+    def __exit__(self, *_: object) -> None:
+        for attributes, name, value in self._changed:
+            attributes[name] = value
 
 
 def _assign(ours: Tensor, theirs: Tensor) -> None:
