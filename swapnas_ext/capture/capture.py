@@ -253,9 +253,7 @@ class Capture:
                 if self._is_unfit(layer, input, error):
                     with dispatch.paused():
                         return torch.relu_(input) if in_place else torch.relu(input)
-                if not (isinstance(input, Tensor) and input.is_quantized):
-                    raise self._explained(layer, input, error) from error
-                y = self._relu_of_operators(input)  # the direct ReLU takes no quantised tensors
+                raise self._explained(layer, input, error) from error
             entry = layer, y.numel(), y.dtype, start, clock(), patterns_so_far()
             book((calls_in_log(), entry))
             return y
@@ -275,7 +273,9 @@ class Capture:
                     y = torch.relu(x)
                     self.observer.update(x if self.observer.of_inputs else y)
                     return y
-            if not observer.counts_once or x.is_quantized:
+            if x.is_quantized:  # the direct ReLU takes none
+                return self._relu_of_operators(x)
+            if not observer.counts_once:
                 return relu(x)
             version = version_of(x)
             if version is None:
