@@ -52,6 +52,7 @@ class Remembered:
         self.ternary = False  # one of its operators has ternary patterns
         self.keeps_weights = False  # a forward pass does not change its weights
         self.rows_are_samples = False  # of each of its activations
+        self.has_no_tangents = False  # its ReLUs run without forward-mode differentiation
         self.is_all_drawn = False  # the initialiser reaches all its weights
         self.unbatchable: str | None = None  # why it can't run as replicates
         self.sizes: Sizes | None = None  # of the last of them
@@ -285,6 +286,7 @@ class PreparedNetwork:
             count_layers=record and self.device.type == "cpu",
             find_nan=self.find_nan,
             left_out=self.left_out,
+            compiled=self._known.has_no_tangents and self._known.rows_are_samples,
         )
 
     def drew_random_numbers(self) -> bool:
@@ -338,6 +340,7 @@ class PreparedNetwork:
             raise unfit or ValueError(self._nothing(capture))
         self.layers = capture.layers
         self.missed = list(capture.missed)
+        self._known.has_no_tangents = not capture.met_tangents
         self._known.sizes = Sizes(capture.largest, capture.bytes)
 
     def _nothing(self, capture: Capture) -> str:

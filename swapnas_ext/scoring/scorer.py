@@ -25,6 +25,7 @@ from swapnas_ext.models import (
     MiniBatch,
     initialization,
     is_disposable,
+    only_computes,
     take_inventory,
 )
 from swapnas_ext.patterns import NanActivationError, NanPolicy, PatternCounter
@@ -303,6 +304,9 @@ class Scorer:
         seconds = 0.0 if built is model else time.perf_counter() - start
         built = uncompiled(built)
         inventory = take_inventory(built)
+        computes = (
+            options.initialize is None and not options.channels_last and only_computes(inventory)
+        )
         return Repeats(
             built,
             inventory,
@@ -310,7 +314,8 @@ class Scorer:
             options,
             self._counter,
             self._remembered.of(type(built), map(type, inventory.modules)),
-            is_disposable=not given and is_disposable(inventory),
+            is_disposable=not given and not computes and is_disposable(inventory),
+            only_computes=computes,
             seconds_of_build=seconds,
         )
 

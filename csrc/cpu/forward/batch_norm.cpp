@@ -54,7 +54,7 @@ public:
 
     template <class Use>
     bool visit(int64_t first, int64_t last, const Use& use) const {
-        const int64_t stride = row_stride(unit_channels_ * norm_.plane);
+        const int64_t stride = row_stride(shape_.bits(), unit_channels_ * norm_.plane);
         const auto rows = std::make_unique_for_overwrite<uint64_t[]>(shape_.bits() * stride);
         const auto keys = std::make_unique_for_overwrite<Element[]>(kBatch * key_words());
         const auto lines = std::make_unique_for_overwrite<float[]>(2 * unit_channels_);
