@@ -80,6 +80,9 @@ __device__ inline void atomic_or(uint32_t* address, uint32_t bits) { atomicOr(ad
 __device__ inline void atomic_or_shared(SharedPointer<uint32_t> address, uint32_t bits) {
     atomicOr(address, bits);
 }
+__device__ inline void atomic_add_shared(SharedPointer<uint32_t> address, uint32_t value) {
+    atomicAdd(address, value);
+}
 __device__ inline void atomic_add(uint64_t* address, uint64_t value) {
     atomicAdd(reinterpret_cast<unsigned long long*>(address), value);
 }

@@ -203,6 +203,7 @@ inline uint32_t __shfl_down_sync(unsigned mask, uint32_t value, int offset,
     return lane < 32 ? values[lane] : value;
 }
 
+inline int __popc(uint32_t bits) { return __builtin_popcount(bits); }
 inline int __popcll(uint64_t bits) { return __builtin_popcountll(bits); }
 
 namespace swapnas::cuda {
@@ -275,6 +276,10 @@ template <class T>
 T atomic_add(T* address, std::type_identity_t<T> value,
              const Location& where = Location::current()) {
     return simt::atomically(address, [&](T before) { return before + value; }, where);
+}
+inline void atomic_add_shared(SharedPointer<uint32_t> address, uint32_t value,
+                              const Location& where = Location::current()) {
+    atomic_add(address.get(where), value, where);
 }
 template <class T>
 T atomic_cas(T* address, T expected, T desired, const Location& where = Location::current()) {
