@@ -18,7 +18,7 @@ using cpu::RandomActivations;
 
 namespace {
 
-const std::vector<const char*> kForms = {"", "runs", "single", "split"};
+const std::vector<const char*> kForms = {"", "runs", "single", "split", "lines"};
 
 void set_form(const char* form) { setenv("SWAPNAS_CUDA_FORM", form, 1); }
 
@@ -238,13 +238,14 @@ void check_forms() {
     for (const char* form : kForms) {
         set_form(form);
         for (int64_t samples : {1, 16, 17, 33, 63, 64, 65, 128, 130})
-            for (int64_t inner : {1, 3, 5, 68})
+            for (int64_t inner : {1, 3, 5, 68, 161})
                 for (bool ternary : {false, true}) check_one(1, samples, 1, inner, ternary, ++seed);
         for (int64_t samples : {5, 24, 48, 70}) {
             check_one(3, samples, 4, 20, false, ++seed);  // groups, runs with gaps
             check_one(5, samples, 2, 33, true, ++seed);
         }
         check_one(1, 4, 1, 4097, false, ++seed);
+        check_one(3, 20, 1, 1501, false, ++seed);
         check_one(1, 40, 1, 1025, false, ++seed);
         check_nan();
     }
