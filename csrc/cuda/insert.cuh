@@ -26,8 +26,6 @@ struct InsertArguments {
     bool ternary;       // for packed wide patterns
     int lanes;          // threads of a block that process neurons
     int parts;          // into which the samples are divided (split_insert.cuh)
-    int strip;          // runs that a warp takes one after another (lines_insert.cuh)
-    int set_words;      // of 32 bits, that the set has in shared memory (lines_insert.cuh)
 };
 
 // Blocks that have to fit a multiprocessor, which limits the registers of a thread.

@@ -22,8 +22,15 @@ inline constexpr int kLineBytes = 128;
 inline constexpr int kLinesThreads = 256;
 inline constexpr int kRowsOfWord = 8;  // of the signs that a thread keeps in one word
 
-template <class T>
-inline constexpr int kLinesBlocks = sizeof(T) == 2 ? 2 : 3;
+struct LinesArguments {
+    InsertArguments insert;
+    int strip;      // runs that a warp takes one after another
+    int set_words;  // of 32 bits, that the set has in shared memory
+};
+
+// Blocks that have to fit a multiprocessor.
+template <class T, class Word>
+inline constexpr int kLinesBlocks = sizeof(T) == 2 || sizeof(Word) == 8 ? 2 : 3;
 
 // Reads one row of samples of a group from lines of 128 bytes, and writes it.
 template <class T>
@@ -136,8 +143,9 @@ __device__ uint32_t shifted_signs(int shift, int row, uint32_t before, uint32_t 
 // Blocks along y divide the groups, blocks along x the strips of a group, which has one row of
 // neurons a sample.
 template <class T, class Set>
-__global__ void __launch_bounds__(kLinesThreads, kLinesBlocks<T>)
-    lines_insert_kernel(const InsertArguments a) {
+__global__ void __launch_bounds__(kLinesThreads, kLinesBlocks<T, typename Set::Word>)
+    lines_insert_kernel(const LinesArguments lines) {
+    const InsertArguments& a = lines.insert;
     using Rows = LineRows<T>;
     using Word = typename Set::Word;
     constexpr int kNeurons = Rows::kNeurons;
@@ -145,7 +153,7 @@ __global__ void __launch_bounds__(kLinesThreads, kLinesBlocks<T>)
     const int lane = static_cast<int>(threadIdx.x) % 32;
     const int runs = static_cast<int>((a.inner + Rows::kWidth - 1) / Rows::kWidth);
     const int samples = static_cast<int>(a.samples);
-    const SharedPointer<uint32_t> kept = shared_memory<uint32_t>() + a.set_words + threadIdx.x;
+    const SharedPointer<uint32_t> kept = shared_memory<uint32_t>() + lines.set_words + threadIdx.x;
 
     for (int64_t group = blockIdx.y; group < a.groups; group += gridDim.y) {
         const Table table = a.set.table(group);
@@ -155,9 +163,9 @@ __global__ void __launch_bounds__(kLinesThreads, kLinesBlocks<T>)
         set.begin();
         const int warps = static_cast<int>(gridDim.x) * (kLinesThreads / 32);
         int first =
-            static_cast<int>(blockIdx.x * (kLinesThreads / 32) + threadIdx.x / 32) * a.strip;
-        for (; first < runs; first += warps * a.strip) {
-            const int count = runs - first < a.strip ? runs - first : a.strip;
+            static_cast<int>(blockIdx.x * (kLinesThreads / 32) + threadIdx.x / 32) * lines.strip;
+        for (; first < runs; first += warps * lines.strip) {
+            const int count = runs - first < lines.strip ? runs - first : lines.strip;
 #pragma unroll 1
             for (int i = 0; i <= count; ++i) {
                 const int64_t neuron = int64_t{first + i} * Rows::kWidth;

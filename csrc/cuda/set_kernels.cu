@@ -115,17 +115,15 @@ int64_t lines_strip(const Activations& x) {
     if (x.outer != 1 || x.inner > kMostNeurons || !writes_elsewhere) return 0;
     constexpr int64_t kMostRuns = 8;
     constexpr int64_t kRounds = 4;
-    const int64_t warps = multiprocessors() * kLinesBlocks<T> * (kLinesThreads / 32);
+    const int64_t warps = multiprocessors() * kLinesBlocks<T, uint32_t> * (kLinesThreads / 32);
     const int64_t runs = x.groups * ceil_div(x.inner, LineRows<T>::kWidth);
     return std::clamp<int64_t>(runs / (warps * kRounds), 1, kMostRuns);
 }
 
 // `set_words`: of 32 bits, that the set has in shared memory.
 template <class T, class Set>
-void launch_lines(const std::string& name, InsertArguments a, int64_t strip, int64_t set_words,
-                  Stream stream) {
-    a.strip = static_cast<int>(strip);
-    a.set_words = static_cast<int>(set_words);
+void launch_lines(const std::string& name, const InsertArguments& a, int64_t strip,
+                  int64_t set_words, Stream stream) {
     const auto kernel = lines_insert_kernel<T, Set>;
     const int64_t shared_bytes = 4 * (set_words + ceil_div(a.samples, kRowsOfWord) * kLinesThreads);
     const int64_t runs_of_block = strip * (kLinesThreads / 32);
@@ -139,7 +137,8 @@ void launch_lines(const std::string& name, InsertArguments a, int64_t strip, int
         .groups = std::min(a.groups, kMaxGridY),
         .threads = kLinesThreads,
         .shared_bytes = shared_bytes};
-    launch((name + ", lines)").c_str(), kernel, grid, stream, a);
+    launch((name + ", lines)").c_str(), kernel, grid, stream,
+           LinesArguments{a, static_cast<int>(strip), static_cast<int>(set_words)});
 }
 
 template <class T, bool Ternary, class Set>
@@ -287,9 +286,7 @@ void insert(const Activations& x, const GroupTables& tables, Stream stream) {
                             .chunks = static_cast<int>(chunks(shape)),
                             .ternary = shape.ternary,
                             .lanes = 0,
-                            .parts = 0,
-                            .strip = 0,
-                            .set_words = 0};
+                            .parts = 0};
     const SetKind kind = set_kind(shape.bits());
     with_element(x.dtype, [&]<class T>(TypeTag<T>, const char* dtype) {
         if (shape.ternary) launch_of_activations<T, true>(x, a, kind, dtype, stream);
@@ -316,9 +313,7 @@ void insert_packed(const PackedPatterns& patterns, const GroupTables& table, Str
                             .chunks = static_cast<int>(chunks(shape)),
                             .ternary = shape.ternary,
                             .lanes = 0,
-                            .parts = 0,
-                            .strip = 0,
-                            .set_words = 0};
+                            .parts = 0};
     const auto launch_with = [&]<class Inserter>(TypeTag<Inserter>, const char* set,
                                                  int64_t shared_bytes) {
         launch_insert("insert_packed (" + std::string(set) + ")", insert_kernel<Inserter>, a,
