@@ -32,7 +32,7 @@ struct InsertArguments {
 template <class T, bool Ternary, int N, bool Wide>
 inline constexpr int kResidentBlocks =
     N == 1 ? (Wide ? 3 : 4) - (Ternary || (!Wide && sizeof(T) == 2))
-           : (Ternary || sizeof(T) == 2 ? 2 : 3);
+           : (Ternary || sizeof(T) == 2 || (Wide && sizeof(T) == 8) ? 2 : 3);
 
 // Activations with patterns of one word.
 template <class T, bool Ternary, class Set, int N>
@@ -185,6 +185,7 @@ private:
 template <class Inserter>
 __global__ void __launch_bounds__(kMaxThreads, Inserter::kBlocks)
     insert_kernel(const InsertArguments a) {
+    wait_for_previous_kernel();
     const int64_t items_per_row = a.inner / Inserter::kNeurons;
     const int64_t items = a.outer * items_per_row;
 

@@ -28,9 +28,15 @@ struct LinesArguments {
     int set_words;  // of 32 bits, that the set has in shared memory
 };
 
-// Blocks that have to fit a multiprocessor.
+// Blocks that have to fit a multiprocessor. For the latest architectures the compiler needs more
+// registers.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000
+inline constexpr int kMostLinesBlocks = 2;
+#else
+inline constexpr int kMostLinesBlocks = 3;
+#endif
 template <class T, class Word>
-inline constexpr int kLinesBlocks = sizeof(T) == 2 || sizeof(Word) == 8 ? 2 : 3;
+inline constexpr int kLinesBlocks = sizeof(T) == 2 || sizeof(Word) == 8 ? 2 : kMostLinesBlocks;
 
 // Reads one row of samples of a group from lines of 128 bytes, and writes it.
 template <class T>
@@ -150,6 +156,7 @@ __global__ void __launch_bounds__(kLinesThreads, kLinesBlocks<T, typename Set::W
     using Word = typename Set::Word;
     constexpr int kNeurons = Rows::kNeurons;
     constexpr unsigned kAllLanes = 0xFFFFFFFF;
+    wait_for_previous_kernel();
     const int lane = static_cast<int>(threadIdx.x) % 32;
     const int runs = static_cast<int>((a.inner + Rows::kWidth - 1) / Rows::kWidth);
     const int samples = static_cast<int>(a.samples);

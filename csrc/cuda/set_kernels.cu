@@ -99,6 +99,7 @@ void launch_insert(const std::string& name, void (*kernel)(InsertArguments), Ins
         grid.blocks = std::clamp<int64_t>(ceil_div(items, kMaxThreads), 1, resident);
     }
     grid.shared_bytes = shared_bytes;
+    grid.overlaps = kernel_overlap();
     a.lanes = grid.threads;
     launch(name.c_str(), kernel, grid, stream, a);
 }
@@ -136,7 +137,8 @@ void launch_lines(const std::string& name, const InsertArguments& a, int64_t str
         .blocks = std::clamp<int64_t>(ceil_div(runs, runs_of_block), 1, multiprocessors() * blocks),
         .groups = std::min(a.groups, kMaxGridY),
         .threads = kLinesThreads,
-        .shared_bytes = shared_bytes};
+        .shared_bytes = shared_bytes,
+        .overlaps = kernel_overlap()};
     launch((name + ", lines)").c_str(), kernel, grid, stream,
            LinesArguments{a, static_cast<int>(strip), static_cast<int>(set_words)});
 }
@@ -173,7 +175,8 @@ void launch_wide(const std::string& name, InsertArguments a, Stream stream) {
                                                   multiprocessors() * kBlocksPerMultiprocessor),
                     .groups = std::min(a.groups, kMaxGridY),
                     .threads = (a.lanes + 31) / 32 * 32,
-                    .shared_bytes = int64_t{8} * a.chunks * N * a.lanes};
+                    .shared_bytes = int64_t{8} * a.chunks * N * a.lanes,
+                    .overlaps = kernel_overlap()};
     launch(name.c_str(), insert_kernel<WideInserter<T, Ternary, N>>, grid, stream, a);
 }
 
@@ -188,7 +191,8 @@ void launch_split(const std::string& name, const InsertArguments& a, Stream stre
                            multiprocessors() * kBlocksPerMultiprocessor),
         .groups = std::min(a.groups, kMaxGridY),
         .threads = static_cast<int>(kSplitNeurons * std::min<int64_t>(a.parts, kMaxSplitWarps)),
-        .shared_bytes = split_shared_bytes(a.parts)};
+        .shared_bytes = split_shared_bytes(a.parts),
+        .overlaps = kernel_overlap()};
     launch((name + ", split)").c_str(), split_insert_kernel<T, Ternary, Set>, grid, stream, a);
 }
 
