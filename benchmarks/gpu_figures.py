@@ -9,10 +9,12 @@ It prints results for people, and sends them as rows to `gpu_runner`. Everything
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -97,6 +99,31 @@ def distinct(packed: list[Tensor]) -> int:
     return len(torch.unique(patterns) if patterns.dim() == 1 else torch.unique(patterns, dim=0))
 
 
+@contextmanager
+def environment(name: str, value: str) -> Iterator[None]:
+    """The kernels read it at every launch."""
+    before = os.environ.get(name, "")
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ[name] = before
+
+
+# Of inserts (csrc/cuda/insert_form.h).
+FORMS = ("runs", "single", "split", "lines")
+
+
+def in_form(work: Work, form: str) -> Work:
+    """The work with inserts of a form, or of the chosen one where that form is not possible."""
+
+    def forced() -> object:
+        with environment("SWAPNAS_CUDA_FORM", form):
+            return work()
+
+    return forced
+
+
 # ---- inserts -------------------------------------------------------------------------------------
 
 
@@ -178,9 +205,16 @@ def measure_insert(device: Device, name: str, insert: Insert, aim: float | None)
 
     others = {"copy": lambda: copy.copy_(x), "torch.relu": lambda: torch.relu(x)}
     timed = partial(compare, device.kernel_ms, against="copy", notes=notes)
-    timed(name, insert, others, at_least=device.sized(aim, None))
+    forms = {f"as {form}": in_form(insert, form) for form in device.sized(FORMS, FORMS[:1])}
+    timed(name, insert, {**others, **forms}, at_least=device.sized(aim, None))
     # The reset is not timed.
-    timed(f"{name}, into an empty set", insert, others, before=insert.counter.reset, rounds=7)
+    timed(
+        f"{name}, into an empty set",
+        insert,
+        {**others, **forms},
+        before=insert.counter.reset,
+        rounds=7,
+    )
 
 
 def beyond_31_bits(device: Device) -> None:
@@ -212,7 +246,7 @@ def beyond_31_bits(device: Device) -> None:
 
 
 # Samples and neurons of activation maps: of NAS-Bench-201, and of the first ReLU of ResNet-50.
-MAPS = ((16, 16_384), (128, 16_384), (128, 4_096), (16, 802_816), (128, 802_816))
+MAPS = ((16, 16_384), (128, 16_384), (128, 4_096), (16, 802_816), (16, 1_605_632), (128, 802_816))
 
 
 def maps(device: Device) -> None:
@@ -235,6 +269,10 @@ def maps(device: Device) -> None:
                 torch.relu(x)
 
         replay, replay_relus = device.captured(inserts), device.captured(relus)
+        with environment("SWAPNAS_CUDA_OVERLAP", "1"):
+            others = {"torch.relu": replay_relus, "as it is, overlapping": device.captured(inserts)}
+        for form in device.sized(FORMS[:3], FORMS[:1]):
+            others[f"as {form}"] = device.captured(in_form(inserts, form))
         counter.reset()
         replay()
         packed = [reference.pack_patterns(x, samples) for x in xs]
@@ -244,13 +282,13 @@ def maps(device: Device) -> None:
             lambda work, launches=launches: device.kernel_ms(work) / launches,
             name,
             replay,
-            {"torch.relu": replay_relus},
+            others,
             against="torch.relu",
             rounds=device.sized(21, 2),
             before=counter.reset,
             notes=lambda _, moved=bytes_moved, n=launches: {"bytes": moved, "launches": n},
         )
-        del xs, packed, replay, replay_relus
+        del xs, packed, replay, replay_relus, others
         device.empty_cache()
 
 
@@ -258,8 +296,8 @@ def maps(device: Device) -> None:
 
 
 def agreements(device: Device) -> None:
-    """The kernel of NWOT. It reads the activations once for each 32 samples; a copy reads and writes them once."""
-    for samples, neurons in ((16, 1_605_632), (128, 802_816), (128, 16_384)):
+    """The kernel of NWOT. It reads the activations once; a copy reads and writes them."""
+    for samples, neurons in ((16, 1_605_632), (128, 802_816), (128, 16_384), (256, 401_408)):
         neurons = device.sized(neurons, neurons // 64)
         x = torch.randn(samples, neurons, device=device.torch)
         found = torch.zeros(samples, samples, dtype=torch.int64, device=device.torch)
@@ -303,14 +341,21 @@ def counts(device: Device) -> None:
         x = torch.relu(columns(device, samples, neurons, neurons // 2, torch.float32))
         name = f"count S={samples} V={neurons:,}"
         require_equal(name, swap.count_patterns(x), published_count([x], samples))
+        parts = {
+            "on the device": partial(torch.ops.swapnas.count_patterns, [x], samples, False),
+            "reading x": partial(torch.max, x),
+        }
+        parts_ms = medians(device.kernel_ms, parts, rounds=device.sized(21, 2))
+        print(f"{name}: {parts_ms}", flush=True)
         compare(
             device.call_ms,
             name,
             partial(swap.count_patterns, x),
             {"cat+sign+unique": partial(published_count, [x], samples)},
             against="cat+sign+unique",
-            rounds=device.sized(11, 3),
+            rounds=device.sized(21, 3),
             at_least=device.sized(aim, None),
+            notes=lambda _, parts_ms=parts_ms: {"parts_ms": parts_ms},
         )
 
 
@@ -381,6 +426,8 @@ def scored_forward(
     )
     eager = counter.count()
     replay_scored, replay_bare = device.captured(scored), device.captured(bare)
+    with environment("SWAPNAS_CUDA_OVERLAP", "1"):
+        overlapping = device.captured(scored)
     counter.reset()
     replay_scored()
     replayed = counter.count()
@@ -390,7 +437,7 @@ def scored_forward(
         device.kernel_ms,
         f"{name}, as a graph",
         replay_scored,
-        {"bare forward": replay_bare},
+        {"bare forward": replay_bare, "as it is, overlapping": overlapping},
         against="bare forward",
         rounds=device.sized(101, 2),
         within=device.sized(1.03, None),
