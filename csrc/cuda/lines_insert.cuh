@@ -25,8 +25,19 @@ inline constexpr int kRowsOfWord = 8;  // of the signs that a thread keeps in on
 struct LinesArguments {
     InsertArguments insert;
     int strip;      // runs that a warp takes one after another
-    int set_words;  // of 32 bits, that the set has in shared memory
+    int set_words;  // of 32 bits, that the set, or the chunks of the threads, have in shared memory
 };
+
+template <class Set>
+__device__ Set lines_set(const InsertArguments& a, const Table& table) {
+    if constexpr (Set::kWide) return Set(table, a.chunks);
+    else return Set(table);
+}
+
+// Samples of a word; those of a thread's signs are kept in words of kRowsOfWord of them.
+template <class Set>
+inline constexpr int kLinesInWord = Set::kWide ? samples_in_chunk(false) : 64;
+inline constexpr int kKeptOfWord = 64 / kRowsOfWord;
 
 // Blocks that have to fit a multiprocessor. For the latest architectures the compiler needs more
 // registers.
@@ -62,12 +73,12 @@ public:
         return static_cast<int>(row / sizeof(T) % kLine);
     }
 
-    // The signs of the lane's elements of rows first, first + 1 ..., kNeurons bits each. `neuron`
-    // is the first of the run. Only the first `lanes` read. Writes unless `reads_only`.
-    __device__ uint32_t signs(int first, int64_t neuron, int lanes, bool reads_only,
+    // The signs of the lane's elements of at most kRowsOfWord of the `rows` rows from `first` on,
+    // kNeurons bits each. `neuron` is the first of the run. Only the first `lanes` read. Writes
+    // unless `reads_only`.
+    __device__ uint32_t signs(int first, int rows, int64_t neuron, int lanes, bool reads_only,
                               bool& nan) const {
         const int64_t element = neuron + static_cast<int>(threadIdx.x) % 32 * kNeurons;
-        int rows = static_cast<int>(a_.samples) - first;
         if (static_cast<int>(threadIdx.x) % 32 >= lanes) rows = 0;
         // Whether all elements are of this row.
         const bool whole = neuron > 0 && neuron + lanes * kNeurons <= a_.inner;
@@ -156,16 +167,18 @@ __global__ void __launch_bounds__(kLinesThreads, kLinesBlocks<T, typename Set::W
     using Word = typename Set::Word;
     constexpr int kNeurons = Rows::kNeurons;
     constexpr unsigned kAllLanes = 0xFFFFFFFF;
+    constexpr int kInWord = kLinesInWord<Set>;
     wait_for_previous_kernel();
     const int lane = static_cast<int>(threadIdx.x) % 32;
     const int runs = static_cast<int>((a.inner + Rows::kWidth - 1) / Rows::kWidth);
     const int samples = static_cast<int>(a.samples);
     const SharedPointer<uint32_t> kept = shared_memory<uint32_t>() + lines.set_words + threadIdx.x;
+    const SharedPointer<uint64_t> chunks = shared_memory<uint64_t>() + threadIdx.x;  // if wide
 
     for (int64_t group = blockIdx.y; group < a.groups; group += gridDim.y) {
         const Table table = a.set.table(group);
         const Rows rows(a, group);
-        Set set(table);
+        Set set = lines_set<Set>(a, table);
         Tally tally;
         set.begin();
         const int warps = static_cast<int>(gridDim.x) * (kLinesThreads / 32);
@@ -177,40 +190,66 @@ __global__ void __launch_bounds__(kLinesThreads, kLinesBlocks<T, typename Set::W
             for (int i = 0; i <= count; ++i) {
                 const int64_t neuron = int64_t{first + i} * Rows::kWidth;
                 const bool last = i == count;
-                Word patterns[kNeurons] = {};
+                uint64_t hashes[kNeurons] = {};  // if wide
+                Word patterns[kNeurons];
 #pragma unroll 1
-                for (int s = 0; s < samples; s += kRowsOfWord) {
-                    // Behind the last run of a row is what nobody else writes.
-                    const uint32_t now = rows.signs(s, neuron, last ? Rows::kLanesOfLine : 32,
-                                                    last && neuron < a.inner, tally.nan);
-                    const SharedPointer<uint32_t> place = kept + s / kRowsOfWord * kLinesThreads;
-                    if (i == 0) {
+                for (int c = 0; c * kInWord < samples; ++c) {
+                    const int begin = c * kInWord;
+                    const int left = samples - begin < kInWord ? samples - begin : kInWord;
+#pragma unroll
+                    for (int n = 0; n < kNeurons; ++n) patterns[n] = 0;
+#pragma unroll 1
+                    for (int s = 0; s < left; s += kRowsOfWord) {
+                        // Behind the last run of a row is what nobody else writes.
+                        const uint32_t now =
+                            rows.signs(begin + s, left - s, neuron, last ? Rows::kLanesOfLine : 32,
+                                       last && neuron < a.inner, tally.nan);
+                        const SharedPointer<uint32_t> place =
+                            kept + (c * kKeptOfWord + s / kRowsOfWord) * kLinesThreads;
+                        const uint32_t before = i == 0 ? 0 : static_cast<uint32_t>(place[0]);
                         place[0] = now;
-                        continue;
+                        if (i == 0) continue;
+                        const uint32_t following_before =
+                            __shfl_sync(kAllLanes, lane == 0 ? now : before, (lane + 1) % 32);
+                        const uint32_t following_now = __shfl_sync(kAllLanes, now, (lane + 1) % 32);
+                        uint32_t planes[kNeurons] = {};
+#pragma unroll
+                        for (int r = 0; r < kRowsOfWord; ++r) {
+                            const uint32_t signs =
+                                shifted_signs<kNeurons>(rows.shift(begin + s + r), r, before,
+                                                        following_before, now, following_now);
+#pragma unroll
+                            for (int n = 0; n < kNeurons; ++n) planes[n] |= (signs >> n & 1) << r;
+                        }
+#pragma unroll
+                        for (int n = 0; n < kNeurons; ++n)
+                            patterns[n] |= static_cast<Word>(planes[n]) << s;
                     }
-                    const uint32_t before = place[0];
-                    place[0] = now;
-                    const uint32_t following_before =
-                        __shfl_sync(kAllLanes, lane == 0 ? now : before, (lane + 1) % 32);
-                    const uint32_t following_now = __shfl_sync(kAllLanes, now, (lane + 1) % 32);
-                    uint32_t planes[kNeurons] = {};
+                    if constexpr (Set::kWide) {
 #pragma unroll
-                    for (int r = 0; r < kRowsOfWord; ++r) {
-                        const uint32_t signs = shifted_signs<kNeurons>(
-                            rows.shift(s + r), r, before, following_before, now, following_now);
-#pragma unroll
-                        for (int n = 0; n < kNeurons; ++n) planes[n] |= (signs >> n & 1) << r;
+                        for (int n = 0; n < kNeurons; ++n) {
+                            const uint64_t word = chunk(patterns[n], 0);
+                            chunks[(c * kNeurons + n) * kLinesThreads] = word;
+                            hashes[n] = Set::hash(hashes[n], word);
+                        }
                     }
-#pragma unroll
-                    for (int n = 0; n < kNeurons; ++n)
-                        patterns[n] |= static_cast<Word>(planes[n]) << s;
                 }
                 const int64_t left = a.inner - (neuron - Rows::kWidth) - lane * kNeurons;
                 if (i == 0 || left <= 0) continue;
+                if constexpr (Set::kWide) {
 #pragma unroll
-                for (int n = 1; n < kNeurons; ++n)
-                    if (n >= left) patterns[n] = patterns[0];
-                set.insert(patterns, tally);
+                    for (int n = 0; n < kNeurons; ++n) {
+                        const auto pattern = [&](int c) -> uint64_t {
+                            return chunks[(c * kNeurons + n) * kLinesThreads];
+                        };
+                        if (n < left) set.insert(pattern, hashes[n], tally);
+                    }
+                } else {
+#pragma unroll
+                    for (int n = 1; n < kNeurons; ++n)
+                        if (n >= left) patterns[n] = patterns[0];
+                    set.insert(patterns, tally);
+                }
             }
         }
         set.end();

@@ -144,6 +144,7 @@ class DirectInShared {
 public:
     using Word = uint32_t;
     static constexpr const char* kName = "direct, shared";
+    static constexpr bool kWide = false;
 
     __device__ explicit DirectInShared(const Table& table)
         : bits_(shared_memory<uint32_t>()),
@@ -315,11 +316,15 @@ private:
 // the same pattern probes the slots in the same order, so no pattern is stored twice.
 class WideSlots {
 public:
+    using Word = uint64_t;  // a chunk
     static constexpr const char* kName = "wide";
     static constexpr bool kWide = true;
 
     __device__ WideSlots(const Table& table, int chunks)
         : table_(table), slots_(table.payload<uint64_t>()), chunks_(chunks) {}
+
+    __device__ void begin() {}
+    __device__ void end() {}
 
     // Fold this over the chunks from 0 on.
     static __device__ uint64_t hash(uint64_t before, uint64_t chunk) {

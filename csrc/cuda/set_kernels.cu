@@ -104,10 +104,25 @@ void launch_insert(const std::string& name, void (*kernel)(InsertArguments), Ins
     launch(name.c_str(), kernel, grid, stream, a);
 }
 
+// Of 32 bits, of the shared memory of a block as Lines: the signs between two runs, and the chunks
+// of wide patterns.
+template <class Set>
+int64_t kept_words(int64_t samples) {
+    const int64_t whole = (samples - 1) / kLinesInWord<Set>;
+    return (whole * kKeptOfWord + ceil_div(samples - whole * kLinesInWord<Set>, kRowsOfWord)) *
+           kLinesThreads;
+}
+template <class T>
+int64_t chunk_words(int64_t samples) {
+    return 2 * chunks({samples, false}) * kRun<T> * kLinesThreads;
+}
+
 // Runs of a warp, one after another, as Lines: several, each of which saves a line of each row, if
 // all multiprocessors have work for a few rounds. 0 if the kernel does not fit the layout.
 template <class T>
-int64_t lines_strip(const Activations& x) {
+int64_t lines_strip(const Activations& x, bool wide) {
+    if (wide && 4 * (chunk_words<T>(x.samples) + kept_words<WideSlots>(x.samples)) > kSharedBytes)
+        return 0;
     const auto distance =
         static_cast<const char*>(x.data) - static_cast<const char*>(x.relu_output);
     const bool writes_elsewhere =
@@ -126,9 +141,9 @@ template <class T, class Set>
 void launch_lines(const std::string& name, const InsertArguments& a, int64_t strip,
                   int64_t set_words, Stream stream) {
     const auto kernel = lines_insert_kernel<T, Set>;
-    const int64_t shared_bytes = 4 * (set_words + ceil_div(a.samples, kRowsOfWord) * kLinesThreads);
+    const int64_t shared_bytes = 4 * (set_words + kept_words<Set>(a.samples));
     const int64_t runs_of_block = strip * (kLinesThreads / 32);
-    const int64_t blocks = set_words > 0
+    const int64_t blocks = std::is_same_v<Set, DirectInShared>
                                ? int64_t{resident_blocks(reinterpret_cast<const void*>(kernel),
                                                          kLinesThreads, shared_bytes)}
                                : kBlocksPerMultiprocessor;
@@ -213,7 +228,7 @@ InsertWork insert_work(const Activations& x, const InsertArguments& a, SetKind k
                 aligned(x.data, kLineBytes) && aligned(x.relu_output, kLineBytes) &&
                 (x.samples == 1 || x.sample_stride * int64_t{sizeof(T)} % kLineBytes == 0) &&
                 (x.outer == 1 || x.outer_stride * int64_t{sizeof(T)} % kLineBytes == 0),
-            .strip = Ternary || wide ? 0 : lines_strip<T>(x),
+            .strip = Ternary ? 0 : lines_strip<T>(x, wide),
             .parts = splits ? a.parts : 0,
             .run_of_lines = kRun<T>,
             .rows_of_run = kRows<T, kRun<T>>,
@@ -254,6 +269,10 @@ void launch_of_activations(const Activations& x, InsertArguments a, SetKind kind
             using Set = WideSlots;
             if (form == Form::Split)
                 return launch_split<T, Ternary, Set>(name(Set::kName), a, stream);
+            if constexpr (!Ternary)
+                if (form == Form::Lines)
+                    return launch_lines<T, Set>(name(Set::kName), a, work.strip,
+                                                chunk_words<T>(a.samples), stream);
             if (form == Form::Runs)
                 return launch_wide<T, Ternary, kRun<T>>(name(Set::kName) + ", runs)", a, stream);
             return launch_wide<T, Ternary, 1>(name(Set::kName) + ")", a, stream);
