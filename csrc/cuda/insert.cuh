@@ -1,6 +1,7 @@
 // The insert kernel: one loop over the neurons for every dtype, layout, source and kind of set. A
 // thread takes all samples of one neuron, or of a run of 16 bytes (N neurons). Where that is too
-// few threads to hide the latency of memory, split_insert.cuh divides the samples too.
+// few threads to hide the latency of memory, split_insert.cuh divides the samples too. Where rows
+// of samples don't begin at lines of memory, lines_insert.cuh shifts signs instead of reads.
 #pragma once
 
 #include <cstdint>

@@ -45,7 +45,9 @@ int64_t trips(const InsertWork& work, Form form) {
     if (form == Form::Lines) {
         const int64_t rounds_of_run = ceil_div(work.samples, work.rows_of_run);
         const int64_t strips = ceil_div(work.neurons, work.run_of_lines * work.strip);
-        const int64_t of_strip = (work.strip + 1) * rounds_of_run + work.strip * work.set_trips;
+        const int64_t inserts = work.one_by_one ? work.run_of_lines : 1;
+        const int64_t of_strip =
+            (work.strip + 1) * rounds_of_run + work.strip * inserts * work.set_trips;
         return ceil_div(strips, busy * kResidentRuns) * of_strip;
     }
     if (form == Form::Single)

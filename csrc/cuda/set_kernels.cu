@@ -130,7 +130,7 @@ int64_t lines_strip(const Activations& x, bool wide) {
     constexpr int64_t kMostNeurons = int64_t{1} << 36;  // so that an int can count runs
     if (x.outer != 1 || x.inner > kMostNeurons || !writes_elsewhere) return 0;
     constexpr int64_t kMostRuns = 8;
-    constexpr int64_t kRounds = 4;
+    constexpr int64_t kRounds = 2;
     const int64_t warps = multiprocessors() * kLinesBlocks<T, uint32_t> * (kLinesThreads / 32);
     const int64_t runs = x.groups * ceil_div(x.inner, LineRows<T>::kWidth);
     return std::clamp<int64_t>(runs / (warps * kRounds), 1, kMostRuns);
