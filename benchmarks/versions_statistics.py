@@ -53,7 +53,9 @@ def ratio(logarithms: Sequence[float]) -> Ratio:
         return Ratio(math.exp(mean), math.exp(mean), math.exp(mean), float(mean == 0))
     found = stats.ttest_1samp(logarithms, 0)
     interval = found.confidence_interval(0.95)
-    return Ratio(math.exp(mean), math.exp(interval.low), math.exp(interval.high), found.pvalue)
+    return Ratio(
+        math.exp(mean), math.exp(interval.low), math.exp(interval.high), float(found.pvalue)
+    )
 
 
 def ratios(launches: Mapping[str, Sequence[Sequence[tuple[float, float]]]]) -> dict[str, Ratio]:
