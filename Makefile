@@ -17,7 +17,7 @@ SOURCES := $(shell find csrc build_backend -type f ! -name '*.md') CMakeLists.tx
 CXX_FILES := $(shell find csrc tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo docs test test-docs test-fast test-versions wheels sdist ci-wheels release-notes check lint types metadata cuda-check bench bench-gpu gpu-binary sanitize cuda-sanitize format clean
+.PHONY: help install demo docs test test-docs test-fast test-versions wheels sdist ci-wheels release-notes check lint types metadata cuda-check bench bench-compare bench-release bench-gpu gpu-binary sanitize cuda-sanitize format clean
 
 help:  ## lists the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -136,6 +136,19 @@ cuda-check: $(VENV)/cuda-check-tools  ## compiles the CUDA kernels for every arc
 
 bench: $(VENV)/bench-tools  ## measures; writes benchmarks/results/*.json
 	$(PY) -m pytest benchmarks -q -s
+
+# The commit, branch or tag; and further options, such as ARGS='--only count --budget 60'.
+REF ?=
+ARGS ?=
+VERSIONS_TOOLS = $(PY) -m pip install -q 'cmake>=3.24' ninja 'pybind11>=2.13'
+
+bench-compare: $(VENV)/bench-tools  ## compares the speed with REF, a commit; without it with the last release
+	@$(VERSIONS_TOOLS)
+	$(PY) benchmarks/compare_versions.py $(REF) $(ARGS)
+
+bench-release: $(VENV)/bench-tools  ## measures a release (REF, or what is here) and draws all releases
+	@$(VERSIONS_TOOLS)
+	$(PY) benchmarks/release_results.py $(REF) $(ARGS)
 
 bench-gpu:  ## builds, checks and measures on a GPU with the installed torch, in six minutes, without network
 	$(PYTHON) benchmarks/gpu.py

@@ -133,8 +133,7 @@ def test_workers_that_die_while_idle_blame_no_architecture(tried: list[str]) -> 
         crew.submit(first, 2)
         while not first.done:
             crew.collect()
-        processes = [p for w in workers for p in w._executor._processes.values()]
-        assert len(processes) == 2
+        processes = [worker._process.process for worker in workers]
         for process in processes:
             process.kill()
         for process in processes:
@@ -153,7 +152,7 @@ def test_a_worker_that_died_before_it_had_any_work_does_not_answer() -> None:
     worker = LocalProcess(Portable(Evaluator(small_space(), small_scorer())).content)
     try:
         assert worker.submit([]).result(timeout=60) == []
-        (process,) = worker._executor._processes.values()
+        process = worker._process.process
         process.kill()
         process.join()
         with pytest.raises(BrokenExecutor):
