@@ -64,7 +64,7 @@ _has_lazy_copies = None not in (_lazy_clone, _is_lazy)
 
 def copies_lazily(tensor: Tensor) -> bool:
     """Whether `lazy_copy` may copy a tensor."""
-    return _has_lazy_copies and tensor.device.type == "cpu"
+    return _has_lazy_copies and tensor.is_cpu
 
 
 def lazy_copy(tensor: Tensor) -> Tensor | None:
@@ -74,7 +74,7 @@ def lazy_copy(tensor: Tensor) -> Tensor | None:
     While the copy lives, whatever asks for the address of the original moves that one: see
     `move_if_shared`.
     """
-    if not copies_lazily(tensor) or tensor.is_inference() or not tensor.numel():
+    if not copies_lazily(tensor) or tensor.is_inference():
         return None
     try:
         copy: Tensor = _lazy_clone(tensor)
@@ -83,13 +83,15 @@ def lazy_copy(tensor: Tensor) -> Tensor | None:
     return copy
 
 
-def lazy_memory(copy: Tensor) -> object:
-    """What a `lazy_copy` shows of the memory that it shares; None once it was written to. The same again tells that its
-    values are the same."""
-    if not _has_lazy_copies or not _is_lazy(copy):
-        return None
-    storage = copy.untyped_storage()._cdata
-    return storage, copy.storage_offset(), copy.shape, copy.stride(), copy.dtype
+def memory_of(tensor: Tensor) -> int:
+    """Identity of the memory of a tensor, whether or not it is shared lazily."""
+    identity: int = tensor.untyped_storage()._cdata
+    return identity
+
+
+def is_lazy(tensor: Tensor) -> bool:
+    """Whether a tensor may share its memory with a `lazy_copy`, or is one, and neither was written to."""
+    return _has_lazy_copies and bool(_is_lazy(tensor))
 
 
 def move_if_shared(copy: Tensor, *, has_users: bool) -> None:

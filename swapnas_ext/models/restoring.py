@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from swapnas_ext._torch_private import (
     buffers_of,
     copies_lazily,
+    is_lazy,
     lazy_copy,
-    lazy_memory,
+    memory_of,
     move_if_shared,
     version_of,
 )
@@ -71,7 +72,7 @@ class Restoring:
         self._theirs: dict[int, Tensor] = {}  # by identity, which no other tensor can get meanwhile
         self._ours: dict[int, Tensor] = {}  # by the identity of theirs
         self._scripts: dict[int, tuple[nn.Module, nn.Module]] = {}
-        self._lazy: dict[int, tuple[Tensor, Tensor, object]] = {}
+        self._lazy: dict[int, tuple[Tensor, Tensor, int]] = {}
         """Theirs, the lazy copy, and its memory; by the identity of theirs."""
         self._sharing: Counter[int] = (
             Counter()
@@ -136,8 +137,7 @@ class Restoring:
         }
         self._sharing.update(self._addresses.values())
         self._take_places_of_norms(distinct)
-        for value in distinct.values():
-            self._our(value)
+        self._make_ours(distinct)
         self._fill_places()
         for identity, ours in self._ours.items():
             if attributes := self._theirs[identity].__dict__:
@@ -185,7 +185,6 @@ class Restoring:
             sizes = [buffer.numel() for buffer in buffers]
             parts = together.split(sizes)  # type: ignore[no-untyped-call] # torch
             for theirs, part in zip(buffers, parts, strict=True):
-                self._theirs[id(theirs)] = theirs
                 self._ours[id(theirs)] = part.view(theirs.shape)
 
     def _check_all_have_places(self) -> None:
@@ -202,25 +201,23 @@ class Restoring:
                 "module does not hold it where torch's own modules do; put it there with register_parameter"
             )
 
-    def _our(self, theirs: Tensor) -> None:
-        """Makes our tensor for one of theirs."""
-        identity = id(theirs)
-        if identity in self._ours:
-            return
-        lazy = None
-        if (
-            identity in self._saved.of_frequent
-            and identity not in self._overwritten
-            and self._is_alone(theirs)
-        ):
-            lazy = lazy_copy(theirs)
-        ours = tensor_like(theirs, self._values_of(theirs) if lazy is None else lazy)
-        if lazy is not None:
-            self._lazy[identity] = theirs, ours, lazy_memory(ours)
-        self._theirs[identity] = theirs
-        self._ours[identity] = ours
-        if identity in self._inventory.parameters or identity in self._of_weights:
-            self.weights[identity] = ours
+    def _make_ours(self, distinct: Mapping[int, Tensor]) -> None:
+        """Makes our tensors for theirs; ``distinct`` is by identity."""
+        may_be_lazy = self._saved.of_frequent - self._overwritten
+        weights = self._inventory.parameters.keys() | self._of_weights
+        for identity, theirs in distinct.items():
+            self._theirs[identity] = theirs
+            ours = self._ours.get(identity)  # already there, where it was copied with others
+            if ours is None:
+                lazy = None
+                if identity in may_be_lazy and self._is_alone(theirs):
+                    lazy = lazy_copy(theirs)
+                ours = tensor_like(theirs, self._values_of(theirs) if lazy is None else lazy)
+                if lazy is not None:
+                    self._lazy[identity] = theirs, ours, memory_of(ours)
+                self._ours[identity] = ours
+                if identity in weights:
+                    self.weights[identity] = ours
 
     def _is_alone(self, theirs: Tensor) -> bool:
         """Whether it is a plain tensor with values, whose memory no other tensor has."""
@@ -230,7 +227,10 @@ class Restoring:
     def _is_unwritten(self, identity: int) -> bool:
         """Whether our tensor is a lazy copy that shares the memory of theirs still."""
         known = self._lazy.get(identity)
-        return known is not None and lazy_memory(known[1]) == known[2]
+        if known is None:
+            return False
+        theirs, ours, memory = known
+        return is_lazy(ours) and memory_of(ours) == memory and _is_laid_out_alike(ours, theirs)
 
     def _values_of(self, theirs: Tensor) -> Tensor:
         """A copy of a tensor, which shares memory with other copies where the original does."""
@@ -380,6 +380,12 @@ def _assign(ours: Tensor, theirs: Tensor) -> None:
         ours.detach().copy_(theirs)
     else:
         ours.data = theirs.detach().clone()
+
+
+def _is_laid_out_alike(a: Tensor, b: Tensor) -> bool:
+    return (a.shape, a.stride(), a.storage_offset(), a.dtype) == (
+        *(b.shape, b.stride(), b.storage_offset(), b.dtype),
+    )
 
 
 def _is_plain_tensor(tensor: Tensor) -> bool:

@@ -13,7 +13,7 @@ from support.small_net import SmallNet
 from torch import Tensor, nn
 
 import swapnas_ext as swap
-from swapnas_ext._torch_private import lazy_memory
+from swapnas_ext._torch_private import is_lazy
 from swapnas_ext.compat import SWAP
 from swapnas_ext.models import Restoring, set_scoring_mode, take_inventory
 
@@ -269,10 +269,10 @@ def test_buffers_are_as_before_each_pass() -> None:
 def test_weights_are_not_copied() -> None:
     """A pass that does not write to them reads the caller's memory."""
     copies: list[bool] = []
-    model = Shared(lambda one, two: copies.append(lazy_memory(one.weight) is not None))
+    model = Shared(lambda one, two: copies.append(is_lazy(one.weight)))
     swap.score(model, torch.randn(8, 4))
     assert all(copies) and copies
-    assert lazy_memory(model.one.weight) is None
+    assert not is_lazy(model.one.weight)
 
 
 def test_weights_of_another_shape_are_given_their_values_again() -> None:
