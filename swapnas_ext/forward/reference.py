@@ -68,3 +68,23 @@ def max_pool2d(
         (dilation_h, dilation_w),
         ceil_mode,
     )
+
+
+def convolve(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride_h: int,
+    stride_w: int,
+    padding_h: int,
+    padding_w: int,
+    dilation_h: int,
+    dilation_w: int,
+    groups: int,
+) -> Tensor:
+    stride, padding, dilation = (
+        (stride_h, stride_w),
+        (padding_h, padding_w),
+        (dilation_h, dilation_w),
+    )
+    return F.conv2d(x, weight, bias, stride, padding, dilation, groups)

@@ -16,6 +16,7 @@ constexpr ForwardKernels make_forward_kernels() {
     kernels.normalise = normalise<false>;
     kernels.normalise_relu = normalise<true>;
     kernels.pool_planes = pool_planes;
+    kernels.convolve = convolve_units;
     return kernels;
 }
 
