@@ -22,7 +22,7 @@ def batch_norm_relu_insert(
 ) -> Tensor:
     y = torch.relu(batch_norm(x, weight, bias, eps))
     groups = len(table)
-    by_group = y.unflatten(1, (groups, -1)).movedim(1, 0) if groups > 1 else y
+    by_group = y.view(len(y), groups, -1, *y.shape[2:]).movedim(1, 0) if groups > 1 else y
     torch.ops.swapnas.insert_(table, by_group, samples, ternary)
     return y
 
