@@ -282,6 +282,50 @@ void insert_keys(const Source& source, const Table& table, int tasks, const Work
     else insert_by_region<Slots>(source, table, regions, tasks, workers);
 }
 
+// Threads that pay off for a Direct set: each further one clears and merges its own map.
+inline int direct_tasks(const Table& table, int64_t keys, int tasks) {
+    constexpr int64_t kKeysPerMap = 8 * 1024;
+    return static_cast<int>(
+        std::clamp<int64_t>(keys / std::max(kKeysPerMap, table.flag_words()), 1, tasks));
+}
+
+// Inserts the keys of a source. with_source(TypeTag<Element>(), use) makes a source of keys of this
+// type, and calls use(source).
+template <class WithSource>
+void insert_source(const Table& table, int tasks, const Workers& workers,
+                   const WithSource& with_source) {
+    const auto direct = [&](const auto& source) {
+        const int64_t keys = source.units() * source.unit_keys();
+        insert_direct(source, table, direct_tasks(table, keys, tasks), workers);
+    };
+    if (table.bits() <= 16) with_source(TypeTag<uint16_t>(), direct);
+    else if (table.kind() == SetKind::Direct) with_source(TypeTag<uint32_t>(), direct);
+    else
+        with_slots(table.bits(), [&]<class Slots>(TypeTag<Slots>) {
+            with_source(TypeTag<typename Slots::Element>(), [&](const auto& source) {
+                insert_keys<Slots>(source, table, tasks, workers);
+            });
+        });
+}
+
+// Calls insert_group(group, tasks) for each group: many groups on a thread each, few on all
+// threads.
+template <class InsertGroup>
+void insert_groups(const GroupTables& tables, int64_t activations_per_group, const Workers& workers,
+                   const InsertGroup& insert_group) {
+    if (tables.groups > 1 && tables.groups >= workers.count()) {
+        const int tasks =
+            tasks_for(tables.groups * activations_per_group, kActivationsPerTask, workers);
+        workers.run(tasks, [&](int task) {
+            const Share share(0, tables.groups, task, tasks);
+            for (int64_t group = share.first; group < share.last; ++group) insert_group(group, 1);
+        });
+        return;
+    }
+    const int tasks = tasks_for(activations_per_group, kActivationsPerTask, workers);
+    for (int64_t group = 0; group < tables.groups; ++group) insert_group(group, tasks);
+}
+
 // Counts without a set that outlives the call: each region's set is made, counted and cleared in
 // the cache of one core.
 template <class Slots, class Source>

@@ -11,11 +11,10 @@
 
 #include "cpu/kernels.h"
 #include "cpu/pack.h"
+#include "cpu/share.h"
 #include "cpu/workers.h"
 
 namespace swapnas::cpu {
-
-inline constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // The bit rows of a block should fit the first-level cache beside its keys.
 inline int64_t block_neurons(int64_t bits) {

@@ -8,6 +8,8 @@
 
 namespace swapnas::cpu {
 
+inline constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 // Work below which a second thread costs more than it saves, in activations.
 inline constexpr int64_t kActivationsPerTask = 32 * 1024;
 

@@ -9,17 +9,21 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cpu/forward/batch_norm.h"
 #include "cpu/forward/convolution.h"
+#include "cpu/forward/pool.h"
 #include "torch/check.h"
+#include "torch/cpu_backend.h"
+#include "torch/operators.h"
 #include "torch/reporting.h"
 #include "torch/torch_workers.h"
 
 namespace swapnas {
 
 struct ForwardOperators {
-    using Tensor = torch::stable::Tensor;
+    using CpuOperators = Operators<CpuBackend>;
 
     // Messages are made only where they are needed: a call must take no more than a microsecond.
     static void check_floats(const Tensor& x, const char* name) {
@@ -50,6 +54,7 @@ struct ForwardOperators {
         const int64_t rows = x.size(0), channels = x.size(1), count = x.numel();
         if (count <= channels || rows == 0)
             check(false, "batch_norm needs more than one value in each channel");
+        if (!(eps > 0)) check(false, "eps is " + std::to_string(eps) + ", expected more than 0");
         return {.x = data,
                 .rows = rows,
                 .channels = channels,
@@ -121,9 +126,87 @@ struct ForwardOperators {
         return y;
     }
 
+    static Tensor batch_norm_relu_insert(Tensor table, Tensor x, std::optional<Tensor> weight,
+                                         std::optional<Tensor> bias, double eps, int64_t samples,
+                                         bool ternary) {
+        const auto norm = batch_norm_of(x, weight, bias, eps);
+        const PatternShape shape = CpuOperators::pattern_shape(samples, ternary);
+        if (!table.is_cpu()) check(false, "the table must be on the CPU");
+        const auto tables = CpuOperators::group_tables(table, shape);
+        if (tables.groups < 1 || norm.channels % tables.groups != 0 || norm.rows % samples != 0)
+            check(false,
+                  "x must be [N, R * C, ...], with N a multiple of " + std::to_string(samples) +
+                      " samples and R = " + std::to_string(tables.groups) + " groups of the table");
+        const int64_t rows = norm.rows / samples;
+        CpuBackend::check_room(tables, rows * norm.channels / tables.groups * norm.plane);
+        auto y = torch::stable::empty_like(x);
+        cpu::batch_norm_relu_insert(norm, static_cast<float*>(y.mutable_data_ptr()), shape, tables,
+                                    TorchWorkers());
+        return y;
+    }
+
+    static cpu::PoolAxis axis_of(int64_t size, int64_t kernel, int64_t stride, int64_t padding,
+                                 int64_t dilation, bool ceil_mode) {
+        if (kernel < 1 || stride < 1 || dilation < 1 || padding < 0 || padding > kernel / 2)
+            check(false,
+                  "a pool needs a kernel, a stride and a dilation of at least 1, and a "
+                  "padding of 0 to half of the kernel");
+        cpu::PoolAxis axis{size, kernel, stride, padding, dilation, 0};
+        axis.output = cpu::pool_outputs(axis, ceil_mode);
+        if (axis.output < 1)
+            check(false, "a pool's kernel is larger than its input of size " +
+                             std::to_string(size) + " and its padding");
+        return axis;
+    }
+
+    static Tensor pooled(const Tensor& x, const cpu::Pool& pool) {
+        const auto sizes = x.sizes();
+        std::vector<int64_t> output_sizes(sizes.begin(), sizes.end());
+        output_sizes[x.dim() - 2] = pool.rows.output;
+        output_sizes[x.dim() - 1] = pool.columns.output;
+        auto y = torch::stable::empty(output_sizes, x.scalar_type());
+        const int64_t planes = x.numel() / (pool.rows.size * pool.columns.size);
+        cpu::pool(pool, static_cast<const float*>(x.const_data_ptr()),
+                  static_cast<float*>(y.mutable_data_ptr()), planes, TorchWorkers());
+        return y;
+    }
+
+    static void check_planes(const Tensor& x) {
+        check_floats(x, "x");
+        if (x.dim() < 3 || x.numel() == 0) check(false, "x must be [N, C, H, W] and not empty");
+    }
+
+    static Tensor avg_pool2d(Tensor x, int64_t kernel_h, int64_t kernel_w, int64_t stride_h,
+                             int64_t stride_w, int64_t padding_h, int64_t padding_w, bool ceil_mode,
+                             bool count_include_pad) {
+        check_planes(x);
+        return pooled(
+            x,
+            {.rows = axis_of(x.size(x.dim() - 2), kernel_h, stride_h, padding_h, 1, ceil_mode),
+             .columns = axis_of(x.size(x.dim() - 1), kernel_w, stride_w, padding_w, 1, ceil_mode),
+             .average = true,
+             .include_padding = count_include_pad});
+    }
+
+    static Tensor max_pool2d(Tensor x, int64_t kernel_h, int64_t kernel_w, int64_t stride_h,
+                             int64_t stride_w, int64_t padding_h, int64_t padding_w,
+                             int64_t dilation_h, int64_t dilation_w, bool ceil_mode) {
+        check_planes(x);
+        return pooled(x, {.rows = axis_of(x.size(x.dim() - 2), kernel_h, stride_h, padding_h,
+                                          dilation_h, ceil_mode),
+                          .columns = axis_of(x.size(x.dim() - 1), kernel_w, stride_w, padding_w,
+                                             dilation_w, ceil_mode),
+                          .average = false,
+                          .include_padding = false});
+    }
+
     static void register_all(torch::stable::detail::StableLibrary& m) {
         m.impl("batch_norm", TORCH_BOX(&Reporting<&ForwardOperators::batch_norm>::call));
+        m.impl("batch_norm_relu_insert",
+               TORCH_BOX(&Reporting<&ForwardOperators::batch_norm_relu_insert>::call));
+        m.impl("avg_pool2d", TORCH_BOX(&Reporting<&ForwardOperators::avg_pool2d>::call));
         m.impl("convolve", TORCH_BOX(&Reporting<&ForwardOperators::convolve>::call));
+        m.impl("max_pool2d", TORCH_BOX(&Reporting<&ForwardOperators::max_pool2d>::call));
     }
 };
 

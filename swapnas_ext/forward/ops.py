@@ -4,6 +4,10 @@ All are for float32 on the CPU, contiguous, without autograd. Each returns what 
 rounding; `reference` says which.
 
 * ``batch_norm(x, weight, bias, eps) -> y``: with the statistics of the mini-batch; x is ``[N, C, ...]``.
+* ``batch_norm_relu_insert(table, x, weight, bias, eps, samples, ternary) -> y``: relu of it, and adds the patterns of y
+  to a table of R groups. x is ``[N, R * C, ...]``: group r has the channels from r * C on. N is a multiple of samples.
+* ``avg_pool2d(x, kernel_h, kernel_w, stride_h, stride_w, padding_h, padding_w, ceil_mode, count_include_pad) -> y``
+  and ``max_pool2d(x, kernel_h, ..., padding_w, dilation_h, dilation_w, ceil_mode) -> y``: x is ``[N, C, H, W]``.
 * ``convolve(x, weight, bias, stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w, groups) -> y``: x is
   ``[N, C, H, W]``, weight ``[O, C / groups, kh, kw]``, bias ``[O]`` or None.
 
@@ -19,9 +23,16 @@ import torch
 from torch import Tensor
 
 import swapnas_ext.patterns  # noqa: F401 # defines the other operators, and loads the kernels
+from swapnas_ext.forward import reference
 
 SCHEMAS = (
     "batch_norm(Tensor x, Tensor? weight, Tensor? bias, float eps) -> Tensor",
+    "batch_norm_relu_insert(Tensor(a!) table, Tensor x, Tensor? weight, Tensor? bias, float eps, int samples, "
+    "bool ternary) -> Tensor",
+    "avg_pool2d(Tensor x, int kernel_h, int kernel_w, int stride_h, int stride_w, int padding_h, int padding_w, "
+    "bool ceil_mode, bool count_include_pad) -> Tensor",
+    "max_pool2d(Tensor x, int kernel_h, int kernel_w, int stride_h, int stride_w, int padding_h, int padding_w, "
+    "int dilation_h, int dilation_w, bool ceil_mode) -> Tensor",
     "convolve(Tensor x, Tensor weight, Tensor? bias, int stride_h, int stride_w, int padding_h, int padding_w, "
     "int dilation_h, int dilation_w, int groups) -> Tensor",
 )
@@ -34,23 +45,24 @@ def _fake_batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps:
     return torch.empty_like(x)
 
 
-def _fake_convolve(
+def _fake_batch_norm_relu_insert(
+    table: Tensor,
     x: Tensor,
-    weight: Tensor,
+    weight: Tensor | None,
     bias: Tensor | None,
-    stride_h: int,
-    stride_w: int,
-    padding_h: int,
-    padding_w: int,
-    dilation_h: int,
-    dilation_w: int,
-    groups: int,
+    eps: float,
+    samples: int,
+    ternary: bool,
 ) -> Tensor:
-    height = (x.shape[2] + 2 * padding_h - dilation_h * (weight.shape[2] - 1) - 1) // stride_h + 1
-    width = (x.shape[3] + 2 * padding_w - dilation_w * (weight.shape[3] - 1) - 1) // stride_w + 1
-    return x.new_empty(x.shape[0], weight.shape[0], height, width)
+    return torch.empty_like(x)
 
 
-_FAKES: dict[str, Callable[..., Any]] = {"batch_norm": _fake_batch_norm, "convolve": _fake_convolve}
+_FAKES: dict[str, Callable[..., Any]] = {
+    "batch_norm": _fake_batch_norm,
+    "batch_norm_relu_insert": _fake_batch_norm_relu_insert,
+    "avg_pool2d": reference.avg_pool2d,  # their shapes, too, are torch's
+    "max_pool2d": reference.max_pool2d,
+    "convolve": reference.convolve,
+}
 for _name, _fake in _FAKES.items():
     torch.library.register_fake(f"swapnas::{_name}", _fake, lib=_library)

@@ -20,4 +20,10 @@ struct BatchNorm {
 
 void batch_norm(const BatchNorm& norm, float* y, const Workers& workers);
 
+// y = relu(batch_norm(x)), and inserts the patterns of y. Of the channels, each group has as many,
+// one group's after the other's; the rows are shape.samples times as many chunks, those of a sample
+// one after the other. The caller makes room, as for `insert`.
+void batch_norm_relu_insert(const BatchNorm& norm, float* y, PatternShape shape,
+                            const GroupTables& tables, const Workers& workers);
+
 }  // namespace swapnas::cpu

@@ -68,15 +68,25 @@ private:
     DoubleSums total_squares_;
 };
 
+// A guess of the mean, from a few values of each of the first segments.
+float rough_mean(const float* x, const Segments& segments) {
+    const int64_t count = smaller(segments.count, 16);
+    const int64_t length = smaller(segments.length, 4);
+    double sum = 0;
+    for (int64_t s = 0; s < count; ++s)
+        for (int64_t i = 0; i < length; ++i) sum += x[s * segments.stride + i];
+    return static_cast<float>(sum / static_cast<double>(count * length));
+}
+
 Moments moments(const float* x, const Segments& segments) {
-    MomentSums sums(x[0]);
+    MomentSums sums(rough_mean(x, segments));
     for (int64_t s = 0; s < segments.count; ++s) sums.add(x + s * segments.stride, segments.length);
     return sums.moments(segments.count * segments.length);
 }
 
 template <bool relu>
 Floats normalised(Floats x, Floats scale, Floats shift) {
-    const Floats y = x * scale + shift;
+    const Floats y = fma(x, scale, shift);
     // A NaN, and -0.0, pass, as in torch.relu.
     return relu ? larger_or_second(Floats{}, y) : y;
 }

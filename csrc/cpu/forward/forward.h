@@ -19,15 +19,16 @@ struct Segments {
     int64_t count, length, stride;
 };
 
-struct ConvolutionPlan;
+struct ConvolutionPlan;  // convolution_plan.h
+struct PoolPlan;         // pool_plan.h
 
 struct ForwardKernels {
-    int lanes;  // of the longest vector, in floats
+    int lanes;  // floats in a vector
 
     // Of all the floats of the segments, which are at least one.
     Moments (*moments)(const float* x, const Segments& segments);
 
-    // y = x * scale + shift, each rounded; of segment s with scale[s * step] and shift[s * step].
+    // y = x * scale + shift, rounded once; of segment s with scale[s * step] and shift[s * step].
     void (*normalise)(const float* x, float* y, const Segments& segments, const float* scale,
                       const float* shift, int64_t step);
     // The same, and max(y, 0).
@@ -38,6 +39,10 @@ struct ForwardKernels {
     // cache line; y is the whole output.
     void (*convolve)(const ConvolutionPlan& plan, float* y, int64_t begin, int64_t end,
                      float* scratch);
+
+    // `scratch`: plan.scratch() floats, which the caller has filled with the value of the padding.
+    void (*pool_planes)(const PoolPlan& plan, float* scratch, const float* x, float* y,
+                        int64_t planes);
 };
 
 const ForwardKernels& forward_kernels(Isa isa);

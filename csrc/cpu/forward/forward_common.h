@@ -4,6 +4,7 @@
 #include "cpu/forward/batch_norm_kernels.h"
 #include "cpu/forward/convolution_kernels.h"
 #include "cpu/forward/forward.h"
+#include "cpu/forward/pool_kernels.h"
 
 namespace swapnas::cpu {
 namespace {
@@ -15,6 +16,7 @@ constexpr ForwardKernels make_forward_kernels() {
     kernels.normalise = normalise<false>;
     kernels.normalise_relu = normalise<true>;
     kernels.convolve = convolve_units;
+    kernels.pool_planes = pool_planes;
     return kernels;
 }
 

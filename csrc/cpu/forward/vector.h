@@ -69,13 +69,25 @@ inline Floats fma(Floats a, Floats b, Floats c) {
 #endif
 }
 
-// The first `count` lanes, of fewer than kLanes, from memory, and the others from `rest`.
+#if defined(SWAPNAS_VECTOR_AVX2)
+// The first `count` lanes are set.
+inline __m256i first_lanes(int64_t count) {
+    return reinterpret_cast<__m256i>(Ints{0, 1, 2, 3, 4, 5, 6, 7} < static_cast<int32_t>(count));
+}
+#endif
+
+// The first `count` lanes, at most kLanes, from memory, and the others from `rest`.
 inline Floats load_first(const float* from, int64_t count, Floats rest = Floats{}) {
 #if defined(SWAPNAS_VECTOR_AVX512)
     const auto mask = static_cast<__mmask16>((1u << count) - 1);
     return reinterpret_cast<Floats>(_mm512_mask_loadu_ps(rest, mask, from));
+#elif defined(SWAPNAS_VECTOR_AVX2)
+    const __m256i mask = first_lanes(count);
+    return select(reinterpret_cast<Ints>(mask),
+                  reinterpret_cast<Floats>(_mm256_maskload_ps(from, mask)), rest);
 #else
-    std::memcpy(&rest, from, static_cast<size_t>(count) * sizeof(float));
+    for (int lane = 0; lane < kLanes; ++lane)
+        if (lane < count) rest[lane] = from[lane];
     return rest;
 #endif
 }
@@ -83,10 +95,46 @@ inline Floats load_first(const float* from, int64_t count, Floats rest = Floats{
 inline void store_first(float* to, int64_t count, Floats x) {
 #if defined(SWAPNAS_VECTOR_AVX512)
     _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), x);
+#elif defined(SWAPNAS_VECTOR_AVX2)
+    _mm256_maskstore_ps(to, first_lanes(count), x);
 #else
-    std::memcpy(to, &x, static_cast<size_t>(count) * sizeof(float));
+    for (int lane = 0; lane < kLanes; ++lane)
+        if (lane < count) to[lane] = x[lane];
 #endif
 }
+
+// Of `count` lanes or more, the first ones.
+inline void store_at_most(float* to, int64_t count, Floats x) {
+    if (count >= kLanes) store(to, x);
+    else store_first(to, count, x);
+}
+
+// Which lanes are read; memory at the others may be anything, or nothing at all.
+#if defined(SWAPNAS_VECTOR_AVX512)
+using LaneMask = __mmask16;
+constexpr bool kHasMaskedLoads = true;
+inline void add_lanes(LaneMask& lanes, int64_t first, int64_t count) {
+    lanes = static_cast<LaneMask>(lanes | ((1u << count) - 1) << first);
+}
+inline Floats load_lanes(const float* from, LaneMask lanes, Floats rest) {
+    return reinterpret_cast<Floats>(_mm512_mask_loadu_ps(rest, lanes, from));
+}
+#elif defined(SWAPNAS_VECTOR_AVX2)
+using LaneMask = Ints;
+constexpr bool kHasMaskedLoads = true;
+inline void add_lanes(LaneMask& lanes, int64_t first, int64_t count) {
+    const Ints lane{0, 1, 2, 3, 4, 5, 6, 7};
+    lanes |= (lane >= static_cast<int32_t>(first)) & (lane < static_cast<int32_t>(first + count));
+}
+inline Floats load_lanes(const float* from, LaneMask lanes, Floats rest) {
+    return select(
+        lanes, reinterpret_cast<Floats>(_mm256_maskload_ps(from, reinterpret_cast<__m256i>(lanes))),
+        rest);
+}
+#else
+using LaneMask = Ints;
+constexpr bool kHasMaskedLoads = false;
+#endif
 
 // The lanes of even, or of odd, number of a and b, read one after the other.
 #if defined(SWAPNAS_VECTOR_AVX512)
