@@ -194,8 +194,9 @@ void convolve_units_of(const ConvolutionPlan& plan, float* y, int64_t begin, int
     const int64_t in_unit = c.in_channels * c.in_pixels();
     const int64_t out_unit = c.out_channels * c.out_pixels();
     const int64_t copied_unit = c.in_channels * plan.plane;
-    const auto copy =
-        plan.way == Way::PointwiseOfCopies ? copy_read_pixels<lanes> : copy_to_padded_plane<lanes>;
+    const auto copy = plan.way == Way::PointwiseOfCopies ? copy_read_pixels<lanes>
+                      : plan.way == Way::Columns         ? copy_to_columns<lanes>
+                                                         : copy_to_padded_plane<lanes>;
     int64_t group = begin % c.groups;
     for (int64_t first = begin; first < end; first += plan.batch) {
         const int64_t units = smaller(plan.batch, end - first);

@@ -29,6 +29,10 @@ void for_each_vector(int64_t length, int lanes, const F& place) {
         place(std::max<int64_t>(std::min(at, length - lanes), 0));
 }
 
+int64_t read_rows(const Convolution& c) {
+    return (c.out_height - 1) * c.stride_h + (c.kernel_h - 1) * c.dilation_h + 1;
+}
+
 bool is_pointwise(const Convolution& c) {
     return c.kernel_h == 1 && c.kernel_w == 1 && c.padding_h == 0 && c.padding_w == 0;
 }
@@ -38,23 +42,42 @@ bool shares_rows(const Convolution& c) {
            c.stride_h <= 2;
 }
 
+// Shifted copies cost as much as the outputs of a channel or two.
+bool columns_fill_vectors(const Convolution& c, int most_lanes) {
+    const int lanes = lanes_for(c.out_pixels(), most_lanes);
+    const int64_t vectors = ceil_div(c.out_pixels(), lanes);
+    const int64_t of_rows =
+        c.out_height * ceil_div(c.out_width, lanes_for(c.out_width, most_lanes));
+    return c.out_channels >= 4 && c.out_pixels() >= lanes && 5 * vectors <= 4 * of_rows;
+}
+
 }  // namespace
 
 PlannedConvolution::PlannedConvolution(const Convolution& c, int most_lanes) {
     using Way = ConvolutionPlan::Way;
     plan_.convolution = c;
-    const bool pointwise = is_pointwise(c);
-    const int64_t length = pointwise ? c.out_pixels() : c.out_width;
+    if (is_pointwise(c)) {
+        const bool copies = c.stride_h > 1 || c.stride_w > 1 ||
+                            c.out_pixels() < lanes_for(c.out_pixels(), most_lanes);
+        plan_.way = copies ? Way::PointwiseOfCopies : Way::Pointwise;
+    } else if (shares_rows(c)) {
+        plan_.way = Way::Rows;
+    } else {
+        plan_.way = columns_fill_vectors(c, most_lanes) ? Way::Columns : Way::Taps;
+    }
+    const bool whole_planes = plan_.way != Way::Rows && plan_.way != Way::Taps;
+    const int64_t length = whole_planes ? c.out_pixels() : c.out_width;
     plan_.lanes = lanes_for(length, most_lanes);
     plan_.valid = std::min<int64_t>(length, plan_.lanes);
-    if (pointwise) {
-        const bool copies = c.stride_h > 1 || c.stride_w > 1 || length < plan_.lanes;
-        plan_.way = copies ? Way::PointwiseOfCopies : Way::Pointwise;
-        lay_out_pixels();
-    } else {
-        plan_.way = shares_rows(c) ? Way::Rows : Way::Taps;
-        lay_out_padded_planes();
-        if (plan_.way == Way::Rows) plan_rows();
+    switch (plan_.way) {
+        case Way::Pointwise:
+        case Way::PointwiseOfCopies: lay_out_pixels(); break;
+        case Way::Columns: lay_out_columns(); break;
+        case Way::Rows:
+            lay_out_padded_planes();
+            plan_rows();
+            break;
+        case Way::Taps: lay_out_padded_planes(); break;
     }
     plan_scratch();
     plan_.offsets = offsets_.data();
@@ -75,7 +98,7 @@ void PlannedConvolution::lay_out_pixels() {
 void PlannedConvolution::lay_out_padded_planes() {
     const Convolution& c = plan_.convolution;
     const int64_t reach_w = (c.kernel_w - 1) * c.dilation_w;
-    plan_.rows = (c.out_height - 1) * c.stride_h + (c.kernel_h - 1) * c.dilation_h + 1;
+    plan_.rows = read_rows(c);
     // All columns of x have a place, also those that no output reads.
     plan_.pitch = whole_lines(
         std::max(c.out_width + reach_w / c.stride_w, ceil_div(c.width + c.padding_w, c.stride_w)));
@@ -111,6 +134,23 @@ void PlannedConvolution::lay_out_padded_planes() {
             positions_.push_back(
                 {row * c.stride_h * plan_.row_step + plan_.lead + at, row * c.out_width + at});
         });
+}
+
+void PlannedConvolution::lay_out_columns() {
+    const Convolution& c = plan_.convolution;
+    plan_.rows = read_rows(c);
+    plan_.phase = ceil_div(plan_.rows, c.stride_h) * c.out_width;
+    plan_.plane = c.kernel_w * whole_lines(plan_.phase * c.stride_h);
+    for (int64_t channel = 0; channel < c.in_channels; ++channel)
+        for (int64_t row = 0; row < c.kernel_h; ++row)
+            for (int64_t tap = 0; tap < c.kernel_w; ++tap) {
+                const int64_t read = row * c.dilation_h;
+                offsets_.push_back(channel * plan_.plane + tap * (plan_.plane / c.kernel_w) +
+                                   read % c.stride_h * plan_.phase +
+                                   read / c.stride_h * c.out_width);
+            }
+    for_each_vector(c.out_pixels(), plan_.lanes,
+                    [&](int64_t at) { positions_.push_back({at, at}); });
 }
 
 void PlannedConvolution::plan_rows() {

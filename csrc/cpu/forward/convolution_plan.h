@@ -5,6 +5,10 @@
 // as that many phases: columns 0, s, 2s, ...; then 1, s + 1, ...; so each tap reads neighbouring
 // floats. Pointwise convolutions without strides read x itself.
 //
+// Where a row of outputs is shorter than a vector, there is one plane for each column of the kernel
+// instead, with what this column reads and no gaps between rows. Rows that strides skip make
+// phases.
+//
 // An output vector never crosses the end of a row of outputs (of the plane, if pointwise): the last
 // one overlaps the one before it. Rows shorter than the shortest vector store less than a vector.
 #pragma once
@@ -26,6 +30,7 @@ struct ConvolutionPlan {
         Pointwise,          // a matrix product of each unit of x with its weights
         PointwiseOfCopies,  // the same, of a copy without the pixels that strides skip
         Rows,               // depthwise, 3x3 or 5x5: several rows of outputs share each load
+        Columns,            // vectors of several short rows, from copies shifted by each column
         Taps,               // every other one
     };
     static constexpr int kLargestRowsKernel = 5;
@@ -42,6 +47,7 @@ struct ConvolutionPlan {
     int64_t first_even, first_odd;  // where the first and the second column of x go
     // Pointwise: floats from those that are read to those that are asked for; 0 for none.
     int64_t prefetched;
+    int64_t phase;  // Columns: floats from one phase of rows to the next
     int64_t batch;  // units that are copied before the first of them is read
     int64_t scratch_floats;
 
@@ -68,6 +74,7 @@ public:
 private:
     void lay_out_pixels();
     void lay_out_padded_planes();
+    void lay_out_columns();
     void plan_rows();
     void plan_scratch();
 

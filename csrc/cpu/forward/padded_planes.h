@@ -101,6 +101,39 @@ void copy_to_padded_plane(const ConvolutionPlan& plan, const float* x, float* pl
     }
 }
 
+// For each column of the kernel, what it reads, in phases of rows. What is not written stays zero.
+template <int lanes>
+void copy_to_columns(const ConvolutionPlan& plan, const float* x, float* plane) {
+    const Convolution& c = plan.convolution;
+    for (int64_t tap = 0; tap < c.kernel_w; ++tap, plane += plan.plane / c.kernel_w) {
+        // Output column `first` is the first that reads column `from` of x, not the padding.
+        const int64_t shift = tap * c.dilation_w - c.padding_w;
+        const int64_t first = shift < 0 ? (c.stride_w - 1 - shift) / c.stride_w : 0;
+        const int64_t from = first * c.stride_w + shift;
+        if (from >= c.width || first >= c.out_width) continue;
+        const int64_t count = smaller((c.width - from - 1) / c.stride_w + 1, c.out_width - first);
+        for (int64_t phase = 0; phase < c.stride_h; ++phase) {
+            const int64_t top = (phase + c.stride_h - c.padding_h % c.stride_h) % c.stride_h;
+            const int64_t end = smaller(c.height, plan.rows - c.padding_h);
+            if (top >= end) continue;
+            const int64_t rows = (end - top - 1) / c.stride_h + 1;
+            const float* source = x + top * c.width + from;
+            const int64_t step = c.stride_h * c.width;
+            float* target =
+                plane + phase * plan.phase + (top + c.padding_h) / c.stride_h * c.out_width + first;
+            if (c.stride_w == 1) copy_rows<lanes>(rows, count, source, step, target, c.out_width);
+            else if (c.stride_w == 2)
+                split_rows<lanes, false>(rows, 2 * count - 1, source, step, target, nullptr,
+                                         c.out_width);
+            else
+                for (int64_t row = 0; row < rows; ++row)
+                    for (int64_t column = 0; column < count; ++column)
+                        target[row * c.out_width + column] =
+                            source[row * step + column * c.stride_w];
+        }
+    }
+}
+
 // The pixels that a pointwise convolution reads, without gaps.
 template <int lanes>
 void copy_read_pixels(const ConvolutionPlan& plan, const float* x, float* plane) {
