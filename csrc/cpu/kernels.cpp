@@ -24,7 +24,7 @@ auto with_source(std::span<const Activations> activations, PatternShape shape, i
                  int tasks, const Workers& workers, const Use& use) {
     if (tasks > 1 && SampleWiseSource<Element>::fits(activations))
         return use(SampleWiseSource<Element>(activations[0], shape, group, tasks, workers));
-    return use(ActivationSource<Element>(activations, shape, group));
+    return use(ActivationSource<Element>(activations, shape, group, tasks));
 }
 
 void insert_group(std::span<const Activations> activations, PatternShape shape, int64_t group,
@@ -58,9 +58,9 @@ PackedSource<Element> packed_source(const PackedPatterns& patterns) {
 template <class Element>
 bool pack_as(const Activations& activations, PatternShape shape, Element* patterns,
              const Workers& workers) {
-    const ActivationSource<Element> source({&activations, 1}, shape, 0);
     const int tasks =
         tasks_for(activations.neurons() * shape.samples, kActivationsPerTask, workers);
+    const ActivationSource<Element> source({&activations, 1}, shape, 0, tasks);
     const int64_t units_per_run = ceil_div(activations.inner, source.unit_keys());
     std::atomic<bool> nan{false};
     workers.run(tasks, [&](int task) {

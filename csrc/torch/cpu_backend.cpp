@@ -8,12 +8,11 @@
 namespace swapnas {
 void CpuBackend::check_room(const Tables& tables, int64_t patterns) {
     const int64_t limit = cpu::table_limit(tables.bits, tables.words_per_group);
-    check(limit > 0,
-          "the table's size does not fit patterns of " + std::to_string(tables.bits) + " bits");
+    check(limit > 0, "the table's size does not fit patterns of ", tables.bits, " bits");
     if (set_kind(tables.bits) == SetKind::Direct) return;
     for (int64_t group = 0; group < tables.groups; ++group)
         check(static_cast<int64_t>(tables[group].header().occupied) + patterns <= limit,
-              "the table has no room for " + std::to_string(patterns) + " more patterns");
+              "the table has no room for ", patterns, " more patterns");
 }
 
 void CpuBackend::insert(const Activations& x, PatternShape shape, const Tables& tables) const {

@@ -6,6 +6,8 @@
 #include "cpu/isa.h"
 #include "cpu/pattern_set.h"
 #include "pattern_table.h"
+#include "torch/layer_relu.h"
+#include "torch/relu_capture.h"
 #if defined(SWAPNAS_WITH_CUDA)
 #include "cuda/kernels.h"
 #endif
@@ -50,6 +52,33 @@ PYBIND11_MODULE(_C, m) {
     m.def("set_cpu_isa", &cpu::set_active_isa, py::arg("name"));
     m.def("table_words", &cpu::table_words, py::arg("bits"), py::arg("patterns"));
     m.def("table_limit", &cpu::table_limit, py::arg("bits"), py::arg("words"));
+
+    namespace relus = swapnas::relus;
+    m.attr("unnamed_layer") = relus::kUnnamed;
+    m.attr("error_in_python") = relus::kErrorInPython;
+    m.def("register_relu_kernel", &relus::register_kernel, py::arg("key"));
+    m.def(
+        "layer_relu",
+        [](int64_t layer, py::object relu) {
+            PyObject* made = swapnas::layer_relu(layer, relu.ptr());
+            if (made == nullptr) throw py::error_already_set();
+            return py::reinterpret_steal<py::object>(made);
+        },
+        py::arg("layer"), py::arg("relu"));
+    m.def("marked_layer", [] {
+        const int64_t layer = relus::exchange_layer(relus::kUnnamed);
+        relus::exchange_layer(layer);
+        return layer;
+    });
+    m.def("relu_calls", &relus::calls);
+    m.def("stop_relus", [] {
+        py::list calls;
+        for (const relus::Call& call : relus::stop())
+            calls.append(py::make_tuple(call.layer, call.elements, call.bytes,
+                                        1e-9 * static_cast<double>(call.nanoseconds),
+                                        call.patterns));
+        return calls;
+    });
 
     m.attr("header_words") = swapnas::kHeaderWords;
     m.attr("occupied_word") = swapnas::kOccupiedWord;

@@ -34,7 +34,7 @@ struct Operators {
     using Tables = typename Backend::Tables;
 
     static PatternShape pattern_shape(int64_t samples, bool ternary) {
-        check(samples >= 1, "samples is " + std::to_string(samples) + ", expected at least 1");
+        check(samples >= 1, "samples is ", samples, ", expected at least 1");
         return {samples, ternary};
     }
 
@@ -98,7 +98,7 @@ struct Operators {
     }
 
     static Tensor relu_insert(Tensor table, Tensor x, int64_t samples, bool ternary) {
-        auto y = torch::stable::empty_like(x);
+        auto y = swapnas::empty_like(x);
         relu_insert_into(table, x, y, samples, ternary);
         return y;
     }

@@ -18,7 +18,9 @@ from swapnas_ext._torch_private.modules import (
     buffers_of,
     can_copy_modules,
     children_of,
+    contents_of,
     forward_pre_hooks_of,
+    has_global_hooks,
     may_be_compiled,
     may_have_forward_hooks,
     parameters_of,
@@ -26,7 +28,15 @@ from swapnas_ext._torch_private.modules import (
     uncompiled,
 )
 from swapnas_ext._torch_private.names import NAMES, notes
-from swapnas_ext._torch_private.tensors import in_forward_ad, is_shared, version_of
+from swapnas_ext._torch_private.tensors import (
+    copies_lazily,
+    in_forward_ad,
+    is_shared,
+    lazy_copy,
+    lazy_memory,
+    move_if_shared,
+    version_of,
+)
 from swapnas_ext._torch_private.vmap import VMAP_KEY, Functorch, functorch
 
 __all__ = [
@@ -44,14 +54,20 @@ __all__ = [
     "buffers_of",
     "can_copy_modules",
     "children_of",
+    "contents_of",
+    "copies_lazily",
     "dispatch_keys",
     "forward_pre_hooks_of",
     "functorch",
+    "has_global_hooks",
     "in_forward_ad",
     "is_shared",
+    "lazy_copy",
+    "lazy_memory",
     "may_be_compiled",
     "may_be_under_dispatch_mode",
     "may_have_forward_hooks",
+    "move_if_shared",
     "notes",
     "parameters_of",
     "singular_vectors_of",

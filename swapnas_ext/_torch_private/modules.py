@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 
 from torch import Tensor, nn
@@ -34,6 +35,10 @@ _has_slots = all(
 can_copy_modules = _has_slots
 """Whether a module can be copied attribute by attribute."""
 
+_Contents = tuple[
+    dict[str, nn.Parameter | None], dict[str, Tensor | None], dict[str, nn.Module | None], bool
+]
+
 # Called for every module of every score: not even a variable for the type.
 if _has_slots:
 
@@ -54,6 +59,13 @@ if _has_slots:
         attributes = module.__dict__
         return bool(attributes["_forward_hooks"] or attributes["_forward_pre_hooks"])
 
+    _slots_of = itemgetter(*_SLOTS)
+
+    def contents_of(module: nn.Module) -> _Contents:
+        """A module's own parameters, buffers and children by name, and whether it may have forward hooks."""
+        parameters, buffers, children, hooks, pre_hooks = _slots_of(module.__dict__)
+        return parameters, buffers, children, bool(hooks or pre_hooks)
+
 else:
 
     def parameters_of(module: nn.Module) -> dict[str, nn.Parameter | None]:
@@ -67,6 +79,17 @@ else:
 
     def may_have_forward_hooks(module: nn.Module) -> bool:
         return True
+
+    def contents_of(module: nn.Module) -> _Contents:
+        return parameters_of(module), buffers_of(module), children_of(module), True
+
+
+_has_any_global_hook = found("torch.nn.modules.module._has_any_global_hook")
+
+
+def has_global_hooks() -> bool:
+    """Whether there may be hooks that run for every module."""
+    return _has_any_global_hook is None or bool(_has_any_global_hook())
 
 
 def forward_pre_hooks_of(module: nn.Module) -> Iterable[Any]:

@@ -42,6 +42,10 @@ _ALL_SEEN = (
 _BY_MODE = "activations that are called as functions were found through a TorchDispatchMode, which is slower"
 _UNDER_VMAP = "runs several repeats in one forward pass, under torch.func.vmap"
 _ONE_BY_ONE = "repeats ran one after another"
+_LAZY_COPIES = (
+    "protects weights by copies that share their memory until one of the two is written to"
+)
+_WHOLE_COPIES = "weights were copied for each score"
 _BY_CLASS = "recognises subclasses of torch's own classes"
 _PUBLIC_CLASSES = "only subclasses of the public classes are known"
 _WALK = "looks up what a module holds, faster than through a generator for each module"
@@ -89,6 +93,8 @@ NAMES: Mapping[str, PrivateName] = {
         "2.1",
         "models that a function builds were scored as if somebody kept them",
     ),
+    "torch._lazy_clone": PrivateName(_LAZY_COPIES, "2.2", _WHOLE_COPIES),
+    "torch._C._is_cow_tensor": PrivateName(_LAZY_COPIES, "2.2", _WHOLE_COPIES),
     "torch.autograd.forward_ad._current_level": PrivateName(
         "keeps the tangents of a model that uses forward-mode differentiation itself",
         "1.13",
@@ -113,6 +119,11 @@ NAMES: Mapping[str, PrivateName] = {
         "computes the singular vectors of parametrizations.spectral_norm from the weights that init= draws",
         "1.9",
         "init= does not draw weights under parametrizations.spectral_norm",
+    ),
+    "torch.nn.modules.module._has_any_global_hook": PrivateName(
+        "detects hooks of all modules, which may do anything in a forward pass",
+        "2.0",
+        "networks that only compute were protected as others are",
     ),
     "torch.nn.modules.batchnorm._BatchNorm": PrivateName(_BY_CLASS, "1.13", _PUBLIC_CLASSES),
     "torch.nn.modules.instancenorm._InstanceNorm": PrivateName(_BY_CLASS, "1.13", _PUBLIC_CLASSES),

@@ -1,4 +1,4 @@
-"""Detects changes, tangents and shared memory of tensors."""
+"""Detects changes, tangents and shared memory of tensors; makes copies that share memory until they are written to."""
 
 from __future__ import annotations
 
@@ -55,3 +55,48 @@ def is_shared(tensor: Tensor) -> bool:
         return True
     storage = tensor.untyped_storage()
     return _storage_users(storage._cdata) > _UNSHARED or not storage.resizable()
+
+
+_lazy_clone = found("torch._lazy_clone")
+_is_lazy = found("torch._C._is_cow_tensor")
+_has_lazy_copies = None not in (_lazy_clone, _is_lazy)
+
+
+def copies_lazily(tensor: Tensor) -> bool:
+    """Whether `lazy_copy` may copy a tensor."""
+    return _has_lazy_copies and tensor.device.type == "cpu"
+
+
+def lazy_copy(tensor: Tensor) -> Tensor | None:
+    """A copy that shares its memory with the original until either is written to, by whatever code of torch: that one
+    then moves to memory of its own. None where torch can't make such a copy, as of memory that NumPy owns.
+
+    While the copy lives, whatever asks for the address of the original moves that one: see
+    `move_if_shared`.
+    """
+    if not copies_lazily(tensor) or tensor.is_inference() or not tensor.numel():
+        return None
+    try:
+        copy: Tensor = _lazy_clone(tensor)
+    except RuntimeError:  # the memory is not of torch's allocator
+        return None
+    return copy
+
+
+def lazy_memory(copy: Tensor) -> object:
+    """What a `lazy_copy` shows of the memory that it shares; None once it was written to. The same again tells that its
+    values are the same."""
+    if not _has_lazy_copies or not _is_lazy(copy):
+        return None
+    storage = copy.untyped_storage()._cdata
+    return storage, copy.storage_offset(), copy.shape, copy.stride(), copy.dtype
+
+
+def move_if_shared(copy: Tensor, *, has_users: bool) -> None:
+    """Gives a `lazy_copy` that somebody keeps memory of its own, so that the original stays where it is.
+
+    Args:
+        has_users: whether there are references to it beside the caller's; other tensors may have its memory too.
+    """
+    if _is_lazy(copy) and (has_users or is_shared(copy)):
+        copy.untyped_storage().data_ptr()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext._torch_private import in_forward_ad, version_of
-from swapnas_ext.capture import dispatch, rules
+from swapnas_ext.capture import dispatch, relu_log, rules
 from swapnas_ext.capture.layer import Layer
 from swapnas_ext.capture.plan import Plan
 from swapnas_ext.capture.rules import RELU, Rule
@@ -24,8 +24,11 @@ from swapnas_ext.models import first_tensor, main_input
 from swapnas_ext.patterns import NAN_MESSAGE, NanActivationError, Observer
 
 _marks = itertools.count()
-_Entry = tuple[Layer, int, torch.dtype, float, float, int]
-"""One observed activation: its layer, elements and their dtype, start and end, patterns in the set by then."""
+_Noted = tuple[int, tuple[Layer, int, torch.dtype, float, float, int]]
+"""One activation that Python observed: how many calls were in the log of ReLUs before it; its layer, elements and their
+dtype, start and end, patterns in the set by then."""
+_Entry = tuple[Layer, int, int, float, int]
+"""One observed activation: its layer, elements, bytes, seconds, patterns in the set by then."""
 
 
 def _zero() -> int:
@@ -67,6 +70,7 @@ class Capture:
         missed: what looks like an activation and was not captured; empty without ``record``.
         skipped: names of layers that were not selected.
         captured: number of calls captured.
+        met_tangents: a ReLU ran while tensors could have tangents, of forward-mode differentiation.
         met_ternary: an operator with ternary patterns was met.
         needs_ternary: an operator with ternary patterns was met, and the observer's are binary: what
             was observed is of no use.
@@ -81,6 +85,7 @@ class Capture:
         count_layers: record how many new patterns each layer adds.
         find_nan: check for NaN after each activation, to name the one that has it.
         left_out: names of layers not to capture.
+        compiled: ReLUs go to a `relu_log` where possible; only for models in which no tensor has tangents.
     """
 
     def __init__(
@@ -92,6 +97,7 @@ class Capture:
         count_layers: bool = False,
         find_nan: bool = False,
         left_out: Collection[str] = (),
+        compiled: bool = False,
     ) -> None:
         self.observer = observer
         self.layers: list[Layer] = []
@@ -100,7 +106,7 @@ class Capture:
         self.calls: list[str] = []
         self.unfit: dict[str, Exception] = {}
         self.captured = 0
-        self.met_ternary = self.needs_ternary = False
+        self.met_ternary = self.needs_ternary = self.met_tangents = False
         self.largest = self.bytes = 0
         self.seconds = 0.0
         self._plan = plan
@@ -112,7 +118,11 @@ class Capture:
         self._calls_of: Counter_[tuple[str, str]] = Counter_()  # places in a module's code
         counts = count_layers and observer.counts_patterns
         self._patterns_so_far = observer.count_on_host if counts else _zero
-        self._book: list[_Entry] = []
+        self._book: list[_Noted] = []
+        self._is_logging = False
+        self._layers_of_log: dict[int, Layer] = {}
+        self._calls_in_log = _zero
+        self._table = self._table_of_log() if compiled else None
         self._relu = self._relu_once()
 
     @contextmanager
@@ -130,12 +140,19 @@ class Capture:
         own_forwards: list[tuple[dict[str, Any], Any]] = []
         with ExitStack() as stack:
             try:
-                for module in watched.watched:
+                logged = (
+                    self._start_log() if self._table is not None else [False] * len(watched.watched)
+                )
+                forwards = relu_log.forwards(len(logged))
+                for number, module in enumerate(watched.watched):
                     attributes = module.module.__dict__
                     if "forward" in attributes:
                         own_forwards.append((attributes, _own_forward(module)))
-                    forward = self._forward_of(module)
-                    forward.__dict__["watched_by_swapnas"] = True
+                    if logged[number]:
+                        forward = forwards[number]
+                    else:
+                        forward = self._forward_of(module)
+                        forward.__dict__["watched_by_swapnas"] = True
                     patched.append(attributes)
                     attributes["forward"] = forward
                 if self._plan.mode != "modules":
@@ -147,6 +164,46 @@ class Capture:
                 for attributes, forward in own_forwards:
                     attributes["forward"] = forward
                 self._close_book()
+
+    # ---- the log of ReLUs ------------------------------------------------------------------------
+
+    def _table_of_log(self) -> Tensor | None:
+        """The table that a log can insert into; None if ReLUs can't be logged."""
+        observer, plan = self.observer, self._plan
+        plain = plan.mode != "modules" and not plan.rules and plan.select is None
+        if not dispatch.LOGS_RELUS or not plain or self._find_nan or self._left_out:
+            return None
+        return None if observer.of_inputs or observer.counts_once else observer.direct_table()
+
+    def _start_log(self) -> list[bool]:
+        """Starts the log. Returns, for each module, whether its calls go to it."""
+        assert self._table is not None
+        # Names of operators are found by Python.
+        relu_log.start(
+            self._table,
+            self.observer.samples,
+            self.observer.ternary,
+            takes_unnamed=not self._record,
+        )
+        self._is_logging = True
+        self._calls_in_log = relu_log.calls
+        return self._watched.plain_relus
+
+    def _stop_log(self) -> list[relu_log.Call]:
+        if not self._is_logging:
+            return []
+        self._is_logging = False
+        return relu_log.stop()
+
+    def _layer_of(self, number: int) -> Layer:
+        """The layer of a module that goes to the log, or of a ReLU that no module calls through it."""
+        if number == relu_log.UNNAMED:
+            return Layer("relu", "relu", "operator")
+        layer = self._layers_of_log.get(number)
+        if layer is None:
+            module = self._watched.watched[number]
+            layer = self._layers_of_log[number] = Layer(module.name, module.kind)
+        return layer
 
     # ---- modules ---------------------------------------------------------------------------------
 
@@ -186,6 +243,7 @@ class Capture:
         at several times its usual cost, so this function does as little as possible."""
         relu = self._relu_in_place if in_place else self._relu
         clock, book, patterns_so_far = time.perf_counter, self._book.append, self._patterns_so_far
+        calls_in_log = self._calls_in_log
 
         def fused_relu(input: Tensor) -> Tensor:
             start = clock()
@@ -195,10 +253,9 @@ class Capture:
                 if self._is_unfit(layer, input, error):
                     with dispatch.paused():
                         return torch.relu_(input) if in_place else torch.relu(input)
-                if not (isinstance(input, Tensor) and input.is_quantized):
-                    raise self._explained(layer, input, error) from error
-                y = self._relu_of_operators(input)  # the direct ReLU takes no quantised tensors
-            book((layer, y.numel(), y.dtype, start, clock(), patterns_so_far()))
+                raise self._explained(layer, input, error) from error
+            entry = layer, y.numel(), y.dtype, start, clock(), patterns_so_far()
+            book((calls_in_log(), entry))
             return y
 
         return fused_relu
@@ -211,11 +268,14 @@ class Capture:
 
         def relu_once(x: Tensor) -> Tensor:
             if x.requires_grad or in_forward_ad():  # a model that uses autograd itself
+                self.met_tangents |= in_forward_ad()
                 with dispatch.paused():
                     y = torch.relu(x)
                     self.observer.update(x if self.observer.of_inputs else y)
                     return y
-            if not observer.counts_once or x.is_quantized:
+            if x.is_quantized:  # the direct ReLU takes none
+                return self._relu_of_operators(x)
+            if not observer.counts_once:
                 return relu(x)
             version = version_of(x)
             if version is None:
@@ -254,9 +314,9 @@ class Capture:
 
     def _suspect(self, module: WatchedModule, original: Callable[..., Any]) -> Callable[..., Any]:
         def suspect(*args: Any, **kwargs: Any) -> Any:
-            before = len(self._book)
+            before = len(self._book) + self._calls_in_log()
             y = original(*args, **kwargs)
-            if len(self._book) == before:
+            if len(self._book) + self._calls_in_log() == before:
                 self._miss(
                     f"'{module.name}' ({module.kind}), a module that looks like an activation"
                 )
@@ -274,6 +334,8 @@ class Capture:
         kwargs: dict[str, Any],
     ) -> Any:
         x = args[0]
+        if self._is_logging and name == "relu" and relu_log.marked_layer() != relu_log.UNNAMED:
+            return self._fused_relu(self._layer_of(relu_log.marked_layer()), in_place=False)(x)
         rule = rules.operator_rule(name, args, kwargs, self._plan.rules)
         if rule is None or x.dim() == 0 or not (x.is_floating_point() or x.is_quantized):
             is_suspect = name in rules.SUSPECT_OPERATORS and name not in self._plan.rules
@@ -366,27 +428,47 @@ class Capture:
                 return instead(x)
             raise self._explained(layer, x, error) from error
         end = time.perf_counter()
-        self._book.append((layer, x.numel(), x.dtype, start, end, self._patterns_so_far()))
+        entry = layer, x.numel(), x.dtype, start, end, self._patterns_so_far()
+        self._book.append((self._calls_in_log(), entry))
         return result
 
     def _close_book(self) -> None:
+        entries = self._entries(self._stop_log())
+        self.captured += len(entries)
+        self.seconds += sum(seconds for _, _, _, seconds, _ in entries)
+        if self._record:
+            self._write_down(entries)
+        self._book.clear()
+
+    def _entries(self, log: list[relu_log.Call]) -> list[_Entry]:
+        """What Python and the log noted, in the order of the calls."""
+        entries: list[_Entry] = []
+        done = 0
+        layer_of = self._layer_of
+        for calls_before, entry in (*self._book, (len(log), None)):
+            for number, elements, size, seconds, patterns in log[done:calls_before]:
+                entries.append((layer_of(number), elements, size, seconds, patterns))
+            done = calls_before
+            if entry is not None:
+                layer, elements, dtype, start, end, patterns = entry
+                entries.append((layer, elements, elements * dtype.itemsize, end - start, patterns))
+        return entries
+
+    def _write_down(self, entries: list[_Entry]) -> None:
+        samples, calls = self.observer.samples, self.calls
+        counts = self._patterns_so_far is not _zero
         before = 0
-        for layer, elements, dtype, start, end, patterns in self._book:
-            self.seconds += end - start
-            if not self._record:
-                continue
-            self.calls.append(layer.name)
+        for layer, elements, size, seconds, patterns in entries:
+            calls.append(layer.name)
             if layer.neurons == 0:
                 self.layers.append(layer)
-            layer.neurons += elements // self.observer.samples
-            layer.seconds += end - start
-            if self._patterns_so_far is not _zero:
+            layer.neurons += elements // samples
+            layer.seconds += seconds
+            if counts:
                 layer.new_patterns = (layer.new_patterns or 0) + patterns - before
                 before = patterns
-            self.largest = max(self.largest, elements * dtype.itemsize)
-            self.bytes += elements * dtype.itemsize
-        self.captured += len(self._book)
-        self._book.clear()
+            self.largest = max(self.largest, size)
+            self.bytes += size
 
     def _is_unfit(self, layer: Layer, x: Tensor, error: Exception) -> bool:
         """Whether the rows of an activation can't be the samples. Notes its layer, which is left out."""

@@ -21,14 +21,17 @@ if _torch_private.dispatch_keys is not None:
 
     SEES_REPLICATES = True
     """Whether a call under ``torch.func.vmap`` is intercepted as the model makes it."""
+    LOGS_RELUS = True
+    """Whether intercepted ReLUs may go to a `relu_log`."""
 
 elif _torch_private.TorchDispatchMode is not None:
     from swapnas_ext.capture.dispatch_by_mode import intercepted, paused, register
 
-    SEES_REPLICATES = False
+    SEES_REPLICATES = LOGS_RELUS = False
 
 else:
     SEES_REPLICATES = True  # no call is intercepted
+    LOGS_RELUS = False
 
     def register(name: str) -> None:
         """Nothing can be intercepted."""
@@ -41,4 +44,4 @@ else:
         return nullcontext()
 
 
-__all__ = ["SEES_REPLICATES", "Handler", "intercepted", "paused", "register"]
+__all__ = ["LOGS_RELUS", "SEES_REPLICATES", "Handler", "intercepted", "paused", "register"]

@@ -52,12 +52,31 @@ class WatchedModules:
         return {id(module): name_of(path) for module, path in pairs}
 
     @property
+    def plain_relus(self) -> list[bool]:
+        """Of each, whether it is torch's own ReLU, not in place. Of none, where another one has children: what runs
+        inside is not intercepted."""
+        plain = [_is_plain_relu(one) for one in self.watched]
+        others = (one for one, is_plain in zip(self.watched, plain, strict=True) if not is_plain)
+        return [False] * len(plain) if any(children_of(one.module) for one in others) else plain
+
+    @property
     def ternary(self) -> bool:
         """Whether a module's rule is ternary. Operators are known only once the model runs."""
         return any(
             watched_module.role == "activation" and watched_module.rule.ternary
             for watched_module in self.watched
         )
+
+
+def _is_plain_relu(watched: WatchedModule) -> bool:
+    attributes = watched.module.__dict__
+    return (
+        type(watched.module) is nn.ReLU
+        and watched.role == "activation"
+        and watched.rule is RELU
+        and "forward" not in attributes
+        and not attributes["inplace"]
+    )
 
 
 def find_activations(inventory: Inventory, plan: Plan) -> WatchedModules:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from swapnas_ext.forward import ops  # noqa: F401 # registers the operators with torch
+from swapnas_ext.forward.fast_layers import fast_layers
 
-__all__: list[str] = []
+__all__ = ["fast_layers"]

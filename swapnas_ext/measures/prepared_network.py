@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext.capture import Capture, Layer, Plan, WatchedModules, find_activations, sample_rows
+from swapnas_ext.forward import fast_layers
 from swapnas_ext.models import Inventory, MiniBatch, NothingToRestore, RandomState, Restoring
 from swapnas_ext.patterns import Observer, PatternCounter
 
@@ -51,6 +52,7 @@ class Remembered:
         self.ternary = False  # one of its operators has ternary patterns
         self.keeps_weights = False  # a forward pass does not change its weights
         self.rows_are_samples = False  # of each of its activations
+        self.has_no_tangents = False  # its ReLUs run without forward-mode differentiation
         self.is_all_drawn = False  # the initialiser reaches all its weights
         self.unbatchable: str | None = None  # why it can't run as replicates
         self.sizes: Sizes | None = None  # of the last of them
@@ -75,7 +77,8 @@ class Execution:
     def run(self, network: PreparedNetwork, capture: Capture, arguments: Arguments) -> None:
         """One forward pass, which feeds what the capture watches."""
         args, kwargs = arguments
-        with capture.running(network.watched):
+        layers = fast_layers(network.restoring.modules) if network.is_fast else nullcontext()
+        with layers, capture.running(network.watched):
             network.model(*args, **kwargs)
 
 
@@ -88,6 +91,7 @@ class PreparedNetwork:
         device: where it is.
         repeat: number of the repeat, from 0; the first of several that run as ``replicates``.
         seed: of this repeat.
+        is_fast: whether layers run by the package's own kernels.
         ternary: whether observers must tell three states apart.
         layers: the activations captured on the samples, in the order of their first call; empty before the
             first `run`.
@@ -103,9 +107,12 @@ class PreparedNetwork:
         counters: Counters,
         known: Remembered,
         device: torch.device,
+        *,
+        fast: bool,
     ) -> None:
         self.samples = batch.samples
         self.device = device
+        self.is_fast = fast and device.type == "cpu"
         self.repeat = 0
         self.seed = 0
         self.watched: WatchedModules = find_activations(inventory, plan)
@@ -279,6 +286,7 @@ class PreparedNetwork:
             count_layers=record and self.device.type == "cpu",
             find_nan=self.find_nan,
             left_out=self.left_out,
+            compiled=self._known.has_no_tangents and self._known.rows_are_samples,
         )
 
     def drew_random_numbers(self) -> bool:
@@ -332,6 +340,7 @@ class PreparedNetwork:
             raise unfit or ValueError(self._nothing(capture))
         self.layers = capture.layers
         self.missed = list(capture.missed)
+        self._known.has_no_tangents = not capture.met_tangents
         self._known.sizes = Sizes(capture.largest, capture.bytes)
 
     def _nothing(self, capture: Capture) -> str:

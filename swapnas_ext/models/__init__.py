@@ -16,8 +16,9 @@ from swapnas_ext.models.nested import (
     mapped,
     tensors_in,
 )
+from swapnas_ext.models.only_computing import only_computes
 from swapnas_ext.models.random_state import RandomState, own_random_state
-from swapnas_ext.models.restoring import NothingToRestore, Restoring
+from swapnas_ext.models.restoring import ModesToRestore, NothingToRestore, Restoring
 from swapnas_ext.models.scoring_mode import set_scoring_mode, uncompiled
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Inputs",
     "Inventory",
     "MiniBatch",
+    "ModesToRestore",
     "NothingToRestore",
     "Path",
     "RandomState",
@@ -43,6 +45,7 @@ __all__ = [
     "main_input",
     "mapped",
     "name_of",
+    "only_computes",
     "own_random_state",
     "running_statistics",
     "set_scoring_mode",

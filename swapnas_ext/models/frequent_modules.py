@@ -9,7 +9,8 @@ from torch import nn
 NORMS: frozenset[type[nn.Module]] = frozenset({nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d})
 
 _ARGUMENTS: dict[Callable[..., nn.Module], tuple[int, ...]] = {
-    **dict.fromkeys((nn.ReLU, nn.GELU, nn.SiLU, nn.Identity, nn.Flatten, nn.Dropout), ()),
+    **dict.fromkeys((nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh), ()),
+    **dict.fromkeys((nn.Hardswish, nn.Hardsigmoid, nn.Identity, nn.Flatten, nn.Dropout), ()),
     **dict.fromkeys((nn.Sequential, nn.ModuleList, nn.ModuleDict), ()),
     **dict.fromkeys((nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.LayerNorm), (1,)),
     **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d), (1,)),

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
+from weakref import ref
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from swapnas_ext._torch_private import (
-    buffers_of,
-    children_of,
-    may_have_forward_hooks,
-    parameters_of,
+    contents_of,
 )
+from swapnas_ext._util import ByClass
 
 # Frequent classes that are not activations and compute the same in training and evaluation.
 _ONLY_COMPUTING = frozenset(
@@ -64,6 +64,8 @@ class Inventory:
     """The path of each of ``modules``."""
     parameters: dict[int, nn.Parameter] = field(default_factory=dict)
     """By identity, so that tied parameters appear once."""
+    buffers: list[Tensor | None] = field(default_factory=list)
+    """The buffers of ``modules`` outside TorchScript."""
     everything: list[nn.Module] = field(default_factory=list)
     """All modules, including those that only compute and those of ``held``."""
     held: list[nn.Module] = field(default_factory=list)
@@ -88,7 +90,7 @@ def take_inventory(model: nn.Module) -> Inventory:
     parts = len(inventory.everything)
     held_parameters: dict[int, nn.Parameter] = {}
     for module in inventory.everything:  # _walk_children appends to this list
-        if not _is_of_torch(type(module)) and (attributes := _searched_attributes(module)):
+        if not _is_of_torch[ref(type(module))] and (attributes := _searched_attributes(module)):
             for held in _modules_in(attributes):
                 if id(held) not in seen:
                     _walk_children(held, inventory, seen, held_parameters, known=False)
@@ -105,31 +107,30 @@ def _walk_children(
     *,
     known: bool = True,
 ) -> None:
-    times_child = inventory.times_child
+    times_child, everything = inventory.times_child, inventory.everything
     pending: list[tuple[Path, nn.Module]] = [(None, top)]
     while pending:
         path, module = pending.pop()
         if id(module) in seen:
             continue
         seen.add(id(module))
-        inventory.everything.append(module)
+        everything.append(module)
         if isinstance(module, torch.jit.ScriptModule):  # keeps its parts elsewhere
             if known:
                 inventory.modules.append(module)
                 inventory.paths.append(path)
             parameters.update((id(parameter), parameter) for parameter in module.parameters())
             continue
-        for parameter in parameters_of(module).values():
+        own, buffers, children, has_hooks = contents_of(module)
+        for parameter in own.values():
             if parameter is not None:
                 parameters[id(parameter)] = parameter
-        if known and (
-            type(module) not in _ONLY_COMPUTING
-            or buffers_of(module)
-            or may_have_forward_hooks(module)
-        ):
-            inventory.modules.append(module)
-            inventory.paths.append(path)
-        children = children_of(module)
+        if known:
+            if buffers:
+                inventory.buffers += buffers.values()
+            if buffers or has_hooks or type(module) not in _ONLY_COMPUTING:
+                inventory.modules.append(module)
+                inventory.paths.append(path)
         if children:
             for name in reversed(children):
                 child = children[name]
@@ -163,22 +164,22 @@ _NO_MODULES: frozenset[type] = frozenset(
 )
 
 
+@ByClass
 def _is_of_torch(kind: type[nn.Module]) -> bool:
     return kind.__module__.startswith("torch.")
 
 
 def _check_values(model: nn.Module, inventory: Inventory) -> None:
-    tensors: list[Tensor | None] = list(inventory.parameters.values())
-    for module in inventory.modules:
-        if not _is_scripted(module):
-            tensors += buffers_of(module).values()
+    tensors: list[Tensor] = list(inventory.parameters.values())
+    tensors += [buffer for buffer in inventory.buffers if buffer is not None]
+    if _WITH_VALUES.issuperset(map(type, tensors)) and not any(map(_is_meta, tensors)):
+        return
     for tensor in tensors:
-        if tensor is not None and (
-            tensor.is_meta or (type(tensor) not in _WITH_VALUES and is_lazy(tensor))
-        ):
+        if tensor.is_meta or is_lazy(tensor):
             raise ValueError(_without_values(model, tensor))
 
 
+_is_meta = attrgetter("is_meta")
 _WITH_VALUES = frozenset({Tensor, nn.Parameter})
 
 
@@ -195,7 +196,3 @@ def _without_values(model: nn.Module, tensor: Tensor) -> str:
     if torch.get_default_device().type == "meta":
         return f"{what}since that is torch's default; build it in a with torch.device('cpu')"
     return f"{what}as where weights are offloaded or not loaded yet; load them, or score what a function builds"
-
-
-def _is_scripted(module: nn.Module) -> bool:
-    return isinstance(module, torch.jit.ScriptModule)

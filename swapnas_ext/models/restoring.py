@@ -1,23 +1,35 @@
 """Runs a model without leaving a trace: forward passes write to copies, and then the original objects come back.
 
 No tensor of the caller is written to. Copies take the places of the tensors in the modules, under every name
-that leads to them, and in the containers that modules hold. Attributes, hooks, contents of containers and
+that leads to them, and in the containers that modules hold. A copy for a frequent module shares the memory of its
+original until a pass writes to it, which few do; not all operators can take such tensors, but those of these modules
+can. Attributes, hooks, contents of containers and
 states of random generators are saved and put back.
 """
 
 from __future__ import annotations
 
 import copy
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from swapnas_ext._torch_private import buffers_of, version_of
+from swapnas_ext._torch_private import (
+    buffers_of,
+    copies_lazily,
+    lazy_copy,
+    lazy_memory,
+    move_if_shared,
+    version_of,
+)
 from swapnas_ext.models.containers import set_item
+from swapnas_ext.models.disposable import OF_A_VARIABLE
 from swapnas_ext.models.frequent_modules import NORMS
 from swapnas_ext.models.inventory import Inventory
 from swapnas_ext.models.saved_state import SavedState
@@ -46,7 +58,7 @@ class Restoring:
         self,
         model: nn.Module,
         inventory: Inventory,
-        prepare: Callable[[list[nn.Module]], None],
+        prepare: Callable[[list[nn.Module]], object],
         overwritten: frozenset[int] = frozenset(),
         of_weights: frozenset[int] = frozenset(),
     ) -> None:
@@ -59,11 +71,14 @@ class Restoring:
         self._theirs: dict[int, Tensor] = {}  # by identity, which no other tensor can get meanwhile
         self._ours: dict[int, Tensor] = {}  # by the identity of theirs
         self._scripts: dict[int, tuple[nn.Module, nn.Module]] = {}
+        self._lazy: dict[int, tuple[Tensor, Tensor, object]] = {}
+        """Theirs, the lazy copy, and its memory; by the identity of theirs."""
         self._sharing: Counter[int] = (
             Counter()
         )  # number of their tensors, by address of the storage
         self._storages: dict[int, torch.UntypedStorage] = {}  # copies, by address of the original
-        self._places_of_weights: dict[int, list[tuple[Any, Any]]] = {}  # by the identity of ours
+        self._versions: list[int | None] = []
+        self._working_is_noted = False
         self._modules = list(inventory.everything)
         self._saved = SavedState()
 
@@ -77,15 +92,27 @@ class Restoring:
             try:
                 self._take_places()
                 self._prepare(self._modules)
-                self._saved.note_working()
-                self.note()
             except BaseException:  # such as too little memory for the copies
-                self._saved.put_back()
+                self.__exit__()
                 raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self._saved.put_back()
+        self._end_sharing()
+
+    def _end_sharing(self) -> None:
+        """Makes tensors of which there are lazy copies ordinary ones again, where they were."""
+        lazy = list(self._lazy.values())
+        self._saved = SavedState()
+        self._lazy.clear()
+        self._ours.clear()
+        self.weights = {}
+        while lazy:
+            theirs, ours, _ = lazy.pop()
+            move_if_shared(ours, has_users=sys.getrefcount(ours) > OF_A_VARIABLE)
+            del ours
+            theirs.untyped_storage().data_ptr()  # nobody shares its memory now, so it keeps it
 
     def _take_places(self) -> None:
         known = set(map(id, self._modules))
@@ -109,14 +136,9 @@ class Restoring:
         }
         self._sharing.update(self._addresses.values())
         self._take_places_of_norms(distinct)
-        for container, key, value in self._saved.tensors:
-            ours = self._our(value)
-            set_item(container, key, ours)
-            if id(value) in self._inventory.parameters or id(value) in self._of_weights:
-                self._places_of_weights.setdefault(id(ours), []).append((container, key))
-        for container, key, script in self._saved.scripts:
-            set_item(container, key, self._our_script(script))
-        self._saved.renew_tuples()
+        for value in distinct.values():
+            self._our(value)
+        self._fill_places()
         for identity, ours in self._ours.items():
             if attributes := self._theirs[identity].__dict__:
                 ours.__dict__.update(attributes)
@@ -124,16 +146,36 @@ class Restoring:
             self.model = self._our_script(self.model)
         self._check_all_have_places()
 
+    def _fill_places(self) -> None:
+        for container, key, value in self._saved.tensors:
+            if type(container) is dict:
+                container[key] = self._ours[id(value)]
+            else:
+                set_item(container, key, self._ours[id(value)])
+        for container, key, script in self._saved.scripts:
+            set_item(container, key, self._our_script(script))
+        self._saved.renew_tuples()
+
+    @cached_property
+    def _places_of_weights(self) -> dict[int, list[tuple[Any, Any]]]:
+        """By the identity of ours."""
+        places: dict[int, list[tuple[Any, Any]]] = {}
+        for container, key, value in self._saved.tensors:
+            if id(value) in self.weights:
+                places.setdefault(id(self._ours[id(value)]), []).append((container, key))
+        return places
+
     def _take_places_of_norms(self, distinct: Mapping[int, Tensor]) -> None:
-        """Copies the buffers of batch normalisation together, as parts of a few tensors: many small copies take
-        longer than a layer."""
+        """Copies those buffers of batch normalisation together that can't be copied lazily, as parts of a few tensors:
+        many small copies take longer than a layer."""
         by_kind: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
         for module in self._modules:
             if type(module) in NORMS:
                 for buffer in buffers_of(module).values():
                     if (
                         buffer is not None
-                        and self._sharing[self._addresses.get(id(buffer), 0)] == 1
+                        and not copies_lazily(buffer)
+                        and self._is_alone(buffer)
                         and id(buffer) not in self._ours
                         and buffer.is_contiguous()
                     ):
@@ -160,22 +202,39 @@ class Restoring:
                 "module does not hold it where torch's own modules do; put it there with register_parameter"
             )
 
-    def _our(self, theirs: Tensor) -> Tensor:
-        """Our tensor for one of theirs."""
-        known = self._ours.get(id(theirs))
-        if known is not None:
-            return known
-        values = self._values_of(theirs)
-        ours = tensor_like(theirs, values)
-        self._theirs[id(theirs)] = theirs
-        self._ours[id(theirs)] = ours
-        if id(theirs) in self._inventory.parameters or id(theirs) in self._of_weights:
-            self.weights[id(theirs)] = ours
-        return ours
+    def _our(self, theirs: Tensor) -> None:
+        """Makes our tensor for one of theirs."""
+        identity = id(theirs)
+        if identity in self._ours:
+            return
+        lazy = None
+        if (
+            identity in self._saved.of_frequent
+            and identity not in self._overwritten
+            and self._is_alone(theirs)
+        ):
+            lazy = lazy_copy(theirs)
+        ours = tensor_like(theirs, self._values_of(theirs) if lazy is None else lazy)
+        if lazy is not None:
+            self._lazy[identity] = theirs, ours, lazy_memory(ours)
+        self._theirs[identity] = theirs
+        self._ours[identity] = ours
+        if identity in self._inventory.parameters or identity in self._of_weights:
+            self.weights[identity] = ours
+
+    def _is_alone(self, theirs: Tensor) -> bool:
+        """Whether it is a plain tensor with values, whose memory no other tensor has."""
+        address = self._addresses.get(id(theirs), 0)  # 0: another kind of tensor, or an empty one
+        return address != 0 and self._sharing[address] == 1
+
+    def _is_unwritten(self, identity: int) -> bool:
+        """Whether our tensor is a lazy copy that shares the memory of theirs still."""
+        known = self._lazy.get(identity)
+        return known is not None and lazy_memory(known[1]) == known[2]
 
     def _values_of(self, theirs: Tensor) -> Tensor:
         """A copy of a tensor, which shares memory with other copies where the original does."""
-        address = self._addresses.get(id(theirs), 0)  # 0: another kind of tensor, or an empty one
+        address = self._addresses.get(id(theirs), 0)
         if address and self._sharing[address] > 1:
             copied = self._storages.get(address)
             if copied is None:
@@ -222,7 +281,9 @@ class Restoring:
             theirs = self._theirs[identity]
             if version is None or version_of(ours) != version:
                 return theirs
-            if by_value and theirs.layout is torch.strided and not torch.equal(ours, theirs):
+            if not by_value or self._is_unwritten(identity) or theirs.layout is not torch.strided:
+                continue
+            if not torch.equal(ours, theirs):
                 return theirs
         return None
 
@@ -230,16 +291,24 @@ class Restoring:
     def again(self, *, weights: bool = False) -> None:
         """Undoes what the last forward pass left behind, so that the next one begins from the same state. The
         values of weights are put back only with ``weights``."""
-        self._saved.restore_working()
+        if self._working_is_noted:
+            self._saved.restore_working()
+        else:  # most models run once
+            self._saved.put_back()
+            self._fill_places()
+            self._prepare(self._modules)
+            self._saved.note_working()
+            self._working_is_noted = True
         for identity, ours in self._ours.items():
             theirs = self._theirs[identity]
             if identity not in self.weights:
                 if ours.grad_fn is not None:  # autograd recorded what the pass wrote to it
                     with suppress(RuntimeError):  # of views, which it can't forget
                         ours.detach_()
-                _assign(ours, theirs)
+                if not self._is_unwritten(identity):
+                    _assign(ours, theirs)
                 continue
-            if weights:
+            if weights and not self._is_unwritten(identity):
                 _assign(ours, theirs)
             ours.requires_grad_(theirs.requires_grad)
             ours.grad = None
@@ -252,7 +321,7 @@ class NothingToRestore:
     """Replaces `Restoring` for one forward pass of a model that nobody uses afterwards: puts nothing back."""
 
     def __init__(
-        self, model: nn.Module, inventory: Inventory, prepare: Callable[[list[nn.Module]], None]
+        self, model: nn.Module, inventory: Inventory, prepare: Callable[[list[nn.Module]], object]
     ) -> None:
         self.model = model
         self.weights: Mapping[int, Tensor] = inventory.parameters
@@ -281,6 +350,28 @@ class NothingToRestore:
 
     def holding(self, weights: Mapping[int, Tensor]) -> Any:
         raise RuntimeError("one forward pass has no replicates")
+
+
+class ModesToRestore(NothingToRestore):
+    """Replaces `Restoring` for one forward pass of a model of which `only_computes` is true: puts back what ``prepare``
+    changed."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        inventory: Inventory,
+        prepare: Callable[[list[nn.Module]], Iterable[tuple[dict[str, Any], str, Any]]],
+    ) -> None:
+        super().__init__(model, inventory, self._noted)
+        self._set = prepare
+        self._changed: Iterable[tuple[dict[str, Any], str, Any]] = ()
+
+    def _noted(self, modules: list[nn.Module]) -> None:
+        self._changed = self._set(modules)
+
+    def __exit__(self, *_: object) -> None:
+        for attributes, name, value in self._changed:
+            attributes[name] = value
 
 
 def _assign(ours: Tensor, theirs: Tensor) -> None:

@@ -60,7 +60,7 @@ def _kind_of(kind: type[nn.Module]) -> Literal["script", "graph", "other"] | Non
 
 def _of_buffers(module: nn.Module) -> str | None:
     buffers = buffers_of(module)
-    if any(buffers.get(name) is None for name in _BUFFERS):
+    if not buffers or any(buffers.get(name) is None for name in _BUFFERS):
         return None
     kind = type(module).__name__
     return f"{kind} is not one of torch's batch normalisations; replace it with nn.BatchNorm and score that model"

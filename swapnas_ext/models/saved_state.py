@@ -48,12 +48,14 @@ class SavedState:
         tensors, scripts: (container, key, value) of each tensor and each module of TorchScript. For an item
             of a tuple the container is a list; `renew_tuples` makes a new tuple from it.
         modules: all other modules that were found.
+        of_frequent: identities of the parameters and buffers of frequent modules.
     """
 
     def __init__(self) -> None:
         self.tensors: list[tuple[Any, Any, Tensor]] = []
         self.scripts: list[tuple[Any, Any, nn.Module]] = []
         self.modules: list[nn.Module] = []
+        self.of_frequent: set[int] = set()
         self._tuples: list[tuple[Any, Any, tuple[Any, ...], list[Any]]] = []
         self._seen: dict[int, Any] = {}  # by identity; kept alive, so that no other object gets it
         self._attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
@@ -87,14 +89,32 @@ class SavedState:
                 self.save_container(hook)
         else:
             self._hooks.append(hooks)
-        for held in _held_by(saved):
-            if held:
-                self.save_container(held, however_large=True)
-            else:
+        parameters, buffers, children = _held_by(saved)
+        for held in (parameters, buffers):
+            if not held:
                 self._empty.append(held)
-        own = saved.keys() - plain
-        if own:
+            elif type(held) is dict and _HELD.issuperset(map(type, held.values())):
+                self._save_tensors(held)
+            else:
+                self.save_container(held, however_large=True)
+        if children:
+            self.save_container(children, however_large=True)
+        else:
+            self._empty.append(children)
+        if not plain.issuperset(saved):
+            own = saved.keys() - plain
             self._save_items(attributes, [(name, saved[name]) for name in own])
+
+    def _save_tensors(self, held: dict[str, Tensor | None]) -> None:
+        """Saves the parameters or the buffers of a frequent module."""
+        if id(held) in self._seen:
+            return
+        self._seen[id(held)] = held
+        self._filled.append((held, held.copy()))
+        for name, tensor in held.items():
+            if tensor is not None:
+                self.tensors.append((held, name, tensor))
+                self.of_frequent.add(id(tensor))
 
     def _save_items(self, container: Any, items: Iterable[tuple[Any, Any]]) -> None:
         for key, value in items:
@@ -281,6 +301,7 @@ class SavedState:
 
 
 _MISSING = object()
+_HELD = frozenset({Tensor, nn.Parameter, type(None)})
 _HOOKS = tuple(
     name
     for name, value in nn.Module().__dict__.items()

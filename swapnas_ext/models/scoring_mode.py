@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from weakref import ref
 
 import torch
@@ -13,31 +14,44 @@ from swapnas_ext._torch_private import BATCH_NORMS, INSTANCE_NORMS, may_be_compi
 from swapnas_ext._util import ByClass
 
 
-def set_scoring_mode(modules: Iterable[nn.Module]) -> None:
+def set_scoring_mode(modules: Iterable[nn.Module]) -> list[tuple[dict[str, Any], str, Any]]:
     """Puts modules into evaluation mode, without dropout, and normalisation layers into training mode.
 
     Normalisation then uses the statistics of the mini-batch, as in the published code. It neither uses nor
     changes running statistics.
+
+    Returns:
+        what it changed: the attributes of a module, the name of one of them, and its value before.
     """
+    changed: list[tuple[dict[str, Any], str, Any]] = []
     # Not through nn.Module.__setattr__, which takes longer than a small layer.
     for module in modules:
-        if isinstance(module, torch.jit.ScriptModule):  # its mode is fixed
+        kind = type(module)
+        mode = _mode_of[ref(kind)]
+        if mode is None:
             continue
         attributes = module.__dict__
-        is_norm, is_batch_norm = _norm_kind[ref(type(module))]
-        if "training" in attributes:  # a compiled module lacks it
-            attributes["training"] = is_norm
-        if is_batch_norm:
-            attributes["track_running_stats"] = False
-        if type(module) is nn.TransformerEncoder:
-            # A nested tensor leaves padded tokens out, so that shapes of activations depend on the padding.
-            attributes["use_nested_tensor"] = False
+        for name, value in mode:
+            before = attributes.get(name, value)  # a compiled module has no mode
+            if before is not value:
+                changed.append((attributes, name, before))
+                attributes[name] = value
+    return changed
 
 
 @ByClass
-def _norm_kind(kind: type[nn.Module]) -> tuple[bool, bool]:
-    """Whether a class normalises with statistics of the mini-batch, and whether it is a BatchNorm."""
-    return issubclass(kind, BATCH_NORMS + INSTANCE_NORMS), issubclass(kind, BATCH_NORMS)
+def _mode_of(kind: type[nn.Module]) -> tuple[tuple[str, bool], ...] | None:
+    """The attributes that are the mode of a class, and their values; None for TorchScript, whose mode is fixed."""
+    if issubclass(kind, torch.jit.ScriptModule):
+        return None
+    is_batch_norm = issubclass(kind, BATCH_NORMS)
+    mode = (("training", is_batch_norm or issubclass(kind, INSTANCE_NORMS)),)
+    if is_batch_norm:
+        return (*mode, ("track_running_stats", False))
+    if kind is nn.TransformerEncoder:
+        # A nested tensor leaves padded tokens out, so that shapes of activations depend on the padding.
+        return (*mode, ("use_nested_tensor", False))
+    return mode
 
 
 @contextmanager

@@ -142,6 +142,11 @@ class PatternCounter(Observer):
 
         return direct_relu
 
+    def direct_table(self) -> Tensor | None:
+        """The table itself. None where the set may have to grow, where it has several groups, and on a GPU."""
+        is_direct = not self._grows and self.groups == 1 and self.device.type == "cpu"
+        return self._table if is_direct else None
+
     def relu_(self, x: Tensor) -> Tensor:
         """`relu` in place; returns ``x``.
 

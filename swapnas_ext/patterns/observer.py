@@ -64,6 +64,10 @@ class Observer(ABC):
         """`relu` as a function with as little Python as possible, for use without autograd; None: use `relu`."""
         return None
 
+    def direct_table(self) -> Tensor | None:
+        """The table into which `relu` inserts, for use by the compiled part; None: use `relu`."""
+        return None
+
     def count_on_host(self) -> int:
         """Distinct patterns so far, read without a synchronisation; only where `counts_patterns`."""
         return 0

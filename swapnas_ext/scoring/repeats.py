@@ -23,6 +23,7 @@ from swapnas_ext.measures import (
 from swapnas_ext.models import (
     Inventory,
     MiniBatch,
+    ModesToRestore,
     NothingToRestore,
     Reach,
     Restoring,
@@ -49,6 +50,7 @@ class Repeats:
 
     Args:
         is_disposable: whether nobody else holds the model.
+        only_computes: whether a forward pass does nothing but compute, and the weights are those that the model has.
         seconds_of_build: spent on building the model, where we did.
 
     Attributes:
@@ -67,6 +69,7 @@ class Repeats:
         known: Remembered,
         *,
         is_disposable: bool,
+        only_computes: bool,
         seconds_of_build: float = 0.0,
     ) -> None:
         self.model = model
@@ -76,9 +79,16 @@ class Repeats:
         self._measure: Measure[Any] = options.measure
         self._known = known
         self._is_disposable = is_disposable
+        self._only_computes = only_computes
         self._device = device_of(inventory)
         self.network = PreparedNetwork(
-            inventory, batch, options.plan, counters, known, self._device
+            inventory,
+            batch,
+            options.plan,
+            counters,
+            known,
+            self._device,
+            fast=options.fast_layers and options.autocast is None and not options.channels_last,
         )
         self.readings = Readings(self._measure, options.tolerance, self.network)
         self._seconds_of_build = seconds_of_build
@@ -104,15 +114,22 @@ class Repeats:
             enter(torch.inference_mode(False))  # whose tensors have no versions
             enter(torch.no_grad())
             enter(uncompiled())
-            network.reseed = enter(own_random_state(self._device))
-            network.initialize = self._initialize
             runs_once = self._runs_once()
+            only_computes = runs_once and self._only_computes
+            if only_computes:
+                network.reseed = _draws_nothing
+            else:
+                network.reseed = enter(own_random_state(self._device))
+            network.initialize = self._initialize
             reach = None
             if not (runs_once and self._known.is_all_drawn):
                 reach = initialization.reach(options.initialize, self.model)
             arguments = self.model, self._inventory, set_scoring_mode
-            if runs_once or reach is None:
-                self._restoring: Restoring | NothingToRestore = NothingToRestore(*arguments)
+            self._restoring: Restoring | NothingToRestore
+            if only_computes:
+                self._restoring = ModesToRestore(*arguments)
+            elif runs_once or reach is None:
+                self._restoring = NothingToRestore(*arguments)
             else:
                 self._restoring = Restoring(*arguments, reach.overwritten, reach.buffers)
             enter(self._restoring)
@@ -154,11 +171,16 @@ class Repeats:
         # If the last model of this class has shown what to expect, all repeats can run in batches.
         # Otherwise the first one runs by itself and finds it out.
         known = self._known
+        if self._options.repeats == 1:
+            self._first()
+            return
         if known.keeps_weights and known.rows_are_samples and known.sizes is not None:
             self._batches()
         changed = False
         if not self.readings:
-            changed = self._first()
+            self._first()
+            by_value = self._options.initialize is None
+            changed = self._restoring.changed_weight(by_value=by_value) is not None
             self._known.keeps_weights = not changed
             if not changed:
                 self._batches()
@@ -177,10 +199,11 @@ class Repeats:
         return note
 
     def _runs_once(self) -> bool:
-        """Whether nothing has to be restored: nobody else holds the model, and it runs only once."""
+        """Whether no tensor has to be protected: the model runs only once, and nobody else holds it or it writes to
+        none."""
         known = self._known.sizes is not None and self._known.rows_are_samples
         one_pass = self._measure.replicates and self._options.repeats == 1
-        return known and self._is_disposable and one_pass
+        return known and one_pass and (self._is_disposable or self._only_computes)
 
     # ---- weights ---------------------------------------------------------------------------------
 
@@ -213,15 +236,12 @@ class Repeats:
 
     # ---- one repeat at a time --------------------------------------------------------------------
 
-    def _first(self) -> bool:
-        """Reads the first repeat, which shows layers, sizes, and whether patterns are ternary. Returns whether the
-        forward pass changed a weight, or may have."""
+    def _first(self) -> None:
+        """Reads the first repeat, which shows layers, sizes, and whether patterns are ternary."""
         self._begin(0)
         while not self._read_one():
             self._restoring.again(weights=True)
             self._begin(0)
-        by_value = self._options.initialize is None
-        return self._restoring.changed_weight(by_value=by_value) is not None
 
     def _read_one(self) -> bool:
         """Returns False for a first repeat that must be read again, without the layers whose rows are not the
@@ -349,11 +369,14 @@ class Repeats:
         torch.clear_autocast_cache()
         self._seconds_of_weights += time.perf_counter() - start
         self.network.begin(repeats.start, self._options.seed + repeats.start)
-        with Replicates(self._inventory.modules, weights, len(repeats)) as replicates:
-            self.network.execution = replicates
-            start = time.perf_counter()
-            try:
-                return self._measure.read_replicates(self.network)
-            finally:
-                self._seconds_of_reading += time.perf_counter() - start
-                restoring.again()
+        self.network.execution = Replicates(weights, len(repeats))
+        start = time.perf_counter()
+        try:
+            return self._measure.read_replicates(self.network)
+        finally:
+            self._seconds_of_reading += time.perf_counter() - start
+            restoring.again()
+
+
+def _draws_nothing(seed: int) -> None:
+    """Seeds the random numbers of a forward pass that draws none."""

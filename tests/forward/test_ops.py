@@ -17,6 +17,7 @@ def arguments() -> dict[str, tuple[object, ...]]:
     return {
         "batch_norm": (x, torch.ones(6), None, 1e-5),
         "batch_norm_relu_insert": (table, x, torch.ones(6), torch.zeros(6), 1e-5, 4, False),
+        "convolve": (x, torch.ones(4, 3, 3, 3), torch.ones(4), 2, 1, 1, 0, 1, 2, 2),
         "avg_pool2d": (x, 3, 3, 2, 1, 1, 0, True, False),
         "max_pool2d": (x, 3, 2, 2, 1, 1, 0, 2, 1, False),
     }

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from support.small_net import SmallNet
 from torch import Tensor, nn
 
 import swapnas_ext as swap
+from swapnas_ext._torch_private import lazy_memory
 from swapnas_ext.compat import SWAP
+from swapnas_ext.models import Restoring, set_scoring_mode, take_inventory
 
 
 class Restless(SmallNet):
@@ -186,3 +191,100 @@ def test_long_lists_that_a_model_keeps(entries: int) -> None:
     score = swap.score(model, torch.randn(12, 8), init="gaussian", repeats=2)
     assert [layer.neurons for layer in score.layers] == [300, 20]
     assert len(model.words) == entries
+
+
+class Shared(nn.Module):
+    """Runs linear layers, and does something to the first one's tensors before."""
+
+    def __init__(
+        self, act: Callable[[nn.Linear, nn.Linear], object] = lambda one, two: None
+    ) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.one, self.two, self.act = nn.Linear(4, 4), nn.Linear(4, 4), act
+        self.norm = nn.BatchNorm1d(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.act(self.one, self.two)
+        return torch.relu(self.two(self.norm(torch.relu(self.one(x)))))
+
+
+kept: list[Any] = []
+ACTS: dict[str, Callable[[nn.Linear, nn.Linear], object]] = {
+    "nothing": lambda one, two: None,
+    "reads": lambda one, two: kept.append(one.weight.sum()),
+    "writes": lambda one, two: one.weight.mul_(2),
+    "writes to data": lambda one, two: one.weight.data.fill_(0),
+    "writes through NumPy": lambda one, two: one.weight.detach().numpy().fill(0),
+    "writes through an address": lambda one, two: ctypes.memset(one.weight.data_ptr(), 0, 64),
+    "writes to a view": lambda one, two: one.weight[0].zero_(),
+    "takes the data of another": lambda one, two: setattr(one.weight, "data", two.weight.data),
+    "keeps the weight": lambda one, two: kept.append(one.weight),
+    "keeps a view": lambda one, two: kept.append(one.weight.detach()[1:]),
+    "keeps the address": lambda one, two: kept.append(one.weight.detach().numpy()),
+    "fails": lambda one, two: 1 / 0,
+}
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"init": "kaiming", "repeats": 2}, {"measure": "composite"}]
+)
+@pytest.mark.parametrize("name", ACTS)
+def test_copies_that_share_memory(name: str, options: swap.ScoringOptions) -> None:
+    """Weights have their values, and lie where they lay: an array of NumPy's on them still is one."""
+    kept.clear()
+    model = Shared(ACTS[name])
+    alias = model.one.weight.detach().numpy()
+    x = torch.randn(8, 4)
+    before = snapshot(model)
+    if name == "fails":
+        with pytest.raises(ZeroDivisionError):
+            swap.score(model, x, **options)
+    else:
+        swap.score(model, x, **options)
+    assert_same(before, snapshot(model))
+    values = [v.clone() if isinstance(v, Tensor) else v.copy() for v in kept]
+    alias += 1
+    assert np.array_equal(alias, model.one.weight.detach().numpy())
+    for value, known in zip(kept, values, strict=True):  # what the pass kept is the copy
+        same = torch.equal(value, known) if isinstance(value, Tensor) else (value == known).all()
+        assert same
+
+
+def test_buffers_are_as_before_each_pass() -> None:
+    class Counting(Shared):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(self.norm.running_mean.clone())
+            self.norm.running_mean += 1
+            return super().forward(x)
+
+    seen: list[Tensor] = []
+    model = Counting()
+    swap.score(model, torch.randn(8, 4), init="kaiming", repeats=3, max_memory=1)
+    assert len(seen) >= 3
+    assert all(torch.equal(mean, torch.zeros(4)) for mean in seen)
+    assert torch.equal(model.norm.running_mean, torch.zeros(4))
+
+
+def test_weights_are_not_copied() -> None:
+    """A pass that does not write to them reads the caller's memory."""
+    copies: list[bool] = []
+    model = Shared(lambda one, two: copies.append(lazy_memory(one.weight) is not None))
+    swap.score(model, torch.randn(8, 4))
+    assert all(copies) and copies
+    assert lazy_memory(model.one.weight) is None
+
+
+def test_weights_of_another_shape_are_given_their_values_again() -> None:
+    model = Shared()
+    theirs, values = model.one.weight, model.one.weight.detach().clone()
+    with Restoring(model, take_inventory(model), set_scoring_mode) as restoring:
+        restoring.note()
+        assert restoring.changed_weight(by_value=True) is None
+        model.one.weight.data = model.one.weight.data.t()  # the same memory
+        assert restoring.changed_weight(by_value=True) is theirs
+        restoring.again(weights=True)
+        assert model.one.weight is not theirs and torch.equal(model.one.weight, values)
+        model.one.weight.data = model.two.weight.data
+        assert restoring.changed_weight(by_value=True) is theirs
+    assert model.one.weight is theirs and torch.equal(theirs, values)

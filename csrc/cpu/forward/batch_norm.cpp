@@ -42,18 +42,19 @@ public:
           first_channel_(first_channel),
           channels_(channels),
           chunks_(norm.rows / shape.samples),
-          unit_channels_(std::clamp<int64_t>(block_neurons(shape.bits()) / 2 / norm.plane, 1,
-                                             ceil_div(channels, tasks))),
+          unit_channels_(std::clamp<int64_t>(block_neurons(shape.bits(), 0, tasks) / 2 / norm.plane,
+                                             1, ceil_div(channels, tasks))),
           kernels_(forward_kernels(active_isa())),
           packer_(packer(active_isa())) {}
 
+    int64_t keys() const { return channels_ * norm_.plane * chunks_; }
     int64_t units() const { return ceil_div(channels_, unit_channels_); }
     int64_t unit_keys() const { return unit_channels_ * norm_.plane * chunks_; }
     int64_t key_words() const { return sizeof(Element) == 8 ? shape_.words() : 1; }
 
     template <class Use>
     bool visit(int64_t first, int64_t last, const Use& use) const {
-        const int64_t stride = ceil_div(unit_channels_ * norm_.plane, 64);
+        const int64_t stride = row_stride(shape_.bits(), unit_channels_ * norm_.plane);
         const auto rows = std::make_unique_for_overwrite<uint64_t[]>(shape_.bits() * stride);
         const auto keys = std::make_unique_for_overwrite<Element[]>(kBatch * key_words());
         const auto lines = std::make_unique_for_overwrite<float[]>(2 * unit_channels_);
