@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from swapnas_ext.patterns import build_info
+from swapnas_ext import patterns
 
 _MEASURED_ISAS = ("avx2", "avx512")
 _SHORT_ROW = 12  # below, torch's planes of many channels at a time are faster
@@ -56,4 +56,4 @@ def pays(
 
 @cache
 def _is_measured_isa() -> bool:
-    return build_info()["cpu_isa"] in _MEASURED_ISAS
+    return patterns.build_info()["cpu_isa"] in _MEASURED_ISAS

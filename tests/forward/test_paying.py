@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from swapnas_ext import patterns
 from swapnas_ext.forward import paying
 
 
 @pytest.fixture(params=["scalar", "neon", "avx2", "avx512"])
 def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(paying, "build_info", lambda: {"cpu_isa": request.param})
+    monkeypatch.setattr(patterns, "build_info", lambda: {"cpu_isa": request.param})
     paying._is_measured_isa.cache_clear()
     yield request.param
     paying._is_measured_isa.cache_clear()
