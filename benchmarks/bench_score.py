@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,6 +13,7 @@ import models
 import proxies
 import pytest
 import torch
+from interleaved import medians_of_interleaved
 from published import published_way
 from torch import Tensor, nn
 
@@ -155,16 +155,10 @@ def test_other_proxies(rows: list[dict[str, Any]], benchmark: Any, name: str) ->
         "synflow": partial(proxies.synflow, model, inputs, len(inputs)),
         "synflow, one input": partial(proxies.synflow, model, inputs),
     }
-    times: dict[str, list[float]] = {key: [] for key in works}
-    for work in works.values():
-        work()
-    for _ in range(11):
-        for key, work in works.items():
-            start = time.perf_counter()
-            work()
-            times[key].append(time.perf_counter() - start)
+    medians = {
+        key: 1e3 * median for key, median in medians_of_interleaved(works, rounds=11).items()
+    }
     benchmark.pedantic(works["SWAP"], rounds=3)
-    medians = {key: 1e3 * sorted(values)[len(values) // 2] for key, values in times.items()}
     ratios = {key: value / medians["bare forward"] for key, value in medians.items()}
     print(f"\nproxies, NAS-Bench-201 {name}: {ratios}")
     rows.append(

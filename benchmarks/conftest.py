@@ -9,25 +9,18 @@ from __future__ import annotations
 import json
 import platform
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from interleaved import Work, seconds
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import swapnas_ext as swap
 
 RESULTS = Path(__file__).parent / "results"
-Work = Callable[[], object]
-
-
-def seconds(work: Work) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 class Comparison:

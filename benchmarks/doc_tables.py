@@ -49,6 +49,29 @@ def proxies() -> str:
     return "\n".join(lines)
 
 
+def layers() -> str:
+    lines = []
+    for row in rows("layers"):
+        times = [f"{row['medians_us'][name]:,.0f} us" for name in ("ours", "torch", "copy")]
+        lines.append(
+            [row["work"], " x ".join(map(str, row["shape"])), *times, f"{row['ratio']:.1f}x"]
+        )
+    return table(
+        ("layer", "input", "here", "torch", "a copy of the input", "ratio to torch"), lines
+    )
+
+
+def measures() -> str:
+    measured = rows("measures")
+    names = list(measured[0]["against_published"])[1:]
+    lines = []
+    for row in measured:
+        ratios = [f"{row['against_published'][name]:.2f}" for name in names]
+        published = milliseconds(row["medians_ms"]["swap"])
+        lines.append([row["work"].removeprefix("measures, "), published, *ratios])
+    return table(("network", "swap", *names), lines)
+
+
 def options() -> str:
     lines = [
         "| architectures | options | speed | Spearman's rho with accuracy | with the default's scores |",
@@ -127,7 +150,7 @@ def rho() -> str:
 
 PAGES = {
     "README.md": (rho, proxies),
-    "docs/speed.md": (speed, proxies, options),
+    "docs/speed.md": (speed, layers, proxies, measures, options),
     "docs/gpu.md": (gpu,),
     "docs/searching.md": (search, found),
 }

@@ -9,12 +9,14 @@ It prints results for people, and sends them as rows to `gpu_runner`. Everything
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import gpu_messages
 import models
@@ -28,6 +30,7 @@ import swapnas_ext as swap
 from swapnas_ext.capture import capturing
 from swapnas_ext.patterns import reference
 
+Value = TypeVar("Value")
 GIB = 1 << 30
 DARTS_V2 = (  # Liu et al., ICLR 2019, second order
     "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), "
@@ -97,6 +100,31 @@ def distinct(packed: list[Tensor]) -> int:
     return len(torch.unique(patterns) if patterns.dim() == 1 else torch.unique(patterns, dim=0))
 
 
+@contextmanager
+def environment(name: str, value: str) -> Iterator[None]:
+    """The kernels read it at every launch."""
+    before = os.environ.get(name, "")
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ[name] = before
+
+
+# Of inserts (csrc/cuda/insert_form.h).
+FORMS = ("runs", "single", "split", "lines")
+
+
+def in_form(work: Callable[[], Value], form: str) -> Callable[[], Value]:
+    """The work with inserts of a form, or of the chosen one where that form is not possible."""
+
+    def forced() -> Value:
+        with environment("SWAPNAS_CUDA_FORM", form):
+            return work()
+
+    return forced
+
+
 # ---- inserts -------------------------------------------------------------------------------------
 
 
@@ -121,9 +149,9 @@ class Insert:
         return torch.ops.swapnas.relu_insert(self.table, self.x, self.samples, False)
 
 
-def poisoned_call(insert: Insert) -> Tensor:
+def poisoned_call(x: Tensor, insert: Callable[[], Tensor]) -> Tensor:
     """The output most likely gets memory full of NaN, which reveals unwritten elements."""
-    poison = torch.full_like(insert.x, torch.nan)
+    poison = torch.full_like(x, torch.nan)
     del poison
     return insert()
 
@@ -155,10 +183,13 @@ def inserts(device: Device, dtype: torch.dtype, samples: int, aim: float | None)
 
 
 def check_insert(name: str, insert: Insert) -> None:
-    y = poisoned_call(insert)
-    require_relu(name, y, insert.x)
+    """Of every form; at last of the one that the kernels choose, whose patterns stay in the set."""
     expected = distinct([reference.pack_patterns(insert.x, insert.samples)])
-    require_equal(f"count of {name}", insert.counter.count(), expected)
+    for form in (*FORMS, ""):
+        insert.counter.reset()
+        y = poisoned_call(insert.x, in_form(insert, form))
+        require_relu(f"{name} {form}", y, insert.x)
+        require_equal(f"count of {name} {form}", insert.counter.count(), expected)
 
 
 def measure_insert(device: Device, name: str, insert: Insert, aim: float | None) -> None:
@@ -178,9 +209,16 @@ def measure_insert(device: Device, name: str, insert: Insert, aim: float | None)
 
     others = {"copy": lambda: copy.copy_(x), "torch.relu": lambda: torch.relu(x)}
     timed = partial(compare, device.kernel_ms, against="copy", notes=notes)
-    timed(name, insert, others, at_least=device.sized(aim, None))
+    forms = {f"as {form}": in_form(insert, form) for form in device.sized(FORMS, FORMS[:1])}
+    timed(name, insert, {**others, **forms}, at_least=device.sized(aim, None))
     # The reset is not timed.
-    timed(f"{name}, into an empty set", insert, others, before=insert.counter.reset, rounds=7)
+    timed(
+        f"{name}, into an empty set",
+        insert,
+        {**others, **forms},
+        before=insert.counter.reset,
+        rounds=7,
+    )
 
 
 def beyond_31_bits(device: Device) -> None:
@@ -202,7 +240,7 @@ def beyond_31_bits(device: Device) -> None:
     del index
     name = f"ReLU + insert S={samples} bfloat16, {x.numel():,} elements"
     insert = Insert(device, x)
-    y = poisoned_call(insert)
+    y = poisoned_call(x, insert)
     for sample in range(samples):
         require_relu(f"{name}, sample {sample}", y[sample], x[sample])
     require_equal(f"count of {name}", insert.counter.count(), kinds + last)
@@ -212,54 +250,85 @@ def beyond_31_bits(device: Device) -> None:
 
 
 # Samples and neurons of activation maps: of NAS-Bench-201, and of the first ReLU of ResNet-50.
-MAPS = ((16, 16_384), (128, 16_384), (128, 4_096), (16, 802_816), (128, 802_816))
+MAPS = ((16, 16_384), (128, 16_384), (128, 4_096), (16, 802_816), (16, 1_605_632), (128, 802_816))
+
+
+class Maps:
+    """Launches as in a scored forward pass: one after the other in a graph, each with its own map, into one set
+    with room for all of them."""
+
+    def __init__(self, device: Device, samples: int, neurons: int) -> None:
+        neurons = device.sized(neurons, neurons // 64)
+        self.launches = device.sized(20 if neurons < 100_000 else 4, 2)
+        self.device = device
+        self.xs = [torch.randn(samples, neurons, device=device.torch) for _ in range(self.launches)]
+        self.name = f"ReLU + insert of a map, S={samples} V={neurons:,}"
+        self.counter = swap.PatternCounter(samples, device=device.torch)
+        self.counter.reserve(self.launches * neurons)
+
+    def insert(self) -> None:
+        for x in self.xs:
+            torch.ops.swapnas.relu_insert(self.counter._table, x, self.counter.samples, False)
+
+    def relu(self) -> None:
+        for x in self.xs:
+            torch.relu(x)
+
+    def compare(self, name: str, ours: Work, ways: Mapping[str, Work]) -> None:
+        """Ours is a replay of the inserts, and so are ``ways``."""
+        packed = [reference.pack_patterns(x, self.counter.samples) for x in self.xs]
+        expected = distinct(packed)
+        for way, replay in {"": ours, **ways}.items():
+            self.counter.reset()
+            replay()
+            require_equal(f"count of {name} {way}", self.counter.count(), expected)
+        moved = 2 * self.xs[0].numel() * self.xs[0].element_size()
+        compare(
+            lambda work: self.device.kernel_ms(work) / self.launches,
+            name,
+            ours,
+            {"torch.relu": self.device.captured(self.relu), **ways},
+            against="torch.relu",
+            rounds=self.device.sized(21, 2),
+            before=self.counter.reset,
+            notes=lambda _: {"bytes": moved, "launches": self.launches},
+        )
 
 
 def maps(device: Device) -> None:
-    """Launches as in a scored forward pass: one after the other in a graph, each with its own map, into one set
-    with room for all of them."""
     for samples, neurons in MAPS:
-        neurons = device.sized(neurons, neurons // 64)
-        launches = device.sized(20 if neurons < 100_000 else 4, 2)
-        xs = [torch.randn(samples, neurons, device=device.torch) for _ in range(launches)]
-        name = f"ReLU + insert of a map, S={samples} V={neurons:,}"
-        counter = swap.PatternCounter(samples, device=device.torch)
-        counter.reserve(launches * neurons)
-
-        def inserts(xs: list[Tensor] = xs, counter: swap.PatternCounter = counter) -> None:
-            for x in xs:
-                torch.ops.swapnas.relu_insert(counter._table, x, counter.samples, False)
-
-        def relus(xs: list[Tensor] = xs) -> None:
-            for x in xs:
-                torch.relu(x)
-
-        replay, replay_relus = device.captured(inserts), device.captured(relus)
-        counter.reset()
-        replay()
-        packed = [reference.pack_patterns(x, samples) for x in xs]
-        require_equal(f"count of {name}", counter.count(), distinct(packed))
-        bytes_moved = 2 * xs[0].numel() * xs[0].element_size()
-        compare(
-            lambda work, launches=launches: device.kernel_ms(work) / launches,
-            name,
-            replay,
-            {"torch.relu": replay_relus},
-            against="torch.relu",
-            rounds=device.sized(21, 2),
-            before=counter.reset,
-            notes=lambda _, moved=bytes_moved, n=launches: {"bytes": moved, "launches": n},
-        )
-        del xs, packed, replay, replay_relus
+        these = Maps(device, samples, neurons)
+        forms = device.sized(FORMS[:3], FORMS[:1])
+        ways = {f"as {form}": device.captured(in_form(these.insert, form)) for form in forms}
+        these.compare(these.name, device.captured(these.insert), ways)
+        del these, ways
         device.empty_cache()
+
+
+def overlapping(device: Device, work: Work) -> Work:
+    """The work in a graph in which an insert may start while the kernel before it ends."""
+    with environment("SWAPNAS_CUDA_OVERLAP", "1"):
+        return device.captured(work)
+
+
+def overlaps(device: Device) -> None:
+    """Whether launches that overlap are faster; apart from the other figures, since they depend on the driver."""
+    for samples, neurons in MAPS[:3]:
+        these = Maps(device, samples, neurons)
+        name = f"{these.name}, with and without overlap"
+        ways = {"as it is, overlapping": overlapping(device, these.insert)}
+        these.compare(name, device.captured(these.insert), ways)
+        del these, ways
+        device.empty_cache()
+    forwards(device, "nasbench201", overlaps=True)
 
 
 # ---- agreements ----------------------------------------------------------------------------------
 
 
 def agreements(device: Device) -> None:
-    """The kernel of NWOT. It reads the activations once for each 32 samples; a copy reads and writes them once."""
-    for samples, neurons in ((16, 1_605_632), (128, 802_816), (128, 16_384)):
+    """The kernel of NWOT. It reads the activations once; a copy reads and writes them."""
+    for samples, neurons in ((16, 1_605_632), (128, 802_816), (128, 16_384), (256, 401_408)):
         neurons = device.sized(neurons, neurons // 64)
         x = torch.randn(samples, neurons, device=device.torch)
         found = torch.zeros(samples, samples, dtype=torch.int64, device=device.torch)
@@ -303,14 +372,21 @@ def counts(device: Device) -> None:
         x = torch.relu(columns(device, samples, neurons, neurons // 2, torch.float32))
         name = f"count S={samples} V={neurons:,}"
         require_equal(name, swap.count_patterns(x), published_count([x], samples))
+        parts = {
+            "on the device": partial(torch.ops.swapnas.count_patterns, [x], samples, False),
+            "reading x": partial(torch.max, x),
+        }
+        parts_ms = medians(device.kernel_ms, parts, rounds=device.sized(21, 2))
+        print(f"{name}: {parts_ms}", flush=True)
         compare(
             device.call_ms,
             name,
             partial(swap.count_patterns, x),
             {"cat+sign+unique": partial(published_count, [x], samples)},
             against="cat+sign+unique",
-            rounds=device.sized(11, 3),
+            rounds=device.sized(21, 3),
             at_least=device.sized(aim, None),
+            notes=lambda _, parts_ms=parts_ms: {"parts_ms": parts_ms},
         )
 
 
@@ -337,7 +413,7 @@ NETWORKS: dict[str, tuple[str, Callable[[Device], nn.Module], int]] = {
 }
 
 
-def forwards(device: Device, network: str) -> None:
+def forwards(device: Device, network: str, *, overlaps: bool = False) -> None:
     title, build, pixels = NETWORKS[network]
     pixels = device.sized(pixels, 32)
     torch.manual_seed(0)
@@ -349,13 +425,14 @@ def forwards(device: Device, network: str) -> None:
         images = torch.randn(samples, 3, pixels, pixels, device=device.torch)
         name = f"scored forward, {title} at {pixels}, {samples} images"
         with torch.no_grad():
-            scored_forward(device, name, model, images, ternary)
+            scored_forward(device, name, model, images, ternary, overlaps)
         device.empty_cache()
 
 
 def scored_forward(
-    device: Device, name: str, model: nn.Module, images: Tensor, ternary: bool
+    device: Device, name: str, model: nn.Module, images: Tensor, ternary: bool, overlaps: bool
 ) -> None:
+    """Compares the calls, then the graphs; with ``overlaps`` only graphs, with and without overlap."""
     counter = swap.PatternCounter(len(images), device=device.torch, ternary=ternary)
 
     def bare() -> None:
@@ -368,29 +445,31 @@ def scored_forward(
 
     neurons = check_scored_forward(name, model, scored, counter)
     counter.reserve(neurons)
-    rounds = device.sized(41, 2)
-    compare(
-        device.call_ms,
-        name,
-        scored,
-        {"bare forward": bare},
-        against="bare forward",
-        rounds=rounds,
-        within=device.sized(1.03, None),
-        faster=False,
-    )
     eager = counter.count()
+    if not overlaps:
+        compare(
+            device.call_ms,
+            name,
+            scored,
+            {"bare forward": bare},
+            against="bare forward",
+            rounds=device.sized(41, 2),
+            within=device.sized(1.03, None),
+            faster=False,
+        )
     replay_scored, replay_bare = device.captured(scored), device.captured(bare)
-    counter.reset()
-    replay_scored()
-    replayed = counter.count()
-    if abs(replayed - eager) > 1 + eager // 100:  # convolutions may use other algorithms
-        raise SystemExit(f"the graph of {name} counts {replayed}, and the forward pass {eager}")
+    ways = {"as it is, overlapping": overlapping(device, scored)} if overlaps else {}
+    for replay in (*ways.values(), replay_scored):
+        counter.reset()
+        replay()
+        replayed = counter.count()
+        if abs(replayed - eager) > 1 + eager // 100:  # convolutions may use other algorithms
+            raise SystemExit(f"the graph of {name} counts {replayed}, and the forward pass {eager}")
     compare(
         device.kernel_ms,
-        f"{name}, as a graph",
+        f"{name}, as a graph" + (", with and without overlap" if overlaps else ""),
         replay_scored,
-        {"bare forward": replay_bare},
+        {"bare forward": replay_bare, **ways},
         against="bare forward",
         rounds=device.sized(101, 2),
         within=device.sized(1.03, None),
@@ -546,6 +625,7 @@ def _named() -> dict[str, Measure]:
         measures[f"profile-{name}"] = lambda device, _, d=dtype, s=samples: profiled(device, d, s)
     measures["beyond-31-bits"] = lambda device, _: beyond_31_bits(device)
     measures["maps"] = lambda device, _: maps(device)
+    measures["overlaps"] = lambda device, _: overlaps(device)
     measures["agreements"] = lambda device, _: agreements(device)
     measures["count"] = lambda device, _: counts(device)
     for network in NETWORKS:

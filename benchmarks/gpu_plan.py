@@ -17,17 +17,18 @@ BENCHMARKS, TESTS = ROOT / "benchmarks", ROOT / "tests"
 # Names of `gpu_figures`, most seconds, and least seconds worth a start. They are here because that module
 # imports torch; a test compares them with its own.
 FIGURES = (
+    ("agreements", 20, 5),
     ("maps", 30, 8),
-    ("forward-nasbench201", 40, 10),
-    ("forward-darts", 40, 10),
-    ("forward-resnet50", 40, 12),
     ("insert-float32-16", 40, 5),
     ("insert-float32-32", 40, 5),
     ("insert-float32-128", 30, 5),
     ("insert-float32-64", 30, 5),
-    ("insert-bfloat16-32", 30, 5),
     ("count", 40, 5),
-    ("agreements", 20, 5),
+    ("overlaps", 40, 8),
+    ("forward-nasbench201", 40, 10),
+    ("forward-darts", 40, 10),
+    ("forward-resnet50", 40, 12),
+    ("insert-bfloat16-32", 30, 5),
     ("repeats", 40, 8),
     ("forward-vit", 40, 12),
     ("beyond-31-bits", 40, 8),

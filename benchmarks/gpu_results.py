@@ -54,6 +54,8 @@ def summary_of_row(row: dict[str, Any]) -> str:
     if "ours_ms" in row:
         against = row["against"]
         text = f"{row['ours_ms']:.4g} ms, {against} {row['others_ms'][against]:.4g} ms, ratio {row['ratio']:.3f}"
+        ways = {name: ms for name, ms in row["others_ms"].items() if name.startswith("as ")}
+        text += "".join(f", {name} {ms:.4g}" for name, ms in ways.items())
     elif "candidates_per_second" in row:
         text = f"{row['candidates_per_second']:.1f} candidates/s, {row['seconds']:.1f} s"
     else:

@@ -6,7 +6,7 @@ The result decided how the CUDA kernels probe (see ``csrc/cuda/pattern_set.cuh``
 The simulation fills a table with linear probing with random keys, and warps look keys up. A thread holds the
 patterns of a run of 16 bytes of activations: 4 of float32, 8 of bfloat16. Their first loads are in flight
 together. For each pattern not found there, one after another, the warp probes as long as its slowest lane.
-Loads of 4, 8 or 16 bytes cost the same, since each is one 32-byte sector.
+Up to 32 bytes of slots cost the same, since they are one sector of memory.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ WAYS = (  # keys a load, load factor
     (2, 0.50),
     (4, 0.72),
     (4, 0.50),
+    (8, 0.50),
 )
 
 

@@ -18,7 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
 # Kernels that read activations or packed patterns in runs; the others read slots or single words.
-READS_RUNS = re.compile(r"^insert_kernel<(Narrow|Wide)Inserter<.*, [24]> ?>|^pack_kernel<")
+READS_RUNS = re.compile(
+    r"^insert_kernel<(Narrow|Wide)Inserter<.*, [24]> ?>|^(lines_insert|pack)_kernel<"
+)
 FLAGS = [
     "-std=c++20",
     "-O3",

@@ -23,7 +23,7 @@ from torch import Tensor
 from swapnas_ext.patterns import reference, tables
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-FORMS = ("runs", "single", "split")
+FORMS = ("runs", "single", "split", "lines")
 KERNEL_DTYPES = DTYPES[:3]  # both formats of 16 bits have the same kernels
 
 
@@ -57,7 +57,7 @@ def few_cases() -> Iterator[Case]:
             for form in FORMS:
                 yield Case(samples, 72, dtype, True, form)
         # Many neurons for the size of the bitmap, so that each block has its own.
-        for form in FORMS[:2]:
+        for form in ("runs", "single", "lines"):
             yield Case(4, 640, dtype, False, form)
             yield Case(2, 640, dtype, True, form)
         yield Case(100, 5, dtype, False)

@@ -6,24 +6,19 @@
 #include "cpu/insert.h"
 #include "cpu/key_source.h"
 #include "cpu/pack.h"
+#include "cpu/share.h"
 
 namespace swapnas::cpu {
-namespace {
-
-constexpr int64_t kActivationsPerTask = 32 * 1024;
-
-}  // namespace
 
 void add_agreements(const Activations& a, int64_t* agreements, const Workers& workers) {
     const int64_t samples = a.samples;
     const PatternShape shape{samples, false};
     const Packer& packer = cpu::packer(active_isa());
-    const int64_t block = block_neurons(samples);
-    const int64_t stride = block / 64;
+    const int tasks = tasks_for(a.neurons() * samples, kActivationsPerTask, workers);
+    const int64_t block = block_neurons(samples, a.neurons(), tasks);
+    const int64_t stride = row_stride(samples, block);
     const int64_t blocks_per_run = ceil_div(a.inner, block);
     const int64_t blocks = a.outer * blocks_per_run;
-    const int64_t work = a.neurons() * samples / kActivationsPerTask;
-    const int tasks = static_cast<int>(std::clamp<int64_t>(work, 1, workers.count()));
     std::mutex adding;
     workers.run(tasks, [&](int task) {
         const Share share(0, blocks, task, tasks);

@@ -4,22 +4,14 @@
 #include <atomic>
 #include <bit>
 #include <memory>
-#include <type_traits>
 #include <vector>
 
 #include "cpu/key_source.h"
 #include "cpu/pattern_set.h"
+#include "cpu/share.h"
 #include "cpu/workers.h"
 
 namespace swapnas::cpu {
-
-// The share of the units that belongs to one of `tasks`.
-struct Share {
-    int64_t first, last;
-    Share(int64_t begin, int64_t end, int task, int tasks)
-        : first(begin + (end - begin) * task / tasks),
-          last(begin + (end - begin) * (task + 1) / tasks) {}
-};
 
 // Marks the keys of a share of the units in one map; returns true if a NaN was seen.
 template <class Source>
@@ -48,7 +40,7 @@ template <class Source>
 void insert_direct(const Source& source, const Table& table, int tasks, const Workers& workers) {
     // One map per thread, merged at the end: a shared one would move its lines between cores.
     const int64_t words = table.flag_words();
-    const bool many = source.units() * source.unit_keys() / tasks >= 8 * table.capacity();
+    const bool many = source.keys() / tasks >= 8 * table.capacity();
     std::vector<uint64_t> maps((tasks - 1) * words);
     std::atomic<bool> nan{false};
     workers.run(tasks, [&](int task) {
@@ -121,31 +113,34 @@ class alignas(64) KeyBuffer {
 public:
     // Starts over in memory that the caller owns, and leaves it when the array outgrows it.
     void start_in(Element* memory, int64_t capacity) {
-        data_ = memory;
-        capacity_ = capacity;
-        size_ = 0;
+        data_ = end_ = memory;
+        limit_ = memory + capacity;
     }
     void make_room(int64_t elements) {
-        const int64_t wanted = size_ + elements;
-        if (wanted <= capacity_) return;
-        capacity_ = std::max(wanted, capacity_ + capacity_ / 2);
-        auto larger = std::make_unique_for_overwrite<Element[]>(capacity_);
-        std::copy_n(data_, size_, larger.get());
+        if (elements <= limit_ - end_) return;
+        const int64_t used = size(), capacity = limit_ - data_;
+        const int64_t wanted = std::max(used + elements, capacity + capacity / 2);
+        auto larger = std::make_unique_for_overwrite<Element[]>(wanted);
+        std::copy_n(data_, used, larger.get());
         grown_ = std::move(larger);
-        data_ = grown_.get();
+        start_in(grown_.get(), wanted);
+        end_ += used;
     }
-    void push(const Element* key, int64_t words) {  // after make_room
-        for (int64_t w = 0; w < words; ++w) data_[size_ + w] = key[w];
-        size_ += words;
+    // After make_room. A core writes to more buffers than it can foresee lines of, so the next line
+    // is fetched while this one is filled.
+    void push(const Element* key, int64_t words) {
+        __builtin_prefetch(end_ + 64 / sizeof(Element), 1);
+        for (int64_t w = 0; w < words; ++w) end_[w] = key[w];
+        end_ += words;
     }
     const Element* data() const { return data_; }
-    int64_t size() const { return size_; }
-    void clear() { size_ = 0; }
+    int64_t size() const { return end_ - data_; }
+    void clear() { end_ = data_; }
 
 private:
     Element* data_ = nullptr;
-    int64_t size_ = 0;
-    int64_t capacity_ = 0;
+    Element* end_ = nullptr;
+    Element* limit_ = nullptr;
     std::unique_ptr<Element[]> grown_;
 };
 
@@ -164,7 +159,9 @@ public:
     bool hand_out(const Source& source, int64_t begin, int64_t end, const Workers& workers) {
         // Slightly more than an even spread needs, so that growing is rare. The caller's thread
         // allocates one block for all, so that malloc can reuse it for the next call.
-        const int64_t even = ceil_div(end - begin, tasks_) * source.unit_keys() / regions_;
+        const int64_t keys =
+            std::min(ceil_div(end - begin, tasks_) * source.unit_keys(), source.keys());
+        const int64_t even = keys / regions_;
         const int64_t room = (even * 9 / 8 + kBatch) * words_;
         memory_ = std::make_unique_for_overwrite<Element[]>(tasks_ * regions_ * room);
         std::atomic<bool> nan{false};
@@ -211,7 +208,7 @@ public:
 
 private:
     void push(KeyBuffer<Element>* buffers, int shift, const Element* keys, int64_t i) const {
-        const int64_t words = std::is_same_v<Slots, KeySlots<Element>> ? 1 : words_;
+        const int64_t words = Slots::kWords > 0 ? Slots::kWords : words_;
         const Element* key = keys + i * words;
         buffers[Slots::hash(key, words) >> shift].push(key, words);
     }
@@ -226,20 +223,17 @@ private:
     std::vector<KeyBuffer<Element>> buffers_;
 };
 
-// The number of regions of a set of `set_bytes`; each gets enough keys to be worth the division.
-inline int64_t regions_for(int64_t set_bytes, int64_t keys, int tasks) {
-    constexpr int64_t kRegionBytes = 128 * 1024;
+// The number of regions of a set of `slots`, of about `region_bytes` each; each gets enough keys to
+// be worth the division.
+template <class Slots, class Source>
+int64_t regions_for(const Source& source, int64_t slots, int64_t region_bytes, int tasks) {
     constexpr int64_t kRegionKeys = 4096;
     constexpr int64_t kMaxRegions = 512;  // writing to more at once is slower
-    const int64_t wanted = std::min({set_bytes / kRegionBytes, keys / kRegionKeys, kMaxRegions});
+    const int64_t slot_bytes = source.key_words() * sizeof(typename Slots::Element);
+    const int64_t wanted =
+        std::min({slots * slot_bytes / region_bytes, source.keys() / kRegionKeys, kMaxRegions});
     const auto regions = std::bit_floor(static_cast<uint64_t>(std::max<int64_t>(wanted, 1)));
     return std::max<int64_t>(regions, tasks > 1 ? std::bit_ceil(static_cast<uint64_t>(tasks)) : 1);
-}
-
-template <class Slots, class Source>
-int64_t regions_for(const Source& source, int64_t capacity, int tasks) {
-    const int64_t slot_bytes = source.key_words() * sizeof(typename Slots::Element);
-    return regions_for(capacity * slot_bytes, source.units() * source.unit_keys(), tasks);
 }
 
 // A region of the table is a contiguous range of its slots. A probe that would leave its region
@@ -284,9 +278,62 @@ void insert_by_region(const Source& source, const Table& table, int64_t regions,
 
 template <class Slots, class Source>
 void insert_keys(const Source& source, const Table& table, int tasks, const Workers& workers) {
-    const int64_t regions = regions_for<Slots>(source, table.capacity(), tasks);
+    constexpr int64_t kRegionBytes = 128 * 1024;
+    const int64_t regions = regions_for<Slots>(source, table.capacity(), kRegionBytes, tasks);
     if (regions == 1) insert_serial<Slots>(source, table);
     else insert_by_region<Slots>(source, table, regions, tasks, workers);
+}
+
+// Threads that pay off for a Direct set: each further one clears and merges its own map.
+inline int direct_tasks(const Table& table, int64_t keys, int tasks) {
+    constexpr int64_t kKeysPerMap = 8 * 1024;
+    return static_cast<int>(
+        std::clamp<int64_t>(keys / std::max(kKeysPerMap, table.flag_words()), 1, tasks));
+}
+
+// Inserts the keys of a source. with_source(TypeTag<Element>(), use) makes a source of keys of this
+// type, and calls use(source).
+template <class WithSource>
+void insert_source(const Table& table, int tasks, const Workers& workers,
+                   const WithSource& with_source) {
+    const auto direct = [&](const auto& source) {
+        const int64_t keys = source.keys();
+        insert_direct(source, table, direct_tasks(table, keys, tasks), workers);
+    };
+    if (table.bits() <= 16) with_source(TypeTag<uint16_t>(), direct);
+    else if (table.kind() == SetKind::Direct) with_source(TypeTag<uint32_t>(), direct);
+    else
+        with_slots(table.bits(), [&]<class Slots>(TypeTag<Slots>) {
+            with_source(TypeTag<typename Slots::Element>(), [&](const auto& source) {
+                insert_keys<Slots>(source, table, tasks, workers);
+            });
+        });
+}
+
+// Calls insert_group(group, tasks) for each group: many groups on a thread each, few on all
+// threads.
+template <class InsertGroup>
+void insert_groups(const GroupTables& tables, int64_t activations_per_group, const Workers& workers,
+                   const InsertGroup& insert_group) {
+    if (tables.groups > 1 && tables.groups >= workers.count()) {
+        const int tasks =
+            tasks_for(tables.groups * activations_per_group, kActivationsPerTask, workers);
+        workers.run(tasks, [&](int task) {
+            const Share share(0, tables.groups, task, tasks);
+            for (int64_t group = share.first; group < share.last; ++group) insert_group(group, 1);
+        });
+        return;
+    }
+    const int tasks = tasks_for(activations_per_group, kActivationsPerTask, workers);
+    for (int64_t group = 0; group < tables.groups; ++group) insert_group(group, tasks);
+}
+
+// The slots of a set that is only counted. With two thirds of them free at the end, nearly every
+// key finds its place at its home, so that a core foresees its probe. A mistaken branch costs more
+// than the insert.
+inline int64_t sparse_slots(int64_t keys) {
+    return static_cast<int64_t>(
+        std::bit_ceil(static_cast<uint64_t>(std::max(3 * keys, int64_t{2}))));
 }
 
 // Counts without a set that outlives the call: each region's set is made, counted and cleared in
@@ -295,14 +342,15 @@ template <class Slots, class Source>
 Tally count_keys(const Source& source, int tasks, const Workers& workers) {
     using Element = typename Slots::Element;
     const int64_t words = source.key_words();
-    const int64_t keys = source.units() * source.unit_keys();
-    const int64_t regions = regions_for<Slots>(source, slots_for(keys), tasks);
+    constexpr int64_t kRegionBytes = 256 * 1024;
+    const int64_t regions =
+        regions_for<Slots>(source, sparse_slots(source.keys()), kRegionBytes, tasks);
     std::vector<Tally> tallies(tasks);
     const auto wrapping = [](Slots& slots, const Element* key) {
         return insert_wrapping(slots, key);
     };
     if (regions == 1) {
-        const int64_t capacity = slots_for(keys);
+        const int64_t capacity = sparse_slots(source.keys());
         std::vector<Element> memory(capacity * words);
         const Slots slots(memory.data(), capacity, words, 0);
         tallies[0].nan = source.visit(0, source.units(), [&](const Element* batch, int64_t count) {
@@ -314,7 +362,7 @@ Tally count_keys(const Source& source, int tasks, const Workers& workers) {
     tallies[0].nan = handed.hand_out(source, 0, source.units(), workers);
     std::vector<std::vector<Element>> memory(tasks);
     handed.for_each_region(workers, [&](int task, int64_t region) {
-        const int64_t capacity = slots_for(handed.count(region));
+        const int64_t capacity = sparse_slots(handed.count(region));
         memory[task].assign(capacity * words, 0);
         Tally tally;
         handed.insert(Slots(memory[task].data(), capacity, words, log2(regions)), region, tally,

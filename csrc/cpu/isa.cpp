@@ -36,9 +36,10 @@ const char* isa_name(Isa isa) {
 std::vector<Isa> available_isas() {
     std::vector<Isa> isas{Isa::Scalar};
 #if defined(SWAPNAS_HAS_X86)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) isas.push_back(Isa::Avx2);
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") &&
-        __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                      __builtin_cpu_supports("bmi2");
+    if (avx2) isas.push_back(Isa::Avx2);
+    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
         isas.push_back(Isa::Avx512);
 #elif defined(SWAPNAS_HAS_NEON)

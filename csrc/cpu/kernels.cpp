@@ -4,17 +4,13 @@
 #include <string>
 
 #include "cpu/insert.h"
+#include "cpu/share.h"
 
 namespace swapnas::cpu {
 namespace {
 
-// Work below which a second thread costs more than it saves, in activations or packed keys.
-constexpr int64_t kActivationsPerTask = 32 * 1024;
+// As kActivationsPerTask, in packed keys.
 constexpr int64_t kKeysPerTask = 16 * 1024;
-
-int tasks_for(int64_t work, int64_t grain, const Workers& workers) {
-    return static_cast<int>(std::clamp<int64_t>(work / grain, 1, workers.count()));
-}
 
 int64_t total_neurons(std::span<const Activations> activations) {
     int64_t neurons = 0;
@@ -28,32 +24,14 @@ auto with_source(std::span<const Activations> activations, PatternShape shape, i
                  int tasks, const Workers& workers, const Use& use) {
     if (tasks > 1 && SampleWiseSource<Element>::fits(activations))
         return use(SampleWiseSource<Element>(activations[0], shape, group, tasks, workers));
-    return use(ActivationSource<Element>(activations, shape, group));
-}
-
-// Threads that pay off for a Direct set: each further one clears and merges its own map.
-int direct_tasks(int64_t bits, int64_t keys, int tasks) {
-    constexpr int64_t kKeysPerMap = 8 * 1024;
-    const int64_t map_words = (int64_t{1} << bits) / 64;
-    return static_cast<int>(std::clamp<int64_t>(keys / std::max(kKeysPerMap, map_words), 1, tasks));
+    return use(ActivationSource<Element>(activations, shape, group, tasks));
 }
 
 void insert_group(std::span<const Activations> activations, PatternShape shape, int64_t group,
                   const Table& table, int tasks, const Workers& workers) {
-    const auto direct = [&](const auto& source) {
-        const int64_t keys = source.units() * source.unit_keys();
-        insert_direct(source, table, direct_tasks(shape.bits(), keys, tasks), workers);
-    };
-    if (shape.bits() <= 16)
-        with_source<uint16_t>(activations, shape, group, tasks, workers, direct);
-    else if (table.kind() == SetKind::Direct)
-        with_source<uint32_t>(activations, shape, group, tasks, workers, direct);
-    else
-        with_slots(table.bits(), [&]<class Slots>(TypeTag<Slots>) {
-            with_source<typename Slots::Element>(
-                activations, shape, group, tasks, workers,
-                [&](const auto& source) { insert_keys<Slots>(source, table, tasks, workers); });
-        });
+    insert_source(table, tasks, workers, [&]<class Element>(TypeTag<Element>, const auto& use) {
+        with_source<Element>(activations, shape, group, tasks, workers, use);
+    });
 }
 
 // Finds a pattern whose last word uses bits beyond its width.
@@ -80,9 +58,9 @@ PackedSource<Element> packed_source(const PackedPatterns& patterns) {
 template <class Element>
 bool pack_as(const Activations& activations, PatternShape shape, Element* patterns,
              const Workers& workers) {
-    const ActivationSource<Element> source({&activations, 1}, shape, 0);
     const int tasks =
         tasks_for(activations.neurons() * shape.samples, kActivationsPerTask, workers);
+    const ActivationSource<Element> source({&activations, 1}, shape, 0, tasks);
     const int64_t units_per_run = ceil_div(activations.inner, source.unit_keys());
     std::atomic<bool> nan{false};
     workers.run(tasks, [&](int task) {
@@ -103,20 +81,10 @@ bool pack_as(const Activations& activations, PatternShape shape, Element* patter
 
 void insert(std::span<const Activations> activations, PatternShape shape, const GroupTables& tables,
             const Workers& workers) {
-    if (tables.groups > 1 && tables.groups >= workers.count()) {
-        const int64_t work = tables.groups * total_neurons(activations) * shape.samples;
-        const int tasks = tasks_for(work, kActivationsPerTask, workers);
-        workers.run(tasks, [&](int task) {
-            const Share share(0, tables.groups, task, tasks);
-            for (int64_t group = share.first; group < share.last; ++group)
-                insert_group(activations, shape, group, tables[group], 1, workers);
-        });
-        return;
-    }
-    const int tasks =
-        tasks_for(total_neurons(activations) * shape.samples, kActivationsPerTask, workers);
-    for (int64_t group = 0; group < tables.groups; ++group)
-        insert_group(activations, shape, group, tables[group], tasks, workers);
+    insert_groups(tables, total_neurons(activations) * shape.samples, workers,
+                  [&](int64_t group, int tasks) {
+                      insert_group(activations, shape, group, tables[group], tasks, workers);
+                  });
 }
 
 Count count(std::span<const Activations> activations, PatternShape shape, const Workers& workers) {

@@ -1,6 +1,6 @@
 // Sources of keys: activations, packed block by block, or an array of packed patterns.
-// A source consists of units of unit_keys() keys; visit() passes the keys of a range of units to a
-// function, in batches that stay in the first-level cache.
+// A source consists of units of up to unit_keys() keys, keys() in all; visit() passes the keys of a
+// range of units to a function, in batches that stay in the first-level cache.
 #pragma once
 
 #include <algorithm>
@@ -11,16 +11,27 @@
 
 #include "cpu/kernels.h"
 #include "cpu/pack.h"
+#include "cpu/share.h"
 #include "cpu/workers.h"
 
 namespace swapnas::cpu {
 
-inline constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+// Neurons in a block. Each sample is read in runs of a block, and memory is the faster the longer
+// they are: runs of 4 KB take a fifth longer than runs of 64 KB. The bit rows of a block should fit
+// the second-level cache, and each of `tasks` threads should get several blocks.
+inline int64_t block_neurons(int64_t bits, int64_t neurons, int tasks) {
+    constexpr int64_t kRowBits = 256 * 1024 * 8;
+    constexpr int64_t kBlocksPerTask = 16;
+    const int64_t even = std::max<int64_t>(neurons / (tasks * kBlocksPerTask), 8192);
+    return std::clamp<int64_t>(std::min(even, kRowBits / bits) / 64 * 64, 64, 32768);
+}
 
-// The bit rows of a block should fit the first-level cache beside its keys.
-inline int64_t block_neurons(int64_t bits) {
-    constexpr int64_t kRowBits = 128 * 1024 * 8;
-    return std::clamp<int64_t>(kRowBits / bits / 64 * 64, 64, 8192);
+// Words between the bit rows of a block. Rows that are a power of two apart compete for a few
+// places of the first-level cache, so if they don't all fit, they are a cache line further apart.
+inline int64_t row_stride(int64_t bits, int64_t neurons) {
+    constexpr int64_t kCacheWords = 32 * 1024 / 8;
+    const int64_t words = ceil_div(neurons, 64);
+    return bits * words > kCacheWords ? words + 8 : words;
 }
 
 // Keys in a batch.
@@ -79,16 +90,25 @@ void fill_keys(const Packer& packer, PatternShape shape, const uint64_t* rows, i
 template <class Element>
 class ActivationSource {
 public:
-    ActivationSource(std::span<const Activations> activations, PatternShape shape, int64_t group)
+    ActivationSource(std::span<const Activations> activations, PatternShape shape, int64_t group,
+                     int tasks)
         : activations_(activations),
           shape_(shape),
           group_(group),
-          block_(block_neurons(shape.bits())),
           key_words_(sizeof(Element) == 8 ? shape.words() : 1),
           packer_(packer(active_isa())) {
+        int64_t longest_run = 1;
+        for (const Activations& a : activations_) {
+            keys_ += a.neurons();
+            longest_run = std::max(longest_run, a.inner);
+        }
+        // Not larger than needed: to allocate buffers would take longer than to pack a few neurons.
+        block_ =
+            std::min(block_neurons(shape.bits(), keys_, tasks), ceil_div(longest_run, 64) * 64);
         for (const Activations& a : activations_) units_ += units_of(a);
     }
 
+    int64_t keys() const { return keys_; }
     int64_t units() const { return units_; }
     int64_t unit_keys() const { return block_; }
     int64_t key_words() const { return key_words_; }
@@ -96,9 +116,10 @@ public:
     // Calls use(keys, count) for each batch; returns true if a NaN was seen.
     template <class Use>
     bool visit(int64_t first, int64_t last, const Use& use) const {
-        const int64_t stride = block_ / 64;
+        const int64_t stride = row_stride(shape_.bits(), block_);
         const auto rows = std::make_unique_for_overwrite<uint64_t[]>(shape_.bits() * stride);
-        const auto keys = std::make_unique_for_overwrite<Element[]>(kBatch * key_words_);
+        const auto keys =
+            std::make_unique_for_overwrite<Element[]>(std::min(kBatch, block_) * key_words_);
         bool nan = false;
         for (const Activations& a : activations_) {
             const int64_t units = units_of(a);
@@ -113,7 +134,10 @@ public:
                 nan |= fill_rows(a, offset, count, prefetch, rows.get(), stride);
                 for (int64_t done = 0; done < count; done += kBatch) {
                     const int64_t batch = std::min(kBatch, count - done);
-                    if (prefetch) prefetch_next_block(a, offset + block_ + done, batch);
+                    if (prefetch) {
+                        prefetch_next_block(a, offset + block_ + done, batch);
+                        prefetch_bits(rows.get() + (done + kBatch) / 64, stride);
+                    }
                     fill_keys(packer_, shape_, rows.get() + done / 64, stride, batch, keys.get());
                     use(keys.get(), batch);
                 }
@@ -143,6 +167,14 @@ private:
         }
     }
 
+    // The bit rows of a long block are in the second-level cache: those of a batch are fetched
+    // while the one before is used.
+    void prefetch_bits(const uint64_t* rows, int64_t stride) const {
+        for (int64_t b = 0; b < shape_.bits(); ++b)
+            for (int64_t word = 0; word < kBatch / 64; word += 8)
+                __builtin_prefetch(rows + b * stride + word);
+    }
+
     bool fill_rows(const Activations& a, int64_t offset, int64_t count, bool prefetch,
                    uint64_t* rows, int64_t stride) const {
         const auto* data = static_cast<const char*>(a.data);
@@ -162,9 +194,10 @@ private:
     std::span<const Activations> activations_;
     PatternShape shape_;
     int64_t group_;
-    int64_t block_;
     int64_t key_words_;
     const Packer& packer_;
+    int64_t keys_ = 0;
+    int64_t block_ = 0;
     int64_t units_ = 0;
 };
 
@@ -185,7 +218,7 @@ public:
                      const Workers& workers)
         : shape_(shape),
           count_(a.inner),
-          stride_(ceil_div(a.inner, 64)),
+          stride_(row_stride(shape.bits(), a.inner)),
           rows_(std::make_unique_for_overwrite<uint64_t[]>(shape.bits() * stride_)),
           packer_(packer(active_isa())) {
         std::atomic<bool> nan{false};
@@ -198,6 +231,7 @@ public:
         nan_ = nan;
     }
 
+    int64_t keys() const { return count_; }
     int64_t units() const { return ceil_div(count_, kBatch); }
     int64_t unit_keys() const { return kBatch; }
     int64_t key_words() const { return sizeof(Element) == 8 ? shape_.words() : 1; }
@@ -230,6 +264,7 @@ public:
     PackedSource(const Element* keys, int64_t count, int64_t key_words)
         : keys_(keys), count_(count), key_words_(key_words) {}
 
+    int64_t keys() const { return count_; }
     int64_t units() const { return ceil_div(count_, kUnit); }
     int64_t unit_keys() const { return kUnit; }
     int64_t key_words() const { return key_words_; }

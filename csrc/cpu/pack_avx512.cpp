@@ -155,13 +155,26 @@ void transpose32_masked(const uint64_t* rows, int64_t stride, int64_t row_count,
     }
 }
 
+// Stores 8 keys `stride` words apart.
+inline void store_keys(__m512i keys, uint64_t* target, int64_t stride) {
+    if (stride == 1) {
+        _mm512_storeu_si512(target, keys);
+    } else if (stride == 2) {  // to the even words, of four keys at a time
+        const __m512i last = _mm512_maskz_shuffle_i64x2(0xFF, keys, keys, 0xEE);
+        _mm512_mask_storeu_epi64(target, 0x55, _mm512_maskz_expand_epi64(0x55, keys));
+        _mm512_mask_storeu_epi64(target + 8, 0x55, _mm512_maskz_expand_epi64(0x55, last));
+    } else {
+        alignas(64) uint64_t block[8];
+        _mm512_store_si512(block, keys);
+        for (int i = 0; i < 8; ++i) target[i * stride] = block[i];
+    }
+}
+
 void transpose64_masked(const uint64_t* rows, int64_t stride, int64_t row_count, int64_t word_count,
                         uint64_t* keys, int64_t key_stride) {
     for (int64_t w = 0; w < word_count; ++w) {
         const Lanes32 low = collect32(rows + w, stride, row_count);
         const Lanes32 high = collect32(rows + w + 32 * stride, stride, row_count - 32);
-        alignas(64) uint64_t block[64];
-        uint64_t* target = key_stride == 1 ? keys + 64 * w : block;
         for (int part = 0; part < 8; ++part) {
             const auto half = [part](__m512i lanes) {
                 return _mm512_maskz_cvtepu32_epi64(
@@ -170,10 +183,8 @@ void transpose64_masked(const uint64_t* rows, int64_t stride, int64_t row_count,
             const __m512i joined =
                 _mm512_or_si512(half(low.part[part / 2]),
                                 _mm512_maskz_slli_epi64(0xFF, half(high.part[part / 2]), 32));
-            _mm512_storeu_si512(target + 8 * part, joined);
+            store_keys(joined, keys + (64 * w + 8 * part) * key_stride, key_stride);
         }
-        if (key_stride != 1)
-            for (int i = 0; i < 64; ++i) keys[(64 * w + i) * key_stride] = block[i];
     }
 }
 

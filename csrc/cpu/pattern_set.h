@@ -60,6 +60,7 @@ template <class Word>
 class KeySlots {
 public:
     using Element = Word;
+    static constexpr int64_t kWords = 1;
 
     explicit KeySlots(const Table& table)
         : KeySlots(table.payload<Word>(), table.capacity(), 1, 0) {}
@@ -104,6 +105,7 @@ template <int Words>
 class WideSlots {
 public:
     using Element = uint64_t;
+    static constexpr int64_t kWords = Words;
 
     explicit WideSlots(const Table& table)
         : WideSlots(table.payload<uint64_t>(), table.capacity(), table.key_words(), 0) {}

@@ -1,6 +1,7 @@
 // The insert kernel: one loop over the neurons for every dtype, layout, source and kind of set. A
 // thread takes all samples of one neuron, or of a run of 16 bytes (N neurons). Where that is too
-// few threads to hide the latency of memory, split_insert.cuh divides the samples too.
+// few threads to hide the latency of memory, split_insert.cuh divides the samples too. Where rows
+// of samples don't begin at lines of memory, lines_insert.cuh shifts signs instead of reads.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +33,7 @@ struct InsertArguments {
 template <class T, bool Ternary, int N, bool Wide>
 inline constexpr int kResidentBlocks =
     N == 1 ? (Wide ? 3 : 4) - (Ternary || (!Wide && sizeof(T) == 2))
-           : (Ternary || sizeof(T) == 2 ? 2 : 3);
+           : (Ternary || sizeof(T) == 2 || (Wide && sizeof(T) == 8) ? 2 : 3);
 
 // Activations with patterns of one word.
 template <class T, bool Ternary, class Set, int N>
@@ -185,6 +186,7 @@ private:
 template <class Inserter>
 __global__ void __launch_bounds__(kMaxThreads, Inserter::kBlocks)
     insert_kernel(const InsertArguments a) {
+    wait_for_previous_kernel();
     const int64_t items_per_row = a.inner / Inserter::kNeurons;
     const int64_t items = a.outer * items_per_row;
 

@@ -21,7 +21,16 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 bool possible(const InsertWork& work, Form form) {
     if (form == Form::Runs) return work.run > 0;
+    if (form == Form::Lines) return work.strip > 0;
     return form == Form::Single || work.parts > 0;
+}
+
+// Percent of the time that whole lines take, for rows that don't begin with one: measured for runs
+// and one neuron, which then share sectors of memory.
+int64_t percent(const InsertWork& work, Form form) {
+    if (form == Form::Lines) return 103 + 25 / work.strip;
+    if (work.rows_in_lines) return 100;
+    return work.run > 0 ? 112 : 200;
 }
 
 // Trips that follow one another.
@@ -33,6 +42,14 @@ int64_t trips(const InsertWork& work, Form form) {
         return waves * (ceil_div(work.samples, work.rows_of_run) + inserts * work.set_trips);
     }
     const int64_t rounds = ceil_div(work.samples, work.rows);
+    if (form == Form::Lines) {
+        const int64_t rounds_of_run = ceil_div(work.samples, work.rows_of_run);
+        const int64_t strips = ceil_div(work.neurons, work.run_of_lines * work.strip);
+        const int64_t inserts = work.one_by_one ? work.run_of_lines : 1;
+        const int64_t of_strip =
+            (work.strip + 1) * rounds_of_run + work.strip * inserts * work.set_trips;
+        return ceil_div(strips, busy * kResidentRuns) * of_strip;
+    }
     if (form == Form::Single)
         return ceil_div(work.neurons, busy * kResidentSingles) * (rounds + work.set_trips);
     const int64_t warps = std::min(work.parts, kMaxSplitWarps);
@@ -47,13 +64,16 @@ Form choose_form(const InsertWork& work) {
     constexpr struct {
         Form form;
         const char* name;
-    } kForms[] = {{Form::Runs, "runs"}, {Form::Single, "single"}, {Form::Split, "split"}};
+    } kForms[] = {{Form::Runs, "runs"},
+                  {Form::Single, "single"},
+                  {Form::Split, "split"},
+                  {Form::Lines, "lines"}};
     if (const char* wanted = std::getenv("SWAPNAS_CUDA_FORM"); wanted != nullptr && *wanted) {
         const auto* found = std::ranges::find(
             kForms, std::string(wanted), [](const auto& one) { return std::string(one.name); });
         if (found == std::end(kForms))
             throw std::invalid_argument("swapnas: SWAPNAS_CUDA_FORM is " + std::string(wanted) +
-                                        ", expected runs, single or split");
+                                        ", expected runs, single, split or lines");
         if (possible(work, found->form)) return found->form;
     }
     const int64_t floor = ceil_div(work.bytes, multiprocessors() * kBytesOfTrip);
@@ -61,7 +81,7 @@ Form choose_form(const InsertWork& work) {
     int64_t fewest = -1;
     for (const auto& [form, name] : kForms) {
         if (!possible(work, form)) continue;
-        const int64_t needed = std::max(trips(work, form), floor);
+        const int64_t needed = std::max(trips(work, form), floor * percent(work, form) / 100);
         if (fewest >= 0 && needed >= fewest) continue;
         best = form;
         fewest = needed;

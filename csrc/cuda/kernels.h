@@ -61,7 +61,9 @@ void pack(const Activations& activations, PatternShape shape, void* patterns, in
 // Adds to agreements[s * samples + t] on how many neurons samples s and t agree: both are positive,
 // or neither is. For activations of one group.
 //
-// Cost: V * S elements read for each 32 samples, and V / 32 * S * S words of 32 bits compared.
+// Cost: V * S elements read (for more than 128 samples once for each 64 or 128 others), and
+// V / 32 * S * S / 2 words of 32 bits compared: for S = 128 a GPU of 132 multiprocessors at 1.7 GHz
+// takes 0.6 of the time of reading them.
 void add_agreements(const Activations& activations, int64_t* agreements, Stream stream);
 
 }  // namespace swapnas::cuda

@@ -144,6 +144,7 @@ class DirectInShared {
 public:
     using Word = uint32_t;
     static constexpr const char* kName = "direct, shared";
+    static constexpr bool kWide = false;
 
     __device__ explicit DirectInShared(const Table& table)
         : bits_(shared_memory<uint32_t>()),
@@ -207,20 +208,30 @@ private:
 
 // Open addressing, linear probing, patterns of one word. The zero pattern is a flag.
 //
-// A load fetches the 16 bytes of slots around the home as cheaply as one slot: both are one sector
-// of 32 bytes. A warp waits for its slowest lane, so the longest of 32 probes matters. Consecutive
-// loads after the first that a warp waits for, for the patterns of a run of float32 | bfloat16 that
-// are all in the set (benchmarks/probe_lengths.py, a simulation):
+// Two loads fetch the sector of 32 bytes around the home, as cheaply as one slot. A warp waits for
+// its slowest lane, so the longest of 32 probes matters. Looks after the first that a warp waits
+// for, one after another, for the four patterns of a run of float32 that are all in the set | all
+// new (benchmarks/probe_lengths.py, a simulation):
 //
-//   at most 3/4 of the slots in use, one slot a load    58 | 116
-//   at most 3/4, 16 bytes of 32-bit slots a load        14 | 27
-//   at most 1/2, one slot a load                        20 | 40
-//   at most 1/2, 16 bytes of 32-bit slots a load         4 | 8     <- chosen (64-bit slots: 9 | 19)
+//   at most 3/4 of the slots in use, one slot a look     58 | 156
+//   at most 3/4, four slots a look                       14 | 39
+//   at most 1/2, one slot a look                         20 | 43
+//   at most 1/2, two slots a look                         9 | 21
+//   at most 1/2, four slots a look                        4 | 10    <- 64-bit slots
+//   at most 1/2, eight slots a look                       1 | 5     <- 32-bit slots
 template <class Key>
 class KeySlots {
-    static constexpr int kGroup = 16 / sizeof(Key);
+    static constexpr int kGroup = 32 / sizeof(Key);  // slots
     struct Group {
         Key slots[kGroup];
+        __device__ void load(const Key* address) {
+            constexpr int kHalf = kGroup / 2;
+            Key halves[2][kHalf];
+            load_relaxed_run(address, halves[0]);
+            load_relaxed_run(address + kHalf, halves[1]);
+#pragma unroll
+            for (int i = 0; i < kGroup; ++i) slots[i] = halves[i / kHalf][i % kHalf];
+        }
         __device__ bool has(Key pattern) const {
             bool found = false;
 #pragma unroll
@@ -246,7 +257,7 @@ public:
 #pragma unroll
         for (int n = 0; n < N; ++n) {
             first[n] = static_cast<int64_t>(mix(patterns[n]) >> table_.shift) & ~(kGroup - 1);
-            load_relaxed_run(slots_ + first[n], found[n].slots);
+            found[n].load(slots_ + first[n]);
         }
 #pragma unroll
         for (int n = 0; n < N; ++n) {
@@ -287,7 +298,7 @@ private:
             }
             if (!probing.next()) break;
             first = (first + kGroup) & (table_.capacity - 1);
-            load_relaxed_run(slots_ + first, group.slots);
+            group.load(slots_ + first);
         }
         tally.overflow = true;
     }
@@ -305,11 +316,15 @@ private:
 // the same pattern probes the slots in the same order, so no pattern is stored twice.
 class WideSlots {
 public:
+    using Word = uint64_t;  // a chunk
     static constexpr const char* kName = "wide";
     static constexpr bool kWide = true;
 
     __device__ WideSlots(const Table& table, int chunks)
         : table_(table), slots_(table.payload<uint64_t>()), chunks_(chunks) {}
+
+    __device__ void begin() {}
+    __device__ void end() {}
 
     // Fold this over the chunks from 0 on.
     static __device__ uint64_t hash(uint64_t before, uint64_t chunk) {
@@ -322,23 +337,23 @@ public:
     __device__ void insert(const Pattern& pattern, uint64_t hash, Tally& tally) {
         const uint64_t own = pattern(0);
         const int64_t last = table_.capacity - 1;
-        Probe probing(table_, table_.capacity);
+        Probe probing(table_, table_.capacity / kHeads);
         int64_t slot = static_cast<int64_t>(mix(hash) >> table_.shift);
-        while (true) {
-            // The first chunks of two slots in flight: neighbours are mostly in one run of 64
-            // bytes.
-            const uint64_t head = load_relaxed(slots_ + slot * chunks_);
-            const uint64_t following = load_relaxed(slots_ + ((slot + 1) & last) * chunks_);
-            const bool here = head == 0 || head == own;
-            const bool next = following == 0 || following == own;
-            if (!here) {
-                if (!probing.next()) break;
+        do {
+            // The first chunks of several slots in flight: neighbours share sectors of memory.
+            uint64_t heads[kHeads];
+#pragma unroll
+            for (int i = 0; i < kHeads; ++i)
+                heads[i] = load_relaxed(slots_ + ((slot + i) & last) * chunks_);
+#pragma unroll 1
+            for (int i = 0; i < kHeads; ++i) {
+                if ((heads[0] == 0 || heads[0] == own) && take(slot, heads[0], pattern, tally))
+                    return;
                 slot = (slot + 1) & last;
+#pragma unroll
+                for (int h = 1; h < kHeads; ++h) heads[h - 1] = heads[h];
             }
-            if ((here || next) && take(slot, here ? head : following, pattern, tally)) return;
-            if (!probing.next()) break;
-            slot = (slot + 1) & last;
-        }
+        } while (probing.next());
         tally.overflow = true;
     }
 
@@ -388,6 +403,7 @@ private:
         return true;
     }
 
+    static constexpr int kHeads = 4;   // slots that a thread looks at before it takes one
     static constexpr int kAtOnce = 2;  // chunks that a thread reads before it compares one
 
     const Table& table_;

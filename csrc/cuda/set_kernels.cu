@@ -10,6 +10,7 @@
 #include "cuda/insert.cuh"
 #include "cuda/insert_form.h"
 #include "cuda/kernels.h"
+#include "cuda/lines_insert.cuh"
 #include "cuda/pattern_set.cuh"
 #include "cuda/split_insert.cuh"
 
@@ -98,13 +99,71 @@ void launch_insert(const std::string& name, void (*kernel)(InsertArguments), Ins
         grid.blocks = std::clamp<int64_t>(ceil_div(items, kMaxThreads), 1, resident);
     }
     grid.shared_bytes = shared_bytes;
+    grid.overlaps = kernel_overlap();
     a.lanes = grid.threads;
     launch(name.c_str(), kernel, grid, stream, a);
 }
 
+// Of 32 bits, of the shared memory of a block as Lines: the signs between two runs, and the chunks
+// of wide patterns.
+template <class Set>
+int64_t kept_words(int64_t samples) {
+    const int64_t whole = (samples - 1) / kLinesInWord<Set>;
+    return (whole * kKeptOfWord + ceil_div(samples - whole * kLinesInWord<Set>, kRowsOfWord)) *
+           kLinesThreads;
+}
+template <class T>
+int64_t chunk_words(int64_t samples) {
+    return 2 * chunks({samples, false}) * kRun<T> * kLinesThreads;
+}
+
+// Runs of a warp, one after another, as Lines: several, each of which saves a line of each row, if
+// all multiprocessors have work for a few rounds. 0 if the kernel does not fit the layout.
+template <class T>
+int64_t lines_strip(const Activations& x, bool wide) {
+    if (wide && 4 * (chunk_words<T>(x.samples) + kept_words<WideSlots>(x.samples)) > kSharedBytes)
+        return 0;
+    const auto distance =
+        static_cast<const char*>(x.data) - static_cast<const char*>(x.relu_output);
+    const bool writes_elsewhere =
+        x.relu_output == nullptr || (distance != 0 && distance % kLineBytes == 0);
+    constexpr int64_t kMostNeurons = int64_t{1} << 36;  // so that an int can count runs
+    if (x.outer != 1 || x.inner > kMostNeurons || !writes_elsewhere) return 0;
+    constexpr int64_t kMostRuns = 8;
+    constexpr int64_t kRounds = 2;
+    const int64_t warps = multiprocessors() * kLinesBlocks<T, uint32_t> * (kLinesThreads / 32);
+    const int64_t runs = x.groups * ceil_div(x.inner, LineRows<T>::kWidth);
+    return std::clamp<int64_t>(runs / (warps * kRounds), 1, kMostRuns);
+}
+
+// `set_words`: of 32 bits, that the set has in shared memory.
+template <class T, class Set>
+void launch_lines(const std::string& name, const InsertArguments& a, int64_t strip,
+                  int64_t set_words, Stream stream) {
+    const auto kernel = lines_insert_kernel<T, Set>;
+    const int64_t shared_bytes = 4 * (set_words + kept_words<Set>(a.samples));
+    const int64_t runs_of_block = strip * (kLinesThreads / 32);
+    const int64_t blocks = std::is_same_v<Set, DirectInShared>
+                               ? int64_t{resident_blocks(reinterpret_cast<const void*>(kernel),
+                                                         kLinesThreads, shared_bytes)}
+                               : kBlocksPerMultiprocessor;
+    const int64_t runs = ceil_div(a.inner, LineRows<T>::kWidth);
+    const Grid grid{
+        .blocks = std::clamp<int64_t>(ceil_div(runs, runs_of_block), 1, multiprocessors() * blocks),
+        .groups = std::min(a.groups, kMaxGridY),
+        .threads = kLinesThreads,
+        .shared_bytes = shared_bytes,
+        .overlaps = kernel_overlap()};
+    launch((name + ", lines)").c_str(), kernel, grid, stream,
+           LinesArguments{a, static_cast<int>(strip), static_cast<int>(set_words)});
+}
+
 template <class T, bool Ternary, class Set>
-void launch_narrow(const std::string& name, const InsertArguments& a, Form form,
+void launch_narrow(const std::string& name, const InsertArguments& a, Form form, int64_t strip,
                    int64_t shared_bytes, Stream stream) {
+    if constexpr (!Ternary)
+        if (form == Form::Lines)
+            return launch_lines<T, Set>(name, a, strip, shared_bytes / 4, stream);
     if (form == Form::Runs)
         return launch_insert(name + ", runs)",
                              insert_kernel<NarrowInserter<T, Ternary, Set, kRun<T>>>, a, kRun<T>,
@@ -131,7 +190,8 @@ void launch_wide(const std::string& name, InsertArguments a, Stream stream) {
                                                   multiprocessors() * kBlocksPerMultiprocessor),
                     .groups = std::min(a.groups, kMaxGridY),
                     .threads = (a.lanes + 31) / 32 * 32,
-                    .shared_bytes = int64_t{8} * a.chunks * N * a.lanes};
+                    .shared_bytes = int64_t{8} * a.chunks * N * a.lanes,
+                    .overlaps = kernel_overlap()};
     launch(name.c_str(), insert_kernel<WideInserter<T, Ternary, N>>, grid, stream, a);
 }
 
@@ -146,7 +206,8 @@ void launch_split(const std::string& name, const InsertArguments& a, Stream stre
                            multiprocessors() * kBlocksPerMultiprocessor),
         .groups = std::min(a.groups, kMaxGridY),
         .threads = static_cast<int>(kSplitNeurons * std::min<int64_t>(a.parts, kMaxSplitWarps)),
-        .shared_bytes = split_shared_bytes(a.parts)};
+        .shared_bytes = split_shared_bytes(a.parts),
+        .overlaps = kernel_overlap()};
     launch((name + ", split)").c_str(), split_insert_kernel<T, Ternary, Set>, grid, stream, a);
 }
 
@@ -163,7 +224,13 @@ InsertWork insert_work(const Activations& x, const InsertArguments& a, SetKind k
             .neurons = x.groups * x.neurons(),
             .samples = x.samples,
             .run = in_runs ? kRun<T> : 0,
+            .rows_in_lines =
+                aligned(x.data, kLineBytes) && aligned(x.relu_output, kLineBytes) &&
+                (x.samples == 1 || x.sample_stride * int64_t{sizeof(T)} % kLineBytes == 0) &&
+                (x.outer == 1 || x.outer_stride * int64_t{sizeof(T)} % kLineBytes == 0),
+            .strip = Ternary ? 0 : lines_strip<T>(x, wide),
             .parts = splits ? a.parts : 0,
+            .run_of_lines = kRun<T>,
             .rows_of_run = kRows<T, kRun<T>>,
             .rows = kRows<T, 1>,
             .set_trips = wide                      ? 2 + a.chunks
@@ -176,31 +243,36 @@ template <class T, bool Ternary>
 void launch_of_activations(const Activations& x, InsertArguments a, SetKind kind,
                            const std::string& dtype, Stream stream) {
     a.parts = static_cast<int>(Parts(kind == SetKind::Wide, Ternary).of(x.samples));
-    const Form form = choose_form(insert_work<T, Ternary>(x, a, kind));
+    const InsertWork work = insert_work<T, Ternary>(x, a, kind);
+    const Form form = choose_form(work);
     const auto name = [&](const char* set) { return "insert (" + dtype + ", " + set; };
     switch (kind) {
         case SetKind::Direct: {
             using Shared = DirectInShared;
             if (shared_pays(a.bits, x.neurons()))
-                return launch_narrow<T, Ternary, Shared>(name(Shared::kName), a, form,
+                return launch_narrow<T, Ternary, Shared>(name(Shared::kName), a, form, work.strip,
                                                          ceil_div(a.set.capacity, 32) * 4, stream);
             using L2 = DirectInL2;
-            return launch_narrow<T, Ternary, L2>(name(L2::kName), a, form, 0, stream);
+            return launch_narrow<T, Ternary, L2>(name(L2::kName), a, form, work.strip, 0, stream);
         }
         case SetKind::Key32: {
             using Set = KeySlots<uint32_t>;
-            return launch_narrow<T, Ternary, Set>(name(Set::kName), a, form, 0, stream);
+            return launch_narrow<T, Ternary, Set>(name(Set::kName), a, form, work.strip, 0, stream);
         }
         case SetKind::Key64: {
             using Set = KeySlots<uint64_t>;
             if (form == Form::Split)
                 return launch_split<T, Ternary, Set>(name(Set::kName), a, stream);
-            return launch_narrow<T, Ternary, Set>(name(Set::kName), a, form, 0, stream);
+            return launch_narrow<T, Ternary, Set>(name(Set::kName), a, form, work.strip, 0, stream);
         }
         case SetKind::Wide: {
             using Set = WideSlots;
             if (form == Form::Split)
                 return launch_split<T, Ternary, Set>(name(Set::kName), a, stream);
+            if constexpr (!Ternary)
+                if (form == Form::Lines)
+                    return launch_lines<T, Set>(name(Set::kName), a, work.strip,
+                                                chunk_words<T>(a.samples), stream);
             if (form == Form::Runs)
                 return launch_wide<T, Ternary, kRun<T>>(name(Set::kName) + ", runs)", a, stream);
             return launch_wide<T, Ternary, 1>(name(Set::kName) + ")", a, stream);

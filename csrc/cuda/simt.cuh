@@ -31,6 +31,13 @@ __device__ void hide_from_compiler(T*& address) {
     asm("" : "+l"(address));
 }
 
+// Until then a kernel of a Grid that `overlaps` must not touch global memory.
+__device__ inline void wait_for_previous_kernel() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
 // Reads of activations and writes of ReLUs: used once, so they leave the caches to the set.
 template <class T>
 __device__ T load_stream(const T* address) {
@@ -79,6 +86,9 @@ __device__ inline uint32_t load_relaxed_shared(SharedPointer<const uint32_t> add
 __device__ inline void atomic_or(uint32_t* address, uint32_t bits) { atomicOr(address, bits); }
 __device__ inline void atomic_or_shared(SharedPointer<uint32_t> address, uint32_t bits) {
     atomicOr(address, bits);
+}
+__device__ inline void atomic_add_shared(SharedPointer<uint32_t> address, uint32_t value) {
+    atomicAdd(address, value);
 }
 __device__ inline void atomic_add(uint64_t* address, uint64_t value) {
     atomicAdd(reinterpret_cast<unsigned long long*>(address), value);

@@ -1,36 +1,18 @@
 // Runs the CPU kernels on torch's threads, and checks that a table has room.
 #include "torch/cpu_backend.h"
 
-#include <torch/csrc/stable/ops.h>
-
 #include "cpu/agreements.h"
 #include "torch/check.h"
+#include "torch/torch_workers.h"
 
 namespace swapnas {
-namespace {
-
-// torch's own thread pool, and so torch's own thread count.
-class TorchWorkers final : public cpu::Workers {
-public:
-    int count() const override { return static_cast<int>(torch::stable::get_num_threads()); }
-    void run(int tasks, const std::function<void(int)>& task) const override {
-        if (tasks == 1) return task(0);
-        torch::stable::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
-            for (int64_t index = begin; index < end; ++index) task(static_cast<int>(index));
-        });
-    }
-};
-
-}  // namespace
-
 void CpuBackend::check_room(const Tables& tables, int64_t patterns) {
     const int64_t limit = cpu::table_limit(tables.bits, tables.words_per_group);
-    check(limit > 0,
-          "the table's size does not fit patterns of " + std::to_string(tables.bits) + " bits");
+    check(limit > 0, "the table's size does not fit patterns of ", tables.bits, " bits");
     if (set_kind(tables.bits) == SetKind::Direct) return;
     for (int64_t group = 0; group < tables.groups; ++group)
         check(static_cast<int64_t>(tables[group].header().occupied) + patterns <= limit,
-              "the table has no room for " + std::to_string(patterns) + " more patterns");
+              "the table has no room for ", patterns, " more patterns");
 }
 
 void CpuBackend::insert(const Activations& x, PatternShape shape, const Tables& tables) const {

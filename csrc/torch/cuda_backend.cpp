@@ -47,8 +47,7 @@ CudaBackend::CudaBackend(const Tensor& x)
 
 void CudaBackend::check_room(const Tables& tables, int64_t) {
     check(cuda::table_limit(tables.shape, tables.words_per_group) > 0,
-          "the table's size does not fit patterns of " + std::to_string(tables.shape.bits()) +
-              " bits");
+          "the table's size does not fit patterns of ", tables.shape.bits(), " bits");
 }
 
 void CudaBackend::insert(const Activations& x, PatternShape, const Tables& tables) const {

@@ -12,37 +12,20 @@
 
 #include <algorithm>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <tuple>
-#include <utility>
 #include <vector>
 
 #include "activations.h"
 #include "pattern.h"
 #include "torch/check.h"
+#include "torch/reporting.h"
 #include "torch/tensor_views.h"
 
 namespace swapnas {
 
 using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
-
-// Turns every error of the function into a std::runtime_error: otherwise its Python class would
-// depend on torch's version. Python decides which argument to name, and with which error.
-template <auto function>
-struct Reporting;
-
-template <class Result, class... Arguments, Result (*function)(Arguments...)>
-struct Reporting<function> {
-    static Result call(Arguments... arguments) {
-        try {
-            return function(std::move(arguments)...);
-        } catch (const std::exception& error) {
-            throw std::runtime_error(error.what());
-        }
-    }
-};
 
 // A back end is made for the tensor of an operator, and lives until the operator ends. There are
 // two: CpuBackend and CudaBackend.
@@ -51,7 +34,7 @@ struct Operators {
     using Tables = typename Backend::Tables;
 
     static PatternShape pattern_shape(int64_t samples, bool ternary) {
-        check(samples >= 1, "samples is " + std::to_string(samples) + ", expected at least 1");
+        check(samples >= 1, "samples is ", samples, ", expected at least 1");
         return {samples, ternary};
     }
 
@@ -115,7 +98,7 @@ struct Operators {
     }
 
     static Tensor relu_insert(Tensor table, Tensor x, int64_t samples, bool ternary) {
-        auto y = torch::stable::empty_like(x);
+        auto y = swapnas::empty_like(x);
         relu_insert_into(table, x, y, samples, ternary);
         return y;
     }

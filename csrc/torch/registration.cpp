@@ -1,5 +1,6 @@
 // Registers the kernels of swapnas::* with torch, for each device that this binary supports.
 #include "torch/cpu_backend.h"
+#include "torch/forward_operators.h"
 #include "torch/operators.h"
 #include "torch/relu_log.h"
 #if defined(SWAPNAS_WITH_CUDA)
@@ -8,6 +9,7 @@
 
 STABLE_TORCH_LIBRARY_IMPL(swapnas, CPU, m) {
     swapnas::Operators<swapnas::CpuBackend>::register_all(m);
+    swapnas::ForwardOperators::register_all(m);
     m.impl("start_relus", TORCH_BOX(&swapnas::relus::start));
 }
 #if defined(SWAPNAS_WITH_CUDA)

@@ -52,13 +52,11 @@ std::vector<Dim> memory_order(std::vector<Dim> dims) {
 std::optional<Activations> activations_view(const Tensor& x, int64_t samples, int64_t groups,
                                             bool logical_order, int64_t shortest_run) {
     const auto sizes = x.sizes();
-    const auto strides = x.strides();
     const int64_t batch = groups > 1 ? 1 : 0;
     check(x.dim() > batch, "activations need a dimension of samples");
     check(batch == 0 || sizes[0] == groups, "the first dimension is not the number of groups");
-    check(sizes[batch] > 0 && sizes[batch] % samples == 0,
-          "the number of rows " + std::to_string(sizes[batch]) + " is not a multiple of " +
-              std::to_string(samples) + " samples");
+    check(sizes[batch] > 0 && sizes[batch] % samples == 0, "the number of rows ", sizes[batch],
+          " is not a multiple of ", samples, " samples");
     const int64_t chunks = sizes[batch] / samples;
     if (x.is_contiguous()) {
         const int64_t neurons = x.numel() / (samples * groups);
@@ -75,6 +73,7 @@ std::optional<Activations> activations_view(const Tensor& x, int64_t samples, in
                            .inner = neurons};
     }
     if (logical_order) return std::nullopt;
+    const auto strides = x.strides();
     std::vector<Dim> neurons{{chunks, strides[batch]}};
     for (int64_t d = batch + 1; d < x.dim(); ++d) neurons.push_back({sizes[d], strides[d]});
     auto order = memory_order(neurons);
@@ -98,6 +97,20 @@ std::optional<Activations> activations_view(const Tensor& x, int64_t samples, in
                        .inner = order.back().size};
 }
 
+Tensor empty_like(const Tensor& x) {
+    if (!x.is_contiguous()) return torch::stable::empty_like(x);
+    // The same without a search for an operator by its name.
+    const auto sizes = x.sizes(), strides = x.strides();
+    int32_t dtype, device_type, device_index;
+    STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_dtype(x.get(), &dtype));
+    STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_type(x.get(), &device_type));
+    STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_index(x.get(), &device_index));
+    AtenTensorHandle empty;
+    STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(
+        x.dim(), sizes.data(), strides.data(), dtype, device_type, device_index, &empty));
+    return Tensor(empty);
+}
+
 Tensor contiguous_copy(const Tensor& x) {
     auto copy = torch::stable::empty(x.sizes(), x.scalar_type(), std::nullopt, x.device());
     torch::stable::copy_(copy, x);
@@ -109,7 +122,7 @@ PackedPatterns packed_patterns_view(const Tensor& patterns, PatternShape shape) 
     check(patterns.scalar_type() == (narrow ? ScalarType::Int : ScalarType::Long) &&
               patterns.is_contiguous() && patterns.dim() == (shape.words() > 1 ? 2 : 1) &&
               (patterns.dim() == 1 || patterns.size(1) == shape.words()),
-          "packed patterns of " + std::to_string(shape.bits()) + " bits have another form");
+          "packed patterns of ", shape.bits(), " bits have another form");
     return {patterns.const_data_ptr(), patterns.size(0), shape.bits()};
 }
 

@@ -17,6 +17,9 @@ std::optional<Activations> activations_view(const torch::stable::Tensor& x, int6
                                             int64_t groups, bool logical_order,
                                             int64_t shortest_run);
 
+// A tensor of the same shape, strides, dtype and device, without values.
+torch::stable::Tensor empty_like(const torch::stable::Tensor& x);
+
 // For a tensor that has no such view.
 torch::stable::Tensor contiguous_copy(const torch::stable::Tensor& x);
 

@@ -40,6 +40,11 @@ def as_recorded(
     return recorded if found_by_pilot is None else {**recorded, "pilot": found_by_pilot}
 
 
+def scoring_of(command: dict[str, Any]) -> dict[str, Any]:
+    """The options of scoring of a recorded command. Older versions ran all layers by torch."""
+    return {"torch_layers": True, **command["scoring"]}
+
+
 def config_of(path: Path) -> str:
     """A configuration (TOML) with which the command that made a run file repeats it.
 
@@ -65,7 +70,7 @@ def config_of(path: Path) -> str:
             **_space_options(command["space"]),
             **(_search_options(settings["search"]) if name == "search" else {}),
             **command.get("options", {}),
-            **command["scoring"],
+            **scoring_of(command),
         }
         programs = _programs(options)
     except (KeyError, TypeError, AttributeError) as error:

@@ -123,6 +123,12 @@ class Scoring:
     channels_last: bool = field(
         metadata=_option("Runs the models in this memory layout.", is_flag=True)
     )
+    torch_layers: bool = field(
+        metadata=_option(
+            "Runs all layers by PyTorch's kernels, as the published code does: slower, and the same up to rounding.",
+            is_flag=True,
+        )
+    )
 
     @property
     def is_auto(self) -> bool:
@@ -182,6 +188,7 @@ class Scoring:
             "max_memory": None if self.max_memory is None else self.max_memory << 20,
             "autocast": getattr(torch, self.autocast) if self.autocast else None,
             "channels_last": self.channels_last,
+            "fast_layers": not self.torch_layers,
             "measure": self.measure,
         }
 

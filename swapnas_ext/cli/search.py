@@ -29,7 +29,7 @@ from swapnas_ext.cli.option_types import (
 )
 from swapnas_ext.cli.piloted import piloted
 from swapnas_ext.cli.progress import progress_bar
-from swapnas_ext.cli.recorded_command import as_recorded
+from swapnas_ext.cli.recorded_command import as_recorded, scoring_of
 from swapnas_ext.cli.scoring import Scoring, scoring_options
 from swapnas_ext.cli.space_choice import SpaceChoice, space_options
 from swapnas_ext.cli.worker_options import Hands, workers_options
@@ -263,7 +263,8 @@ def _as_made(
         ":" in own and "strategy" not in given
     ):  # a module that a run file names is not imported unasked
         raise ValueError(f"{path} is a run of a strategy of your own: give --strategy {own} too")
-    old = {**command["scoring"], "select": tuple(command["scoring"]["select"])}
+    old = scoring_of(command)
+    old["select"] = tuple(old["select"])
     new = asdict(scoring)
     settings = dict(made_with["search"])
     settings["target_params"] = tuple(settings["target_params"])

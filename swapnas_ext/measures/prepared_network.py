@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext.capture import Capture, Layer, Plan, WatchedModules, find_activations, sample_rows
+from swapnas_ext.forward import fast_layers
 from swapnas_ext.models import Inventory, MiniBatch, NothingToRestore, RandomState, Restoring
 from swapnas_ext.patterns import Observer, PatternCounter
 
@@ -76,7 +77,8 @@ class Execution:
     def run(self, network: PreparedNetwork, capture: Capture, arguments: Arguments) -> None:
         """One forward pass, which feeds what the capture watches."""
         args, kwargs = arguments
-        with capture.running(network.watched):
+        layers = fast_layers(network.restoring.modules) if network.is_fast else nullcontext()
+        with layers, capture.running(network.watched):
             network.model(*args, **kwargs)
 
 
@@ -89,6 +91,7 @@ class PreparedNetwork:
         device: where it is.
         repeat: number of the repeat, from 0; the first of several that run as ``replicates``.
         seed: of this repeat.
+        is_fast: whether layers run by the package's own kernels.
         ternary: whether observers must tell three states apart.
         layers: the activations captured on the samples, in the order of their first call; empty before the
             first `run`.
@@ -104,9 +107,12 @@ class PreparedNetwork:
         counters: Counters,
         known: Remembered,
         device: torch.device,
+        *,
+        fast: bool,
     ) -> None:
         self.samples = batch.samples
         self.device = device
+        self.is_fast = fast and device.type == "cpu"
         self.repeat = 0
         self.seed = 0
         self.watched: WatchedModules = find_activations(inventory, plan)

@@ -34,6 +34,7 @@ class ScoringOptions(TypedDict, total=False):
     max_memory: int | None
     autocast: torch.dtype | None
     channels_last: bool
+    fast_layers: bool
     measure: AnyMeasure
 
 
@@ -52,6 +53,7 @@ DEFAULTS: ScoringOptions = {
     "max_memory": None,
     "autocast": None,
     "channels_last": False,
+    "fast_layers": True,
     "measure": "patterns",
 }
 
@@ -97,6 +99,7 @@ class Options:
     max_memory: int | None
     autocast: torch.dtype | None
     channels_last: bool
+    fast_layers: bool
     plan: Plan
     measure: Measure[Any]
 
@@ -120,6 +123,7 @@ class Options:
             max_memory=given["max_memory"],
             autocast=given["autocast"],
             channels_last=given["channels_last"],
+            fast_layers=given["fast_layers"],
             plan=Plan(given["capture"], given["rules"] or {}, given["select"]),
             measure=measure,
         )

@@ -82,7 +82,13 @@ class Repeats:
         self._only_computes = only_computes
         self._device = device_of(inventory)
         self.network = PreparedNetwork(
-            inventory, batch, options.plan, counters, known, self._device
+            inventory,
+            batch,
+            options.plan,
+            counters,
+            known,
+            self._device,
+            fast=options.fast_layers and options.autocast is None and not options.channels_last,
         )
         self.readings = Readings(self._measure, options.tolerance, self.network)
         self._seconds_of_build = seconds_of_build
@@ -363,14 +369,13 @@ class Repeats:
         torch.clear_autocast_cache()
         self._seconds_of_weights += time.perf_counter() - start
         self.network.begin(repeats.start, self._options.seed + repeats.start)
-        with Replicates(self._inventory.modules, weights, len(repeats)) as replicates:
-            self.network.execution = replicates
-            start = time.perf_counter()
-            try:
-                return self._measure.read_replicates(self.network)
-            finally:
-                self._seconds_of_reading += time.perf_counter() - start
-                restoring.again()
+        self.network.execution = Replicates(weights, len(repeats))
+        start = time.perf_counter()
+        try:
+            return self._measure.read_replicates(self.network)
+        finally:
+            self._seconds_of_reading += time.perf_counter() - start
+            restoring.again()
 
 
 def _draws_nothing(seed: int) -> None:

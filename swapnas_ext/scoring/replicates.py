@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from swapnas_ext._torch_private import BATCH_NORM_FORWARD, Functorch, functorch
 from swapnas_ext.capture import Capture
+from swapnas_ext.forward import fast_layers
 from swapnas_ext.measures import Arguments, Execution, PreparedNetwork
 from swapnas_ext.patterns import Observer, PatternCounter
 
@@ -47,23 +48,12 @@ class Replicates(Execution):
     """Runs the network once for all repeats of a batch, each replicate with weights of its own.
 
     Args:
-        modules: of the network, in which batch normalisation is folded.
         weights: stacked ``[R, ...]``, by the identity of the weights that they replace.
     """
 
-    def __init__(
-        self, modules: Sequence[nn.Module], weights: dict[int, Tensor], replicates: int
-    ) -> None:
+    def __init__(self, weights: dict[int, Tensor], replicates: int) -> None:
         self.replicates = replicates
         self._weights = weights
-        self._folded = folded_batch_norms(modules)
-
-    def __enter__(self) -> Replicates:
-        self._folded.__enter__()
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        self._folded.__exit__(*exception)
 
     def observer(self, observer: Observer) -> Observer:
         if not isinstance(observer, PatternCounter):
@@ -75,7 +65,8 @@ class Replicates(Execution):
     def run(self, network: PreparedNetwork, capture: Capture, arguments: Arguments) -> None:
         args, kwargs = arguments
         restoring = network.restoring
-        with capture.running(network.watched):
+        layers = fast_layers if network.is_fast else folded_batch_norms
+        with layers(restoring.modules), capture.running(network.watched):
             run_replicates(restoring.model, self._weights, restoring.holding, args, kwargs)
 
 

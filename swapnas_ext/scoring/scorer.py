@@ -80,6 +80,9 @@ class Scorer:
             its memory.
         autocast: runs the model under ``torch.autocast`` with this dtype.
         channels_last: runs the model with images and weights in that layout.
+        fast_layers: runs batch normalisation, pooling and small convolutions by the package's own kernels, where they
+            are faster: in float32 on a CPU. A few neurons in a million then round to the other side of zero; False
+            runs torch's kernels, as the published code does. See docs/speed.md.
         measure: ``"patterns"`` or ``"swap"``: the published score; ``"capacity"``: ranks spaces of all kinds, see
             docs/capacity.md, and takes about twice as long; ``"composite"``: see docs/composite.md; or a measure
             of your own: a name from the registry of `measures`, ``MODULE:NAME``, a `Measure`, or a function from a
@@ -172,6 +175,7 @@ class Scorer:
             "max_memory",
             "autocast",
             "channels_last",
+            "fast_layers",
         )
         for name in others:
             value = getattr(options, name)

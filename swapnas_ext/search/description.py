@@ -32,6 +32,7 @@ def describe_scorer(scorer: Scorer) -> dict[str, Any]:
         "select": repr(settings.plan.select),
         "autocast": str(settings.autocast),
         "channels_last": settings.channels_last,
+        "fast_layers": settings.fast_layers,
         "mu": scorer.mu,
         "sigma": scorer.sigma,
     }

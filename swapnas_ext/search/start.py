@@ -16,6 +16,8 @@ from swapnas_ext.search.run_file_access import is_taken
 _log = logging.getLogger(__name__)
 
 _FIRST = ("name", "strategy", "measure")
+_ABSENT_FROM_OLDER = {"fast_layers": False}
+"""Settings of scorers that older run files do not name."""
 
 
 @contextmanager
@@ -84,6 +86,8 @@ def _check_same(made_with: dict[str, Any], wanted: dict[str, Any], path: Path) -
         before, now = made_with.get(part), wanted[part]
         if not isinstance(before, dict) or not isinstance(now, dict):
             before, now = {part: before}, {part: now}
+        elif part == "scorer":
+            before = {**_ABSENT_FROM_OLDER, **before}
         # The error names a setting that users choose rather than one that follows from it, or a digest.
         names = sorted(
             before.keys() | now.keys(), key=lambda n: (n not in _FIRST, n == "inputs", n)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,25 @@ def test_resume_of_a_finished_run_and_more_candidates(finished: Path, tmp_path: 
     result = run("search", "--resume", path, "--candidates", 10, "--workers", 1)
     assert result.exit_code == 0, result.output
     assert "was at 50 candidates already, and ends with them, not with 10" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_run_of_a_version_without_fast_layers_goes_on_as_it_was(tmp_path: Path) -> None:
+    path, older = tmp_path / "run.db", tmp_path / "older.db"
+    arguments = ["search", *SPACE, "--samples", 8, "--population", 4, "--torch-layers"]
+    assert run(*arguments, "--run", path, "--candidates", 12).exit_code == 0
+    assert run(*arguments, "--run", older, "--candidates", 6).exit_code == 0
+    with sqlite3.connect(older) as connection:
+        ((text,),) = connection.execute("SELECT value FROM about WHERE name = 'settings'")
+        settings = json.loads(text)
+        assert not settings["scorer"].pop("fast_layers")
+        assert settings["command"]["scoring"].pop("torch_layers")
+        connection.execute("UPDATE about SET value = ? WHERE name = 'settings'", [json.dumps(settings)])
+    assert "torch-layers = true" in run("show", older, "--config").stdout
+    result = run("search", "--resume", older, "--candidates", 12)
+    assert result.exit_code == 0, result.output
+    with RunFile.read(path) as whole, RunFile.read(older) as resumed:
+        assert essence(resumed.candidates()) == essence(whole.candidates())
 
 
 @pytest.mark.slow

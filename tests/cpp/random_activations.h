@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <new>
 #include <random>
 #include <set>
 #include <vector>
@@ -15,9 +16,22 @@ namespace swapnas::cpu {
 
 using SlowPattern = std::vector<bool>;
 
+// Memory from a multiple of 128 bytes on, as of a GPU.
+template <class T>
+struct LineAllocator {
+    using value_type = T;
+    static constexpr std::align_val_t kLine{128};
+    LineAllocator() = default;
+    template <class U>
+    LineAllocator(const LineAllocator<U>&) {}
+    T* allocate(size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), kLine)); }
+    void deallocate(T* memory, size_t) { ::operator delete(memory, kLine); }
+    bool operator==(const LineAllocator&) const { return true; }
+};
+
 struct RandomActivations {
-    std::vector<float> values;
-    std::vector<float> output;
+    std::vector<float, LineAllocator<float>> values;
+    std::vector<float, LineAllocator<float>> output;
     Activations view{};
 
     RandomActivations(int64_t groups, int64_t samples, int64_t outer, int64_t inner,

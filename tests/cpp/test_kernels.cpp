@@ -100,6 +100,9 @@ int main() {
             }
         check_nan();
     }
+    // Long blocks, one of them not full; bit rows that are further apart; many regions.
+    check_one(1, 33, 1, 160000, false, 1, ++seed);
+    check_one(1, 70, 2, 80001, false, 1, ++seed);
     check_stray_bits();
     return 0;
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -74,8 +75,11 @@ def test_it_is_continued(tmp_path: Path, measure: str) -> None:
     with RunFile.read(path) as run_file:
         recorded = run_file.candidates()
     space = swap.spaces.get("nasbench201", channels=4, cells=1)
-    scorer = swap.Scorer(_inputs(), init=INITS[measure], measure=measure, repeats=2)
+    options: dict[str, Any] = {"init": INITS[measure], "measure": measure, "repeats": 2}
+    scorer = swap.Scorer(_inputs(), **options, fast_layers=False)
     settings = SearchSettings(candidates=40, population=10, tournament=4, seed=3, max_flops=3.5e6)
+    with pytest.raises(ValueError, match="was made with fast_layers=False, not True"):
+        search(space, swap.Scorer(_inputs(), **options), settings, history=path)
     found = search(space, scorer, settings, history=path)
     assert len(found.candidates) == 40
     with RunFile.read(path) as run_file:

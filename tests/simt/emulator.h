@@ -203,6 +203,7 @@ inline uint32_t __shfl_down_sync(unsigned mask, uint32_t value, int offset,
     return lane < 32 ? values[lane] : value;
 }
 
+inline int __popc(uint32_t bits) { return __builtin_popcount(bits); }
 inline int __popcll(uint64_t bits) { return __builtin_popcountll(bits); }
 
 namespace swapnas::cuda {
@@ -218,6 +219,8 @@ SharedPointer<T> shared_memory() {
 
 template <class T>
 void hide_from_compiler(T*&) {}
+
+inline void wait_for_previous_kernel() {}  // launches here never overlap
 
 template <class T>
 T load_stream(const T* address, const Location& where = Location::current()) {
@@ -275,6 +278,10 @@ template <class T>
 T atomic_add(T* address, std::type_identity_t<T> value,
              const Location& where = Location::current()) {
     return simt::atomically(address, [&](T before) { return before + value; }, where);
+}
+inline void atomic_add_shared(SharedPointer<uint32_t> address, uint32_t value,
+                              const Location& where = Location::current()) {
+    atomic_add(address.get(where), value, where);
 }
 template <class T>
 T atomic_cas(T* address, T expected, T desired, const Location& where = Location::current()) {

@@ -18,7 +18,7 @@ using cpu::RandomActivations;
 
 namespace {
 
-const std::vector<const char*> kForms = {"", "runs", "single", "split"};
+const std::vector<const char*> kForms = {"", "runs", "single", "split", "lines"};
 
 void set_form(const char* form) { setenv("SWAPNAS_CUDA_FORM", form, 1); }
 
@@ -97,6 +97,37 @@ void check_one(int64_t groups, int64_t samples, int64_t outer, int64_t inner, bo
     CHECK(larger.counted().patterns == static_cast<int64_t>(all.size()));
 }
 
+// Whether the matrix is right after counting twice.
+bool agreements_are_right(const RandomActivations& x) {
+    const int64_t samples = x.view.samples;
+    std::vector<int64_t> found(samples * samples, 0);
+    for (int time = 0; time < 2; ++time) cuda::add_agreements(x.view, found.data(), nullptr);
+    for (int64_t s = 0; s < samples; ++s)
+        for (int64_t t = 0; t < samples; ++t) {
+            int64_t expected = 0;
+            for (int64_t o = 0; o < x.view.outer; ++o)
+                for (int64_t i = 0; i < x.view.inner; ++i)
+                    expected += (x.values[x.offset(0, s, o, i)] > 0) ==
+                                (x.values[x.offset(0, t, o, i)] > 0);
+            if (found[s * samples + t] != 2 * expected) return false;
+        }
+    return true;
+}
+
+// Around the edges of tiles and of blocks of samples, of which the emulated GPU has small ones.
+void check_agreements() {
+    uint32_t seed = 0;
+    for (int64_t samples : {1, 7, 8, 9, 31, 32, 33, 48, 49, 64, 65, 100})
+        for (int64_t inner : {1, 33, 64, 700}) {
+            simt::settings().seed = ++seed;
+            CHECK(agreements_are_right(RandomActivations(1, samples, 1, inner, seed)));
+            CHECK(agreements_are_right(RandomActivations(1, samples, 3, inner / 3 + 1, seed)));
+        }
+    CHECK(agreements_are_right(RandomActivations(1, 5, 1, 40'000, 1)));  // many chunks
+    RandomActivations of_groups(2, 5, 1, 10, 1);
+    CHECK_THROWS(cuda::add_agreements(of_groups.view, nullptr, nullptr));
+}
+
 void check_nan() {
     for (int64_t samples : {3, 40, 100}) {
         RandomActivations x(1, samples, 1, 200, 5);
@@ -169,6 +200,10 @@ bool passes() {
                 if (counted.patterns != static_cast<int64_t>(x.patterns(0, false).size()))
                     return false;
             }
+            // Two passes over the sums, and two blocks of chunks.
+            simt::settings().seed = seed;
+            if (!agreements_are_right(RandomActivations(1, 40, 1, 700, seed))) return false;
+            if (!agreements_are_right(RandomActivations(1, 5, 1, 20'000, seed))) return false;
         }
     } catch (const std::runtime_error&) {
         return false;
@@ -180,8 +215,8 @@ void check_sabotage() {
     CHECK(passes());
     const auto barriers = simt::barrier_sites().names();
     const auto atomics = simt::atomic_sites().names();
-    CHECK(barriers.size() == 5);
-    CHECK(atomics.size() == 7);
+    CHECK(barriers.size() == 9);
+    CHECK(atomics.size() == 9);
     for (const std::string& site : barriers) {
         simt::settings().skip_barrier = site;
         CHECK(!passes());
@@ -203,13 +238,14 @@ void check_forms() {
     for (const char* form : kForms) {
         set_form(form);
         for (int64_t samples : {1, 16, 17, 33, 63, 64, 65, 128, 130})
-            for (int64_t inner : {1, 3, 5, 68})
+            for (int64_t inner : {1, 3, 5, 68, 161})
                 for (bool ternary : {false, true}) check_one(1, samples, 1, inner, ternary, ++seed);
         for (int64_t samples : {5, 24, 48, 70}) {
             check_one(3, samples, 4, 20, false, ++seed);  // groups, runs with gaps
             check_one(5, samples, 2, 33, true, ++seed);
         }
         check_one(1, 4, 1, 4097, false, ++seed);
+        check_one(3, 20, 1, 1501, false, ++seed);
         check_one(1, 40, 1, 1025, false, ++seed);
         check_nan();
     }
@@ -233,6 +269,7 @@ int main() {
         check_one(8, samples, 2, 200, true, ++seed);
         check_one(1, samples, 1, 5003, false, ++seed);
     }
+    check_agreements();
     check_nan();
     check_stray_bits();
     check_overflow();

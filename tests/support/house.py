@@ -19,6 +19,7 @@ ROOMS = (  # from the ground up
     "data",
     "text",
     "patterns",
+    "forward",
     "models",
     "capture",
     "measures",

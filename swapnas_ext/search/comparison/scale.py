@@ -15,7 +15,16 @@ from swapnas_ext.search.comparison.opened_run import OpenedRun
 from swapnas_ext.search.run_file_checks import is_number
 from swapnas_ext.search.size_control import Control
 
-_NOT_OF_SCALE = ("measure", "seed", "repeats", "tolerance", "channels_last", "mu", "sigma")
+_NOT_OF_SCALE = (
+    "measure",
+    "seed",
+    "repeats",
+    "tolerance",
+    "channels_last",
+    "fast_layers",
+    "mu",
+    "sigma",
+)
 """Settings of a scorer after which scores are still on one scale. The measure is compared by that of the scores, and
 the size control by what the search used."""
 _SEVERAL = "measures"
