@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext._torch_private import in_forward_ad, version_of
-from swapnas_ext.capture import dispatch, relu_log, rules
+from swapnas_ext.capture import dispatch, rules
 from swapnas_ext.capture.layer import Layer
 from swapnas_ext.capture.plan import Plan
 from swapnas_ext.capture.rules import RELU, Rule
 from swapnas_ext.capture.watched import WatchedModule, WatchedModules
 from swapnas_ext.models import first_tensor, main_input
-from swapnas_ext.patterns import NAN_MESSAGE, NanActivationError, Observer
+from swapnas_ext.patterns import NAN_MESSAGE, NanActivationError, Observer, relu_log
 
 _marks = itertools.count()
 _Noted = tuple[int, tuple[Layer, int, torch.dtype, float, float, int]]

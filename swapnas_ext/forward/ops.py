@@ -57,12 +57,29 @@ def _fake_batch_norm_relu_insert(
     return torch.empty_like(x)
 
 
+def _fake_convolve(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride_h: int,
+    stride_w: int,
+    padding_h: int,
+    padding_w: int,
+    dilation_h: int,
+    dilation_w: int,
+    groups: int,
+) -> Tensor:
+    height = (x.shape[2] + 2 * padding_h - dilation_h * (weight.shape[2] - 1) - 1) // stride_h + 1
+    width = (x.shape[3] + 2 * padding_w - dilation_w * (weight.shape[3] - 1) - 1) // stride_w + 1
+    return x.new_empty(x.shape[0], weight.shape[0], height, width)
+
+
 _FAKES: dict[str, Callable[..., Any]] = {
     "batch_norm": _fake_batch_norm,
     "batch_norm_relu_insert": _fake_batch_norm_relu_insert,
     "avg_pool2d": reference.avg_pool2d,  # their shapes, too, are torch's
     "max_pool2d": reference.max_pool2d,
-    "convolve": reference.convolve,
+    "convolve": _fake_convolve,
 }
 for _name, _fake in _FAKES.items():
     torch.library.register_fake(f"swapnas::{_name}", _fake, lib=_library)
