@@ -245,8 +245,16 @@ def beyond_31_bits(device: Device) -> None:
     measure_insert(device, name, insert, None)
 
 
-# Samples and neurons of activation maps: of NAS-Bench-201, and of the first ReLU of ResNet-50.
-MAPS = ((16, 16_384), (128, 16_384), (128, 4_096), (16, 802_816), (16, 1_605_632), (128, 802_816))
+# Samples and neurons of activation maps: of NAS-Bench-201, and of ResNet-50.
+MAPS = (
+    (16, 16_384),
+    (128, 16_384),
+    (128, 4_096),
+    (16, 401_408),
+    (16, 802_816),
+    (16, 1_605_632),
+    (128, 802_816),
+)
 
 
 class Maps:
