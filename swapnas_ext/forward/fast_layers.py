@@ -254,13 +254,17 @@ def _steps(sequence: Iterable[nn.Module]) -> list[tuple[nn.Module, nn.Module | N
     """The layers, each batch normalisation with the ReLU that follows it."""
     steps: list[tuple[nn.Module, nn.Module | None]] = []
     for module in sequence:
-        if type(module).forward is nn.ReLU.forward and steps:
+        if _forward(type(module)) is nn.ReLU.forward and steps:
             before, relu = steps[-1]
-            if relu is None and type(before).forward is BATCH_NORM_FORWARD:
+            if relu is None and _forward(type(before)) is BATCH_NORM_FORWARD:
                 steps[-1] = before, module
                 continue
         steps.append((module, None))
     return steps
+
+
+def _forward(kind: type[nn.Module]) -> Any:
+    return getattr(kind, "forward", None)  # TorchScript has none
 
 
 def _inner_forward(kind: type[nn.Module]) -> Any:
@@ -297,7 +301,7 @@ _DIMENSIONS = {nn.BatchNorm2d: (4,), nn.BatchNorm1d: (2, 3), nn.BatchNorm3d: (5,
 @ByClass
 def _kind_of(kind: type[nn.Module]) -> type[_FastLayer] | None:
     """How modules of a class are run fast; None: as they are."""
-    forward = getattr(kind, "forward", None)  # TorchScript has none
+    forward = _forward(kind)
     if forward is BATCH_NORM_FORWARD:
         return _FastBatchNorm
     if forward is nn.AvgPool2d.forward:
