@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
 from swapnas_ext._util import ctrl_c_later
@@ -41,6 +42,8 @@ class LocalProcess:
         self._renew()
 
     def _renew(self) -> None:
+        # Python starts it with the first process, and then lets Ctrl-C through to that process.
+        resource_tracker.ensure_running()
         with ctrl_c_later(), no_main_script_but_files():
             self._process = _Process()
         self._is_up = self._process.send(())
