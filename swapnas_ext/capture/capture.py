@@ -18,7 +18,7 @@ from swapnas_ext._torch_private import in_forward_ad, version_of
 from swapnas_ext.capture import dispatch, rules
 from swapnas_ext.capture.layer import Layer
 from swapnas_ext.capture.plan import Plan
-from swapnas_ext.capture.rules import RELU, Rule
+from swapnas_ext.capture.rules import RELU, RELU_FORWARD, Rule
 from swapnas_ext.capture.watched import WatchedModule, WatchedModules
 from swapnas_ext.models import first_tensor, main_input
 from swapnas_ext.patterns import NAN_MESSAGE, NanActivationError, Observer, relu_log
@@ -233,7 +233,7 @@ class Capture:
             return unwatched
 
         own_forward = "forward" in module.module.__dict__
-        is_relu = rule == RELU and type(module.module).forward is nn.ReLU.forward
+        is_relu = rule == RELU and type(module.module).forward is RELU_FORWARD
         if is_relu and not own_forward and not self._find_nan:
             self._plain_relus[id(module.module)] = module
             return self._fused_relu(layer, in_place=bool(module.module.inplace))

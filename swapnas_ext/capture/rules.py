@@ -61,6 +61,8 @@ class Rule:
 
 
 RELU = Rule()
+RELU_FORWARD = nn.ReLU.forward
+"""That of torch, which somebody may have replaced since."""
 SIGNED = Rule(signed=True)
 OF_INPUT = Rule(of_input=True)
 

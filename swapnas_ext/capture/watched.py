@@ -13,7 +13,7 @@ from swapnas_ext._torch_private import children_of
 from swapnas_ext.capture import rules
 from swapnas_ext.capture.layer import Layer
 from swapnas_ext.capture.plan import FUSED, Plan, is_suspect
-from swapnas_ext.capture.rules import RELU, Rule
+from swapnas_ext.capture.rules import RELU, RELU_FORWARD, Rule
 from swapnas_ext.models import Inventory, Path, name_of
 
 Role = Literal["activation", "left out", "fused", "suspect"]
@@ -72,6 +72,7 @@ def _is_plain_relu(watched: WatchedModule) -> bool:
     attributes = watched.module.__dict__
     return (
         type(watched.module) is nn.ReLU
+        and nn.ReLU.forward is RELU_FORWARD
         and watched.role == "activation"
         and watched.rule is RELU
         and "forward" not in attributes

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from types import MethodType
 from typing import Any
-from weakref import ref
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,7 +26,6 @@ from swapnas_ext._torch_private import (
     has_global_hooks,
     may_have_forward_hooks,
 )
-from swapnas_ext._util import ByClass
 from swapnas_ext.forward.paying import pays
 
 InsertingOperator = Callable[[Tensor, Tensor, int, bool], Tensor]
@@ -117,16 +117,17 @@ class _FastBatchNorm(_FastLayer):
 
     def _of_folded(self, x: Tensor, replicates: int, level: int, vmap: Functorch) -> Tensor | None:
         weight, bias = self._module.weight, self._module.bias
-        if weight is None:
-            return self._normalised(x, None, None)
-        if not (vmap.is_batched(weight) and vmap.is_batched(bias)):
+        if not _are_of_replicates((weight, bias), level, vmap):
             return None
-        weight, bias = (_stacked(tensor, level, vmap).flatten() for tensor in (weight, bias))
+        if weight is not None:
+            weight = _stacked(weight, level, vmap).flatten()
+        if bias is not None:
+            bias = _stacked(bias, level, vmap).flatten()
         return self._normalised(x, weight, bias)
 
     def _normalised(self, x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor | None:
         module = self._module
-        if not module.training or module.track_running_stats:
+        if not module.training or module.track_running_stats or not _are_plain(weight, bias):
             return None
         if x.dim() not in _dimensions(module) or x.numel() <= x.shape[1]:  # torch raises an error
             return None
@@ -142,73 +143,110 @@ class _FastBatchNorm(_FastLayer):
         return self._insert(normalise_and_insert, x)
 
 
-class _FastAveragePool(_FastLayer):
-    __slots__ = ("_arguments",)
+class _FastWindowLayer(_FastLayer):
+    """A layer whose windows move over a plane. A model may change its geometry while it runs."""
 
-    def __init__(self, module: nn.AvgPool2d) -> None:
+    __slots__ = ("_given", "_operands")
+    _read: Callable[[Any], tuple[Any, ...]]
+    """Reads the attributes that the arguments of the operator are made of."""
+
+    def __init__(self, module: Any) -> None:
         super().__init__(module)
-        self._arguments = (
-            *_pair(module.kernel_size),
-            *_pair(module.stride),
-            *_pair(module.padding),
-            module.ceil_mode,
-            module.count_include_pad,
-        )
+        self._given: tuple[Any, ...] = ()
+        self._operands: tuple[int, ...] | None = None
+
+    def _arguments(self) -> tuple[int, ...] | None:
+        """Those of the operator; None where it has none like the layer's."""
+        given = self._read(self._module)
+        if given != self._given:
+            self._operands = self._made_of(*given)
+            self._given = given
+        return self._operands
+
+    def _made_of(self, *given: Any) -> tuple[int, ...] | None:
+        raise NotImplementedError
+
+
+class _FastAveragePool(_FastWindowLayer):
+    __slots__ = ()
+    _read = attrgetter(
+        *("kernel_size", "stride", "padding"),
+        *("ceil_mode", "count_include_pad", "divisor_override"),
+    )
+
+    def _made_of(self, *given: Any) -> tuple[int, ...] | None:
+        *windows, ceil_mode, includes_padding, divisor = given
+        pairs = _pairs(windows)
+        if pairs is None or divisor is not None:
+            return None
+        return *pairs, bool(ceil_mode), bool(includes_padding)
 
     def _of_one(self, x: Tensor) -> Tensor | None:
-        return _operators.avg_pool2d(x, *self._arguments) if x.dim() == 4 else None
+        arguments = self._arguments()
+        if arguments is None or x.dim() != 4:
+            return None
+        y: Tensor = _operators.avg_pool2d(x, *arguments)
+        return y
 
 
-class _FastMaximumPool(_FastLayer):
-    __slots__ = ("_arguments",)
+class _FastMaximumPool(_FastWindowLayer):
+    __slots__ = ()
+    _read = attrgetter(
+        *("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
+    )
 
-    def __init__(self, module: nn.MaxPool2d) -> None:
-        super().__init__(module)
-        self._arguments = (
-            *_pair(module.kernel_size),
-            *_pair(module.stride),
-            *_pair(module.padding),
-            *_pair(module.dilation),
-            module.ceil_mode,
-        )
+    def _made_of(self, *given: Any) -> tuple[int, ...] | None:
+        *windows, ceil_mode, returns_indices = given
+        pairs = _pairs(windows)
+        return None if pairs is None or returns_indices else (*pairs, bool(ceil_mode))
 
     def _of_one(self, x: Tensor) -> Tensor | None:
-        return _operators.max_pool2d(x, *self._arguments) if x.dim() == 4 else None
+        arguments = self._arguments()
+        if arguments is None or x.dim() != 4:
+            return None
+        y: Tensor = _operators.max_pool2d(x, *arguments)
+        return y
 
 
-class _FastConvolution(_FastLayer):
+class _FastConvolution(_FastWindowLayer):
     """A convolution of a size at which the package's own kernel `pays`."""
 
-    __slots__ = ("_geometry", "_groups")
+    __slots__ = ()
+    _read = attrgetter("stride", "padding", "dilation", "groups", "padding_mode")
 
-    def __init__(self, module: nn.Conv2d) -> None:
-        super().__init__(module)
-        self._geometry = (*_pair(module.stride), *_pair(module.padding), *_pair(module.dilation))
-        self._groups = module.groups
+    def _made_of(self, *given: Any) -> tuple[int, ...] | None:
+        *windows, groups, padding_mode = given
+        pairs = _pairs(windows)
+        if pairs is None or padding_mode != "zeros":
+            return None
+        return *pairs, int(groups)
 
     def _of_one(self, x: Tensor) -> Tensor | None:
         module = self._module
-        return self._convolved(x, module.weight, module.bias, self._groups)
+        return self._convolved(x, module.weight, module.bias, 1)
 
     def _of_folded(self, x: Tensor, replicates: int, level: int, vmap: Functorch) -> Tensor | None:
         weight, bias = self._module.weight, self._module.bias
-        if not vmap.is_batched(weight):
+        if not _are_of_replicates((weight, bias), level, vmap):
             return None
         weight = _stacked(weight, level, vmap).flatten(0, 1)
         if bias is not None:
-            if not vmap.is_batched(bias):
-                return None
             bias = _stacked(bias, level, vmap).flatten()
-        return self._convolved(x, weight, bias, replicates * self._groups)
+        return self._convolved(x, weight, bias, replicates)
 
     def _convolved(
-        self, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int
+        self, x: Tensor, weight: Tensor, bias: Tensor | None, replicates: int
     ) -> Tensor | None:
-        if x.dim() != 4 or torch.is_autocast_enabled(x.device.type):
+        arguments = self._arguments()
+        if arguments is None or x.dim() != 4 or not _are_plain(weight, bias):
             return None
-        if not pays(x.shape, weight.shape, *self._geometry, groups):
+        if torch.is_autocast_enabled(x.device.type):
             return None
-        y: Tensor = _operators.convolve(x, weight, bias, *self._geometry, groups)
+        *geometry, groups = arguments
+        groups *= replicates
+        if not pays(x.shape, weight.shape, geometry, groups):
+            return None
+        y: Tensor = _operators.convolve(x, weight, bias, *geometry, groups)
         return y
 
 
@@ -254,7 +292,7 @@ def _steps(sequence: Iterable[nn.Module]) -> list[tuple[nn.Module, nn.Module | N
     """The layers, each batch normalisation with the ReLU that follows it."""
     steps: list[tuple[nn.Module, nn.Module | None]] = []
     for module in sequence:
-        if _forward(type(module)) is nn.ReLU.forward and steps:
+        if _forward(type(module)) is _RELU and steps:
             before, relu = steps[-1]
             if relu is None and _forward(type(before)) is BATCH_NORM_FORWARD:
                 steps[-1] = before, module
@@ -265,10 +303,6 @@ def _steps(sequence: Iterable[nn.Module]) -> list[tuple[nn.Module, nn.Module | N
 
 def _forward(kind: type[nn.Module]) -> Any:
     return getattr(kind, "forward", None)  # TorchScript has none
-
-
-def _inner_forward(kind: type[nn.Module]) -> Any:
-    return getattr(kind, "_conv_forward", None)
 
 
 def _folded(x: Tensor, level: int, vmap: Functorch) -> tuple[Tensor, int]:
@@ -284,8 +318,31 @@ def _stacked(weight: Tensor, level: int, vmap: Functorch) -> Tensor:
     return stacked.movedim(dim, 0)
 
 
-def _pair(value: Any) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else value
+def _are_of_replicates(weights: tuple[Tensor | None, ...], level: int, vmap: Functorch) -> bool:
+    """Whether each replicate has weights of its own, where there are weights at all."""
+    return all(
+        weight is None or (vmap.is_batched(weight) and vmap.level_of(weight) == level)
+        for weight in weights
+    )
+
+
+def _are_plain(weight: Tensor | None, bias: Tensor | None) -> bool:
+    """Whether none is of a class that may give torch's functions a meaning of its own."""
+    return type(weight) in _PLAIN and type(bias) in _PLAIN
+
+
+_PLAIN = (nn.Parameter, Tensor, type(None))
+
+
+def _pairs(windows: Iterable[Any]) -> tuple[int, ...] | None:
+    """Numbers, and pairs of them, as pairs in a row. None if something else is among them."""
+    numbers: list[int] = []
+    for window in windows:
+        pair = window if type(window) is tuple and len(window) == 2 else (window, window)
+        if not all(isinstance(number, int | np.integer) for number in pair):
+            return None
+        numbers += map(int, pair)
+    return tuple(numbers)
 
 
 def _dimensions(module: nn.Module) -> tuple[int, ...]:
@@ -298,34 +355,30 @@ def _dimensions(module: nn.Module) -> tuple[int, ...]:
 _DIMENSIONS = {nn.BatchNorm2d: (4,), nn.BatchNorm1d: (2, 3), nn.BatchNorm3d: (5,)}
 
 
-@ByClass
-def _kind_of(kind: type[nn.Module]) -> type[_FastLayer] | None:
-    """How modules of a class are run fast; None: as they are."""
-    forward = _forward(kind)
-    if forward is BATCH_NORM_FORWARD:
-        return _FastBatchNorm
-    if forward is nn.AvgPool2d.forward:
-        return _FastAveragePool
-    if forward is nn.MaxPool2d.forward:
-        return _FastMaximumPool
-    if forward is nn.Conv2d.forward and _inner_forward(kind) is _inner_forward(nn.Conv2d):
-        return _FastConvolution
-    if forward is nn.Sequential.forward:
-        return _FastSequence
-    return None
+_KINDS: dict[object, type[_FastLayer]] = {
+    BATCH_NORM_FORWARD: _FastBatchNorm,
+    nn.AvgPool2d.forward: _FastAveragePool,
+    nn.MaxPool2d.forward: _FastMaximumPool,
+    nn.Conv2d.forward: _FastConvolution,
+    nn.Sequential.forward: _FastSequence,
+}
+"""By the forward that torch gave a class. Somebody may have replaced it since."""
+_CONVOLVE = nn.Conv2d._conv_forward
+_RELU = nn.ReLU.forward
 
 
-def _fits(module: Any) -> bool:
-    """Whether the arguments of a layer are among those of the kernels."""
-    if isinstance(module, nn.AvgPool2d):
-        return module.divisor_override is None
-    if isinstance(module, nn.MaxPool2d):
-        return not module.return_indices
-    if isinstance(module, nn.Conv2d):
-        return module.padding_mode == "zeros" and not isinstance(module.padding, str)
-    if isinstance(module, nn.Sequential):
-        return any(relu is not None for _, relu in _steps(module))
-    return True
+def _kind_of(module: nn.Module) -> type[_FastLayer] | None:
+    """How a module is run fast; None: as it is."""
+    cls: Any = type(module)
+    kind = _KINDS.get(_forward(cls))
+    if kind is None or "forward" in module.__dict__:
+        return None
+    if kind is _FastConvolution:
+        is_torchs = cls._conv_forward is _CONVOLVE and "_conv_forward" not in module.__dict__
+        return kind if is_torchs else None
+    if isinstance(module, nn.Sequential) and all(relu is None for _, relu in _steps(module)):
+        return None
+    return kind
 
 
 def _none_inserts(relu: nn.Module) -> None:
@@ -344,9 +397,9 @@ def fast_layers(
     patched: list[dict[str, object]] = []
     try:
         for module in modules:
-            kind = _kind_of[ref(type(module))]
-            attributes = module.__dict__
-            if kind is not None and "forward" not in attributes and _fits(module):
+            kind = _kind_of(module)
+            if kind is not None:
+                attributes = module.__dict__
                 patched.append(attributes)
                 if isinstance(module, nn.Sequential):
                     attributes["forward"] = _FastSequence(module, insert_of)

@@ -18,12 +18,7 @@ _MOST_PIXELS = 32 * 32
 def pays(
     x: Sequence[int],
     weight: Sequence[int],
-    stride_h: int,
-    stride_w: int,
-    padding_h: int,
-    padding_w: int,
-    dilation_h: int,
-    dilation_w: int,
+    geometry: Sequence[int],
     groups: int,
 ) -> bool:
     """Whether to run a convolution of this shape by ``swapnas::convolve``.
@@ -39,13 +34,14 @@ def pays(
     Args:
         x: shape of the input, ``[N, C, H, W]``.
         weight: shape of the weight, ``[O, C / groups, kh, kw]``.
+        geometry: strides, paddings and dilations, each vertical and horizontal.
     """
     if not _is_measured_isa():
         return False
     samples, channels, height, width = x
     outputs, group_inputs, kernel_h, kernel_w = weight
     pairs = group_inputs * (outputs // groups)
-    if kernel_h != kernel_w or max(stride_h, stride_w) > 2:
+    if kernel_h != kernel_w or max(geometry[:2]) > 2:
         return False
     if kernel_h == 1:
         return pairs <= _MOST_POINTWISE_WEIGHTS

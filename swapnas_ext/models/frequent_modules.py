@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
@@ -22,3 +23,9 @@ FREQUENT: dict[object, frozenset[str]] = {
 }
 """By class, the names of the attributes that every module of it has. None of these attributes is a tensor, or a
 container that a forward pass writes to."""
+_FORWARDS: dict[Any, Any] = {make: getattr(make, "forward", None) for make in _ARGUMENTS}
+
+
+def have_own_forwards() -> bool:
+    """Whether frequent classes have the ``forward`` that torch gave them; somebody may have replaced one."""
+    return all(getattr(kind, "forward", None) is forward for kind, forward in _FORWARDS.items())

@@ -9,7 +9,7 @@ from torch import nn
 
 from swapnas_ext._torch_private import has_global_hooks, may_have_forward_hooks
 from swapnas_ext._util import ByClass
-from swapnas_ext.models.frequent_modules import FREQUENT
+from swapnas_ext.models.frequent_modules import FREQUENT, have_own_forwards
 from swapnas_ext.models.inventory import Inventory
 
 _OUR_NETWORKS = "swapnas_ext.spaces."
@@ -20,7 +20,7 @@ def only_computes(inventory: Inventory) -> bool:
     """Whether a forward pass in scoring mode writes to no tensor, attribute or container of the model and draws no
     random numbers: all its modules are frequent ones of torch or of the networks of this package's spaces, and have no
     hooks. Of other code, nobody knows."""
-    if inventory.held or has_global_hooks():
+    if inventory.held or has_global_hooks() or not have_own_forwards():
         return False
     known = _known_attributes
     for module in inventory.everything:

@@ -125,7 +125,7 @@ def folded_batch_norms(modules: Sequence[nn.Module]) -> Iterator[None]:
         for module in modules:
             attributes = module.__dict__
             plain = type(module).forward is BATCH_NORM_FORWARD and "forward" not in attributes
-            if plain and module.affine:
+            if plain and (module.weight is not None or module.bias is not None):
                 patched.append(attributes)
                 attributes["forward"] = _folded(module, module.forward)
         yield
@@ -138,26 +138,37 @@ def _folded(module: Any, original: Callable[[Tensor], Tensor]) -> Callable[[Tens
     vmap = _functorch()
 
     def forward(input: Tensor) -> Tensor:
-        tensors = (input, module.weight, module.bias)
+        if not module.training or module.track_running_stats:
+            return original(input)
+        weight, bias = module.weight, module.bias
+        tensors = [tensor for tensor in (input, weight, bias) if tensor is not None]
         if not all(vmap.is_batched(tensor) for tensor in tensors):
             return original(input)
         level = vmap.level_of(input)
-        (x, dim), (weight, weight_dim), (bias, bias_dim) = (
-            vmap.unwrapped(tensor, level) for tensor in tensors
-        )
+        if any(vmap.level_of(tensor) != level for tensor in tensors):
+            return original(input)
+        x, dim = vmap.unwrapped(input, level)
         x = x.movedim(dim, 1)  # [S, R, C, ...]
         y = torch.nn.functional.batch_norm(
             x.flatten(1, 2),
             None,
             None,
-            weight.movedim(weight_dim, 0).flatten(),
-            bias.movedim(bias_dim, 0).flatten(),
+            _flat(weight, level),
+            _flat(bias, level),
             training=True,
             eps=module.eps,
         )
         return vmap.wrapped(y.view(x.shape), 1, level)
 
     return forward
+
+
+def _flat(weight: Tensor | None, level: int) -> Tensor | None:
+    """The numbers of all replicates, one replicate after another."""
+    if weight is None:
+        return None
+    stacked, dim = _functorch().unwrapped(weight, level)
+    return stacked.movedim(dim, 0).flatten()
 
 
 def run_replicates(

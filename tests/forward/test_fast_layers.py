@@ -6,8 +6,10 @@ import copy
 import pickle
 from collections.abc import Callable
 from contextlib import nullcontext
+from types import MethodType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from support.small_net import SmallNet
@@ -18,9 +20,20 @@ from swapnas_ext.forward import fast_layers
 
 OPERATORS = ("batch_norm", "batch_norm_relu_insert", "avg_pool2d", "max_pool2d", "convolve")
 
+
+def without(layer: nn.Module, name: str) -> nn.Module:
+    """A norm that only scales, or only shifts."""
+    setattr(layer, name, None)
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter)
+    return layer
+
+
 LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "batch norm": (lambda: nn.BatchNorm2d(6), (4, 6, 9, 7)),
     "batch norm without weights": (lambda: nn.BatchNorm2d(6, affine=False), (4, 6, 8, 8)),
+    "batch norm without shifts": (lambda: without(nn.BatchNorm2d(6), "bias"), (4, 6, 8, 8)),
+    "batch norm without scales": (lambda: without(nn.BatchNorm2d(6), "weight"), (4, 6, 8, 8)),
     "batch norm of rows": (lambda: nn.BatchNorm1d(6), (5, 6)),
     "batch norm of sequences": (lambda: nn.BatchNorm1d(6), (4, 6, 11)),
     "batch norm of volumes": (lambda: nn.BatchNorm3d(6), (4, 6, 3, 4, 5)),
@@ -161,6 +174,122 @@ def test_modules_of_the_users_own_are_left_alone(calls: Calls) -> None:
         assert torch.equal(Doubled(3)(x), 2 * nn.AvgPool2d(3)(x))
         assert torch.equal(patched(x), x)
     assert patched.forward is own
+    assert not calls.of
+
+
+class Tiled(nn.Module):
+    """Changes the geometry of its layers while it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(6, 6, 3, padding=1, groups=6)
+        self.average, self.maximum = nn.AvgPool2d(2, 1), nn.MaxPool2d(2, 1)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        layers = (self.convolution, self.average, self.maximum)
+        outputs = [layer(x) for layer in layers]
+        self.convolution.dilation = self.convolution.padding = 2, 2
+        self.average.kernel_size = 3
+        self.maximum.stride = 2
+        outputs += [layer(x) for layer in layers]
+        self.convolution.padding = "same"
+        self.convolution.padding_mode = "circular"
+        self.average.divisor_override = 2
+        self.maximum.kernel_size = [2, 3]
+        return outputs + [layer(x) for layer in layers]
+
+
+def test_a_model_may_change_the_geometry_of_its_layers() -> None:
+    torch.manual_seed(0)
+    model, x = Tiled(), torch.randn(4, 6, 8, 8)
+    twin = copy.deepcopy(model)
+    with torch.no_grad(), fast_layers(model.modules()):
+        found = model(x)
+    with torch.no_grad():
+        torch.testing.assert_close(found, twin(x))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.Conv2d(6, 6, 1, stride=(2,)),  # type: ignore[arg-type]
+        lambda: nn.AvgPool2d(np.int64(2)),  # type: ignore[arg-type]
+        lambda: nn.MaxPool2d([2, 3], np.int64(1)),  # type: ignore[arg-type]
+        lambda: nn.MaxPool2d((3,), (2,), (1,)),
+    ],
+)
+def test_other_ways_to_write_a_geometry(make: Callable[[], nn.Module]) -> None:
+    layer, x = make(), torch.randn(4, 6, 8, 8)
+    with torch.no_grad():
+        expected = layer(x)
+        with fast_layers([layer]):
+            torch.testing.assert_close(layer(x), expected)
+
+
+def test_a_stride_that_is_the_kernel() -> None:
+    layer, x = nn.AvgPool2d(2), torch.randn(4, 6, 8, 8)
+    expected = layer(x)
+    layer.stride = None  # type: ignore[assignment]
+    with torch.no_grad(), fast_layers([layer]):
+        assert torch.equal(layer(x), expected)
+
+
+def moved(layer: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return torch.conv2d(x, weight, bias) - 10
+
+
+def test_a_convolution_that_is_replaced_in_one_module(calls: Calls) -> None:
+    layer = nn.Conv2d(6, 6, 1)
+    x = torch.randn(4, 6, 8, 8)
+    expected = layer(x) - 10
+    layer._conv_forward = MethodType(moved, layer)  # type: ignore[method-assign]
+    with torch.no_grad(), fast_layers([layer]):
+        assert torch.equal(layer(x), expected)
+    assert not calls.of
+
+
+@pytest.mark.parametrize(
+    "layer, name, replacement",
+    [
+        (nn.Conv2d(6, 6, 1), "_conv_forward", moved),
+        *(
+            (layer, "forward", lambda self, x: x - 10)
+            for layer in (nn.Conv2d(6, 6, 1), nn.AvgPool2d(2), nn.MaxPool2d(2), nn.BatchNorm2d(6))
+        ),
+    ],
+)
+def test_what_is_replaced_in_a_class_of_torch(
+    layer: nn.Module, name: str, replacement: Any, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer, x = scored_as(layer), torch.randn(4, 6, 8, 8)
+    with torch.no_grad(), fast_layers([layer]):
+        layer(x)  # whatever is remembered of the class
+    calls.of.clear()
+    monkeypatch.setattr(type(layer), name, replacement)
+    with torch.no_grad():
+        expected = layer(x)
+        with fast_layers([layer]):
+            assert torch.equal(layer(x), expected)
+    assert not calls.of
+
+
+class Negative(Tensor):
+    """A weight that gives convolutions a meaning of its own."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        y = super().__torch_function__(func, types, args, kwargs or {})
+        return -y.as_subclass(Tensor) if func is torch.conv2d else y
+
+
+def test_weights_of_a_class_of_their_own(calls: Calls) -> None:
+    layer, x = nn.Conv2d(6, 6, 1), torch.randn(4, 6, 8, 8)
+    expected = -layer(x)
+    weight = layer.weight.detach().as_subclass(Negative)
+    del layer.weight
+    layer.weight = weight  # type: ignore[assignment]
+    with torch.no_grad(), fast_layers([layer]):
+        torch.testing.assert_close(layer(x), expected.detach())
     assert not calls.of
 
 

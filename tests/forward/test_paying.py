@@ -20,7 +20,7 @@ def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 def pays(x: tuple[int, ...], weight: tuple[int, ...], stride: int = 1, groups: int = 1) -> bool:
     padding = weight[2] // 2
-    return paying.pays(x, weight, stride, stride, padding, padding, 1, 1, groups)
+    return paying.pays(x, weight, (stride, stride, padding, padding, 1, 1), groups)
 
 
 @pytest.mark.parametrize(
