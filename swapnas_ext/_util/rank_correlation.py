@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-Values = np.ndarray[Any, np.dtype[np.float64]]  # as numpy.typing, which takes long to import, has it
+Values = np.ndarray[
+    Any, np.dtype[np.float64]
+]  # as numpy.typing, which takes long to import, has it
 
 
 def rank_correlation(x: Values, y: Values) -> float:

@@ -65,7 +65,9 @@ def _has_generators(model: nn.Module) -> bool:
     """Whether a module has random numbers of its own, as an attribute."""
     # Here, since numpy imports its random numbers when they are used.
     kinds = {torch.Generator, np.random.Generator, np.random.RandomState, random.Random}
-    return any(type(value) in kinds for module in model.modules() for value in vars(module).values())
+    return any(
+        type(value) in kinds for module in model.modules() for value in vars(module).values()
+    )
 
 
 def _run(

@@ -126,7 +126,9 @@ def test_a_run_of_a_version_without_fast_layers_goes_on_as_it_was(tmp_path: Path
         settings = json.loads(text)
         assert not settings["scorer"].pop("fast_layers")
         assert settings["command"]["scoring"].pop("torch_layers")
-        connection.execute("UPDATE about SET value = ? WHERE name = 'settings'", [json.dumps(settings)])
+        connection.execute(
+            "UPDATE about SET value = ? WHERE name = 'settings'", [json.dumps(settings)]
+        )
     assert "torch-layers = true" in run("show", older, "--config").stdout
     result = run("search", "--resume", older, "--candidates", 12)
     assert result.exit_code == 0, result.output
