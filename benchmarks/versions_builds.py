@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import io
 import os
 import shutil
@@ -131,7 +132,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _compile(tree: Path) -> None:
-    """Compiles in place; what is compiled already takes a second."""
+    """Compiles in place, Python too, as an installation does; what is compiled already takes a second."""
     built_with = tree / ".built-with"
     versions = f"{sys.version} {metadata.version('torch')} {os.environ.get('CMAKE_ARGS', '')}"
     if built_with.exists() and built_with.read_text() != versions:
@@ -149,4 +150,5 @@ def _compile(tree: Path) -> None:
     if done.returncode:
         last = "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
         raise BuildError(f"{tree.name} does not build; the end of {log}:\n{last}")
+    compileall.compile_dir(tree / "swapnas_ext", quiet=2)
     built_with.write_text(versions)

@@ -13,18 +13,23 @@ import importlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from swapnas_ext import data, examples, measures, spaces
-from swapnas_ext._util import keep_freed_memory
-from swapnas_ext.capture import Layer, Rule
-from swapnas_ext.patterns import (
-    NanActivationError,
-    PatternCounter,
-    build_info,
-    count_patterns,
-    pack_patterns,
-)
-from swapnas_ext.scoring import Scorer, ScoreWarning, SwapScore, regularization, score
-from swapnas_ext.version import __version__
+from swapnas_ext._util import garbage_kept
+
+# Little of what an import makes is garbage, and torch has left so many objects that one look at all of them takes longer
+# than all modules of this package.
+with garbage_kept():
+    from swapnas_ext import data, examples, measures, spaces
+    from swapnas_ext._util import keep_freed_memory
+    from swapnas_ext.capture import Layer, Rule
+    from swapnas_ext.patterns import (
+        NanActivationError,
+        PatternCounter,
+        build_info,
+        count_patterns,
+        pack_patterns,
+    )
+    from swapnas_ext.scoring import Scorer, ScoreWarning, SwapScore, regularization, score
+    from swapnas_ext.version import __version__
 
 if TYPE_CHECKING:
     from swapnas_ext import compat, correlation, export, search, testing, text, validation

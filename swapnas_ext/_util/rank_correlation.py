@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
-Values = NDArray[np.float64]
+import numpy as np
+
+Values = np.ndarray[
+    Any, np.dtype[np.float64]
+]  # as numpy.typing, which takes long to import, has it
 
 
 def rank_correlation(x: Values, y: Values) -> float:

@@ -21,7 +21,6 @@ from swapnas_ext.models import FlopCount
 
 _NOISE = 0x5EED << 40
 """The stream of random numbers for noise, which differs from that for weights."""
-_GENERATORS = {torch.Generator, np.random.Generator, np.random.RandomState, random.Random}
 _FUSED = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
 
 
@@ -64,8 +63,10 @@ def on_pairs_of_noise(network: PreparedNetwork, pairs: int) -> tuple[Channels, R
 
 def _has_generators(model: nn.Module) -> bool:
     """Whether a module has random numbers of its own, as an attribute."""
+    # Here, since numpy imports its random numbers when they are used.
+    kinds = {torch.Generator, np.random.Generator, np.random.RandomState, random.Random}
     return any(
-        type(value) in _GENERATORS for module in model.modules() for value in vars(module).values()
+        type(value) in kinds for module in model.modules() for value in vars(module).values()
     )
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
@@ -54,6 +55,22 @@ class Deadly(NASBench201):
             os.kill(os.getpid(), signal.SIGKILL)
         if architecture in self.failing:
             raise ValueError("not this one")
+        return super()._build(architecture)
+
+
+class Survived(Deadly):
+    """Kills where there is a process that holds all the files of the killed one, and writes one when it ends."""
+
+    def __init__(self, deadly: Sequence[str], folder: Path) -> None:
+        super().__init__(deadly)
+        self.folder = folder
+
+    def _build(self, architecture: str) -> nn.Module:
+        if architecture in self.deadly and os.fork() == 0:
+            (self.folder / f"{os.getpid()}.pid").touch()
+            time.sleep(60)
+            (self.folder / "ended").touch()
+            os._exit(0)
         return super()._build(architecture)
 
 
@@ -145,6 +162,25 @@ def test_workers_that_die_while_idle_blame_no_architecture(tried: list[str]) -> 
         crew.close()
     outcomes = [*first.outcomes, *second.outcomes]
     assert [outcome.error for outcome in outcomes if outcome is not None] == [None] * 20
+
+
+@pytest.mark.slow
+def test_what_a_dead_worker_started_holds_nobody_up(tried: list[str], tmp_path: Path) -> None:
+    crew = Crew(
+        [LocalProcess(Portable(Evaluator(Survived(tried[1:2], tmp_path), small_scorer())).content)]
+    )
+    chunk = Chunk(tried[:4])
+    try:
+        crew.submit(chunk, 2)
+        while not chunk.done:
+            crew.collect()
+        assert not (tmp_path / "ended").exists()
+    finally:
+        crew.close()
+        for path in tmp_path.glob("*.pid"):
+            os.kill(int(path.stem), signal.SIGKILL)
+    errors = [outcome.error for outcome in chunk.outcomes if outcome is not None]
+    assert [error is None for error in errors] == [True, False, True, True]
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import socket
 import threading
 import traceback
 from collections import deque
@@ -66,6 +67,10 @@ class LocalProcess:
         self._renew()
         return True
 
+    def check(self) -> None:
+        """A process that has died is found by the end of its pipe, unless a process that it started holds the pipe."""
+        self._process.end_pipe_if_dead()
+
     def close(self) -> None:
         self._process.end()
 
@@ -104,6 +109,14 @@ class _Process:
         """Ends the process, even while it works."""
         atexit.unregister(self.end)
         self.process.terminate()
+
+    def end_pipe_if_dead(self) -> None:
+        """Has the thread that listens find that the process is dead, once it has read the answers."""
+        with self._lock:
+            if self._is_dead or self.process.is_alive():
+                return
+            with socket.socket(fileno=os.dup(self._connection.fileno())) as pipe, suppress(OSError):
+                pipe.shutdown(socket.SHUT_RD)
 
     def _listen(self) -> None:
         try:
