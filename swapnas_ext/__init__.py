@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from swapnas_ext._util import garbage_kept
 
-# Little of what an import makes is garbage, and torch has left so many objects that one look at all of them takes longer
-# than all modules of this package.
+# Little of what an import makes is garbage, and torch has left so many objects that one look at all of them takes
+# longer than all modules of this package.
 with garbage_kept():
     from swapnas_ext import data, examples, measures, spaces
     from swapnas_ext._util import keep_freed_memory

@@ -281,9 +281,18 @@ def test_a_version_that_does_not_build_shows_the_end_of_its_log(
         versions_builds.BuildError, match=r"(?s)does not build; the end of .*\ncompiling\nerror: no"
     ):
         versions_builds._compile(tmp_path)
+
+
+def test_a_build_has_its_python_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import versions_builds
+
+    monkeypatch.setattr(sys, "pycache_prefix", None)
     (tmp_path / "setup.py").write_text("print('compiled')\n")
+    (tmp_path / "swapnas_ext").mkdir()
+    (tmp_path / "swapnas_ext" / "one.py").write_text("ONE = 1\n")
     versions_builds._compile(tmp_path)
     assert (tmp_path / "build.log").read_text() == "compiled\n"
+    assert list(tmp_path.glob("swapnas_ext/__pycache__/one.*.pyc"))
 
 
 # ---- the picture of the releases -----------------------------------------------------------------
