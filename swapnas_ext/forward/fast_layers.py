@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from swapnas_ext._torch_private import BATCH_NORM_FORWARD, Functorch, functorch
+from swapnas_ext._torch_private import BATCH_NORM_FORWARD, Functorch, functorch, in_forward_ad
 from swapnas_ext.forward.paying import pays
 
 _operators = torch.ops.swapnas
@@ -37,7 +37,7 @@ class _FastLayer:
 
     def __call__(self, input: Tensor) -> Tensor:
         y = None
-        if type(input) is Tensor and not torch.is_grad_enabled():
+        if type(input) is Tensor and not torch.is_grad_enabled() and not in_forward_ad():
             try:
                 if _vmap is not None and _vmap.is_wrapped(input):
                     y = self._of_replicates(input, _vmap)
