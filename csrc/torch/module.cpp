@@ -59,12 +59,12 @@ PYBIND11_MODULE(_C, m) {
     m.def("register_relu_kernel", &relus::register_kernel, py::arg("key"));
     m.def(
         "layer_relu",
-        [](int64_t layer, py::object relu) {
-            PyObject* made = swapnas::layer_relu(layer, relu.ptr());
+        [](int64_t layer, py::object relu, py::object elsewhere) {
+            PyObject* made = swapnas::layer_relu(layer, relu.ptr(), elsewhere.ptr());
             if (made == nullptr) throw py::error_already_set();
             return py::reinterpret_steal<py::object>(made);
         },
-        py::arg("layer"), py::arg("relu"));
+        py::arg("layer"), py::arg("relu"), py::arg("elsewhere"));
     m.def("marked_layer", [] {
         const int64_t layer = relus::exchange_layer(relus::kUnnamed);
         relus::exchange_layer(layer);

@@ -6,6 +6,7 @@
 #include <torch/headeronly/core/ScalarType.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <exception>
 #include <stdexcept>
@@ -32,6 +33,13 @@ struct Log {
 
 thread_local std::vector<Log> logs;
 thread_local int64_t marked_layer = kUnnamed;
+// Of the latest log, for threads without one. Threads that score take turns.
+std::atomic<int64_t> latest_calls = 0;
+
+void tell_calls() {
+    latest_calls.store(logs.empty() ? 0 : static_cast<int64_t>(logs.back().calls.size()),
+                       std::memory_order_relaxed);
+}
 
 Tensor relu_insert(const Log& log, const Tensor& x) {
     std::array<StableIValue, 4> stack{detail::from(log.table), detail::from(x),
@@ -61,11 +69,18 @@ int64_t element_size(ScalarType type) {  // 0 for those that have no patterns
     }
 }
 
+// Whether relu_insert has a kernel for x. Elsewhere it calls relu, which would come back here.
+bool has_kernel(const Tensor& x, const Log& log) {
+    int32_t layout;
+    STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_layout(x.get(), &layout));
+    return layout == aoti_torch_layout_strided() && x.device() == log.table.device();
+}
+
 // Whether the rows of x can be the samples, and no gradient is wanted.
 bool fits(const Tensor& x, const Log& log) {
-    return (marked_layer != kUnnamed || log.takes_unnamed) && !aoti_torch_grad_mode_is_enabled() &&
-           x.dim() > 0 && x.numel() > 0 && x.size(0) % log.samples == 0 &&
-           element_size(x.scalar_type()) != 0;
+    return has_kernel(x, log) && (marked_layer != kUnnamed || log.takes_unnamed) &&
+           !aoti_torch_grad_mode_is_enabled() && x.dim() > 0 && x.numel() > 0 &&
+           x.size(0) % log.samples == 0 && element_size(x.scalar_type()) != 0;
 }
 
 int64_t nanoseconds_now() {
@@ -89,6 +104,7 @@ bool captured(const Tensor& x, Tensor& y) {
                                              ? 0
                                              : static_cast<int64_t>(log.header[kOccupiedWord] +
                                                                     log.header[kZeroPatternWord])});
+        tell_calls();
         return true;
     } catch (const std::exception&) {  // such as a wrapper of torch.func: Python says what is wrong
         return false;
@@ -119,16 +135,23 @@ void start(Tensor table, int64_t samples, bool ternary, bool takes_unnamed) {
          .takes_unnamed = takes_unnamed,
          .header = on_host ? static_cast<const uint64_t*>(table.const_data_ptr()) : nullptr,
          .calls = {}});
+    tell_calls();
 }
 
 int64_t exchange_layer(int64_t layer) { return std::exchange(marked_layer, layer); }
 
-int64_t calls() { return logs.empty() ? 0 : static_cast<int64_t>(logs.back().calls.size()); }
+bool has_log() { return !logs.empty(); }
+
+int64_t calls() {
+    return logs.empty() ? latest_calls.load(std::memory_order_relaxed)
+                        : static_cast<int64_t>(logs.back().calls.size());
+}
 
 std::vector<Call> stop() {
     if (logs.empty()) throw std::runtime_error("swapnas: no log of ReLUs was started");
     std::vector<Call> calls = std::move(logs.back().calls);
     logs.pop_back();
+    tell_calls();
     return calls;
 }
 

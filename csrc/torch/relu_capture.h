@@ -28,7 +28,10 @@ void register_kernel(const char* key);
 // Sets the layer that the ReLUs of this thread belong to, and returns the one before.
 int64_t exchange_layer(int64_t layer);
 
-// Number of ReLUs in this thread's log.
+// Whether this thread has a log.
+bool has_log();
+
+// Number of ReLUs in this thread's log; without one, in the latest of another thread.
 int64_t calls();
 
 // Ends this thread's latest log and returns it. Throws std::runtime_error if there is none.

@@ -98,7 +98,7 @@ NAMES: Mapping[str, PrivateName] = {
     "torch.autograd.forward_ad._current_level": PrivateName(
         "keeps the tangents of a model that uses forward-mode differentiation itself",
         "1.13",
-        "ReLUs were not fused with counting",
+        "ReLUs were not fused with counting, and all layers ran by torch's kernels",
     ),
     "torch._dynamo": PrivateName(
         "detects that nothing was compiled, so that there is nothing to undo",

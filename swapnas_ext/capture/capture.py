@@ -187,10 +187,15 @@ class Capture:
             self.observer.samples,
             self.observer.ternary,
             takes_unnamed=not self._record,
+            elsewhere=self._relu_elsewhere,
         )
         self._is_logging = True
         self._calls_in_log = relu_log.calls
         return self._watched.plain_relus
+
+    def _relu_elsewhere(self, number: int, x: Tensor) -> Tensor:
+        y: Tensor = self._fused_relu(self._layer_of(number), in_place=False)(x)
+        return y
 
     def _stop_log(self) -> list[relu_log.Call]:
         if not self._is_logging:
@@ -483,9 +488,10 @@ class Capture:
         for calls_before, entry in (*self._book, (len(log), None)):
             for number, elements, size, seconds, patterns in log[done:calls_before]:
                 entries.append((layer_of(number), elements, size, seconds, patterns))
-            done = calls_before
+            done = max(done, calls_before)  # another thread has seen none of them
             if entry is not None:
                 layer, elements, dtype, start, end, patterns = entry
+                elements = int(elements)  # torch.jit.trace makes tensors of sizes
                 entries.append((layer, elements, elements * dtype.itemsize, end - start, patterns))
         return entries
 

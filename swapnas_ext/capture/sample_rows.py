@@ -54,6 +54,8 @@ class RowWatcher(Observer):
     def update(self, x: Tensor) -> None:
         if self._observer is not None:
             self._observer.update(x)
+        elif x.dim() and len(x) % self.samples:  # as any observer
+            raise ValueError(f"{len(x)} rows are no multiple of {self.samples} samples")
         signs = None
         if x.dim() < 4 or len(x) != self.samples:  # otherwise an image for each sample
             rows = x.detach().reshape(len(x), -1)

@@ -24,6 +24,7 @@ from swapnas_ext._torch_private import (
     Functorch,
     functorch,
     has_global_hooks,
+    in_forward_ad,
     may_have_forward_hooks,
 )
 from swapnas_ext.forward.paying import pays
@@ -55,7 +56,7 @@ class _FastLayer:
 
     def run(self, input: Tensor) -> Tensor | None:
         """The output; None where torch is to compute it."""
-        if type(input) is not Tensor or torch.is_grad_enabled():
+        if type(input) is not Tensor or torch.is_grad_enabled() or in_forward_ad():
             return None
         try:
             if _vmap is not None and _vmap.is_wrapped(input):

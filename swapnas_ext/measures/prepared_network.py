@@ -250,9 +250,9 @@ class PreparedNetwork:
             raise NeedsTernary
         if watcher is not None:
             self._check_rows = partial(self._rows_left_out, capture, watcher.seen, hooks)
-        self.left_out |= capture.unfit.keys()
         if recording:
             self._take_from(capture)
+        self.left_out |= self._without_fit(capture)
 
     @contextmanager
     def output(
@@ -328,12 +328,17 @@ class PreparedNetwork:
         found = sample_rows.not_samples(capture.calls, seen, self.samples, run)
         self.seconds_of_passes += time.perf_counter() - start
         self.notes += sample_rows.notes(found, capture.unfit, self.samples)
-        self.left_out |= found.keys() | capture.unfit.keys()
-        self._known.rows_are_samples = not self.left_out
+        self.left_out |= found.keys()
+        self._known.rows_are_samples = not self.left_out and not capture.unfit
         if found:
             self.layers = []
             self.missed = []
         return bool(found)
+
+    def _without_fit(self, capture: Capture) -> set[str]:
+        """Names of the layers none of whose calls has the samples as its rows. Of other layers, such calls are left out
+        one by one."""
+        return capture.unfit.keys() - {layer.name for layer in self.layers}
 
     def _take_from(self, capture: Capture) -> None:
         if not capture.captured:

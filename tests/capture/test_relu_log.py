@@ -190,6 +190,10 @@ class Changing(nn.Module):
             self.relu(x * torch.nan)
         if self.mode == "own error":
             raise KeyError("own")
+        if self.mode == "sparse":
+            self.relu(y.to_sparse())
+        if self.mode == "sparse, of a function":
+            F.relu(y.to_sparse())
         if self.mode == "quantised":
             self.relu(torch.quantize_per_tensor(y - 1, 0.1, 0, torch.qint8))
         if self.mode == "vmap":
@@ -206,7 +210,7 @@ class Changing(nn.Module):
     "mode",
     [
         *("rows", "rows of a function", "integers", "integers of a function", "NaN", "own error"),
-        *("quantised", "vmap", "caught"),
+        *("quantised", "vmap", "caught", "sparse", "sparse, of a function"),
     ],
 )
 def test_what_the_compiled_part_leaves_to_python(
@@ -225,7 +229,8 @@ def test_what_the_compiled_part_leaves_to_python(
         outcomes.append(outcome)
     assert outcomes[0] == outcomes[1]
     assert isinstance(outcomes[0], tuple) == (
-        mode in ("integers", "NaN", "own error", "vmap", "caught")
+        mode
+        in ("integers", "NaN", "own error", "vmap", "caught", "sparse", "sparse, of a function")
     )
     assert facts(scorer(Changing("nothing"))) == facts(swap.Scorer(inputs())(Changing("nothing")))
 
@@ -263,6 +268,16 @@ def test_tangents_of_a_models_own(logged: list[int]) -> None:
     assert all(correct) and correct
 
 
+def test_a_replaced_forward_of_relu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nn.ReLU, "forward", lambda self, x: F.relu(x - 0.5))
+    model = Net(nn.ReLU(), nn.ReLU())
+    scorer = swap.Scorer(inputs())
+    with torch.no_grad():
+        hidden = F.relu(model.one(inputs()) - 0.5)
+        expected = swap.count_patterns(hidden, F.relu(model.two(hidden) - 0.5))
+    assert [scorer(model).patterns for _ in range(3)] == [(expected,)] * 3
+
+
 def test_other_threads_are_not_captured() -> None:
     def on_a_thread(x: Tensor) -> Tensor:
         thread = threading.Thread(target=lambda: (F.relu(x), nn.ReLU()(x - 1)))
@@ -273,6 +288,27 @@ def test_other_threads_are_not_captured() -> None:
     model = Net(nn.ReLU(), on_a_thread)
     scorer = swap.Scorer(inputs())
     assert [facts(scorer(model)) for _ in range(2)] == [facts(swap.Scorer(inputs())(model))] * 2
+
+
+def test_a_models_own_modules_on_another_thread() -> None:
+    model = Net(nn.ReLU())
+    relu = model.first
+
+    def on_a_thread(x: Tensor) -> Tensor:
+        outputs: list[Tensor] = []
+        thread = threading.Thread(target=lambda: outputs.append(relu(x - 1)))
+        thread.start()
+        thread.join()
+        return outputs[0]
+
+    model.second = on_a_thread
+    scorer = swap.Scorer(inputs())
+    first = scorer(model)
+    with torch.no_grad():
+        hidden = F.relu(model.one(inputs()))
+        expected = swap.count_patterns(hidden, F.relu(model.two(hidden) - 1))
+    assert first.patterns == (expected,)
+    assert [facts(scorer(model)) for _ in range(2)] == [facts(first)] * 2
 
 
 def test_a_model_that_scores_another() -> None:

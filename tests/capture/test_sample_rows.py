@@ -368,3 +368,19 @@ def test_orders_of_arguments() -> None:
         (moved, numbers, other), _ = batch.in_order(order, torch.device("cpu"))
         assert [int(image[0, 0, 0]) for image in moved] == list(order) == numbers.tolist()
         assert torch.equal(other, torch.eye(5))
+
+
+class AlsoCalledOnFewerRows(Net):
+    def between(self, x: Tensor) -> Tensor:
+        self.act(x[:5])
+        return x
+
+
+@pytest.mark.parametrize("max_memory", [None, 1])
+def test_a_layer_of_which_some_calls_fit_counts_alike_in_all_repeats(
+    max_memory: int | None,
+) -> None:
+    options: swap.ScoringOptions = {"init": "kaiming", "repeats": 3, "max_memory": max_memory}
+    score = swap.score(AlsoCalledOnFewerRows(), X, **options)
+    assert "no multiple of 8 samples: act" in str(score.notes)
+    assert score.patterns == swap.score(Net(), X, **options).patterns

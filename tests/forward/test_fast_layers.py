@@ -14,6 +14,7 @@ import pytest
 import torch
 from support.small_net import SmallNet
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 import swapnas_ext as swap
 from swapnas_ext.forward import fast_layers
@@ -395,6 +396,15 @@ def test_forward_mode_differentiation_is_left_to_torch() -> None:
         _, expected = torch.func.jvp(layer, (x,), (tangent,))
         with fast_layers([layer]):
             _, found = torch.func.jvp(layer, (x,), (tangent,))
+    torch.testing.assert_close(found, expected)
+
+
+def test_tangents_without_a_transform() -> None:
+    layer = scored_as(nn.BatchNorm2d(6))
+    x, tangent = torch.randn(2, 4, 6, 8, 8)
+    with torch.no_grad(), forward_ad.dual_level(), fast_layers([layer]):
+        found = forward_ad.unpack_dual(layer(forward_ad.make_dual(x, tangent))).tangent
+    _, expected = torch.func.jvp(layer, (x,), (tangent,))
     torch.testing.assert_close(found, expected)
 
 

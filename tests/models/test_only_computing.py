@@ -194,3 +194,9 @@ def test_hooks_of_all_modules() -> None:
     finally:
         handle.remove()
     assert only_computes(inventory)
+
+
+def test_a_replaced_forward_of_a_frequent_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    inventory = take_inventory(convolutions())
+    monkeypatch.setattr(nn.Conv2d, "forward", lambda self, x: x)
+    assert not only_computes(inventory)

@@ -60,6 +60,24 @@ class Dictionary(nn.Module):
         return {"y": self.act(self.second(self.act(self.first(x)))) * scale}
 
 
+class HalfNorms(nn.Module):
+    """One norm that only scales, one that only shifts, and one that the model switches to running statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(channels, 8, 3) for channels in (3, 8, 8))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(8) for _ in range(3))
+        self.norms[0].bias = None
+        self.norms[1].weight, self.norms[1].bias = None, nn.Parameter(torch.linspace(-1, 1, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.norms[2].eval()
+        self.norms[2].track_running_stats = True
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = F.relu(norm(conv(x)))
+        return x
+
+
 def models() -> dict[str, tuple[nn.Module, Any]]:
     torch.manual_seed(0)
     images = torch.randn(8, 3, 16, 16)
@@ -70,6 +88,7 @@ def models() -> dict[str, tuple[nn.Module, Any]]:
         "darts": (swap.spaces.get("darts").build(GENOTYPE), swap.data.photograph(16)),
         "nasbench201": (swap.spaces.get("nasbench201", channels=4, cells=1).build(cell), images),
         "functional": (Functional(), images),
+        "half norms": (HalfNorms(), images),
         "dictionary": (Dictionary(), {"x": torch.randn(8, 12), "scale": 2.0}),
     }
 
@@ -122,6 +141,17 @@ def test_same_scores_as_one_after_another(
         ]
         for row, alone in zip(score.layers, one_by_one.layers, strict=True):
             assert_same_patterns((row.new_patterns,), (alone.new_patterns,))
+
+
+@pytest.mark.parametrize("fast_layers", [True, False])
+def test_norms_without_some_weights(fast_layers: bool, batch_sizes: list[int]) -> None:
+    model, inputs = MODELS["half norms"]
+    options: swap.ScoringOptions = {"init": "kaiming", "repeats": 4, "fast_layers": fast_layers}
+    score = swap.score(model, inputs, **options)
+    assert batch_sizes == [3]
+    assert_same_patterns(
+        score.patterns, swap.score(model, inputs, max_memory=1, **options).patterns
+    )
 
 
 def test_initialiser_of_the_users_own(batch_sizes: list[int]) -> None:
