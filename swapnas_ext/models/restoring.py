@@ -264,6 +264,18 @@ class Restoring:
                     set_item(container, key, ours)
             self._saved.renew_tuples()
 
+    @cached_property
+    def weights_overlap(self) -> bool:
+        """Whether a weight has elements of another tensor of the model, as a view of it: what is written to one of them
+        changes the other."""
+        spans: dict[int, list[tuple[int, int, bool]]] = {}
+        for identity, theirs in self._theirs.items():
+            address = self._addresses.get(identity, 0)
+            if address and self._sharing[address] > 1:
+                is_weight = identity in self.weights
+                spans.setdefault(address, []).append((*_span(theirs), is_weight))
+        return any(map(_any_overlap, spans.values()))
+
     def lay_out(self, memory_format: torch.memory_format) -> None:
         _lay_out(self.weights.values(), memory_format)
 
@@ -348,6 +360,10 @@ class NothingToRestore:
 
     def again(self, *, weights: bool = False) -> None: ...
 
+    @property
+    def weights_overlap(self) -> bool:
+        return False
+
     def holding(self, weights: Mapping[int, Tensor]) -> Any:
         raise RuntimeError("one forward pass has no replicates")
 
@@ -386,6 +402,25 @@ def _is_laid_out_alike(a: Tensor, b: Tensor) -> bool:
     return (a.shape, a.stride(), a.storage_offset(), a.dtype) == (
         *(b.shape, b.stride(), b.storage_offset(), b.dtype),
     )
+
+
+def _span(tensor: Tensor) -> tuple[int, int]:
+    """First byte in its storage, and the one after the last."""
+    start = tensor.storage_offset()
+    steps = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+    return start * tensor.itemsize, (start + steps + 1) * tensor.itemsize
+
+
+def _any_overlap(spans: list[tuple[int, int, bool]]) -> bool:
+    """Whether two spans of one storage, one of them of a weight, have common bytes."""
+    end = end_of_weights = 0
+    for first, after_last, is_weight in sorted(spans):
+        if first < (end if is_weight else end_of_weights):
+            return True
+        end = max(end, after_last)
+        if is_weight:
+            end_of_weights = max(end_of_weights, after_last)
+    return False
 
 
 def _is_plain_tensor(tensor: Tensor) -> bool:

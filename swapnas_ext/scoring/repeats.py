@@ -315,6 +315,12 @@ class Repeats:
         if self._known.unbatchable is not None:
             self.network.note(self._known.unbatchable)
             return
+        if self._restoring.weights_overlap:  # those of replicates would not
+            self.network.note(
+                f"the repeats of {type(self.model).__name__} ran one after another, since weights share memory with "
+                "other tensors of it"
+            )
+            return
         weights = sum(p.numel() * p.element_size() for p in self._inventory.parameters.values())
         at_once = replicates_at_once(
             options.repeats - len(self.readings),
