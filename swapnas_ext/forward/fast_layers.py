@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext._torch_private import BATCH_NORM_FORWARD, Functorch, functorch, in_forward_ad
+from swapnas_ext._util import to_the_end
 from swapnas_ext.forward.paying import pays
 
 _operators = torch.ops.swapnas
@@ -298,5 +299,4 @@ def fast_layers(modules: Iterable[nn.Module]) -> Iterator[None]:
                 attributes["forward"] = kind(module)
         yield
     finally:
-        for attributes in patched:
-            attributes.pop("forward", None)
+        to_the_end(lambda: [attributes.pop("forward", None) for attributes in patched])

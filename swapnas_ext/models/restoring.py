@@ -29,11 +29,13 @@ from swapnas_ext._torch_private import (
     move_if_shared,
     version_of,
 )
+from swapnas_ext._util import to_the_end
 from swapnas_ext.models.containers import set_item
 from swapnas_ext.models.disposable import OF_A_VARIABLE
 from swapnas_ext.models.frequent_modules import NORMS
 from swapnas_ext.models.inventory import Inventory
 from swapnas_ext.models.saved_state import SavedState
+from swapnas_ext.models.scoring_mode import put_back_modes
 from swapnas_ext.models.tensor_copies import copy_of_storage, tensor_like, view_like
 
 
@@ -386,8 +388,7 @@ class ModesToRestore(NothingToRestore):
         self._changed = self._set(modules)
 
     def __exit__(self, *_: object) -> None:
-        for attributes, name, value in self._changed:
-            attributes[name] = value
+        to_the_end(lambda: put_back_modes(self._changed))
 
 
 def _assign(ours: Tensor, theirs: Tensor) -> None:

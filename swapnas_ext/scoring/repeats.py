@@ -132,7 +132,8 @@ class Repeats:
                 self._restoring = NothingToRestore(*arguments)
             else:
                 self._restoring = Restoring(*arguments, reach.overwritten, reach.buffers)
-            enter(self._restoring)
+            stack.push(self._restoring)  # first, for Ctrl-C may come right after it is entered
+            self._restoring.__enter__()
             network.restoring = self._restoring
             if options.autocast is not None:
                 enter(torch.autocast(self._device.type, options.autocast))
