@@ -201,7 +201,8 @@ class Capture:
         return self._watched.plain_relus
 
     def _relu_elsewhere(self, number: int, x: Tensor) -> Tensor:
-        return self._fused_relu(self._layer_of(number), in_place=False)(x)
+        y: Tensor = self._fused_relu(self._layer_of(number), in_place=False)(x)
+        return y
 
     def _stop_log(self) -> list[relu_log.Call]:
         if not self._is_logging:

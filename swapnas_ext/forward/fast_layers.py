@@ -201,12 +201,12 @@ class _FastConvolution(_FastWindowLayer):
         if arguments is None or x.dim() != 4 or not _are_plain(weight, bias):
             return None
         *geometry, groups = arguments
-        groups *= replicates
+        geometry.append(groups * replicates)
         if torch.is_autocast_enabled(x.device.type):
             return None
-        if not pays(x.shape, weight.shape, *geometry, groups):
+        if not pays(x.shape, weight.shape, *geometry):
             return None
-        y: Tensor = _operators.convolve(x, weight, bias, *geometry, groups)
+        y: Tensor = _operators.convolve(x, weight, bias, *geometry)
         return y
 
 

@@ -407,8 +407,8 @@ def _is_laid_out_alike(a: Tensor, b: Tensor) -> bool:
 
 def _span(tensor: Tensor) -> tuple[int, int]:
     """First byte in its storage, and the one after the last."""
-    start = tensor.storage_offset()
-    steps = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+    start = int(tensor.storage_offset())
+    steps = sum(int((n - 1) * step) for n, step in zip(tensor.shape, tensor.stride(), strict=True))
     return start * tensor.itemsize, (start + steps + 1) * tensor.itemsize
 
 
