@@ -106,8 +106,8 @@ def compare(benchmark: BenchmarkFixture, rows: list[dict[str, Any]]) -> Comparis
 
 
 @pytest.fixture
-def compare_twice(benchmark: BenchmarkFixture, rows: list[dict[str, Any]]) -> Callable[..., None]:
-    """For two comparisons in one test, each interleaved; pytest-benchmark keeps the first."""
+def compare_several(benchmark: BenchmarkFixture, rows: list[dict[str, Any]]) -> Callable[..., None]:
+    """For several comparisons in one test, each interleaved; pytest-benchmark keeps the first."""
     first = Comparison(benchmark, rows)
 
     def compare(work: str, ours: Work, others: dict[str, Work], **arguments: Any) -> None:

@@ -13,7 +13,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -111,12 +111,9 @@ def environment(name: str, value: str) -> Iterator[None]:
         os.environ[name] = before
 
 
-# Of inserts (csrc/cuda/insert_form.h).
-FORMS = ("runs", "single", "split", "lines")
-
-
 def in_form(work: Callable[[], Value], form: str) -> Callable[[], Value]:
-    """The work with inserts of a form, or of the chosen one where that form is not possible."""
+    """The work with inserts of a form (csrc/cuda/insert_form.h), or of the chosen one where that is not
+    possible."""
 
     def forced() -> Value:
         with environment("SWAPNAS_CUDA_FORM", form):
@@ -160,39 +157,44 @@ def inserts(device: Device, dtype: torch.dtype, samples: int, aim: float | None)
     neurons = device.sized(GIB, 1 << 16) // samples // dtype.itemsize
     kinds = device.sized(100_000, 100)
     name = f"ReLU + insert S={samples} {str(dtype)[6:]}, {device.sized('1 GiB', '64 KiB')}"
-    for kind, x in (
-        (
-            "all neurons random",
-            lambda: torch.randn(samples, neurons, device=device.torch).to(dtype),
-        ),
-        (f"{kinds:,} patterns", lambda: columns(device, samples, neurons, kinds, dtype)),
-        (
-            f"{kinds:,} patterns, V={neurons + 8008:,}, no power of two",
-            lambda: columns(device, samples, neurons + 8008, kinds, dtype),
-        ),
-        (
-            f"{kinds:,} patterns, V={neurons + 1001:,}, odd",
-            lambda: columns(device, samples, neurons + 1001, kinds, dtype),
-        ),
+    # With the forms that are worth a comparison: of rows that begin anywhere only Lines reads whole lines.
+    split = ("split",) if samples > 32 else ()
+    either = ("runs", "lines")
+    patterns = f"{kinds:,} patterns"
+    for kind, extra, forms in (
+        ("all neurons random", None, split),
+        (patterns, 0, split),
+        ("no power of two", 8008, either),
+        ("a multiple of 4", 1004, either),
+        ("odd", 1001, ()),
     ):
-        insert = Insert(device, x())
-        check_insert(f"{name}, {kind}", insert)
-        measure_insert(device, f"{name}, {kind}", insert, aim)
+        if extra is None:
+            x = torch.randn(samples, neurons, device=device.torch).to(dtype)
+        else:
+            x = columns(device, samples, neurons + extra, kinds, dtype)
+        if extra:
+            kind = f"{patterns}, V={neurons + extra:,}, {kind}"
+        insert = Insert(device, x)
+        del x
+        check_insert(f"{name}, {kind}", insert, forms)
+        measure_insert(device, f"{name}, {kind}", insert, aim, forms)
         del insert
         device.empty_cache()
 
 
-def check_insert(name: str, insert: Insert) -> None:
-    """Of every form; at last of the one that the kernels choose, whose patterns stay in the set."""
+def check_insert(name: str, insert: Insert, forms: Sequence[str]) -> None:
+    """At last of the form that the kernels choose, whose patterns stay in the set."""
     expected = distinct([reference.pack_patterns(insert.x, insert.samples)])
-    for form in (*FORMS, ""):
+    for form in (*forms, ""):
         insert.counter.reset()
         y = poisoned_call(insert.x, in_form(insert, form))
         require_relu(f"{name} {form}", y, insert.x)
         require_equal(f"count of {name} {form}", insert.counter.count(), expected)
 
 
-def measure_insert(device: Device, name: str, insert: Insert, aim: float | None) -> None:
+def measure_insert(
+    device: Device, name: str, insert: Insert, aim: float | None, forms: Sequence[str] = ()
+) -> None:
     x = insert.x
     copy = torch.empty_like(x)
     bytes_moved = 2 * x.numel() * x.element_size()
@@ -208,17 +210,11 @@ def measure_insert(device: Device, name: str, insert: Insert, aim: float | None)
         }
 
     others = {"copy": lambda: copy.copy_(x), "torch.relu": lambda: torch.relu(x)}
+    others |= {f"as {form}": in_form(insert, form) for form in forms}
     timed = partial(compare, device.kernel_ms, against="copy", notes=notes)
-    forms = {f"as {form}": in_form(insert, form) for form in device.sized(FORMS, FORMS[:1])}
-    timed(name, insert, {**others, **forms}, at_least=device.sized(aim, None))
+    timed(name, insert, others, at_least=device.sized(aim, None))
     # The reset is not timed.
-    timed(
-        f"{name}, into an empty set",
-        insert,
-        {**others, **forms},
-        before=insert.counter.reset,
-        rounds=7,
-    )
+    timed(f"{name}, into an empty set", insert, others, before=insert.counter.reset, rounds=7)
 
 
 def beyond_31_bits(device: Device) -> None:
@@ -249,8 +245,16 @@ def beyond_31_bits(device: Device) -> None:
     measure_insert(device, name, insert, None)
 
 
-# Samples and neurons of activation maps: of NAS-Bench-201, and of the first ReLU of ResNet-50.
-MAPS = ((16, 16_384), (128, 16_384), (128, 4_096), (16, 802_816), (16, 1_605_632), (128, 802_816))
+# Samples and neurons of activation maps: of NAS-Bench-201, and of ResNet-50.
+MAPS = (
+    (16, 16_384),
+    (128, 16_384),
+    (128, 4_096),
+    (16, 401_408),
+    (16, 802_816),
+    (16, 1_605_632),
+    (128, 802_816),
+)
 
 
 class Maps:
@@ -298,29 +302,11 @@ class Maps:
 def maps(device: Device) -> None:
     for samples, neurons in MAPS:
         these = Maps(device, samples, neurons)
-        forms = device.sized(FORMS[:3], FORMS[:1])
+        forms = ("runs", "single", "split") if neurons > 100_000 else ()
         ways = {f"as {form}": device.captured(in_form(these.insert, form)) for form in forms}
         these.compare(these.name, device.captured(these.insert), ways)
         del these, ways
         device.empty_cache()
-
-
-def overlapping(device: Device, work: Work) -> Work:
-    """The work in a graph in which an insert may start while the kernel before it ends."""
-    with environment("SWAPNAS_CUDA_OVERLAP", "1"):
-        return device.captured(work)
-
-
-def overlaps(device: Device) -> None:
-    """Whether launches that overlap are faster; apart from the other figures, since they depend on the driver."""
-    for samples, neurons in MAPS[:3]:
-        these = Maps(device, samples, neurons)
-        name = f"{these.name}, with and without overlap"
-        ways = {"as it is, overlapping": overlapping(device, these.insert)}
-        these.compare(name, device.captured(these.insert), ways)
-        del these, ways
-        device.empty_cache()
-    forwards(device, "nasbench201", overlaps=True)
 
 
 # ---- agreements ----------------------------------------------------------------------------------
@@ -413,7 +399,7 @@ NETWORKS: dict[str, tuple[str, Callable[[Device], nn.Module], int]] = {
 }
 
 
-def forwards(device: Device, network: str, *, overlaps: bool = False) -> None:
+def forwards(device: Device, network: str) -> None:
     title, build, pixels = NETWORKS[network]
     pixels = device.sized(pixels, 32)
     torch.manual_seed(0)
@@ -425,14 +411,14 @@ def forwards(device: Device, network: str, *, overlaps: bool = False) -> None:
         images = torch.randn(samples, 3, pixels, pixels, device=device.torch)
         name = f"scored forward, {title} at {pixels}, {samples} images"
         with torch.no_grad():
-            scored_forward(device, name, model, images, ternary, overlaps)
+            scored_forward(device, name, model, images, ternary)
         device.empty_cache()
 
 
 def scored_forward(
-    device: Device, name: str, model: nn.Module, images: Tensor, ternary: bool, overlaps: bool
+    device: Device, name: str, model: nn.Module, images: Tensor, ternary: bool
 ) -> None:
-    """Compares the calls, then the graphs; with ``overlaps`` only graphs, with and without overlap."""
+    """Compares the calls, then the graphs."""
     counter = swap.PatternCounter(len(images), device=device.torch, ternary=ternary)
 
     def bare() -> None:
@@ -446,30 +432,27 @@ def scored_forward(
     neurons = check_scored_forward(name, model, scored, counter)
     counter.reserve(neurons)
     eager = counter.count()
-    if not overlaps:
-        compare(
-            device.call_ms,
-            name,
-            scored,
-            {"bare forward": bare},
-            against="bare forward",
-            rounds=device.sized(41, 2),
-            within=device.sized(1.03, None),
-            faster=False,
-        )
+    compare(
+        device.call_ms,
+        name,
+        scored,
+        {"bare forward": bare},
+        against="bare forward",
+        rounds=device.sized(41, 2),
+        within=device.sized(1.03, None),
+        faster=False,
+    )
     replay_scored, replay_bare = device.captured(scored), device.captured(bare)
-    ways = {"as it is, overlapping": overlapping(device, scored)} if overlaps else {}
-    for replay in (*ways.values(), replay_scored):
-        counter.reset()
-        replay()
-        replayed = counter.count()
-        if abs(replayed - eager) > 1 + eager // 100:  # convolutions may use other algorithms
-            raise SystemExit(f"the graph of {name} counts {replayed}, and the forward pass {eager}")
+    counter.reset()
+    replay_scored()
+    replayed = counter.count()
+    if abs(replayed - eager) > 1 + eager // 100:  # convolutions may use other algorithms
+        raise SystemExit(f"the graph of {name} counts {replayed}, and the forward pass {eager}")
     compare(
         device.kernel_ms,
-        f"{name}, as a graph" + (", with and without overlap" if overlaps else ""),
+        f"{name}, as a graph",
         replay_scored,
-        {"bare forward": replay_bare, **ways},
+        {"bare forward": replay_bare},
         against="bare forward",
         rounds=device.sized(101, 2),
         within=device.sized(1.03, None),
@@ -625,7 +608,6 @@ def _named() -> dict[str, Measure]:
         measures[f"profile-{name}"] = lambda device, _, d=dtype, s=samples: profiled(device, d, s)
     measures["beyond-31-bits"] = lambda device, _: beyond_31_bits(device)
     measures["maps"] = lambda device, _: maps(device)
-    measures["overlaps"] = lambda device, _: overlaps(device)
     measures["agreements"] = lambda device, _: agreements(device)
     measures["count"] = lambda device, _: counts(device)
     for network in NETWORKS:

@@ -24,14 +24,13 @@ FIGURES = (
     ("insert-float32-128", 30, 5),
     ("insert-float32-64", 30, 5),
     ("count", 40, 5),
-    ("overlaps", 40, 8),
     ("forward-nasbench201", 40, 10),
     ("forward-darts", 40, 10),
     ("forward-resnet50", 40, 12),
     ("insert-bfloat16-32", 30, 5),
     ("repeats", 40, 8),
-    ("forward-vit", 40, 12),
     ("beyond-31-bits", 40, 8),
+    ("forward-vit", 40, 12),
     ("search", 45, 20),
 )
 PROFILED = (
@@ -47,6 +46,8 @@ _SECTIONS = (
     "LaunchStats",
 )
 _SANITIZERS = "sanitizers"
+# Figures that take long and change little, after the tests.
+_LAST = ("forward-vit", "search")
 
 
 def python(*arguments: str | Path) -> list[str]:
@@ -83,8 +84,7 @@ def _steps(out: Path, dry_run: bool) -> list[Step]:
         ),
         Step("test_cuda", pytest("test_cuda.py"), TESTS, limit=90, least=15, group=checks),
         *(sanitizer(kind) for kind in ("memcheck", "racecheck", "synccheck")),
-        *(all_figures_at_once() if dry_run else figures()),
-        *(profile(names, out) for names in PROFILED),
+        *(all_figures_at_once() if dry_run else figures(last=False)),
         Step(
             "CUDA half of test_counter and test_ops",
             pytest("-k", "cuda", "patterns/test_counter.py", "patterns/test_ops.py"),
@@ -93,11 +93,17 @@ def _steps(out: Path, dry_run: bool) -> list[Step]:
             least=20,
             file=out / "gpu-tests.txt",
         ),
+        *([] if dry_run else figures(last=True)),
+        *(profile(names, out) for names in PROFILED),
     ]
 
 
-def figures() -> list[Step]:
-    return [figure([name], name, limit, least) for name, limit, least in FIGURES]
+def figures(*, last: bool) -> list[Step]:
+    return [
+        figure([name], name, limit, least)
+        for name, limit, least in FIGURES
+        if (name in _LAST) == last
+    ]
 
 
 def all_figures_at_once() -> list[Step]:

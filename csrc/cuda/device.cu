@@ -1,6 +1,5 @@
 #include <cuda_runtime.h>
 
-#include <cstdlib>
 #include <stdexcept>
 
 #include "cuda/device.h"
@@ -62,12 +61,6 @@ int resident_blocks(const void* kernel, int threads, int64_t shared_bytes) {
     return blocks;
 }
 
-bool kernel_overlap() {
-    const char* wanted = std::getenv("SWAPNAS_CUDA_OVERLAP");
-    if (wanted == nullptr || std::string(wanted) != "1") return false;
-    return attribute(cudaDevAttrComputeCapabilityMajor) >= 9;
-}
-
 void clear(void* memory, int64_t bytes, Stream stream) {
     check(cudaMemsetAsync(memory, 0, static_cast<size_t>(bytes), static_cast<cudaStream_t>(stream)),
           "cudaMemsetAsync");
@@ -79,17 +72,11 @@ void launch_kernel(const char* name, const void* kernel, const Grid& grid, Strea
         check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                    static_cast<int>(grid.shared_bytes)),
               "shared memory for the kernel " + std::string(name));
-    cudaLaunchAttribute overlap{};
-    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    overlap.val.programmaticStreamSerializationAllowed = 1;
-    cudaLaunchConfig_t config{};
-    config.gridDim = dim3(static_cast<unsigned>(grid.blocks), static_cast<unsigned>(grid.groups));
-    config.blockDim = dim3(static_cast<unsigned>(grid.threads));
-    config.dynamicSmemBytes = static_cast<size_t>(grid.shared_bytes);
-    config.stream = static_cast<cudaStream_t>(stream);
-    config.attrs = &overlap;
-    config.numAttrs = grid.overlaps ? 1 : 0;
-    check(cudaLaunchKernelExC(&config, kernel, arguments), "the kernel " + std::string(name));
+    const dim3 blocks(static_cast<unsigned>(grid.blocks), static_cast<unsigned>(grid.groups));
+    check(
+        cudaLaunchKernel(kernel, blocks, dim3(static_cast<unsigned>(grid.threads)), arguments,
+                         static_cast<size_t>(grid.shared_bytes), static_cast<cudaStream_t>(stream)),
+        "the kernel " + std::string(name));
 }
 
 }  // namespace swapnas::cuda

@@ -21,8 +21,6 @@ struct Grid {
     int64_t groups = 1;  // along y, at most kMaxGridY
     int threads;         // per block, at most kMaxThreads
     int64_t shared_bytes = 0;
-    // Starts while the kernel before it still ends, on a GPU that can; see kernel_overlap().
-    bool overlaps = false;
 };
 
 // The state of CUDA on this machine.
@@ -38,10 +36,6 @@ int multiprocessors();
 
 // Blocks of the kernel that a multiprocessor of the current device runs at once.
 int resident_blocks(const void* kernel, int threads, int64_t shared_bytes);
-
-// Whether the current device can start a kernel while the one before it ends, and the environment
-// variable SWAPNAS_CUDA_OVERLAP is 1.
-bool kernel_overlap();
 
 // Fills memory with zeros, in the order of the stream.
 void clear(void* memory, int64_t bytes, Stream stream);

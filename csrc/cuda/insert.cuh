@@ -186,7 +186,6 @@ private:
 template <class Inserter>
 __global__ void __launch_bounds__(kMaxThreads, Inserter::kBlocks)
     insert_kernel(const InsertArguments a) {
-    wait_for_previous_kernel();
     const int64_t items_per_row = a.inner / Inserter::kNeurons;
     const int64_t items = a.outer * items_per_row;
 

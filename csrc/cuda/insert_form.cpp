@@ -25,12 +25,11 @@ bool possible(const InsertWork& work, Form form) {
     return form == Form::Single || work.parts > 0;
 }
 
-// Percent of the time that whole lines take, for rows that don't begin with one: measured for runs
-// and one neuron, which then share sectors of memory.
+// Percent of the time that rows take which begin at multiples of 16 bytes: elsewhere, accesses of a
+// warp share sectors of memory, except as Lines.
 int64_t percent(const InsertWork& work, Form form) {
     if (form == Form::Lines) return 103 + 25 / work.strip;
-    if (work.rows_in_lines) return 100;
-    return work.run > 0 ? 112 : 200;
+    return work.rows_in_runs ? 100 : 200;
 }
 
 // Trips that follow one another.

@@ -10,7 +10,7 @@ enum class Form {
              // threads
     Single,  // all samples of one neuron
     Split,   // some samples of one neuron (split_insert.cuh)
-    Lines,   // runs, in rows that don't begin at multiples of 128 bytes (lines_insert.cuh)
+    Lines,   // runs, in rows that begin anywhere (lines_insert.cuh)
 };
 
 inline constexpr int64_t kSplitNeurons = 32;  // of a block: a warp reads them in one row
@@ -23,7 +23,7 @@ struct InsertWork {
     int64_t neurons;  // of all groups
     int64_t samples;
     int64_t run;           // neurons of 16 bytes; 0 if they don't all lie at multiples of 16 bytes
-    bool rows_in_lines;    // whether every row begins at a multiple of 128 bytes
+    bool rows_in_runs;     // whether every row begins at a multiple of 16 bytes
     int64_t strip;         // runs of a warp as Lines; 0 if it can't
     int64_t parts;         // into which Split divides the samples; 0 if it can't
     int64_t run_of_lines;  // the same if they do lie there

@@ -168,7 +168,6 @@ __global__ void __launch_bounds__(kLinesThreads, kLinesBlocks<T, typename Set::W
     constexpr int kNeurons = Rows::kNeurons;
     constexpr unsigned kAllLanes = 0xFFFFFFFF;
     constexpr int kInWord = kLinesInWord<Set>;
-    wait_for_previous_kernel();
     const int lane = static_cast<int>(threadIdx.x) % 32;
     const int runs = static_cast<int>((a.inner + Rows::kWidth - 1) / Rows::kWidth);
     const int samples = static_cast<int>(a.samples);

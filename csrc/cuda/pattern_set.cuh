@@ -337,23 +337,23 @@ public:
     __device__ void insert(const Pattern& pattern, uint64_t hash, Tally& tally) {
         const uint64_t own = pattern(0);
         const int64_t last = table_.capacity - 1;
-        Probe probing(table_, table_.capacity / kHeads);
+        Probe probing(table_, table_.capacity);
         int64_t slot = static_cast<int64_t>(mix(hash) >> table_.shift);
-        do {
-            // The first chunks of several slots in flight: neighbours share sectors of memory.
-            uint64_t heads[kHeads];
-#pragma unroll
-            for (int i = 0; i < kHeads; ++i)
-                heads[i] = load_relaxed(slots_ + ((slot + i) & last) * chunks_);
-#pragma unroll 1
-            for (int i = 0; i < kHeads; ++i) {
-                if ((heads[0] == 0 || heads[0] == own) && take(slot, heads[0], pattern, tally))
-                    return;
+        while (true) {
+            // The first chunks of two slots in flight: neighbours are mostly in one run of 64
+            // bytes.
+            const uint64_t head = load_relaxed(slots_ + slot * chunks_);
+            const uint64_t following = load_relaxed(slots_ + ((slot + 1) & last) * chunks_);
+            const bool here = head == 0 || head == own;
+            const bool next = following == 0 || following == own;
+            if (!here) {
+                if (!probing.next()) break;
                 slot = (slot + 1) & last;
-#pragma unroll
-                for (int h = 1; h < kHeads; ++h) heads[h - 1] = heads[h];
             }
-        } while (probing.next());
+            if ((here || next) && take(slot, here ? head : following, pattern, tally)) return;
+            if (!probing.next()) break;
+            slot = (slot + 1) & last;
+        }
         tally.overflow = true;
     }
 
@@ -403,7 +403,6 @@ private:
         return true;
     }
 
-    static constexpr int kHeads = 4;   // slots that a thread looks at before it takes one
     static constexpr int kAtOnce = 2;  // chunks that a thread reads before it compares one
 
     const Table& table_;

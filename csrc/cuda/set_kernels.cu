@@ -79,11 +79,12 @@ SetArguments set_arguments(const GroupTables& tables) {
             64 - std::countr_zero(static_cast<uint64_t>(capacity))};
 }
 
-// Whether a bitmap in each block's shared memory pays off: a block then has more neurons to insert
-// than words to clear and merge.
+// Whether a bitmap in each block's shared memory pays off. To clear and merge it takes about 6 us
+// on an H200. In L2 a small bitmap is in few places, for which all neurons queue: a map of 802,816
+// neurons and 16 samples took 42 to 54 us there, where memory needs 26.
 bool shared_pays(int64_t bits, int64_t neurons) {
     const int64_t words = ((int64_t{1} << bits) + 31) / 32;
-    return 4 * words <= kSharedBytes && neurons >= words * multiprocessors() * 4;
+    return 4 * words <= kSharedBytes && neurons >= words * multiprocessors() * 2;
 }
 
 // `run`: neurons of a thread.
@@ -99,7 +100,6 @@ void launch_insert(const std::string& name, void (*kernel)(InsertArguments), Ins
         grid.blocks = std::clamp<int64_t>(ceil_div(items, kMaxThreads), 1, resident);
     }
     grid.shared_bytes = shared_bytes;
-    grid.overlaps = kernel_overlap();
     a.lanes = grid.threads;
     launch(name.c_str(), kernel, grid, stream, a);
 }
@@ -152,8 +152,7 @@ void launch_lines(const std::string& name, const InsertArguments& a, int64_t str
         .blocks = std::clamp<int64_t>(ceil_div(runs, runs_of_block), 1, multiprocessors() * blocks),
         .groups = std::min(a.groups, kMaxGridY),
         .threads = kLinesThreads,
-        .shared_bytes = shared_bytes,
-        .overlaps = kernel_overlap()};
+        .shared_bytes = shared_bytes};
     launch((name + ", lines)").c_str(), kernel, grid, stream,
            LinesArguments{a, static_cast<int>(strip), static_cast<int>(set_words)});
 }
@@ -190,8 +189,7 @@ void launch_wide(const std::string& name, InsertArguments a, Stream stream) {
                                                   multiprocessors() * kBlocksPerMultiprocessor),
                     .groups = std::min(a.groups, kMaxGridY),
                     .threads = (a.lanes + 31) / 32 * 32,
-                    .shared_bytes = int64_t{8} * a.chunks * N * a.lanes,
-                    .overlaps = kernel_overlap()};
+                    .shared_bytes = int64_t{8} * a.chunks * N * a.lanes};
     launch(name.c_str(), insert_kernel<WideInserter<T, Ternary, N>>, grid, stream, a);
 }
 
@@ -206,15 +204,15 @@ void launch_split(const std::string& name, const InsertArguments& a, Stream stre
                            multiprocessors() * kBlocksPerMultiprocessor),
         .groups = std::min(a.groups, kMaxGridY),
         .threads = static_cast<int>(kSplitNeurons * std::min<int64_t>(a.parts, kMaxSplitWarps)),
-        .shared_bytes = split_shared_bytes(a.parts),
-        .overlaps = kernel_overlap()};
+        .shared_bytes = split_shared_bytes(a.parts)};
     launch((name + ", split)").c_str(), split_insert_kernel<T, Ternary, Set>, grid, stream, a);
 }
 
 template <class T, bool Ternary>
 InsertWork insert_work(const Activations& x, const InsertArguments& a, SetKind kind) {
     const bool wide = kind == SetKind::Wide;
-    const bool in_runs = all_aligned(x, kRun<T>) && x.inner % kRun<T> == 0 &&
+    const bool rows_in_runs = all_aligned(x, kRun<T>);
+    const bool in_runs = rows_in_runs && x.inner % kRun<T> == 0 &&
                          (!wide || wide_lanes(a, kRun<T>) >= kSplitNeurons);
     // Fewer samples are all in flight in one thread.
     const bool splits =
@@ -224,10 +222,7 @@ InsertWork insert_work(const Activations& x, const InsertArguments& a, SetKind k
             .neurons = x.groups * x.neurons(),
             .samples = x.samples,
             .run = in_runs ? kRun<T> : 0,
-            .rows_in_lines =
-                aligned(x.data, kLineBytes) && aligned(x.relu_output, kLineBytes) &&
-                (x.samples == 1 || x.sample_stride * int64_t{sizeof(T)} % kLineBytes == 0) &&
-                (x.outer == 1 || x.outer_stride * int64_t{sizeof(T)} % kLineBytes == 0),
+            .rows_in_runs = rows_in_runs,
             .strip = Ternary ? 0 : lines_strip<T>(x, wide),
             .parts = splits ? a.parts : 0,
             .run_of_lines = kRun<T>,

@@ -31,13 +31,6 @@ __device__ void hide_from_compiler(T*& address) {
     asm("" : "+l"(address));
 }
 
-// Until then a kernel of a Grid that `overlaps` must not touch global memory.
-__device__ inline void wait_for_previous_kernel() {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-
 // Reads of activations and writes of ReLUs: used once, so they leave the caches to the set.
 template <class T>
 __device__ T load_stream(const T* address) {

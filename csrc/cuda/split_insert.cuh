@@ -105,7 +105,6 @@ inline constexpr int kSplitBlocks = !Set::kWide                 ? 2
 template <class T, bool Ternary, class Set>
 __global__ void __launch_bounds__(kMaxSplitWarps* kSplitNeurons, kSplitBlocks<T, Ternary, Set>)
     split_insert_kernel(const InsertArguments a) {
-    wait_for_previous_kernel();
     constexpr Parts kParts(Set::kWide, Ternary);
     constexpr int kNeurons = kSplitNeurons;
     const int lane = static_cast<int>(threadIdx.x) % kNeurons;

@@ -72,60 +72,6 @@ struct ForwardOperators {
         return y;
     }
 
-    // Of one dimension: the outputs of a kernel that moves over padded inputs.
-    static int64_t outputs(int64_t size, int64_t kernel, int64_t stride, int64_t padding,
-                           int64_t dilation) {
-        if (stride < 1 || dilation < 1 || padding < 0)
-            check(false,
-                  "convolve needs strides and dilations of at least 1, and no negative padding");
-        const int64_t room = size + 2 * padding - dilation * (kernel - 1) - 1;
-        if (kernel < 1 || room < 0)
-            check(false, "the kernel of " + std::to_string(kernel) + " with dilation " +
-                             std::to_string(dilation) + " does not fit into " +
-                             std::to_string(size) + " pixels with padding " +
-                             std::to_string(padding));
-        return room / stride + 1;
-    }
-
-    static Tensor convolve(Tensor x, Tensor weight, std::optional<Tensor> bias, int64_t stride_h,
-                           int64_t stride_w, int64_t padding_h, int64_t padding_w,
-                           int64_t dilation_h, int64_t dilation_w, int64_t groups) {
-        const float* data = floats(x, "x");
-        const float* weights = floats(weight, "weight");
-        if (x.dim() != 4 || weight.dim() != 4)
-            check(false, "x must be [N, C, H, W], and weight [O, C / groups, kh, kw]");
-        if (groups < 1 || x.size(1) != weight.size(1) * groups || weight.size(0) % groups != 0)
-            check(false, "x has " + std::to_string(x.size(1)) + " channels, weight is for " +
-                             std::to_string(weight.size(1)) + " in each of " +
-                             std::to_string(groups) + " groups, and gives " +
-                             std::to_string(weight.size(0)));
-        const cpu::Convolution convolution{
-            .x = data,
-            .weight = weights,
-            .bias = optional_floats(bias, weight.size(0), "bias"),
-            .samples = x.size(0),
-            .groups = groups,
-            .in_channels = weight.size(1),
-            .out_channels = weight.size(0) / groups,
-            .height = x.size(2),
-            .width = x.size(3),
-            .out_height = outputs(x.size(2), weight.size(2), stride_h, padding_h, dilation_h),
-            .out_width = outputs(x.size(3), weight.size(3), stride_w, padding_w, dilation_w),
-            .kernel_h = weight.size(2),
-            .kernel_w = weight.size(3),
-            .stride_h = stride_h,
-            .stride_w = stride_w,
-            .padding_h = padding_h,
-            .padding_w = padding_w,
-            .dilation_h = dilation_h,
-            .dilation_w = dilation_w};
-        auto y = torch::stable::empty(
-            {convolution.samples, weight.size(0), convolution.out_height, convolution.out_width},
-            x.scalar_type(), std::nullopt, x.device());
-        cpu::convolve(convolution, static_cast<float*>(y.mutable_data_ptr()), TorchWorkers());
-        return y;
-    }
-
     static Tensor batch_norm_relu_insert(Tensor table, Tensor x, std::optional<Tensor> weight,
                                          std::optional<Tensor> bias, double eps, int64_t samples,
                                          bool ternary) {
@@ -200,13 +146,67 @@ struct ForwardOperators {
                           .include_padding = false});
     }
 
+    // Of one dimension: the outputs of a kernel that moves over padded inputs.
+    static int64_t outputs(int64_t size, int64_t kernel, int64_t stride, int64_t padding,
+                           int64_t dilation) {
+        if (stride < 1 || dilation < 1 || padding < 0)
+            check(false,
+                  "convolve needs strides and dilations of at least 1, and no negative padding");
+        const int64_t room = size + 2 * padding - dilation * (kernel - 1) - 1;
+        if (kernel < 1 || room < 0)
+            check(false, "the kernel of " + std::to_string(kernel) + " with dilation " +
+                             std::to_string(dilation) + " does not fit into " +
+                             std::to_string(size) + " pixels with padding " +
+                             std::to_string(padding));
+        return room / stride + 1;
+    }
+
+    static Tensor convolve(Tensor x, Tensor weight, std::optional<Tensor> bias, int64_t stride_h,
+                           int64_t stride_w, int64_t padding_h, int64_t padding_w,
+                           int64_t dilation_h, int64_t dilation_w, int64_t groups) {
+        const float* data = floats(x, "x");
+        const float* weights = floats(weight, "weight");
+        if (x.dim() != 4 || weight.dim() != 4)
+            check(false, "x must be [N, C, H, W], and weight [O, C / groups, kh, kw]");
+        if (groups < 1 || x.size(1) != weight.size(1) * groups || weight.size(0) % groups != 0)
+            check(false, "x has " + std::to_string(x.size(1)) + " channels, weight is for " +
+                             std::to_string(weight.size(1)) + " in each of " +
+                             std::to_string(groups) + " groups, and gives " +
+                             std::to_string(weight.size(0)));
+        const cpu::Convolution convolution{
+            .x = data,
+            .weight = weights,
+            .bias = optional_floats(bias, weight.size(0), "bias"),
+            .samples = x.size(0),
+            .groups = groups,
+            .in_channels = weight.size(1),
+            .out_channels = weight.size(0) / groups,
+            .height = x.size(2),
+            .width = x.size(3),
+            .out_height = outputs(x.size(2), weight.size(2), stride_h, padding_h, dilation_h),
+            .out_width = outputs(x.size(3), weight.size(3), stride_w, padding_w, dilation_w),
+            .kernel_h = weight.size(2),
+            .kernel_w = weight.size(3),
+            .stride_h = stride_h,
+            .stride_w = stride_w,
+            .padding_h = padding_h,
+            .padding_w = padding_w,
+            .dilation_h = dilation_h,
+            .dilation_w = dilation_w};
+        auto y = torch::stable::empty(
+            {convolution.samples, weight.size(0), convolution.out_height, convolution.out_width},
+            x.scalar_type(), std::nullopt, x.device());
+        cpu::convolve(convolution, static_cast<float*>(y.mutable_data_ptr()), TorchWorkers());
+        return y;
+    }
+
     static void register_all(torch::stable::detail::StableLibrary& m) {
         m.impl("batch_norm", TORCH_BOX(&Reporting<&ForwardOperators::batch_norm>::call));
         m.impl("batch_norm_relu_insert",
                TORCH_BOX(&Reporting<&ForwardOperators::batch_norm_relu_insert>::call));
         m.impl("avg_pool2d", TORCH_BOX(&Reporting<&ForwardOperators::avg_pool2d>::call));
-        m.impl("convolve", TORCH_BOX(&Reporting<&ForwardOperators::convolve>::call));
         m.impl("max_pool2d", TORCH_BOX(&Reporting<&ForwardOperators::max_pool2d>::call));
+        m.impl("convolve", TORCH_BOX(&Reporting<&ForwardOperators::convolve>::call));
     }
 };
 

@@ -16,14 +16,15 @@ from torch import Tensor, nn
 
 from swapnas_ext._torch_private import in_forward_ad, version_of
 from swapnas_ext._util import to_the_end
-from swapnas_ext.capture import dispatch, relu_log, rules
+from swapnas_ext.capture import dispatch, rules
 from swapnas_ext.capture.layer import Layer
 from swapnas_ext.capture.plan import Plan
 from swapnas_ext.capture.rules import RELU, RELU_FORWARD, Rule
 from swapnas_ext.capture.watched import WatchedModule, WatchedModules
 from swapnas_ext.models import first_tensor, main_input
-from swapnas_ext.patterns import NAN_MESSAGE, NanActivationError, Observer
+from swapnas_ext.patterns import NAN_MESSAGE, NanActivationError, Observer, relu_log
 
+Insert = Callable[[Callable[[Tensor, Tensor, int, bool], Tensor], Tensor], "Tensor | None"]
 _marks = itertools.count()
 _Noted = tuple[int, tuple[Layer, int, torch.dtype, float, float, int]]
 """One activation that Python observed: how many calls were in the log of ReLUs before it; its layer, elements and their
@@ -130,8 +131,9 @@ class Capture:
         counts = count_layers and observer.counts_patterns
         self._patterns_so_far = observer.count_on_host if counts else _zero
         self._book: list[_Noted] = []
+        self._plain_relus: dict[int, WatchedModule] = {}  # by the identity of the module
         self._is_logging = False
-        self._layers_of_log: dict[int, Layer] = {}
+        self._layers_of_modules: dict[str, Layer] = {}
         self._calls_in_log = _zero
         self._table = self._table_of_log() if compiled else None
         self._relu = self._relu_once()
@@ -161,6 +163,7 @@ class Capture:
                         own_forwards.append((attributes, _own_forward(module)))
                     if logged[number]:
                         forward = forwards[number]
+                        self._plain_relus[id(module.module)] = module
                     else:
                         forward = self._forward_of(module)
                         forward.__dict__["watched_by_swapnas"] = True
@@ -214,17 +217,20 @@ class Capture:
         """The layer of a module that goes to the log, or of a ReLU that no module calls through it."""
         if number == relu_log.UNNAMED:
             return Layer("relu", "relu", "operator")
-        layer = self._layers_of_log.get(number)
+        return self._layer(self._watched.watched[number])
+
+    def _layer(self, module: WatchedModule) -> Layer:
+        layer = self._layers_of_modules.get(module.name)
         if layer is None:
-            module = self._watched.watched[number]
-            layer = self._layers_of_log[number] = Layer(module.name, module.kind)
+            layer = Layer(module.name, module.kind, rule=module.rule)
+            self._layers_of_modules[module.name] = layer
         return layer
 
     # ---- modules ---------------------------------------------------------------------------------
 
     def _forward_of(self, module: WatchedModule) -> Callable[..., Any]:
         original = module.module.forward
-        layer = Layer(module.name, module.kind, rule=module.rule)
+        layer = self._layer(module)
         rule = module.rule
         paused = dispatch.paused
         if module.role == "suspect":
@@ -244,6 +250,7 @@ class Capture:
         own_forward = "forward" in module.module.__dict__
         is_relu = rule == RELU and type(module.module).forward is RELU_FORWARD
         if is_relu and not own_forward and not self._find_nan:
+            self._plain_relus[id(module.module)] = module
             return self._fused_relu(layer, in_place=bool(module.module.inplace))
 
         def observed(*args: Any, **kwargs: Any) -> Any:
@@ -274,6 +281,34 @@ class Capture:
             return y
 
         return fused_relu
+
+    def insert_of(self, relu: nn.Module) -> Insert | None:
+        """What inserts the patterns of a ReLU that runs as one with the layer before it. None: the ReLU has to run by
+        itself."""
+        module = self._plain_relus.get(id(relu))
+        if module is None or self.observer.of_inputs:
+            return None
+        layer = self._layer(module)
+
+        def insert(
+            operator: Callable[[Tensor, Tensor, int, bool], Tensor], x: Tensor
+        ) -> Tensor | None:
+            start = time.perf_counter()
+            y = self.observer.insert_by(operator, x)
+            if y is not None:
+                elements = y.numel() // self.observer.replicates
+                entry = (
+                    layer,
+                    elements,
+                    y.dtype,
+                    start,
+                    time.perf_counter(),
+                    self._patterns_so_far(),
+                )
+                self._book.append((self._calls_in_log(), entry))
+            return y
+
+        return insert
 
     def _relu_once(self) -> Callable[[Tensor], Tensor]:
         """The observer's ReLU; a plain ReLU for a tensor that was fed already and must not be fed twice, as

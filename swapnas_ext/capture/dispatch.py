@@ -22,7 +22,7 @@ if _torch_private.dispatch_keys is not None:
     SEES_REPLICATES = True
     """Whether a call under ``torch.func.vmap`` is intercepted as the model makes it."""
     LOGS_RELUS = True
-    """Whether intercepted ReLUs may go to a `relu_log`."""
+    """Whether intercepted ReLUs may go to a `patterns.relu_log`."""
 
 elif _torch_private.TorchDispatchMode is not None:
     from swapnas_ext.capture.dispatch_by_mode import intercepted, paused, register

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from swapnas_ext import _C
 from swapnas_ext._torch_private import INTERCEPTION_KEY, dispatch_keys
+from swapnas_ext.patterns import relu_log
 
 if TYPE_CHECKING:
     from swapnas_ext.capture.dispatch import Handler
@@ -35,9 +35,6 @@ _thread = _Thread()
 _fallback = torch.library.Library("_", "IMPL", INTERCEPTION_KEY)  # type: ignore[no-untyped-call]
 _fallback.fallback(torch.library.fallthrough_kernel, INTERCEPTION_KEY)  # type: ignore[no-untyped-call]
 _kernels = torch.library.Library("aten", "IMPL", INTERCEPTION_KEY)  # type: ignore[no-untyped-call]
-_own: Any = torch.library.Library("swapnas", "FRAGMENT")  # type: ignore[no-untyped-call]
-_own.define("relu_in_python(Tensor x) -> Tensor")
-_own.define("start_relus(Tensor table, int samples, bool ternary, bool takes_unnamed) -> ()")
 _registered: set[str] = set()
 _registering = threading.Lock()
 
@@ -58,8 +55,7 @@ def register(name: str) -> None:
                         form + suffix, _kernel(name, getattr(packet, overload))
                     )
         if name == "relu":
-            _own.impl("relu_in_python", _relu_in_python, INTERCEPTION_KEY)
-            _C.register_relu_kernel(INTERCEPTION_KEY)
+            relu_log.register(INTERCEPTION_KEY, _relu_in_python)
         _registered.add(name)
 
 
@@ -99,7 +95,7 @@ def intercepted(handler: Handler) -> Iterator[None]:
         yield
     except RuntimeError as raised:
         error = _thread.error
-        if error is None or _C.error_in_python not in str(raised):
+        if error is None or relu_log.ERROR_IN_PYTHON not in str(raised):
             raise
     finally:
         _keys.set_included(_keys.key, was_on)

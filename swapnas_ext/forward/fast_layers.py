@@ -19,9 +19,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from swapnas_ext._torch_private import BATCH_NORM_FORWARD, Functorch, functorch, in_forward_ad
+from swapnas_ext._torch_private import (
+    BATCH_NORM_FORWARD,
+    Functorch,
+    functorch,
+    has_global_hooks,
+    in_forward_ad,
+    may_have_forward_hooks,
+)
 from swapnas_ext._util import to_the_end
 from swapnas_ext.forward.paying import pays
+
+InsertingOperator = Callable[[Tensor, Tensor, int, bool], Tensor]
+"""From a table of patterns, ``[S, R * C, ...]``, S, and whether patterns are ternary, to the output of a ReLU, whose
+patterns it inserts."""
+Insert = Callable[[InsertingOperator, Tensor], "Tensor | None"]
+"""Calls an inserting operator on a tensor, for the set of the pass. None: there is no such set."""
+InsertOf = Callable[[nn.Module], "Insert | None"]
+"""What inserts the patterns of a ReLU of the network; None: it is not to be fused with anything."""
 
 _operators = torch.ops.swapnas
 _vmap = functorch
@@ -37,16 +52,21 @@ class _FastLayer:
         self._original: Callable[[Tensor], Tensor] = module.forward
 
     def __call__(self, input: Tensor) -> Tensor:
-        y = None
-        if type(input) is Tensor and not torch.is_grad_enabled() and not in_forward_ad():
-            try:
-                if _vmap is not None and _vmap.is_wrapped(input):
-                    y = self._of_replicates(input, _vmap)
-                elif input.dtype is torch.float32 and input.is_contiguous():
-                    y = self._of_one(input)
-            except RuntimeError:  # torch can do it, or says what is wrong
-                pass
+        y = self.run(input)
         return self._original(input) if y is None else y
+
+    def run(self, input: Tensor) -> Tensor | None:
+        """The output; None where torch is to compute it."""
+        if type(input) is not Tensor or torch.is_grad_enabled() or in_forward_ad():
+            return None
+        try:
+            if _vmap is not None and _vmap.is_wrapped(input):
+                return self._of_replicates(input, _vmap)
+            if input.dtype is torch.float32 and input.is_contiguous():
+                return self._of_one(input)
+        except RuntimeError:  # torch can do it, or says what is wrong
+            pass
+        return None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> MethodType:
         """A copy of the module has the ``forward`` of its class."""
@@ -69,7 +89,9 @@ class _FastLayer:
         if vmap.is_wrapped(folded) or folded.dtype is not torch.float32:
             return None
         y = self._of_folded(folded, replicates, level, vmap)
-        return None if y is None else vmap.wrapped(y.unflatten(1, (replicates, -1)), 1, level)
+        if y is None:
+            return None
+        return vmap.wrapped(y.view(y.shape[0], replicates, -1, *y.shape[2:]), 1, level)
 
     def _of_folded(self, x: Tensor, replicates: int, level: int, vmap: Functorch) -> Tensor | None:
         return self._of_one(x)
@@ -78,7 +100,19 @@ class _FastLayer:
 class _FastBatchNorm(_FastLayer):
     """Normalises by the statistics of the mini-batch."""
 
-    __slots__ = ()
+    __slots__ = ("_insert",)
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__(module)
+        self._insert: Insert | None = None
+
+    def with_relu(self, input: Tensor, insert: Insert) -> Tensor | None:
+        """`run`, followed by a ReLU and the insert of its patterns."""
+        self._insert = insert
+        try:
+            return self.run(input)
+        finally:
+            self._insert = None
 
     def _of_one(self, x: Tensor) -> Tensor | None:
         return self._normalised(x, self._module.weight, self._module.bias)
@@ -99,8 +133,16 @@ class _FastBatchNorm(_FastLayer):
             return None
         if x.dim() not in _dimensions(module) or x.numel() <= x.shape[1]:  # torch raises an error
             return None
-        y: Tensor = _operators.batch_norm(x, weight, bias, module.eps)
-        return y
+        eps = module.eps
+        if self._insert is None:
+            return _operators.batch_norm(x, weight, bias, eps)  # type: ignore[no-any-return] # torch has no types
+
+        def normalise_and_insert(table: Tensor, x: Tensor, samples: int, ternary: bool) -> Tensor:
+            return _operators.batch_norm_relu_insert(  # type: ignore[no-any-return] # likewise
+                table, x, weight, bias, eps, samples, ternary
+            )
+
+        return self._insert(normalise_and_insert, x)
 
 
 class _FastWindowLayer(_FastLayer):
@@ -214,6 +256,58 @@ def _forward_of_class(module: nn.Module) -> MethodType:
     return MethodType(type(module).forward, module)
 
 
+class _FastSequence(_FastLayer):
+    """Layers one after another, among them a batch normalisation that a ReLU follows: both run as one, with the insert
+    of the patterns."""
+
+    __slots__ = ("_children", "_insert_of", "_steps")
+
+    def __init__(self, module: nn.Sequential, insert_of: InsertOf) -> None:
+        super().__init__(module)
+        self._insert_of = insert_of
+        self._children = list(module)
+        self._steps = _steps(module)
+
+    def __call__(self, input: Tensor) -> Tensor:
+        if list(self._module) != self._children:  # the model has put others there
+            return self._original(input)
+        for module, relu in self._steps:
+            y = None if relu is None else self._with_relu(module, relu, input)
+            if y is None:
+                y = module(input)
+                if relu is not None:
+                    y = relu(y)
+            input = y
+        return input
+
+    def _with_relu(self, norm: nn.Module, relu: nn.Module, x: Tensor) -> Tensor | None:
+        fast = norm.__dict__.get("forward")
+        if not isinstance(fast, _FastBatchNorm) or has_global_hooks():
+            return None
+        if may_have_forward_hooks(norm) or may_have_forward_hooks(relu):
+            return None
+        insert = self._insert_of(relu)
+        return None if insert is None else fast.with_relu(x, insert)
+
+
+def _steps(sequence: Iterable[nn.Module]) -> list[tuple[nn.Module, nn.Module | None]]:
+    """The layers, each batch normalisation with the ReLU that follows it."""
+    steps: list[tuple[nn.Module, nn.Module | None]] = []
+    for module in sequence:
+        if _forward_in(module) is _RELU_FORWARD and steps:
+            before, relu = steps[-1]
+            if relu is None and _forward_in(before) is BATCH_NORM_FORWARD:
+                steps[-1] = before, module
+                continue
+        steps.append((module, None))
+    return steps
+
+
+def _forward_in(module: nn.Module) -> Any:
+    """The forward of its class; TorchScript has none."""
+    return getattr(type(module), "forward", None)
+
+
 def _folded(x: Tensor, level: int, vmap: Functorch) -> tuple[Tensor, int]:
     """``[S, R * C, ...]``, contiguous, and R."""
     stacked, dim = vmap.unwrapped(x, level)
@@ -269,26 +363,42 @@ _KINDS: dict[object, type[_FastLayer]] = {
     nn.AvgPool2d.forward: _FastAveragePool,
     nn.MaxPool2d.forward: _FastMaximumPool,
     nn.Conv2d.forward: _FastConvolution,
+    nn.Sequential.forward: _FastSequence,
 }
 """By the forward that torch gave a class. Somebody may have replaced it since."""
 _CONVOLVE = nn.Conv2d._conv_forward
+_RELU_FORWARD = nn.ReLU.forward
 
 
 def _kind_of(module: nn.Module) -> type[_FastLayer] | None:
     """How a module is run fast; None: as it is."""
     cls: Any = type(module)
-    kind = _KINDS.get(getattr(cls, "forward", None))  # TorchScript has none
+    kind = _KINDS.get(_forward_in(module))
     if kind is None or "forward" in module.__dict__:
         return None
     if kind is _FastConvolution:
         is_torchs = cls._conv_forward is _CONVOLVE and "_conv_forward" not in module.__dict__
         return kind if is_torchs else None
+    if kind is _FastSequence and not any(
+        relu is not None for _, relu in _steps(cls.__iter__(module))
+    ):
+        return None
     return kind
 
 
+def _none_inserts(relu: nn.Module) -> None:
+    """No ReLU is fused with the batch normalisation before it."""
+
+
 @contextmanager
-def fast_layers(modules: Iterable[nn.Module]) -> Iterator[None]:
-    """A context in which layers among ``modules`` run by the package's own kernels, on a CPU."""
+def fast_layers(
+    modules: Iterable[nn.Module], insert_of: InsertOf = _none_inserts
+) -> Iterator[None]:
+    """A context in which layers among ``modules`` run by the package's own kernels, on a CPU.
+
+    Args:
+        insert_of: what inserts the patterns of a ReLU that follows a batch normalisation, so that both run as one.
+    """
     patched: list[dict[str, object]] = []
     try:
         for module in modules:
@@ -296,7 +406,10 @@ def fast_layers(modules: Iterable[nn.Module]) -> Iterator[None]:
             if kind is not None:
                 attributes = module.__dict__
                 patched.append(attributes)
-                attributes["forward"] = kind(module)
+                if isinstance(module, nn.Sequential):
+                    attributes["forward"] = _FastSequence(module, insert_of)
+                else:
+                    attributes["forward"] = kind(module)
         yield
     finally:
         to_the_end(lambda: [attributes.pop("forward", None) for attributes in patched])

@@ -77,7 +77,8 @@ class Execution:
     def run(self, network: PreparedNetwork, capture: Capture, arguments: Arguments) -> None:
         """One forward pass, which feeds what the capture watches."""
         args, kwargs = arguments
-        layers = fast_layers(network.restoring.modules) if network.is_fast else nullcontext()
+        modules = network.restoring.modules
+        layers = fast_layers(modules, capture.insert_of) if network.is_fast else nullcontext()
         with layers, capture.running(network.watched):
             network.model(*args, **kwargs)
 

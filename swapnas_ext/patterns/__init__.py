@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # Imported first, since these two register their operators with torch.
 from swapnas_ext.patterns import reference_kernels, vmap_rules  # noqa: F401 # isort: skip
+from swapnas_ext.patterns import relu_log
 from swapnas_ext.patterns.agreements import Agreements
 from swapnas_ext.patterns.build_info import build_info
 from swapnas_ext.patterns.checks import NAN_MESSAGE, NanActivationError, NanPolicy
@@ -21,4 +22,5 @@ __all__ = [
     "build_info",
     "count_patterns",
     "pack_patterns",
+    "relu_log",
 ]

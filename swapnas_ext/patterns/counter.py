@@ -174,6 +174,14 @@ class PatternCounter(Observer):
         self._make_room(tables.neurons(x, self.samples))
         return operator(self._table, x, self.samples, self.ternary)
 
+    def insert_by(
+        self, operator: Callable[[Tensor, Tensor, int, bool], Tensor], x: Tensor
+    ) -> Tensor | None:
+        if self.device.type != "cpu" or x.shape[0] % self.samples:
+            return None
+        self._make_room(x.numel() // (self.samples * self.groups))
+        return operator(self._table, x, self.samples, self.ternary)
+
     def insert_packed(self, patterns: Tensor) -> None:
         """Adds patterns packed by `pack_patterns` with the same ``samples`` and ``ternary``.
 

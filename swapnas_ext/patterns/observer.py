@@ -22,12 +22,14 @@ class Observer(ABC):
             duplicates; a list of layers does.
         counts_patterns: whether `count_on_host` tells the number of distinct patterns so far.
         resets: how often the observer was emptied.
+        replicates: how many initialisations it observes at once.
     """
 
     of_inputs = False
     counts_once = False
     counts_patterns = False
     resets = 0
+    replicates = 1
 
     def __init__(self, samples: int, ternary: bool) -> None:
         self.samples = samples
@@ -66,6 +68,13 @@ class Observer(ABC):
 
     def direct_table(self) -> Tensor | None:
         """The table into which `relu` inserts, for use by the compiled part; None: use `relu`."""
+        return None
+
+    def insert_by(
+        self, operator: Callable[[Tensor, Tensor, int, bool], Tensor], x: Tensor
+    ) -> Tensor | None:
+        """Returns ``operator(table, x, samples, ternary)``, which inserts patterns of what it makes of ``x`` (of all
+        `replicates`, ``[S, R * C, ...]``). None where there is no such table."""
         return None
 
     def count_on_host(self) -> int:

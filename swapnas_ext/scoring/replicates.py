@@ -66,8 +66,13 @@ class Replicates(Execution):
     def run(self, network: PreparedNetwork, capture: Capture, arguments: Arguments) -> None:
         args, kwargs = arguments
         restoring = network.restoring
-        layers = fast_layers if network.is_fast else folded_batch_norms
-        with layers(restoring.modules), capture.running(network.watched):
+        modules = restoring.modules
+        layers = (
+            fast_layers(modules, capture.insert_of)
+            if network.is_fast
+            else folded_batch_norms(modules)
+        )
+        with layers, capture.running(network.watched):
             run_replicates(restoring.model, self._weights, restoring.holding, args, kwargs)
 
 
@@ -79,6 +84,7 @@ class _ReplicateCounter(Observer):
     def __init__(self, counter: PatternCounter) -> None:
         super().__init__(counter.samples, counter.ternary)
         self.counter = counter
+        self.replicates = counter.groups
         self._vmap = _functorch()
 
     def count_on_host(self) -> int:
@@ -92,6 +98,11 @@ class _ReplicateCounter(Observer):
             raise ValueError("it is called under a torch.func transform of the model's own")
         else:  # the same for all replicates, such as a ReLU of the inputs
             self.counter.update(x.expand(self.counter.groups, *x.shape))
+
+    def insert_by(
+        self, operator: Callable[[Tensor, Tensor, int, bool], Tensor], x: Tensor
+    ) -> Tensor | None:
+        return self.counter.insert_by(operator, x)
 
     def relu(self, x: Tensor) -> Tensor:
         if self._vmap.is_batched(x):

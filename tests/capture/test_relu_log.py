@@ -17,8 +17,9 @@ from torch.autograd import forward_ad
 
 import swapnas_ext as swap
 from swapnas_ext import _torch_private
-from swapnas_ext.capture import Capture, Plan, dispatch, find_activations, relu_log
+from swapnas_ext.capture import Capture, Plan, dispatch, find_activations
 from swapnas_ext.models import take_inventory
+from swapnas_ext.patterns import relu_log
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning"),

@@ -19,14 +19,7 @@ from torch.autograd import forward_ad
 import swapnas_ext as swap
 from swapnas_ext.forward import fast_layers
 
-torch_functions = {
-    nn.BatchNorm1d: "batch_norm",
-    nn.BatchNorm2d: "batch_norm",
-    nn.BatchNorm3d: "batch_norm",
-    nn.AvgPool2d: "avg_pool2d",
-    nn.MaxPool2d: "max_pool2d",
-    nn.Conv2d: "convolve",
-}
+OPERATORS = ("batch_norm", "batch_norm_relu_insert", "avg_pool2d", "max_pool2d", "convolve")
 
 
 def without(layer: nn.Module, name: str) -> nn.Module:
@@ -80,7 +73,7 @@ class Calls:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.of: list[str] = []
-        for name in set(torch_functions.values()):
+        for name in OPERATORS:
             operator = getattr(torch.ops.swapnas, name)
             monkeypatch.setattr(torch.ops.swapnas, name, self._counted(name, operator))
 
@@ -423,3 +416,89 @@ def test_a_failing_pass_leaves_no_trace() -> None:
     with nullcontext(), fast_layers([layer, layer]):
         assert "forward" in vars(layer)
     assert "forward" not in vars(layer)
+
+
+# ---- batch normalisation and the ReLU after it ---------------------------------------------------
+
+
+class Blocks(nn.Module):
+    """ReLUs after batch normalisation, in place and not, in a sequence and outside of one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU())
+        self.second = nn.Sequential(
+            nn.BatchNorm2d(6, affine=False), nn.ReLU(inplace=True), nn.ReLU(), nn.AvgPool2d(3)
+        )
+        self.norm, self.relu = nn.BatchNorm2d(6), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(self.norm(self.second(self.first(x)))).mean((1, 2, 3))
+
+
+def layers_of(score: swap.SwapScore) -> list[tuple[str, int, int | None]]:
+    return [(layer.name, layer.neurons, layer.new_patterns) for layer in score.layers]
+
+
+@pytest.mark.filterwarnings("ignore::swapnas_ext.ScoreWarning")
+@pytest.mark.parametrize("samples", [7, 16, 33])  # bits of a map, and keys of a set that grows
+@pytest.mark.parametrize("repeats", [1, 5])
+@pytest.mark.parametrize("capture", ["auto", "modules", "operators"])
+def test_relus_that_run_with_the_norm_before_them_are_counted_alike(
+    samples: int, repeats: int, capture: Any, calls: Calls
+) -> None:
+    torch.manual_seed(0)
+    model = Blocks()
+    images = torch.randn(samples, 3, 12, 12)
+    options: dict[str, Any] = {"repeats": repeats, "init": "gaussian", "capture": capture}
+    plain = swap.Scorer(images, fast_layers=False, **options)(model)
+    scorer = swap.Scorer(images, **options)
+    for _ in range(2):
+        calls.of.clear()
+        fast = scorer(model)
+        assert fast.patterns == plain.patterns
+        assert layers_of(fast) == layers_of(plain)
+        assert fast.neurons == plain.neurons
+    # The first pass of a class looks closer at each activation.
+    assert ("batch_norm_relu_insert" in calls.of) == (capture != "operators")
+    assert all("forward" not in vars(module) for module in model.modules())
+
+
+@pytest.mark.parametrize("place", ["norm", "relu", "sequence"])
+def test_hooks_see_what_they_saw(place: str, calls: Calls) -> None:
+    model = Blocks()
+    module = {"norm": model.first[1], "relu": model.first[2], "sequence": model.first}[place]
+    seen: list[Tensor] = []
+    module.register_forward_hook(lambda module, args, output: seen.append(output.clone()))
+    images = torch.randn(16, 3, 12, 12)
+    for fast in (False, True):
+        scorer = swap.Scorer(images, fast_layers=fast)
+        scorer(model)
+        scorer(model)
+    half = len(seen) // 2
+    for before, after in zip(seen[:half], seen[half:], strict=True):
+        torch.testing.assert_close(after, before)
+    # The other sequence has no hooks.
+    assert calls.of.count("batch_norm_relu_insert") >= 1
+
+
+def test_a_sequence_that_changes_while_it_runs() -> None:
+    class Changing(Blocks):
+        def forward(self, x: Tensor) -> Tensor:
+            self.first[2] = nn.Identity()
+            return super().forward(x)
+
+    images = torch.randn(16, 3, 12, 12)
+    counts = [swap.Scorer(images, fast_layers=fast)(Changing()).neurons for fast in (False, True)]
+    assert counts[0] == counts[1]
+
+
+def test_a_relu_that_is_left_out_is_not_counted_with_its_norm() -> None:
+    images = torch.randn(16, 3, 12, 12)
+    model = Blocks()
+    options: dict[str, Any] = {"select": ["second.*", "relu"]}
+    fast, plain = (
+        swap.Scorer(images, fast_layers=fast, **options)(model) for fast in (True, False)
+    )
+    assert layers_of(fast) == layers_of(plain)
+    assert "first.2" not in [layer.name for layer in fast.layers]

@@ -441,7 +441,6 @@ namespace swapnas::cuda {
 
 Availability availability() { return {}; }
 int multiprocessors() { return simt::settings().multiprocessors; }
-bool kernel_overlap() { return false; }
 int resident_blocks(const void*, int, int64_t) { return simt::settings().resident_blocks; }
 void clear(void* memory, int64_t bytes, Stream) { std::memset(memory, 0, bytes); }
 

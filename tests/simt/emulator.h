@@ -220,8 +220,6 @@ SharedPointer<T> shared_memory() {
 template <class T>
 void hide_from_compiler(T*&) {}
 
-inline void wait_for_previous_kernel() {}  // launches here never overlap
-
 template <class T>
 T load_stream(const T* address, const Location& where = Location::current()) {
     if (reinterpret_cast<uintptr_t>(address) % alignof(T) != 0)

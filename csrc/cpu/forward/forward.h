@@ -19,8 +19,8 @@ struct Segments {
     int64_t count, length, stride;
 };
 
-struct ConvolutionPlan;  // convolution_plan.h
 struct PoolPlan;         // pool_plan.h
+struct ConvolutionPlan;  // convolution_plan.h
 
 struct ForwardKernels {
     int lanes;  // floats in a vector
@@ -35,14 +35,13 @@ struct ForwardKernels {
     void (*normalise_relu)(const float* x, float* y, const Segments& segments, const float* scale,
                            const float* shift, int64_t step);
 
+    // `scratch`: plan.scratch() floats, which the caller has filled with the value of the padding.
+    void (*pool_planes)(const PoolPlan& plan, float* scratch, const float* x, float* y,
+                        int64_t planes);
     // Convolves the units begin ... end - 1. `scratch` are plan.scratch_floats zeros that begin a
     // cache line; y is the whole output.
     void (*convolve)(const ConvolutionPlan& plan, float* y, int64_t begin, int64_t end,
                      float* scratch);
-
-    // `scratch`: plan.scratch() floats, which the caller has filled with the value of the padding.
-    void (*pool_planes)(const PoolPlan& plan, float* scratch, const float* x, float* y,
-                        int64_t planes);
 };
 
 const ForwardKernels& forward_kernels(Isa isa);

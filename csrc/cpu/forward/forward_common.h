@@ -15,8 +15,8 @@ constexpr ForwardKernels make_forward_kernels() {
     kernels.moments = moments;
     kernels.normalise = normalise<false>;
     kernels.normalise_relu = normalise<true>;
-    kernels.convolve = convolve_units;
     kernels.pool_planes = pool_planes;
+    kernels.convolve = convolve_units;
     return kernels;
 }
 

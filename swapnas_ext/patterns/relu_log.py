@@ -1,21 +1,26 @@
-"""ReLUs that the compiled part captures where torch's dispatcher meets them, without Python between the layers of a
-network: see csrc/torch/relu_capture.h.
+"""ReLUs whose patterns the compiled part takes where torch's dispatcher meets them, without Python between the layers
+of a network: see csrc/torch/relu_capture.h.
 
-ReLU modules get a forward that names them to the log. What the compiled part leaves to Python goes to the handler of
-`dispatch`.
+ReLU modules get a forward that names them to the log. What the compiled part does not do itself it leaves to Python.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from swapnas_ext import _C
+from swapnas_ext.patterns.native import _C
 
 UNNAMED: int = _C.unnamed_layer
+ERROR_IN_PYTHON: str = _C.error_in_python
+"""In the text of the RuntimeError that a call raises where Python's part has raised an error."""
+_library: Any = torch.library.Library("swapnas", "FRAGMENT")  # type: ignore[no-untyped-call] # torch has no types
+_library.define("relu_in_python(Tensor x) -> Tensor")
+_library.define("start_relus(Tensor table, int samples, bool ternary, bool takes_unnamed) -> ()")
 _forwards: list[Callable[[Tensor], Tensor]] = []
 _elsewheres: list[Callable[[int, Tensor], Tensor]] = []  # of the logs that are running
 
@@ -23,6 +28,16 @@ _elsewheres: list[Callable[[int, Tensor], Tensor]] = []  # of the logs that are 
 Call = tuple[int, int, int, float, int]
 """One ReLU: the number of its module, or `UNNAMED`; elements and bytes of its output; seconds; patterns in the set by
 then."""
+
+
+def register(key: str, in_python: Callable[[Tensor], Tensor]) -> None:
+    """Takes over ``aten::relu`` at a dispatch key of torch, once.
+
+    Args:
+        in_python: does what the compiled part leaves.
+    """
+    _library.impl("relu_in_python", in_python, key)
+    _C.register_relu_kernel(key)
 
 
 def forwards(layers: int) -> list[Callable[[Tensor], Tensor]]:
