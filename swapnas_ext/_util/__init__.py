@@ -20,6 +20,7 @@ from swapnas_ext._util.rank_correlation import Values, rank_correlation
 from swapnas_ext._util.registry import Registry, full_name
 from swapnas_ext._util.same_with_nan import SameWithNan
 from swapnas_ext._util.text_file import decoded, parsed_json, read_text
+from swapnas_ext._util.to_the_end import to_the_end
 from swapnas_ext._util.warn import renamed, warn
 from swapnas_ext._util.whole_file import is_replaceable, replacing, temporary_beside
 
@@ -63,6 +64,7 @@ __all__ = [
     "shortened",
     "significant",
     "temporary_beside",
+    "to_the_end",
     "unquoted",
     "warn",
 ]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext._torch_private import in_forward_ad, version_of
+from swapnas_ext._util import to_the_end
 from swapnas_ext.capture import dispatch, rules
 from swapnas_ext.capture.layer import Layer
 from swapnas_ext.capture.plan import Plan
@@ -61,6 +62,16 @@ def _tensor_of(layer: Layer, value: Any) -> Tensor:
             f"{type(value).__name__}; leave it out with a rule of None"
         )
     return tensor.dequantize() if tensor.is_quantized else tensor
+
+
+def _put_back(
+    patched: list[dict[str, Any]], own_forwards: list[tuple[dict[str, Any], Any]]
+) -> None:
+    """Gives modules, by their attributes, the ``forward`` that they had."""
+    for attributes in patched:
+        attributes.pop("forward", None)
+    for attributes, forward in own_forwards:
+        attributes["forward"] = forward
 
 
 class Capture:
@@ -162,11 +173,10 @@ class Capture:
                     stack.enter_context(dispatch.intercepted(self._operator))
                 yield
             finally:
-                for attributes in patched:
-                    attributes.pop("forward", None)
-                for attributes, forward in own_forwards:
-                    attributes["forward"] = forward
-                self._close_book()
+                try:
+                    to_the_end(lambda: _put_back(patched, own_forwards))
+                finally:
+                    self._close_book()
 
     # ---- the log of ReLUs ------------------------------------------------------------------------
 

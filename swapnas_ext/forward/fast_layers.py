@@ -27,6 +27,7 @@ from swapnas_ext._torch_private import (
     in_forward_ad,
     may_have_forward_hooks,
 )
+from swapnas_ext._util import to_the_end
 from swapnas_ext.forward.paying import pays
 
 InsertingOperator = Callable[[Tensor, Tensor, int, bool], Tensor]
@@ -293,17 +294,18 @@ def _steps(sequence: Iterable[nn.Module]) -> list[tuple[nn.Module, nn.Module | N
     """The layers, each batch normalisation with the ReLU that follows it."""
     steps: list[tuple[nn.Module, nn.Module | None]] = []
     for module in sequence:
-        if _forward(type(module)) is _RELU and steps:
+        if _forward_in(module) is _RELU_FORWARD and steps:
             before, relu = steps[-1]
-            if relu is None and _forward(type(before)) is BATCH_NORM_FORWARD:
+            if relu is None and _forward_in(before) is BATCH_NORM_FORWARD:
                 steps[-1] = before, module
                 continue
         steps.append((module, None))
     return steps
 
 
-def _forward(kind: type[nn.Module]) -> Any:
-    return getattr(kind, "forward", None)  # TorchScript has none
+def _forward_in(module: nn.Module) -> Any:
+    """The forward of its class; TorchScript has none."""
+    return getattr(type(module), "forward", None)
 
 
 def _folded(x: Tensor, level: int, vmap: Functorch) -> tuple[Tensor, int]:
@@ -365,19 +367,21 @@ _KINDS: dict[object, type[_FastLayer]] = {
 }
 """By the forward that torch gave a class. Somebody may have replaced it since."""
 _CONVOLVE = nn.Conv2d._conv_forward
-_RELU = nn.ReLU.forward
+_RELU_FORWARD = nn.ReLU.forward
 
 
 def _kind_of(module: nn.Module) -> type[_FastLayer] | None:
     """How a module is run fast; None: as it is."""
     cls: Any = type(module)
-    kind = _KINDS.get(_forward(cls))
+    kind = _KINDS.get(_forward_in(module))
     if kind is None or "forward" in module.__dict__:
         return None
     if kind is _FastConvolution:
         is_torchs = cls._conv_forward is _CONVOLVE and "_conv_forward" not in module.__dict__
         return kind if is_torchs else None
-    if isinstance(module, nn.Sequential) and all(relu is None for _, relu in _steps(module)):
+    if kind is _FastSequence and not any(
+        relu is not None for _, relu in _steps(cls.__iter__(module))
+    ):
         return None
     return kind
 
@@ -408,5 +412,4 @@ def fast_layers(
                     attributes["forward"] = kind(module)
         yield
     finally:
-        for attributes in patched:
-            attributes.pop("forward", None)
+        to_the_end(lambda: [attributes.pop("forward", None) for attributes in patched])

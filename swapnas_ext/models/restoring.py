@@ -29,11 +29,13 @@ from swapnas_ext._torch_private import (
     move_if_shared,
     version_of,
 )
+from swapnas_ext._util import to_the_end
 from swapnas_ext.models.containers import set_item
 from swapnas_ext.models.disposable import OF_A_VARIABLE
 from swapnas_ext.models.frequent_modules import NORMS
 from swapnas_ext.models.inventory import Inventory
 from swapnas_ext.models.saved_state import SavedState
+from swapnas_ext.models.scoring_mode import put_back_modes
 from swapnas_ext.models.tensor_copies import copy_of_storage, tensor_like, view_like
 
 
@@ -264,6 +266,18 @@ class Restoring:
                     set_item(container, key, ours)
             self._saved.renew_tuples()
 
+    @cached_property
+    def weights_overlap(self) -> bool:
+        """Whether a weight has elements of another tensor of the model, as a view of it: what is written to one of them
+        changes the other."""
+        spans: dict[int, list[tuple[int, int, bool]]] = {}
+        for identity, theirs in self._theirs.items():
+            address = self._addresses.get(identity, 0)
+            if address and self._sharing[address] > 1:
+                is_weight = identity in self.weights
+                spans.setdefault(address, []).append((*_span(theirs), is_weight))
+        return any(map(_any_overlap, spans.values()))
+
     def lay_out(self, memory_format: torch.memory_format) -> None:
         _lay_out(self.weights.values(), memory_format)
 
@@ -348,6 +362,10 @@ class NothingToRestore:
 
     def again(self, *, weights: bool = False) -> None: ...
 
+    @property
+    def weights_overlap(self) -> bool:
+        return False
+
     def holding(self, weights: Mapping[int, Tensor]) -> Any:
         raise RuntimeError("one forward pass has no replicates")
 
@@ -370,8 +388,7 @@ class ModesToRestore(NothingToRestore):
         self._changed = self._set(modules)
 
     def __exit__(self, *_: object) -> None:
-        for attributes, name, value in self._changed:
-            attributes[name] = value
+        to_the_end(lambda: put_back_modes(self._changed))
 
 
 def _assign(ours: Tensor, theirs: Tensor) -> None:
@@ -386,6 +403,25 @@ def _is_laid_out_alike(a: Tensor, b: Tensor) -> bool:
     return (a.shape, a.stride(), a.storage_offset(), a.dtype) == (
         *(b.shape, b.stride(), b.storage_offset(), b.dtype),
     )
+
+
+def _span(tensor: Tensor) -> tuple[int, int]:
+    """First byte in its storage, and the one after the last."""
+    start = int(tensor.storage_offset())
+    steps = sum(int((n - 1) * step) for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+    return start * tensor.itemsize, (start + steps + 1) * tensor.itemsize
+
+
+def _any_overlap(spans: list[tuple[int, int, bool]]) -> bool:
+    """Whether two spans of one storage, one of them of a weight, have common bytes."""
+    end = end_of_weights = 0
+    for first, after_last, is_weight in sorted(spans):
+        if first < (end if is_weight else end_of_weights):
+            return True
+        end = max(end, after_last)
+        if is_weight:
+            end_of_weights = max(end_of_weights, after_last)
+    return False
 
 
 def _is_plain_tensor(tensor: Tensor) -> bool:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext._torch_private import HELD_SLOTS
-from swapnas_ext._util import ByClass
+from swapnas_ext._util import ByClass, to_the_end
 from swapnas_ext.models.containers import (
     BUILT_IN,
     CONTAINERS,
@@ -262,11 +262,7 @@ class SavedState:
         """Puts back the state that was saved."""
         attributes = [saved for _, saved in self._attributes]
         everything = self._classes, attributes, self._filled, self._slots, self._states
-        try:
-            self._restore(*everything)
-        except BaseException:  # such as Ctrl-C
-            self._restore(*everything)
-            raise
+        to_the_end(lambda: self._restore(*everything))
 
     def _restore(
         self,

@@ -25,18 +25,28 @@ def set_scoring_mode(modules: Iterable[nn.Module]) -> list[tuple[dict[str, Any],
     """
     changed: list[tuple[dict[str, Any], str, Any]] = []
     # Not through nn.Module.__setattr__, which takes longer than a small layer.
-    for module in modules:
-        kind = type(module)
-        mode = _mode_of[ref(kind)]
-        if mode is None:
-            continue
-        attributes = module.__dict__
-        for name, value in mode:
-            before = attributes.get(name, value)  # a compiled module has no mode
-            if before is not value:
-                changed.append((attributes, name, before))
-                attributes[name] = value
+    try:
+        for module in modules:
+            kind = type(module)
+            mode = _mode_of[ref(kind)]
+            if mode is None:
+                continue
+            attributes = module.__dict__
+            for name, value in mode:
+                before = attributes.get(name, value)  # a compiled module has no mode
+                if before is not value:
+                    changed.append((attributes, name, before))
+                    attributes[name] = value
+    except BaseException:  # such as Ctrl-C
+        put_back_modes(changed)
+        raise
     return changed
+
+
+def put_back_modes(changed: Iterable[tuple[dict[str, Any], str, Any]]) -> None:
+    """Undoes what `set_scoring_mode` changed."""
+    for attributes, name, value in changed:
+        attributes[name] = value
 
 
 @ByClass

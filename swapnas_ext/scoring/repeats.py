@@ -132,7 +132,8 @@ class Repeats:
                 self._restoring = NothingToRestore(*arguments)
             else:
                 self._restoring = Restoring(*arguments, reach.overwritten, reach.buffers)
-            enter(self._restoring)
+            stack.push(self._restoring)  # first, for Ctrl-C may come right after it is entered
+            self._restoring.__enter__()
             network.restoring = self._restoring
             if options.autocast is not None:
                 enter(torch.autocast(self._device.type, options.autocast))
@@ -314,6 +315,12 @@ class Repeats:
             return  # the notes say so
         if self._known.unbatchable is not None:
             self.network.note(self._known.unbatchable)
+            return
+        if self._restoring.weights_overlap:  # those of replicates would not
+            self.network.note(
+                f"the repeats of {type(self.model).__name__} ran one after another, since weights share memory with "
+                "other tensors of it"
+            )
             return
         weights = sum(p.numel() * p.element_size() for p in self._inventory.parameters.values())
         at_once = replicates_at_once(

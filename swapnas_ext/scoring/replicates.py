@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from swapnas_ext._torch_private import BATCH_NORM_FORWARD, Functorch, functorch
+from swapnas_ext._util import to_the_end
 from swapnas_ext.capture import Capture
 from swapnas_ext.forward import fast_layers
 from swapnas_ext.measures import Arguments, Execution, PreparedNetwork
@@ -130,8 +131,7 @@ def folded_batch_norms(modules: Sequence[nn.Module]) -> Iterator[None]:
                 attributes["forward"] = _folded(module, module.forward)
         yield
     finally:
-        for attributes in patched:
-            attributes.pop("forward", None)
+        to_the_end(lambda: [attributes.pop("forward", None) for attributes in patched])
 
 
 def _folded(module: Any, original: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

@@ -143,6 +143,34 @@ def test_same_scores_as_one_after_another(
             assert_same_patterns((row.new_patterns,), (alone.new_patterns,))
 
 
+class Views(nn.Module):
+    """Two weights of one tensor, with the distance ``step``; each has six rows."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        both = torch.randn(12, 6)
+        self.one, self.two = nn.Linear(6, 6), nn.Linear(6, 6)
+        self.one.weight = nn.Parameter(both[:6])
+        self.two.weight = nn.Parameter(both[step : step + 6])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.two(F.relu(self.one(x))))
+
+
+@pytest.mark.parametrize("step", [6, 5, 0])
+def test_weights_that_share_memory(step: int, batch_sizes: list[int]) -> None:
+    torch.manual_seed(0)
+    model, inputs = Views(step), torch.randn(12, 6)
+    options: swap.ScoringOptions = {"init": "kaiming", "repeats": 4}
+    expected = swap.score(model, inputs, max_memory=1, **options).patterns
+    scorer = swap.Scorer(inputs, **options)
+    for _ in range(2):
+        score = scorer(model)
+        assert_same_patterns(score.patterns, expected)
+        assert ("weights share memory" in str(score.notes)) == (step < 6)
+    assert batch_sizes == ([3, 4] if step == 6 else [])
+
+
 @pytest.mark.parametrize("fast_layers", [True, False])
 def test_norms_without_some_weights(fast_layers: bool, batch_sizes: list[int]) -> None:
     model, inputs = MODELS["half norms"]
