@@ -133,5 +133,15 @@ INSTANCE_NORMS = _class_or(
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 TRANSPOSED_CONVOLUTIONS = _class_or("conv._ConvTransposeNd", *_TRANSPOSED)
 CONVOLUTIONS = _class_or("conv._ConvNd", nn.Conv1d, nn.Conv2d, nn.Conv3d, *_TRANSPOSED)
+_CONVOLVE = found("torch.nn.Conv2d._conv_forward")
+
+
+def convolves_as_torch(module: nn.Module) -> bool:
+    """Whether nobody has changed how a module with the forward of torch's own Conv2d convolves; False where that is not
+    known."""
+    own = "_conv_forward" in module.__dict__
+    return _CONVOLVE is not None and not own and type(module)._conv_forward is _CONVOLVE  # type: ignore[attr-defined]
+
+
 BATCH_NORM_FORWARD = nn.BatchNorm2d.forward
 """The forward of every batch normalisation of torch."""

@@ -127,6 +127,11 @@ NAMES: Mapping[str, PrivateName] = {
     ),
     "torch.nn.modules.batchnorm._BatchNorm": PrivateName(_BY_CLASS, "1.13", _PUBLIC_CLASSES),
     "torch.nn.modules.instancenorm._InstanceNorm": PrivateName(_BY_CLASS, "1.13", _PUBLIC_CLASSES),
+    "torch.nn.Conv2d._conv_forward": PrivateName(
+        "runs small convolutions by kernels of the package, unless a class or a module convolves in its own way",
+        "1.5",
+        "convolutions were torch's, which is slower",
+    ),
     "torch.nn.modules.conv._ConvNd": PrivateName(_BY_CLASS, "1.13", _PUBLIC_CLASSES),
     "torch.nn.modules.conv._ConvTransposeNd": PrivateName(_BY_CLASS, "1.13", _PUBLIC_CLASSES),
 }

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from swapnas_ext._torch_private import (
     BATCH_NORM_FORWARD,
     Functorch,
+    convolves_as_torch,
     functorch,
     has_global_hooks,
     in_forward_ad,
@@ -366,22 +367,17 @@ _KINDS: dict[object, type[_FastLayer]] = {
     nn.Sequential.forward: _FastSequence,
 }
 """By the forward that torch gave a class. Somebody may have replaced it since."""
-_CONVOLVE = nn.Conv2d._conv_forward
 _RELU_FORWARD = nn.ReLU.forward
 
 
 def _kind_of(module: nn.Module) -> type[_FastLayer] | None:
     """How a module is run fast; None: as it is."""
-    cls: Any = type(module)
     kind = _KINDS.get(_forward_in(module))
     if kind is None or "forward" in module.__dict__:
         return None
     if kind is _FastConvolution:
-        is_torchs = cls._conv_forward is _CONVOLVE and "_conv_forward" not in module.__dict__
-        return kind if is_torchs else None
-    if kind is _FastSequence and not any(
-        relu is not None for _, relu in _steps(cls.__iter__(module))
-    ):
+        return kind if convolves_as_torch(module) else None
+    if isinstance(module, nn.Sequential) and all(relu is None for _, relu in _steps(module)):
         return None
     return kind
 
