@@ -22,9 +22,15 @@ from swapnas_ext.capture.plan import Plan
 from swapnas_ext.capture.rules import RELU, RELU_FORWARD, Rule
 from swapnas_ext.capture.watched import WatchedModule, WatchedModules
 from swapnas_ext.models import first_tensor, main_input
-from swapnas_ext.patterns import NAN_MESSAGE, NanActivationError, Observer, relu_log
+from swapnas_ext.patterns import (
+    NAN_MESSAGE,
+    Insert,
+    InsertingOperator,
+    NanActivationError,
+    Observer,
+    relu_log,
+)
 
-Insert = Callable[[Callable[[Tensor, Tensor, int, bool], Tensor], Tensor], "Tensor | None"]
 _marks = itertools.count()
 _Noted = tuple[int, tuple[Layer, int, torch.dtype, float, float, int]]
 """One activation that Python observed: how many calls were in the log of ReLUs before it; its layer, elements and their
@@ -290,9 +296,7 @@ class Capture:
             return None
         layer = self._layer(module)
 
-        def insert(
-            operator: Callable[[Tensor, Tensor, int, bool], Tensor], x: Tensor
-        ) -> Tensor | None:
+        def insert(operator: InsertingOperator, x: Tensor) -> Tensor | None:
             start = time.perf_counter()
             y = self.observer.insert_by(operator, x)
             if y is not None:

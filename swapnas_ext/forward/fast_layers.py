@@ -30,12 +30,8 @@ from swapnas_ext._torch_private import (
 )
 from swapnas_ext._util import to_the_end
 from swapnas_ext.forward.paying import pays
+from swapnas_ext.patterns import Insert
 
-InsertingOperator = Callable[[Tensor, Tensor, int, bool], Tensor]
-"""From a table of patterns, ``[S, R * C, ...]``, S, and whether patterns are ternary, to the output of a ReLU, whose
-patterns it inserts."""
-Insert = Callable[[InsertingOperator, Tensor], "Tensor | None"]
-"""Calls an inserting operator on a tensor, for the set of the pass. None: there is no such set."""
 InsertOf = Callable[[nn.Module], "Insert | None"]
 """What inserts the patterns of a ReLU of the network; None: it is not to be fused with anything."""
 

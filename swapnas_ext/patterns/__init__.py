@@ -9,12 +9,14 @@ from swapnas_ext.patterns.agreements import Agreements
 from swapnas_ext.patterns.build_info import build_info
 from swapnas_ext.patterns.checks import NAN_MESSAGE, NanActivationError, NanPolicy
 from swapnas_ext.patterns.counter import PatternCounter
-from swapnas_ext.patterns.observer import Observer
+from swapnas_ext.patterns.observer import Insert, InsertingOperator, Observer
 from swapnas_ext.patterns.one_call import count_patterns, pack_patterns
 
 __all__ = [
     "NAN_MESSAGE",
     "Agreements",
+    "Insert",
+    "InsertingOperator",
     "NanActivationError",
     "NanPolicy",
     "Observer",

@@ -23,7 +23,7 @@ from swapnas_ext.patterns.checks import (
     warn_of_slowness,
 )
 from swapnas_ext.patterns.cuda_streams import current_stream, is_capturing
-from swapnas_ext.patterns.observer import Observer
+from swapnas_ext.patterns.observer import InsertingOperator, Observer
 from swapnas_ext.patterns.table_format import (
     HEADER_WORDS,
     NAN_WORD,
@@ -174,9 +174,7 @@ class PatternCounter(Observer):
         self._make_room(tables.neurons(x, self.samples))
         return operator(self._table, x, self.samples, self.ternary)
 
-    def insert_by(
-        self, operator: Callable[[Tensor, Tensor, int, bool], Tensor], x: Tensor
-    ) -> Tensor | None:
+    def insert_by(self, operator: InsertingOperator, x: Tensor) -> Tensor | None:
         if self.device.type != "cpu" or x.shape[0] % self.samples:
             return None
         self._make_room(x.numel() // (self.samples * self.groups))

@@ -8,6 +8,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+InsertingOperator = Callable[[Tensor, Tensor, int, bool], Tensor]
+"""From a table of patterns, ``[S, R * C, ...]``, S, and whether patterns are ternary, to the output of a ReLU, whose
+patterns it inserts."""
+Insert = Callable[[InsertingOperator, Tensor], "Tensor | None"]
+"""Calls an inserting operator on a tensor, for the set of the pass. None: there is no such set."""
+
 
 class Observer(ABC):
     """Receives the activations of a network while it runs, one after another. A subclass needs only `update`.
@@ -70,9 +76,7 @@ class Observer(ABC):
         """The table into which `relu` inserts, for use by the compiled part; None: use `relu`."""
         return None
 
-    def insert_by(
-        self, operator: Callable[[Tensor, Tensor, int, bool], Tensor], x: Tensor
-    ) -> Tensor | None:
+    def insert_by(self, operator: InsertingOperator, x: Tensor) -> Tensor | None:
         """Returns ``operator(table, x, samples, ternary)``, which inserts patterns of what it makes of ``x`` (of all
         `replicates`, ``[S, R * C, ...]``). None where there is no such table."""
         return None

@@ -19,7 +19,7 @@ from swapnas_ext._util import to_the_end
 from swapnas_ext.capture import Capture
 from swapnas_ext.forward import fast_layers
 from swapnas_ext.measures import Arguments, Execution, PreparedNetwork
-from swapnas_ext.patterns import Observer, PatternCounter
+from swapnas_ext.patterns import InsertingOperator, Observer, PatternCounter
 
 # With more replicates an activation no longer fits the last-level cache, which is slower than fewer at a time.
 _CACHE_BYTES = 8 << 20
@@ -99,9 +99,7 @@ class _ReplicateCounter(Observer):
         else:  # the same for all replicates, such as a ReLU of the inputs
             self.counter.update(x.expand(self.counter.groups, *x.shape))
 
-    def insert_by(
-        self, operator: Callable[[Tensor, Tensor, int, bool], Tensor], x: Tensor
-    ) -> Tensor | None:
+    def insert_by(self, operator: InsertingOperator, x: Tensor) -> Tensor | None:
         return self.counter.insert_by(operator, x)
 
     def relu(self, x: Tensor) -> Tensor:
